@@ -1,0 +1,88 @@
+"""Change sound in ways that leave what is heard of the emotion alone, so that the network cannot lean on the recording.
+
+Every function takes samples and a generator and returns new samples of the same length. Only training sound is augmented.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import soxr
+import torch
+from torch import Tensor
+
+from training.corpora import SAMPLE_RATE, Samples
+
+
+@dataclass(frozen=True, slots=True)
+class AugmentConfig:
+    """How often and how strongly; a recipe's ``[augment]`` table."""
+
+    speed: float = 0.12  # tempo and pitch together, up to ± this share
+    gain_db: float = 15.0
+    tilt: float = 0.5  # spectral tilt of another microphone: first-order filter, coefficient up to ± this
+    noise_share: float = 0.4  # share of windows with background sound
+    noise_snr_db: tuple[float, float] = (3.0, 30.0)
+    floor_db: tuple[float, float] = (-95.0, -55.0)  # white noise floor, dBFS
+    telephone_share: float = 0.1  # share of windows passed through an 8 kHz line
+    frequency_mask: int = 40  # bins
+    time_mask: int = 25  # columns
+
+
+def change_speed(samples: Samples, config: AugmentConfig, rng: np.random.Generator) -> Samples:
+    """Play faster or slower by linear interpolation: another vocal tract, another tempo."""
+    factor = 1.0 + rng.uniform(-config.speed, config.speed)
+    positions = np.arange(0.0, len(samples) - 1, factor)
+    return np.interp(positions, np.arange(len(samples)), samples).astype(np.float32)
+
+
+def telephone(samples: Samples) -> Samples:
+    """What an 8 kHz µ-law line leaves (companding to 8 bits, no packet loss)."""
+    narrow = np.clip(soxr.resample(samples, SAMPLE_RATE, 8_000, quality="LQ"), -1.0, 1.0)
+    level = np.round(np.sign(narrow) * np.log1p(255.0 * np.abs(narrow)) / np.log(256.0) * 127.0) / 127.0
+    decoded = np.sign(level) * np.expm1(np.abs(level) * np.log(256.0)) / 255.0
+    wide = soxr.resample(decoded, 8_000, SAMPLE_RATE, quality="LQ").astype(np.float32)
+    return np.resize(np.pad(wide, (0, max(0, len(samples) - len(wide)))), len(samples))
+
+
+def add_background(samples: Samples, noises: list[Samples], config: AugmentConfig, rng: np.random.Generator) -> Samples:
+    """Mix in a random stretch of a random background sound at a random signal-to-noise ratio."""
+    noise = noises[int(rng.integers(len(noises)))]
+    start = int(rng.integers(max(1, len(noise) - len(samples))))
+    stretch = np.resize(noise[start:], len(samples))
+    level, power = float(np.mean(np.square(samples))), float(np.mean(np.square(stretch)))
+    if level <= 0.0 or power <= 0.0:
+        return samples
+    snr = rng.uniform(*config.noise_snr_db)
+    return (samples + stretch * np.sqrt(level / power * 10.0 ** (-snr / 10.0))).astype(np.float32)
+
+
+def augment(window: Samples, noises: list[Samples], config: AugmentConfig, rng: np.random.Generator) -> Samples:
+    """Tilt, background, telephone line, gain and noise floor, in the order in which real sound meets them."""
+    if rng.random() < 0.5:
+        coefficient = np.float32(rng.uniform(-config.tilt, config.tilt))
+        window = window - coefficient * np.concatenate(([np.float32(0.0)], window[:-1]))
+    if noises and rng.random() < config.noise_share:
+        window = add_background(window, noises, config, rng)
+    window = window * np.float32(10.0 ** (rng.uniform(-config.gain_db, config.gain_db) / 20.0))
+    if rng.random() < config.telephone_share:
+        window = telephone(window)
+    floor = 10.0 ** (rng.uniform(*config.floor_db) / 20.0)
+    window = window + rng.standard_normal(len(window), dtype=np.float32) * np.float32(floor)
+    return np.clip(window, -1.0, 1.0, dtype=np.float32)
+
+
+def mask_spectrogram(spectrogram: Tensor, config: AugmentConfig, rng: np.random.Generator) -> Tensor:
+    """Blank two frequency bands and one stretch of time in each picture (B, 1, F, T): SpecAugment, Park et al. 2019."""
+    masked = spectrogram.clone()
+    batch, _, bins, columns = masked.shape
+    for row in range(batch):
+        for _ in range(2):
+            width = int(rng.integers(config.frequency_mask + 1))
+            low = int(rng.integers(bins - width + 1))
+            masked[row, :, low : low + width] = 0.0
+        width = int(rng.integers(config.time_mask + 1))
+        low = int(rng.integers(columns - width + 1))
+        masked[row, :, :, low : low + width] = 0.0
+    return torch.as_tensor(masked)

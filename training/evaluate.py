@@ -1,0 +1,134 @@
+"""Measure a network on clips: per utterance and per window, per corpus, on one fixed rule.
+
+An utterance's probabilities are the mean of its windows' probabilities. WA is the share of utterances that are right, UA
+the mean recall over the classes that the corpus has; both come from the same weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from training.corpora import Clip, Samples
+from training.data import Utterance
+from training.segments import evaluation_windows
+
+Probabilities = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What the network said of one clip: logits (windows, classes) and the true label index."""
+
+    clip: Clip
+    label: int
+    logits: Probabilities
+
+
+def softmax(logits: Probabilities, temperature: float = 1.0) -> Probabilities:
+    """Row-wise softmax of logits divided by the temperature."""
+    scaled = logits / temperature
+    scaled = scaled - scaled.max(axis=-1, keepdims=True)
+    exponentials = np.exp(scaled)
+    shares: Probabilities = exponentials / exponentials.sum(axis=-1, keepdims=True)
+    return shares
+
+
+def score(
+    utterances: Sequence[Utterance], predict: Callable[[Samples], Probabilities], *, most_windows: int | None = None
+) -> list[Scored]:
+    """Run ``predict`` (windows (N, 32000) to logits (N, classes)) over every clip's windows.
+
+    ``most_windows`` keeps evenly spaced windows of long clips, for quick looks during fitting; figures use all.
+    """
+    scored = []
+    for utterance in utterances:
+        windows = evaluation_windows(utterance.samples)
+        if most_windows is not None and len(windows) > most_windows:
+            windows = windows[np.linspace(0, len(windows) - 1, most_windows).round().astype(int)]
+        scored.append(Scored(utterance.clip, utterance.label, predict(windows)))
+    return scored
+
+
+def confusion_matrix(labels: npt.NDArray[np.int64], predicted: npt.NDArray[np.int64], classes: int) -> npt.NDArray[np.int64]:
+    """Counts (true, predicted)."""
+    counts = np.zeros((classes, classes), dtype=np.int64)
+    np.add.at(counts, (labels, predicted), 1)
+    return counts
+
+
+def unweighted_accuracy(confusion: npt.NDArray[np.int64]) -> float:
+    """Mean recall over the classes that occur."""
+    totals = confusion.sum(axis=1)
+    present = totals > 0
+    return float(np.mean(confusion.diagonal()[present] / totals[present]))
+
+
+def expected_calibration_error(
+    probabilities: Probabilities, labels: npt.NDArray[np.int64], bins: int = 15
+) -> float:
+    """Mean distance between confidence and accuracy over equal-width confidence bins, weighted by their counts."""
+    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+    places = np.minimum((confidence * bins).astype(int), bins - 1)
+    total = 0.0
+    for place in range(bins):
+        chosen = places == place
+        if chosen.any():
+            total += chosen.mean() * abs(right[chosen].mean() - confidence[chosen].mean())
+    return float(total)
+
+
+def fit_temperature(scored: Sequence[Scored]) -> float:
+    """The temperature with the smallest negative log-likelihood over windows, every utterance weighing the same.
+
+    A grid of 2 % steps from 0.3 to 5: one number needs no optimiser.
+    """
+    grid = np.geomspace(0.3, 5.0, 143)
+    losses = []
+    for temperature in grid:
+        per_clip = [-np.log(softmax(item.logits, float(temperature))[:, item.label] + 1e-12).mean() for item in scored]
+        losses.append(np.mean(per_clip))
+    return float(grid[int(np.argmin(losses))])
+
+
+def utterance_probabilities(scored: Sequence[Scored], temperature: float = 1.0) -> Probabilities:
+    """Mean window probabilities (utterances, classes)."""
+    return np.stack([softmax(item.logits, temperature).mean(axis=0) for item in scored])
+
+
+def figures(scored: Sequence[Scored], labels: list[str], temperature: float = 1.0) -> dict[str, Any]:
+    """Every figure of one group of clips, as plain data for the card and the report."""
+    truth = np.array([item.label for item in scored])
+    probabilities = utterance_probabilities(scored, temperature)
+    confusion = confusion_matrix(truth, probabilities.argmax(axis=1), len(labels))
+    window_truth = np.concatenate([np.full(len(item.logits), item.label) for item in scored])
+    window_probabilities = np.concatenate([softmax(item.logits, temperature) for item in scored])
+    window_confusion = confusion_matrix(window_truth, window_probabilities.argmax(axis=1), len(labels))
+    totals = confusion.sum(axis=1)
+    by_speaker: dict[str, list[bool]] = {}
+    for item, row in zip(scored, probabilities, strict=True):
+        by_speaker.setdefault(item.clip.speaker, []).append(bool(row.argmax() == item.label))
+    return {
+        "clips": len(scored),
+        "speakers": len(by_speaker),
+        "classes_present": int((totals > 0).sum()),
+        "WA": round(float(np.mean(probabilities.argmax(axis=1) == truth)), 4),
+        "UA": round(unweighted_accuracy(confusion), 4),
+        "UA_windows": round(unweighted_accuracy(window_confusion), 4),
+        "WA_sd_over_speakers": round(float(np.std([np.mean(right) for right in by_speaker.values()])), 4),
+        "recall": {
+            label: round(float(confusion[i, i] / totals[i]), 4) for i, label in enumerate(labels) if totals[i]
+        },
+        "ECE_windows": round(expected_calibration_error(window_probabilities, window_truth), 4),
+        "confusion": confusion.tolist(),
+    }
+
+
+def figures_by_corpus(scored: Sequence[Scored], labels: list[str], temperature: float = 1.0) -> dict[str, dict[str, Any]]:
+    """Figures per corpus and for all together under ``pooled``."""
+    groups = {corpus: [item for item in scored if item.clip.corpus == corpus] for corpus in sorted({i.clip.corpus for i in scored})}
+    return {name: figures(group, labels, temperature) for name, group in {**groups, "pooled": list(scored)}.items()}

@@ -1,0 +1,59 @@
+"""Train, validation and test sides that share no speaker and no sound.
+
+The check is part of making a split: there is no way to obtain one that leaks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from training.corpora import Clip
+
+
+class LeakError(Exception):
+    """A speaker or a sound stands on two sides of a split."""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Three sides of one protocol. Making one raises LeakError if any speaker or sound is on two of them."""
+
+    train: tuple[Clip, ...]
+    validation: tuple[Clip, ...]
+    test: tuple[Clip, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse a leak, naming what leaks."""
+        sides = {"train": self.train, "validation": self.validation, "test": self.test}
+        for what in ("speaker", "fingerprint"):
+            seen: dict[str, str] = {}
+            for side, clips in sides.items():
+                for clip in clips:
+                    value = getattr(clip, what)
+                    if seen.setdefault(value, side) != side:
+                        raise LeakError(f"{what} {value} ({clip.path.name}) is in both {seen[value]} and {side}")
+
+
+def split_by_speaker(
+    clips: Iterable[Clip], validation: Mapping[str, list[str]], test: Mapping[str, list[str]]
+) -> Split:
+    """Put the named speakers of each corpus on the validation and test sides, everyone else on the training side.
+
+    Raises LeakError on a leak and ValueError when a named speaker has no clip (a misspelt speaker would silently train).
+    """
+    held = {
+        "validation": {f"{corpus}/{speaker}" for corpus, speakers in validation.items() for speaker in speakers},
+        "test": {f"{corpus}/{speaker}" for corpus, speakers in test.items() for speaker in speakers},
+    }
+    sides: dict[str, list[Clip]] = {"train": [], "validation": [], "test": []}
+    heard: set[str] = set()
+    for clip in clips:
+        heard.add(clip.speaker)
+        homes = [side for side, speakers in held.items() if clip.speaker in speakers] or ["train"]
+        for side in homes:
+            sides[side].append(clip)
+    unknown = (held["validation"] | held["test"]) - heard
+    if unknown:
+        raise ValueError(f"held-out speakers without a clip: {', '.join(sorted(unknown))}")
+    return Split(*(tuple(sides[side]) for side in ("train", "validation", "test")))
