@@ -1,0 +1,114 @@
+"""The few words that mean one thing everywhere. Rooms know each other only through these.
+
+All positions are **sample indices**: the number of 16 kHz samples since the stream began, Python ints without limit. Ranges
+are half-open, ``[start, end)``. Times that end in ``_ns`` are readings of a monotonic clock, taken outside the core and
+passed along as data; nothing in the core reads a clock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+SAMPLE_RATE = 16_000
+
+Samples = npt.NDArray[np.float32]  # mono, 16 kHz, nominally in [-1, 1]
+Probabilities = tuple[float, ...]  # one for each label, in the labels' order; sums to one
+State = Literal["warming", "silence", "speech", "uncertain", "stale", "paused"]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Sound that arrived: samples ``[start, start + len(samples))`` and when they came."""
+
+    start: int
+    samples: Samples
+    arrived_ns: int = 0
+
+    @property
+    def end(self) -> int:
+        """One past the last sample."""
+        return self.start + len(self.samples)
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Sound that is missing: nothing is known of ``[start, end)``, and ``reason`` says why."""
+
+    start: int
+    end: int
+    reason: str
+    arrived_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What the worker is asked about: exactly the model's window of unbroken real sound."""
+
+    stream: str
+    start: int
+    end: int
+    samples: Samples  # (end - start,), owned by the window
+    completed_ns: int = 0  # when the sound that completes it had arrived
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One place where the trajectory is due: the range ``[start, end)`` and what is known before asking the model.
+
+    ``window`` is None where the model is not asked: too little sound, too little speech, or sound missing.
+    """
+
+    stream: str
+    start: int
+    end: int
+    covered: int  # unbroken real samples that end at ``end``, at most the window's length; 0 inside a gap
+    speech: int  # samples of speech within the covered part
+    gate_open: bool  # whether someone is speaking at ``end``
+    level_dbfs: float  # RMS of the newest hop, dB below full scale; -120 for digital silence
+    peak_dbfs: float
+    window: Window | None
+    completed_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """When each step of one result ended, monotonic ns. ``started`` and ``computed`` are None where no model ran."""
+
+    completed_ns: int
+    started_ns: int | None = None
+    computed_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What the model says about one window, before any smoothing."""
+
+    stream: str
+    start: int
+    end: int
+    raw: Probabilities  # calibrated
+    attention: npt.NDArray[np.float32] | None  # (frequency, time); sums to one
+    timing: Timing
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One place on the trajectory. A label is only ever given with the state ``speech``."""
+
+    stream: str
+    start: int
+    end: int
+    state: State
+    label: str | None
+    confidence: float  # the largest smoothed probability; 0 where nothing is known
+    raw: Probabilities | None  # None where the model was not asked
+    smoothed: Probabilities
+    speech_s: float  # seconds of speech within [start, end)
+    level_dbfs: float
+    peak_dbfs: float
+    timing: Timing
+    attention: npt.NDArray[np.float32] | None = None  # kept for the screen, not sent
