@@ -1,0 +1,142 @@
+"""A checkpoint is a folder: ``card.json`` beside the weights it describes. Readable without torch.
+
+The card holds everything that must not drift between training and the live system (labels, rate, window, front end,
+calibration) and everything a person must know before using the weights (data, licence, split, figures, the command that
+made them). It names each weight file with its SHA-256, and loading refuses a file whose hash differs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+FORMAT = 1
+CARD = "card.json"
+WEIGHTS = "weights.safetensors"
+ONNX = "model.onnx"
+SHIPPED = Path(__file__).parent / "shipped"
+
+
+class CheckpointError(Exception):
+    """A checkpoint that cannot be used; the text says what is wrong, the value seen, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """The contents of ``card.json``."""
+
+    format: int
+    name: str
+    architecture: str  # which network in ``models`` reads the weights
+    paper: str
+    labels: list[str]
+    sample_rate: int  # Hz
+    window_samples: int
+    config: dict[str, Any]  # the network's config, front end included
+    parameters: int
+    macs: int  # multiply-accumulates a window, front end excluded
+    temperature: float  # logits are divided by it before the softmax
+    abstain_below: float  # smoothed confidence under which no label is given
+    target: str  # which label was learnt: intended or perceived, and by whom
+    licence: str
+    intended_use: str
+    data: list[dict[str, Any]]  # corpora with licence, credit, clips and speakers on each side
+    split: dict[str, Any]
+    figures: dict[str, Any]  # per corpus, on speakers that training never met
+    command: str
+    probe_logits: list[float]  # for ``probe``; the start-up check compares against them
+    files: dict[str, str]  # file name to SHA-256
+
+    @property
+    def digest(self) -> str:
+        """First 16 hex digits of the SHA-256 over the whole card, and so over the weights' hashes too."""
+        canonical = json.dumps(asdict(self), sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def probe(window_samples: int, sample_rate: int) -> npt.NDArray[np.float32]:
+    """A fixed signal (window_samples,) to compare engines on: a voice-like chirp with a quiet beginning.
+
+    Made of plain sines, so that every machine makes the same one to the last few bits.
+    """
+    t = np.arange(window_samples, dtype=np.float64) / sample_rate
+    phase = 2.0 * np.pi * (140.0 * t + 30.0 * np.sin(2.0 * np.pi * 0.8 * t))
+    voice = sum(np.sin(harmonic * phase) / harmonic for harmonic in range(1, 20))
+    envelope = np.clip(2.0 * t, 0.0, 1.0) * (0.6 + 0.4 * np.sin(2.0 * np.pi * 3.0 * t))
+    signal: npt.NDArray[np.float32] = (0.05 * envelope * voice).astype(np.float32)
+    return signal
+
+
+def write_card(folder: Path, card: Card) -> None:
+    """Write ``card.json`` into the checkpoint's folder."""
+    text = json.dumps(asdict(card), indent=1, ensure_ascii=False) + "\n"
+    (folder / CARD).write_text(text, encoding="utf-8")
+
+
+def read_card(folder: Path) -> Card:
+    """Read and check a card.
+
+    Raises CheckpointError when it is missing, is not JSON, lacks a field, or has a format this version does not read.
+    """
+    path = folder / CARD
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise CheckpointError(f"no {CARD} in {folder}; list the models with: stream-ser models") from error
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"cannot read {path}: {error}; get the checkpoint again") from error
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
+        seen = data.get("format") if isinstance(data, dict) else type(data).__name__
+        raise CheckpointError(f"{path} has card format {seen!r}, this version reads {FORMAT}; update stream-ser")
+    names = {item.name for item in fields(Card)}
+    wrong = names ^ set(data)
+    if wrong:
+        raise CheckpointError(f"{path} lacks or adds {', '.join(sorted(wrong))}; get the checkpoint again")
+    return Card(**data)
+
+
+def verified(folder: Path, card: Card, name: str) -> Path:
+    """Path of one of the card's files, after checking its hash.
+
+    Raises CheckpointError when the card does not name it, it is missing, or its hash differs.
+    """
+    path = folder / name
+    if name not in card.files:
+        raise CheckpointError(f"the card of {card.name} names no {name}; it has {', '.join(card.files)}")
+    if not path.is_file():
+        raise CheckpointError(f"{path} is missing; get the checkpoint again")
+    seen = file_hash(path)
+    if seen != card.files[name]:
+        raise CheckpointError(
+            f"{path} is corrupt: SHA-256 {seen[:12]}…, the card says {card.files[name][:12]}…; get the checkpoint again"
+        )
+    return path
+
+
+def shipped() -> list[str]:
+    """Names of the checkpoints that come with the package."""
+    return sorted(path.parent.name for path in SHIPPED.glob(f"*/{CARD}"))
+
+
+def find(name: str) -> Path:
+    """The folder of a shipped checkpoint by name, or of any other by path.
+
+    Raises CheckpointError when there is none, naming what there is.
+    """
+    for folder in (SHIPPED / name, Path(name)):
+        if (folder / CARD).is_file():
+            return folder
+    raise CheckpointError(
+        f"no model {name!r}; there is {', '.join(shipped()) or 'none'}, or give a checkpoint's folder (stream-ser models)"
+    )

@@ -1,0 +1,32 @@
+"""Rebuild a network from a checkpoint, with torch. The live system with ONNX Runtime never imports this."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from safetensors.torch import load_file
+from torch import nn
+
+from models.card import WEIGHTS, Card, CheckpointError, verified
+from models.tfcnn import TFCNN, TFCNNConfig
+
+
+def build(architecture: str, config: dict[str, object]) -> nn.Module:
+    """An untrained network by architecture name. Raises CheckpointError for one that this version does not have."""
+    if architecture != "tfcnn":
+        raise CheckpointError(f"architecture {architecture!r} is unknown to this version; it has tfcnn; update stream-ser")
+    try:
+        return TFCNN(TFCNNConfig.from_dict(config))
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f"the card's config does not fit {architecture}: {error}; get the checkpoint again") from error
+
+
+def load_network(folder: Path, card: Card) -> nn.Module:
+    """The checkpoint's network in evaluation mode. Raises CheckpointError when weights and architecture disagree."""
+    network = build(card.architecture, card.config)
+    try:
+        network.load_state_dict(load_file(verified(folder, card, WEIGHTS)))
+    except RuntimeError as error:
+        text = " ".join(str(error).split())
+        raise CheckpointError(f"the weights of {card.name} do not fit {card.architecture}: {text}") from error
+    return network.eval()
