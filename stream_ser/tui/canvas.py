@@ -1,0 +1,77 @@
+"""The base of the screen's widgets: a picture, compared before it is drawn, and rows of styled text.
+
+Owned by the Textual event loop. A widget reduces the state to a *picture*, a small value with equality; only when that
+value, the size or the theme changes are its rows drawn again. This is what keeps a quiet screen at almost no cost.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Generic, TypeVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.geometry import Size
+from textual.strip import Strip
+from textual.widget import Widget
+
+from stream_ser.tui.palette import DARK, LIGHT, Palette
+from stream_ser.tui.view import ScreenState
+
+Picture = TypeVar("Picture")
+Row = list[tuple[str, Style]]
+
+
+@lru_cache(maxsize=256)
+def ink(colour: str, ground: str | None = None, *, bold: bool = False) -> Style:
+    """Return the style for text of ``colour``; ``ground`` is the cell's own background where it has one."""
+    return Style(color=colour, bgcolor=ground, bold=bold or None)
+
+
+class Canvas(Widget, Generic[Picture]):
+    """A widget that draws one picture as rows of text. Subclasses say what the picture is and how it is drawn."""
+
+    ALLOW_SELECT = False
+
+    def __init__(self, title: str = "", *, id: str) -> None:  # noqa: A002 - Textual's own name for it
+        super().__init__(id=id)
+        if title:
+            self.border_title = title
+        self._picture: Picture | None = None
+        self._strips: list[Strip] | None = None
+        self._drawn: tuple[Size, Palette] | None = None
+
+    @property
+    def palette(self) -> Palette:
+        """The colours of the theme in use."""
+        return DARK if self.app.current_theme.dark else LIGHT
+
+    def look(self, state: ScreenState, now: float) -> Picture:
+        """Reduce the state to what this widget draws. Must be equal for equal drawings."""
+        raise NotImplementedError
+
+    def draw(self, picture: Picture, width: int, height: int) -> list[Row]:
+        """Draw on ``width`` × ``height`` cells. Rows that are too long are cut, missing ones are blank."""
+        raise NotImplementedError
+
+    def update_from(self, state: ScreenState, now: float) -> None:
+        """Look at the state, and ask for a refresh only if the picture changed."""
+        picture = self.look(state, now)
+        if picture != self._picture:
+            self._picture = picture
+            self._strips = None
+            self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """Return row ``y``, drawing all rows if the picture, the size or the theme changed since."""
+        size, palette = self.size, self.palette
+        if self._strips is None or self._drawn != (size, palette):
+            ground = Style(color=palette.text, bgcolor=palette.ground)
+            rows = self.draw(self._picture, size.width, size.height) if self._picture is not None else []
+            self._strips = [
+                Strip([Segment(text, ground + style) for text, style in row]).adjust_cell_length(size.width, ground)
+                for row in rows[: size.height]
+            ]
+            self._strips += [Strip.blank(size.width, ground)] * (size.height - len(self._strips))
+            self._drawn = (size, palette)
+        return self._strips[y] if y < len(self._strips) else Strip.blank(size.width)

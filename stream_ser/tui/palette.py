@@ -1,0 +1,112 @@
+"""Colours and letters. Colour never says anything alone: each label and each state has a letter too.
+
+Pure. The colours are chosen so that on a terminal of 16 colours, where each becomes the nearest one, text still stands
+out from its ground and the usual labels still differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from textual.theme import Theme
+
+from stream_ser.tui.history import Mark
+
+STATE_LETTERS: dict[Mark, str] = {
+    "silence": "·",
+    "uncertain": "?",
+    "stale": "~",
+    "missing": "~",
+    "gap": "x",
+    "warming": "w",
+    "paused": "p",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Palette:
+    """The colours of one theme, as ``#rrggbb``."""
+
+    ground: str
+    text: str
+    muted: str
+    frame: str
+    good: str
+    warning: str
+    error: str
+    known: dict[str, str]  # labels that have a colour of their own
+    others: tuple[str, ...]  # given to other labels in order
+
+    def of_labels(self, labels: Sequence[str]) -> dict[str, str]:
+        """Return a colour for each label, the same whenever the labels are the same."""
+        unknown = [label for label in labels if label not in self.known]
+        spare = [colour for colour in self.others if colour not in {self.known.get(label) for label in labels}]
+        return {
+            label: self.known[label] if label in self.known else spare[unknown.index(label) % len(spare)]
+            for label in labels
+        }
+
+
+DARK = Palette(
+    ground="#0c0f12",
+    text="#e4e6e8",
+    muted="#a0a6ac",
+    frame="#4f585f",
+    good="#3fb56b",
+    warning="#e8c547",
+    error="#ff6b61",
+    known={"angry": "#ff6258", "happy": "#ffd84f", "neutral": "#5cc8c0", "sad": "#6f8cff"},
+    others=("#d07bd8", "#4cc46f", "#e08a3c", "#b8bec4", "#5cc8c0", "#6f8cff", "#ffd84f", "#ff6258"),
+)
+LIGHT = Palette(
+    ground="#ffffff",
+    text="#15181b",
+    muted="#545b61",
+    frame="#a3a9ae",
+    good="#0c7a3a",
+    warning="#8f5600",
+    error="#b3140f",
+    known={"angry": "#b3140f", "happy": "#8f5a00", "neutral": "#00757d", "sad": "#2336b8"},
+    others=("#8b1f96", "#0c7a3a", "#6b4a1e", "#545b61", "#00757d", "#2336b8", "#8f5a00", "#b3140f"),
+)
+
+
+def letters_of(labels: Sequence[str]) -> dict[str, str]:
+    """Return one capital for each label: its first letter that no earlier label has, else the first free one of the alphabet.
+
+    Beyond 26 labels, ``*``.
+    """
+    taken: dict[str, str] = {}
+    for label in labels:
+        wanted = [letter for letter in label.upper() if letter.isascii() and letter.isalpha()]
+        free = [letter for letter in [*wanted, *"ABCDEFGHIJKLMNOPQRSTUVWXYZ"] if letter not in taken.values()]
+        taken[label] = free[0] if free else "*"
+    return taken
+
+
+def theme(name: str, palette: Palette, *, dark: bool) -> Theme:
+    """Make the Textual theme that goes with ``palette``: frames, help and key footer take their colours from it."""
+    return Theme(
+        name=name,
+        primary=palette.known["neutral"],
+        foreground=palette.text,
+        background=palette.ground,
+        surface=palette.ground,
+        panel=palette.ground,
+        warning=palette.warning,
+        error=palette.error,
+        success=palette.good,
+        accent=palette.known["neutral"],
+        dark=dark,
+        variables={
+            "frame": palette.frame,
+            "muted": palette.muted,
+            "footer-background": palette.ground,
+            "footer-foreground": palette.muted,
+            "footer-key-foreground": palette.text,
+            "footer-description-foreground": palette.muted,
+            "footer-key-background": palette.ground,
+            "footer-description-background": palette.ground,
+        },
+    )
