@@ -1,0 +1,200 @@
+"""What goes over the wire: one function for each message type, and one way to turn a message into text.
+
+A message is a flat JSON object with ``type`` and ``seq``; ``schema.json`` beside this file describes every type and
+``docs/protocol.md`` explains them. The functions here are pure: no I/O, no clock, no state; any thread may call them.
+
+Invariants: every message is made with ``seq`` 0, and only the hub gives it its number. Numbers are plain Python ints
+and floats, written with ``repr``, so equal runs give equal text. NaN and infinity never reach the wire: ``encode``
+refuses them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import resources
+from typing import Any, Literal, get_args
+
+import stream_ser
+from stream_ser.types import SAMPLE_RATE, Gap, Point, State
+
+SCHEMA_VERSION = 1
+
+Message = dict[str, Any]  # one wire object; whoever receives one shares it with others and does not change it
+Level = Literal["info", "warning", "error"]
+SourceKind = Literal["recording", "microphone", "pipe"]
+EndReason = Literal["finished", "stopped", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceInfo:
+    """Where the sound comes from, before it was brought to 16 kHz mono."""
+
+    kind: SourceKind
+    name: str
+    rate: int  # native samples a second
+    channels: int
+    duration_s: float | None = None  # None where the length is not known: a microphone, a pipe
+
+
+@dataclass(frozen=True, slots=True)
+class StreamInfo:
+    """What a subscriber must know of one stream before its first point."""
+
+    stream: str
+    labels: tuple[str, ...]
+    window: int  # samples the model hears at once
+    hop: int  # samples between two points
+    model_name: str
+    model_digest: str
+    engine: str
+    source: SourceInfo
+    anchor: datetime | None = None  # wall time of sample 0, with a time zone; None offline
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One stream in a few figures, for its end."""
+
+    speech_s: float
+    silence_s: float
+    share: Mapping[str, float]  # of the points that have a label, how many have this one; in [0, 1]
+    mean_compute_ms: float | None  # None where no model ran
+
+
+def hello(info: StreamInfo, seq: int = 0) -> Message:
+    """Say what a stream is. ``seq`` is the number of the last message before it: a hello has no number of its own."""
+    source = info.source
+    return {
+        "type": "hello",
+        "seq": seq,
+        "schema": SCHEMA_VERSION,
+        "version": stream_ser.__version__,
+        "stream": info.stream,
+        "labels": list(info.labels),
+        "sample_rate": SAMPLE_RATE,
+        "window": info.window,
+        "hop": info.hop,
+        "model": {"name": info.model_name, "digest": info.model_digest},
+        "engine": info.engine,
+        "source": {
+            "kind": source.kind,
+            "name": source.name,
+            "rate": source.rate,
+            "channels": source.channels,
+            "duration_s": _number(source.duration_s),
+        },
+        "anchor": None if info.anchor is None else _wall_time(info.anchor),
+        "states": list(get_args(State)),
+    }
+
+
+def point(info: StreamInfo, point: Point, published_ns: int, lag_samples: int = 0) -> Message:
+    """Say one place on the trajectory.
+
+    ``published_ns`` is now on the monotonic clock of ``point.timing``; ``lag_samples`` is how much captured sound is
+    not yet in a published point.
+    """
+    timing = point.timing
+    raw = (None,) * len(info.labels) if point.raw is None else point.raw
+    return {
+        "type": "point",
+        "seq": 0,
+        "stream": info.stream,
+        "start": int(point.start),
+        "end": int(point.end),
+        "t": int(point.end) / SAMPLE_RATE,
+        "state": point.state,
+        "label": point.label,
+        "confidence": float(point.confidence),
+        "raw": {label: _number(p) for label, p in zip(info.labels, raw, strict=True)},
+        "smoothed": {label: float(p) for label, p in zip(info.labels, point.smoothed, strict=True)},
+        "speech_s": float(point.speech_s),
+        "level_dbfs": float(point.level_dbfs),
+        "peak_dbfs": float(point.peak_dbfs),
+        "ledger": {
+            "wait_ms": _milliseconds(timing.completed_ns, timing.started_ns),
+            "compute_ms": _milliseconds(timing.started_ns, timing.computed_ns),
+            "publish_ms": _milliseconds(timing.computed_ns, published_ns),
+            "age_ms": _milliseconds(timing.completed_ns, published_ns),
+            "lag_ms": int(lag_samples) * 1000 / SAMPLE_RATE,
+        },
+    }
+
+
+def gap(info: StreamInfo, gap: Gap) -> Message:
+    """Say that sound is missing."""
+    return {
+        "type": "gap",
+        "seq": 0,
+        "stream": info.stream,
+        "start": int(gap.start),
+        "end": int(gap.end),
+        "t": int(gap.end) / SAMPLE_RATE,
+        "reason": gap.reason,
+    }
+
+
+def notice(stream: str, level: Level, text: str) -> Message:
+    """Say something that a person should read: a device lost, sound that clips, a file that cannot be written."""
+    return {"type": "notice", "seq": 0, "stream": stream, "level": level, "text": text}
+
+
+def end(
+    info: StreamInfo,
+    *,
+    reason: EndReason,
+    duration_s: float,
+    points: int,
+    dropped: int,
+    summary: Summary,
+    error: str | None = None,
+) -> Message:
+    """Say that a stream is over. ``dropped`` counts windows the worker never took; ``error`` goes with reason error."""
+    return {
+        "type": "end",
+        "seq": 0,
+        "stream": info.stream,
+        "reason": reason,
+        "duration_s": float(duration_s),
+        "points": int(points),
+        "dropped": int(dropped),
+        "summary": {
+            "speech_s": float(summary.speech_s),
+            "silence_s": float(summary.silence_s),
+            "share": {label: float(summary.share.get(label, 0.0)) for label in info.labels},
+            "mean_compute_ms": _number(summary.mean_compute_ms),
+        },
+        "error": error,
+    }
+
+
+def dropped(first: int, last: int) -> Message:
+    """Say, to one slow subscriber, that messages ``first`` to ``last`` were thrown away. The hub makes these."""
+    return {"type": "dropped", "seq": last, "first": first, "last": last, "count": last - first + 1}
+
+
+def encode(message: Message) -> str:
+    """Write a message as one line of compact JSON, without the line end. Raises ValueError for NaN and infinity."""
+    return json.dumps(message, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+
+
+def schema() -> dict[str, Any]:
+    """Read the JSON Schema (draft 2020-12) of all messages."""
+    text = resources.files("stream_ser.feed").joinpath("schema.json").read_text("utf-8")
+    loaded: dict[str, Any] = json.loads(text)
+    return loaded
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None else float(value)
+
+
+def _milliseconds(since_ns: int | None, until_ns: int | None) -> float | None:
+    return None if since_ns is None or until_ns is None else (int(until_ns) - int(since_ns)) / 1e6
+
+
+def _wall_time(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
