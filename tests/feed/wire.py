@@ -1,0 +1,63 @@
+"""Messages for the feed's tests, and the check that one is what the schema says."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from jsonschema import Draft202012Validator
+
+from stream_ser.feed import messages
+from stream_ser.feed.messages import Message, SourceInfo, StreamInfo, Summary
+from stream_ser.types import Point, State, Timing
+
+LABELS = ("angry", "happy", "neutral", "sad")
+VALIDATOR = Draft202012Validator(messages.schema())
+SUMMARY = Summary(speech_s=31.5, silence_s=8.6, share={"angry": 0.25, "neutral": 0.75}, mean_compute_ms=6.25)
+
+
+def make_info(stream: str = "call-1") -> StreamInfo:
+    return StreamInfo(
+        stream=stream,
+        labels=LABELS,
+        window=32_000,
+        hop=4_000,
+        model_name="tfcnn-attention",
+        model_digest="3f1c9a52",
+        engine="onnxruntime-cpu",
+        source=SourceInfo("microphone", "USB headset", 44_100, 2),
+        anchor=datetime(2026, 11, 21, 3, 0, tzinfo=UTC),
+    )
+
+
+def make_point(
+    number: int = 0, state: State = "speech", label: str | None = "angry", timing: Timing | None = None
+) -> Point:
+    """The point at hop ``number``, with a label and raw probabilities unless told otherwise."""
+    end = 32_000 + 4_000 * number
+    return Point(
+        stream="call-1",
+        start=end - 32_000,
+        end=end,
+        state=state,
+        label=label,
+        confidence=0.7,
+        raw=(0.8, 0.05, 0.1, 0.05) if state == "speech" else None,
+        smoothed=(0.7, 0.1, 0.1, 0.1),
+        speech_s=1.75,
+        level_dbfs=-23.5,
+        peak_dbfs=-9.25,
+        timing=timing or Timing(1_000_000_000, 1_000_500_000, 1_006_750_000),
+    )
+
+
+def point_message(number: int = 0, stream: str = "call-1") -> Message:
+    return messages.point(make_info(stream), make_point(number), 1_007_000_000, 400)
+
+
+def end_message(stream: str = "call-1") -> Message:
+    return messages.end(make_info(stream), reason="finished", duration_s=40.1, points=153, dropped=0, summary=SUMMARY)
+
+
+def problems(message: Message) -> list[str]:
+    """What the schema finds wrong with a message."""
+    return [error.message for error in VALIDATOR.iter_errors(message)]
