@@ -6,7 +6,10 @@ value, the size or the theme changes are its rows drawn again. This is what keep
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
+from itertools import groupby
+from operator import itemgetter
 from typing import Generic, TypeVar
 
 from rich.segment import Segment
@@ -26,6 +29,11 @@ Row = list[tuple[str, Style]]
 def ink(colour: str, ground: str | None = None, *, bold: bool = False) -> Style:
     """Return the style for text of ``colour``; ``ground`` is the cell's own background where it has one."""
     return Style(color=colour, bgcolor=ground, bold=bold or None)
+
+
+def joined(cells: Iterable[tuple[str, Style]]) -> Row:
+    """Join neighbouring cells of one style, so that a row is a few runs and not a run for each column."""
+    return [("".join(text for text, _ in run), style) for style, run in groupby(cells, key=itemgetter(1))]
 
 
 class Canvas(Widget, Generic[Picture]):

@@ -41,7 +41,7 @@ _HALVES = {(False, False): " ", (True, False): "▀", (False, True): "▄", (Tru
 
 
 def large(word: str, width: int) -> list[str] | None:
-    """Draw ``word`` in capitals on ``ROWS`` rows of equal length; None where it has other signs or is wider than ``width``."""
+    """Draw ``word`` in capitals on ``ROWS`` rows of equal length; None if it has other signs or exceeds ``width``."""
     glyphs = [_GLYPHS.get(letter) for letter in word.upper()]
     if not glyphs or None in glyphs:
         return None

@@ -57,7 +57,7 @@ class History:
             self._cells[slot - oldest] = GAP
 
     def last(self, count: int) -> list[Cell]:
-        """The newest ``count`` cells, oldest first; fewer where the stream is younger."""
+        """Return the newest ``count`` cells, oldest first; fewer where the stream is younger."""
         if count <= 0:
             return []
         return list(self._cells)[-count:]

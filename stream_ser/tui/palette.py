@@ -73,7 +73,7 @@ LIGHT = Palette(
 
 
 def letters_of(labels: Sequence[str]) -> dict[str, str]:
-    """Return one capital for each label: its first letter that no earlier label has, else the first free one of the alphabet.
+    """Return one capital for each label: the first of its own letters that no earlier label took, else any free one.
 
     Beyond 26 labels, ``*``.
     """

@@ -73,7 +73,7 @@ class Quantiles:
             self._values.append(value)
 
     def at(self, share: float) -> float | None:
-        """Return the smallest value that at least ``share`` (in (0, 1]) of the values do not exceed; None without values."""
+        """Return the smallest value that a ``share`` in (0, 1] of the values does not exceed; None without values."""
         if not self._values:
             return None
         ordered = sorted(self._values)

@@ -1,0 +1,101 @@
+"""One bar for each label: smoothed as a solid bar, raw as a mark on it. After the end, each label's share.
+
+Owned by the Textual event loop. Bars have colour only while the stream gives or weighs a label; otherwise they are
+muted, because they show what was and not what is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rich.style import Style
+
+from stream_ser.tui.canvas import Canvas, Row, ink, joined
+from stream_ser.tui.palette import letters_of
+from stream_ser.tui.view import ScreenState
+
+NAME_WIDTH = 10  # longer labels are cut
+WIDE = 56  # columns from which the raw probability is also written as a number
+EIGHTHS = " ▏▎▍▌▋▊▉█"
+
+
+@dataclass(frozen=True, slots=True)
+class BarsPicture:
+    """What the bars show, in the labels' order. ``raw`` is None where the model was not asked."""
+
+    labels: tuple[str, ...]
+    solid: tuple[float, ...]
+    raw: tuple[float, ...] | None
+    live: bool
+    ended: bool
+
+
+class Bars(Canvas[BarsPicture]):
+    """Probabilities as bars."""
+
+    def look(self, state: ScreenState, now: float) -> BarsPicture:
+        """Take the newest probabilities, or the shares of a stream that ended."""
+        labels, point = state.labels, state.point
+        if state.ended is not None:
+            share = state.ended["summary"]["share"]
+            return BarsPicture(labels, tuple(share.get(label, 0.0) for label in labels), None, True, True)
+        if point is None:
+            return BarsPicture(labels, (0.0,) * len(labels), None, False, False)
+        live = state.kind(now) in ("speech", "uncertain")
+        raw = tuple(point["raw"][label] for label in labels)
+        known = live and None not in raw
+        return BarsPicture(
+            labels, tuple(point["smoothed"][label] for label in labels), raw if known else None, live, False
+        )
+
+    def draw(self, picture: BarsPicture, width: int, height: int) -> list[Row]:
+        """Draw a row for each label, spaced where there is room; without room, count the smallest instead."""
+        shown = list(range(len(picture.labels)))
+        if len(shown) > height:
+            ranked = sorted(shown, key=lambda i: -picture.solid[i])
+            shown = sorted(ranked[: height - 1])
+        rows: list[Row] = []
+        spaced = 2 * len(shown) + 1 <= height
+        for index in shown:
+            rows.append(self._bar(picture, index, width))
+            if spaced:
+                rows.append([])
+        hidden = len(picture.labels) - len(shown)
+        muted = ink(self.palette.muted)
+        if hidden:
+            rows.append([(f"and {hidden} less likely", muted)])
+        elif len(rows) < height:
+            rows.append([("share of the points with a label" if picture.ended else "█ smoothed   │ raw", muted)])
+        return rows
+
+    def _bar(self, picture: BarsPicture, index: int, width: int) -> Row:
+        palette = self.palette
+        label, value = picture.labels[index], picture.solid[index]
+        colour = palette.of_labels(picture.labels)[label] if picture.live else palette.muted
+        name_width = min(NAME_WIDTH, max(len(name) for name in picture.labels))
+        head = f"{letters_of(picture.labels)[label]} {label[:name_width]:<{name_width}} "
+        tail = f" {100 * value:3.0f} %"
+        raw = picture.raw[index] if picture.raw is not None else None
+        note = ""
+        if width >= WIDE and not picture.ended:
+            note = f"  raw {100 * raw:3.0f} %" if raw is not None else " " * 11
+        length = max(1, width - len(head) - len(tail) - len(note))
+        bar = joined(_cells(value, raw, length, ink(colour), palette.frame, palette.ground, palette.text))
+        return [(head, ink(colour, bold=True)), *bar, (tail, ink(palette.text, bold=True)), (note, ink(palette.muted))]
+
+
+def _cells(
+    value: float, raw: float | None, length: int, solid: Style, frame: str, ground: str, text: str
+) -> list[tuple[str, Style]]:
+    """Return ``length`` cells: a solid bar to an eighth of a cell, a dotted rest, and a mark at ``raw``."""
+    eighths = round(value * length * 8)
+    full, part = divmod(eighths, 8)
+    cells = [("█", solid)] * full
+    if part and full < length:
+        cells.append((EIGHTHS[part], solid))
+    cells += [("·", ink(frame))] * (length - len(cells))
+    if raw is not None:
+        at = min(length - 1, int(raw * length))
+        inside = at < full
+        cells[at] = ("│", ink(ground, solid.color.name if solid.color else None)) if inside else ("│", ink(text))
+    return cells

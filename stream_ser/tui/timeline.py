@@ -1,0 +1,141 @@
+"""The trajectory as it scrolls: one column for each hop, newest at the right.
+
+Owned by the Textual event loop. Below the curves stands a letter for every hop, so the timeline reads without colour.
+Low panels show one curve, the confidence; high ones show a lane for each label.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rich.style import Style
+
+from stream_ser.tui.canvas import Canvas, Row, ink, joined
+from stream_ser.tui.history import Cell
+from stream_ser.tui.palette import STATE_LETTERS, letters_of
+from stream_ser.tui.view import ScreenState
+
+LEVELS = " ▁▂▃▄▅▆▇█"
+STEPS_S = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
+TICK_COLUMNS = 12  # the least distance between two times on the axis
+LANE_ROWS = 2  # lanes are drawn from this height on
+LEGEND = "· silence  ? uncertain  ~ stale  x gap  w warming  p paused"
+
+
+@dataclass(frozen=True, slots=True)
+class TimelinePicture:
+    """The cells that fit, oldest first; the last of them is hop number ``newest``."""
+
+    cells: tuple[Cell, ...]
+    newest: int
+    labels: tuple[str, ...]
+    hop_s: float
+
+
+class Timeline(Canvas[TimelinePicture]):
+    """Curves, letters and a time axis over the last hops."""
+
+    def look(self, state: ScreenState, now: float) -> TimelinePicture:  # noqa: ARG002 - the timeline is by samples
+        """Take as many cells as there are columns."""
+        columns = max(0, self.size.width - _gutter(state.labels))
+        return TimelinePicture(tuple(state.history.last(columns)), state.history.newest, state.labels, state.hop_s)
+
+    def draw(self, picture: TimelinePicture, width: int, height: int) -> list[Row]:
+        """Draw curves on the rows that letters, axis and legend leave."""
+        columns = width - _gutter(picture.labels)
+        blank = " " * max(0, columns - len(picture.cells))
+        below = [
+            self._letters(picture, blank),
+            self._axis(picture, columns),
+            [(LEGEND[:width], ink(self.palette.muted))],
+        ]
+        room = max(0, height - len(below))
+        lane = room // len(picture.labels) if picture.labels else 0
+        curves = self._lanes(picture, blank, lane) if lane >= LANE_ROWS else self._confidence(picture, blank, room)
+        return curves + below
+
+    def _confidence(self, picture: TimelinePicture, blank: str, rows: int) -> list[Row]:
+        """Draw one curve: how sure, in the colour of the label."""
+        colours = self.palette.of_labels(picture.labels)
+        muted = ink(self.palette.muted)
+        styles = {label: ink(colour) for label, colour in colours.items()}
+        values = [(cell.confidence, styles.get(cell.label or "", muted)) for cell in picture.cells]
+        names = ["sure", *[""] * (rows - 1)]
+        return [self._curve(picture, blank, values, row, rows, (names[row], muted)) for row in range(rows)]
+
+    def _lanes(self, picture: TimelinePicture, blank: str, rows: int) -> list[Row]:
+        """Draw a curve for each label: its smoothed probability."""
+        result = []
+        colours = self.palette.of_labels(picture.labels)
+        for index, label in enumerate(picture.labels):
+            style = ink(colours[label])
+            values = [(cell.smoothed[index] if cell.smoothed else 0.0, style) for cell in picture.cells]
+            for row in range(rows):
+                name = label if row == rows - 1 else ""
+                result.append(self._curve(picture, blank, values, row, rows, (name, ink(colours[label], bold=True))))
+        return result
+
+    def _curve(
+        self,
+        picture: TimelinePicture,
+        blank: str,
+        values: list[tuple[float, Style]],
+        row: int,
+        rows: int,
+        name: tuple[str, Style],
+    ) -> Row:
+        """Draw one row (0 is the highest) of a curve: only speech has a value, a gap is hatched from top to bottom."""
+        hatched, line = ("░", ink(self.palette.warning)), ("▁", ink(self.palette.frame))
+        lowest = row == rows - 1
+        cells = []
+        for cell, (value, style) in zip(picture.cells, values, strict=True):
+            if cell.mark == "gap":
+                cells.append(hatched)
+            elif cell.mark in ("speech", "uncertain"):
+                eighths = round(value * rows * 8) - 8 * (rows - 1 - row)
+                filled = min(8, max(1 if lowest else 0, eighths))
+                cells.append((LEVELS[filled], style))
+            else:
+                cells.append(line if lowest else (" ", style))
+        gutter = _gutter(picture.labels)
+        return [(f"{name[0][: gutter - 1]:<{gutter}}", name[1]), (blank, name[1]), *joined(cells)]
+
+    def _letters(self, picture: TimelinePicture, blank: str) -> Row:
+        palette = self.palette
+        colours, letters = palette.of_labels(picture.labels), letters_of(picture.labels)
+        styles = {label: ink(palette.ground, colour, bold=True) for label, colour in colours.items()}
+        plain, alarm = ink(palette.muted), ink(palette.warning, bold=True)
+        cells = []
+        for cell in picture.cells:
+            if cell.label is not None and cell.label in letters:
+                cells.append((letters[cell.label], styles[cell.label]))
+            else:
+                cells.append((STATE_LETTERS.get(cell.mark, " "), alarm if cell.mark in ("gap", "stale") else plain))
+        return [(" " * _gutter(picture.labels) + blank, plain), *joined(cells)]
+
+    def _axis(self, picture: TimelinePicture, columns: int) -> Row:
+        """Write round times under the hops that end there."""
+        axis = [" "] * columns
+        if picture.hop_s:
+            least = TICK_COLUMNS * picture.hop_s
+            step_s = next((step for step in STEPS_S if step >= least), STEPS_S[-1])
+            for column in range(columns):
+                slot = picture.newest - (columns - 1 - column)
+                ticks = int(slot * picture.hop_s / step_s + 1e-9)
+                before = int((slot - 1) * picture.hop_s / step_s + 1e-9)
+                if column >= columns - len(picture.cells) and ticks > before and slot > 0:
+                    mark = f"╵{_short(ticks * step_s)}"
+                    if column + len(mark) <= columns:
+                        axis[column : column + len(mark)] = mark
+        return [(" " * _gutter(picture.labels) + "".join(axis), ink(self.palette.muted))]
+
+
+def _gutter(labels: tuple[str, ...]) -> int:
+    """Columns at the left for names."""
+    return min(10, max((len(label) for label in labels), default=4)) + 1
+
+
+def _short(seconds: int) -> str:
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
