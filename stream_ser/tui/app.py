@@ -55,6 +55,7 @@ class StreamSerApp(App[None]):
         feed: str | None,
     ) -> None:
         super().__init__()
+        self.title = title
         self.state = ScreenState()
         self._source = source
         self._controls = controls

@@ -21,10 +21,10 @@ EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 @dataclass(frozen=True, slots=True)
 class BarsPicture:
-    """What the bars show, in the labels' order. ``raw`` is None where the model was not asked."""
+    """What the bars show, in the labels' order: ``solid`` None where nothing is known, ``raw`` where no model ran."""
 
     labels: tuple[str, ...]
-    solid: tuple[float, ...]
+    solid: tuple[float, ...] | None
     raw: tuple[float, ...] | None
     live: bool
     ended: bool
@@ -39,8 +39,8 @@ class Bars(Canvas[BarsPicture]):
         if state.ended is not None:
             share = state.ended["summary"]["share"]
             return BarsPicture(labels, tuple(share.get(label, 0.0) for label in labels), None, True, True)
-        if point is None:
-            return BarsPicture(labels, (0.0,) * len(labels), None, False, False)
+        if point is None or point["state"] == "warming":
+            return BarsPicture(labels, None, None, False, False)
         live = state.kind(now) in ("speech", "uncertain")
         raw = tuple(point["raw"][label] for label in labels)
         known = live and None not in raw
@@ -52,8 +52,8 @@ class Bars(Canvas[BarsPicture]):
         """Draw a row for each label, spaced where there is room; without room, count the smallest instead."""
         shown = list(range(len(picture.labels)))
         if len(shown) > height:
-            ranked = sorted(shown, key=lambda i: -picture.solid[i])
-            shown = sorted(ranked[: height - 1])
+            solid = picture.solid or (0.0,) * len(shown)
+            shown = sorted(sorted(shown, key=lambda i: -solid[i])[: height - 1])
         rows: list[Row] = []
         spaced = 2 * len(shown) + 1 <= height
         for index in shown:
@@ -70,17 +70,17 @@ class Bars(Canvas[BarsPicture]):
 
     def _bar(self, picture: BarsPicture, index: int, width: int) -> Row:
         palette = self.palette
-        label, value = picture.labels[index], picture.solid[index]
+        label, value = picture.labels[index], picture.solid[index] if picture.solid is not None else None
         colour = palette.of_labels(picture.labels)[label] if picture.live else palette.muted
         name_width = min(NAME_WIDTH, max(len(name) for name in picture.labels))
         head = f"{letters_of(picture.labels)[label]} {label[:name_width]:<{name_width}} "
-        tail = f" {100 * value:3.0f} %"
+        tail = f" {100 * value:3.0f} %" if value is not None else "   –  "
         raw = picture.raw[index] if picture.raw is not None else None
         note = ""
         if width >= WIDE and not picture.ended:
             note = f"  raw {100 * raw:3.0f} %" if raw is not None else " " * 11
         length = max(1, width - len(head) - len(tail) - len(note))
-        bar = joined(_cells(value, raw, length, ink(colour), palette.frame, palette.ground, palette.text))
+        bar = joined(_cells(value or 0.0, raw, length, ink(colour), palette.frame, palette.ground, palette.text))
         return [(head, ink(colour, bold=True)), *bar, (tail, ink(palette.text, bold=True)), (note, ink(palette.muted))]
 
 

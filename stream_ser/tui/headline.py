@@ -76,9 +76,17 @@ def _lines(state: ScreenState, kind: Kind, now: float) -> tuple[str, str]:
         case "silence":
             return "nobody speaks, so no label is given", heard
         case "warming":
-            return f"a label needs {window_s:g} s of unbroken sound", "gap: " + state.gap["reason"] if state.gap else ""
+            return f"a label needs {window_s:g} s of unbroken sound", _gap(state)
     waited = state.waited(now)
-    return "the newest sound or result is missing", f"last result {waited:.0f} s ago" if waited >= 1 else ""
+    return "newest sound or result is missing", f"last result {waited:.0f} s ago" if waited >= 1 else _gap(state)
+
+
+def _gap(state: ScreenState) -> str:
+    """Say why sound is missing, if a gap reaches into the newest window."""
+    if state.gap is None or state.point is None or state.hello is None:
+        return ""
+    recent = state.gap["end"] > state.point["end"] - state.hello["window"]
+    return f"gap: {state.gap['reason']}" if recent else ""
 
 
 def _summary(end: Message) -> tuple[str, str]:

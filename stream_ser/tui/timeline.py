@@ -19,6 +19,8 @@ LEVELS = " ▁▂▃▄▅▆▇█"
 STEPS_S = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
 TICK_COLUMNS = 12  # the least distance between two times on the axis
 LANE_ROWS = 2  # lanes are drawn from this height on
+ROWS_BELOW = 3  # letters, axis, legend
+FULL = "100 %"
 LEGEND = "· silence  ? uncertain  ~ stale  x gap  w warming  p paused"
 
 
@@ -44,14 +46,13 @@ class Timeline(Canvas[TimelinePicture]):
         """Draw curves on the rows that letters, axis and legend leave."""
         columns = width - _gutter(picture.labels)
         blank = " " * max(0, columns - len(picture.cells))
-        below = [
-            self._letters(picture, blank),
-            self._axis(picture, columns),
-            [(LEGEND[:width], ink(self.palette.muted))],
-        ]
-        room = max(0, height - len(below))
+        room = max(0, height - ROWS_BELOW)
         lane = room // len(picture.labels) if picture.labels else 0
-        curves = self._lanes(picture, blank, lane) if lane >= LANE_ROWS else self._confidence(picture, blank, room)
+        if lane >= LANE_ROWS:
+            curves, legend = self._lanes(picture, blank, room), LEGEND
+        else:
+            curves, legend = self._confidence(picture, blank, room), f"▅ confidence  {LEGEND}"
+        below = [self._letters(picture, blank), self._axis(picture, columns), [(legend, ink(self.palette.muted))]]
         return curves + below
 
     def _confidence(self, picture: TimelinePicture, blank: str, rows: int) -> list[Row]:
@@ -60,12 +61,15 @@ class Timeline(Canvas[TimelinePicture]):
         muted = ink(self.palette.muted)
         styles = {label: ink(colour) for label, colour in colours.items()}
         values = [(cell.confidence, styles.get(cell.label or "", muted)) for cell in picture.cells]
-        names = ["sure", *[""] * (rows - 1)]
+        names = [FULL, *[""] * (rows - 1)]
         return [self._curve(picture, blank, values, row, rows, (names[row], muted)) for row in range(rows)]
 
-    def _lanes(self, picture: TimelinePicture, blank: str, rows: int) -> list[Row]:
-        """Draw a curve for each label: its smoothed probability."""
-        result = []
+    def _lanes(self, picture: TimelinePicture, blank: str, room: int) -> list[Row]:
+        """Draw a curve for each label: its smoothed probability. Rows left over keep the lanes apart."""
+        count = len(picture.labels)
+        rows = room // count
+        spare = room - count * rows
+        result: list[Row] = [[]] * (spare if spare < count - 1 else spare - count + 1)
         colours = self.palette.of_labels(picture.labels)
         for index, label in enumerate(picture.labels):
             style = ink(colours[label])
@@ -73,6 +77,8 @@ class Timeline(Canvas[TimelinePicture]):
             for row in range(rows):
                 name = label if row == rows - 1 else ""
                 result.append(self._curve(picture, blank, values, row, rows, (name, ink(colours[label], bold=True))))
+            if spare >= count - 1 and index < count - 1:
+                result.append([])
         return result
 
     def _curve(
@@ -132,7 +138,7 @@ class Timeline(Canvas[TimelinePicture]):
 
 def _gutter(labels: tuple[str, ...]) -> int:
     """Columns at the left for names."""
-    return min(10, max((len(label) for label in labels), default=4)) + 1
+    return min(10, max([len(FULL), *(len(label) for label in labels)])) + 1
 
 
 def _short(seconds: int) -> str:
