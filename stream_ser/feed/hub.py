@@ -13,7 +13,8 @@ Invariants:
   range stands in its place. A hello that had to go is kept and given before ``dropped``. Publishing never waits.
 - A sink loses nothing: it is called inside ``publish``. One that raises is detached and told of in a ``notice``.
 
-Locks: the hub's, then a subscription's; never the other way round.
+Locks, always taken in this order: the hub's order (held through a publication with its sinks), the hub's state, a
+subscription's. So a sink that waits for a slow disk holds up publishers, but nobody who subscribes, reads or leaves.
 """
 
 from __future__ import annotations
@@ -137,7 +138,8 @@ class Hub:
     """The place where the streams of one process are published. ``close`` ends every subscription."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._order = threading.Lock()
+        self._state = threading.Lock()
         self._seq = 0
         self._open: dict[str, Message] = {}  # the hello of every open stream
         self._subscriptions: list[Subscription] = []
@@ -161,7 +163,7 @@ class Hub:
         the stream of the message is not open, where that of a hello already is, and where a number is NaN or infinite;
         then no number is used up and nobody gets anything.
         """
-        with self._lock:
+        with self._order:
             return self._seq if self._closed else self._publish(message)
 
     def subscribe(self, limit: int = 256, wake: Callable[[], None] | None = None) -> Subscription:
@@ -173,7 +175,7 @@ class Hub:
         if limit < 1:
             raise ValueError(f"a subscription must hold at least 1 message, not {limit}")
         subscription = Subscription(self, limit, wake)
-        with self._lock:
+        with self._state:
             subscription._begin(self._seq, dict(self._open))
             if self._closed:
                 subscription._finish()
@@ -186,27 +188,27 @@ class Hub:
 
         A sink must be quick and must not call the hub. One that raises is detached; the others go on.
         """
-        with self._lock:
+        with self._order:
             for message in self._open.values():
                 sink({**message, "seq": self._seq})
             self._sinks.append(sink)
 
     def detach(self, sink: Sink) -> None:
         """Stop calling ``sink``. Once this has returned it is not called again. May be called twice."""
-        with self._lock:
+        with self._order:
             if sink in self._sinks:
                 self._sinks.remove(sink)
 
     def close(self) -> None:
         """End every subscription, after what is queued in it. May be called twice."""
-        with self._lock:
+        with self._state:
             self._closed = True
             ended, self._subscriptions = self._subscriptions, []
             for subscription in ended:
                 subscription._finish()
 
     def _forget(self, subscription: Subscription) -> None:
-        with self._lock:
+        with self._state:
             if subscription in self._subscriptions:
                 self._subscriptions.remove(subscription)
 
@@ -218,13 +220,14 @@ class Hub:
         seq = self._seq + (kind != "hello")
         numbered = {**message, "seq": seq}
         entry = (numbered, messages.encode(numbered))
-        self._seq = seq
-        if kind == "hello":
-            self._open[stream] = numbered
-        elif kind == "end":
-            del self._open[stream]
-        for subscription in self._subscriptions:
-            subscription._push(entry)
+        with self._state:
+            self._seq = seq
+            if kind == "hello":
+                self._open[stream] = numbered
+            elif kind == "end":
+                del self._open[stream]
+            for subscription in self._subscriptions:
+                subscription._push(entry)
         self._call_sinks(numbered)
         return seq
 

@@ -1,0 +1,91 @@
+"""Every message of a hub, one JSON object a line: the same objects that the websocket feed sends.
+
+Thread ownership: none of its own. Lines are written in whichever thread publishes; make and close it in one thread.
+
+Invariants: the lines go to ``FILE.part``, and the name ``FILE`` appears only when every stream in it has its ``end``
+and all of it is on the disk. So a file with its own name is whole, whatever happened. Nothing is dropped. Where a line
+cannot be written, no other follows, and ``FILE.part`` is cut back to whole lines.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from typing import BinaryIO
+
+from stream_ser.errors import ConfigError, FeedError, StreamSerError
+from stream_ser.feed.hub import Hub
+from stream_ser.feed.messages import Message, encode
+
+
+class JsonlWriter:
+    """Write what ``hub`` publishes from now on to ``path``, until ``close``.
+
+    Raises ConfigError where the file cannot be made.
+    """
+
+    def __init__(self, path: Path, hub: Hub) -> None:
+        self.path = path
+        self.part = path.with_name(path.name + ".part")
+        self.error: StreamSerError | None = None  # why the file ends early, if it does
+        self._hub = hub
+        self._whole = 0  # bytes of whole lines
+        self._open: set[str] = set()  # streams without their end
+        self._file = self._create()
+        hub.attach(self._write)
+
+    def close(self) -> Path:
+        """Stop, give the file its name, and return where the lines are.
+
+        That is ``path``, or ``part`` where a stream has no end. May be called twice. Raises FeedError, each time, where something could not be written.
+        """
+        self._hub.detach(self._write)
+        if self.error is None and not self._file.closed:
+            try:
+                os.fsync(self._file.fileno())
+                self._file.close()
+                if not self._open:
+                    self.part.replace(self.path)
+            except OSError as error:
+                self._fail(error)
+        if self.error is not None:
+            raise self.error
+        return self.part if self._open else self.path
+
+    def _create(self) -> BinaryIO:
+        try:
+            if self.path.is_dir():
+                raise IsADirectoryError("it is a folder")
+            # Unbuffered: a line is with the system as soon as it is published, and no failed rest is written later.
+            return self.part.open("wb", buffering=0)
+        except OSError as error:
+            raise ConfigError(
+                f"cannot write {self.path}: {error.strerror or error}",
+                fix="name a file with `--out` in a folder that exists and that you may write to",
+            ) from error
+
+    def _write(self, message: Message) -> None:
+        line = memoryview(encode(message).encode() + b"\n")
+        try:
+            rest = line
+            while rest:
+                rest = rest[self._file.write(rest) :]  # a disk that fills up takes a part of a line without an error
+        except OSError as error:
+            raise self._fail(error) from error
+        self._whole += len(line)
+        if message["type"] == "hello":
+            self._open.add(message["stream"])
+        elif message["type"] == "end":
+            self._open.discard(message["stream"])
+
+    def _fail(self, error: OSError) -> StreamSerError:
+        with contextlib.suppress(OSError):
+            os.ftruncate(self._file.fileno(), self._whole)
+        with contextlib.suppress(OSError):
+            self._file.close()
+        self.error = FeedError(
+            f"cannot write on to {self.path}: {error.strerror or error}, after {self._whole} bytes",
+            fix=f"make room or choose another place with `--out`; what was written is in {self.part}",
+        )
+        return self.error

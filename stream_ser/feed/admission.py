@@ -1,0 +1,56 @@
+"""Who may enter the feed, decided before the websocket handshake from the request alone. Pure: no I/O, no state.
+
+A page that some other site serves must not read the feed of a microphone through the browser of the person who speaks.
+Browsers name the page's site in ``Origin``, which scripts cannot forge; programs that are no browser send none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+FEED_PATH = "/v1/feed"
+HEALTH_PATH = "/healthz"
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+Answer = tuple[HTTPStatus, str]
+
+
+def refusal(target: str, headers: Mapping[str, str], *, bound_to: str, full: int | None) -> Answer | None:
+    """Answer a request that does not lead to a subscription; None lets it in.
+
+    ``target`` is the request's path with its query, ``bound_to`` the host the feed listens on, and ``full`` the number
+    of subscribers where no more are let in.
+    """
+    path = target.partition("?")[0]
+    if path == HEALTH_PATH:
+        return HTTPStatus.OK, "ok\n"
+    if path != FEED_PATH:
+        return HTTPStatus.NOT_FOUND, f"There is nothing at {path[:200]!r}. The feed is at {FEED_PATH}.\n"
+    origin = headers.get("Origin")
+    if origin is not None and not _same_host(origin, headers.get("Host", ""), bound_to):
+        return (
+            HTTPStatus.FORBIDDEN,
+            f"A page of {origin[:200]!r} may not read this feed. Open one that is served from the feed's own host.\n",
+        )
+    if full is not None:
+        return HTTPStatus.SERVICE_UNAVAILABLE, f"The feed has {full} subscribers and takes no more. Try again later.\n"
+    return None
+
+
+def _same_host(origin: str, host: str, bound_to: str) -> bool:
+    """Compare host names; ports may differ. All names of the loopback are one."""
+    page, asked = _host_name(origin), _host_name(f"//{host}")
+    if page is None or asked is None:
+        return False
+    if bound_to in LOOPBACK and asked not in LOOPBACK:
+        return False  # a foreign name that was made to point at this machine
+    return page == asked or (page in LOOPBACK and asked in LOOPBACK)
+
+
+def _host_name(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:
+        return None

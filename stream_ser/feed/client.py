@@ -1,0 +1,153 @@
+"""Reading a feed: every message as it comes, over lost connections, with a count of what was missed.
+
+Thread ownership: a ``FeedReader`` belongs to the event loop that iterates over it. It starts no thread and no task.
+
+Why not the library's own reconnection: it waits up to 5 s before the first retry and up to 90 s later, and it goes on
+for ever where no feed has ever been. Here a feed that is not there is an error at once, and one that went away comes
+back within seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
+
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus, InvalidURI, WebSocketException
+
+from stream_ser.errors import FeedError
+from stream_ser.feed.admission import LOOPBACK
+from stream_ser.feed.messages import SCHEMA_VERSION, Message
+
+FIRST_DELAY_S = 0.2
+LONGEST_DELAY_S = 5.0
+
+
+class Tally:
+    """What the numbers of the messages say about messages that never came. Pure: it only looks at messages."""
+
+    def __init__(self) -> None:
+        self.missed = 0
+        self._last: int | None = (
+            None  # the number up to which everything came or is counted; None right after connecting
+        )
+        self._before: int | None = None  # that number when the connection was lost
+        self._streams: set[tuple[str, str | None]] = set()
+
+    def reconnected(self) -> None:
+        """Begin a new connection: its first hello tells how far the feed has got."""
+        self._before = self._last if self._last is not None else self._before
+        self._last = None
+
+    def note(self, message: Message) -> None:
+        """Take one message into account."""
+        seq: int = message["seq"]
+        if message["type"] == "hello":
+            key = (message["stream"], message["anchor"])
+            # Only the same stream at a later number is the same feed: one that was restarted counts from 0 again.
+            if self._last is None and key in self._streams and self._before is not None:
+                self.missed += max(0, seq - self._before)
+            self._streams.add(key)
+        elif self._last is not None:
+            self.missed += seq - self._last  # of a dropped message: all that it stands for
+            self.missed -= message["type"] != "dropped"
+        self._last = seq
+
+
+class FeedReader:
+    """Iterate to get the messages of the feed at ``url``; made by ``subscribe``."""
+
+    def __init__(self, url: str, retry_s: float | None) -> None:
+        self._url = url
+        self._retry_s = retry_s
+        self._tally = Tally()
+        self.connections = 0
+
+    @property
+    def missed(self) -> int:
+        """How many messages were published while this reader listened or was cut off, and never came."""
+        return self._tally.missed
+
+    async def __aiter__(self) -> AsyncIterator[Message]:
+        """Yield messages; raise FeedError where there is no feed or it stays away."""
+        loop = asyncio.get_running_loop()
+        lost_at = loop.time()
+        delay = FIRST_DELAY_S
+        while True:
+            try:
+                async with self._connect() as connection:
+                    self.connections += 1
+                    self._tally.reconnected()
+                    with contextlib.suppress(ConnectionClosed):
+                        async for text in connection:
+                            delay = FIRST_DELAY_S
+                            message = self._read(text)
+                            self._tally.note(message)
+                            yield message
+                lost_at = loop.time()
+            except (OSError, TimeoutError, WebSocketException) as error:
+                self._give_up_on(error)
+            if self._retry_s is not None and loop.time() + delay - lost_at > self._retry_s:
+                raise FeedError(
+                    f"the feed at {self._url} has been away for {loop.time() - lost_at:.0f} s",
+                    fix="see whether the monitor that serves it still runs",
+                )
+            await asyncio.sleep(delay)
+            delay = min(2 * delay, LONGEST_DELAY_S)
+
+    def _connect(self) -> connect:
+        try:
+            local = urlsplit(self._url).hostname in LOOPBACK
+            # A proxy for the outside world does not lead back to this machine.
+            return connect(self._url, compression=None, proxy=None if local else True, open_timeout=5, close_timeout=1)
+        except (InvalidURI, ValueError) as error:
+            raise FeedError(
+                f"{self._url!r} is not the address of a feed", fix="give one like ws://127.0.0.1:8765/v1/feed"
+            ) from error
+
+    def _read(self, text: str | bytes) -> Message:
+        try:
+            message = json.loads(text)
+            kind, schema = message["type"], message.get("schema", SCHEMA_VERSION)
+            if not isinstance(message["seq"], int):
+                raise TypeError("seq")
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise FeedError(
+                f"{self._url} sends something that is no message of a feed: {text[:60]!r}",
+                fix="check the address",
+            ) from error
+        if kind == "hello" and schema != SCHEMA_VERSION:
+            raise FeedError(
+                f"the feed at {self._url} speaks schema {schema}, and this program knows {SCHEMA_VERSION}",
+                fix="use the same version of stream-ser at both ends",
+            )
+        return dict(message)
+
+    def _give_up_on(self, error: Exception) -> None:
+        """Raise FeedError where trying again does not help: never connected yet, or refused for good."""
+        if isinstance(error, InvalidStatus):
+            response = error.response
+            if self.connections and response.status_code >= 500:
+                return
+            said = bytes(response.body or b"").decode("utf-8", "replace").strip()
+            raise FeedError(
+                f"{self._url} refused with HTTP {response.status_code}: {said[:200]}",
+                fix="use an address like ws://127.0.0.1:8765/v1/feed, or try again when others have left",
+            ) from error
+        if not self.connections:
+            raise FeedError(
+                f"there is no feed at {self._url}: {error or type(error).__name__}",
+                fix="start `stream-ser` there with `--feed HOST:PORT`, or check the address",
+            ) from error
+
+
+def subscribe(url: str, *, retry_s: float | None = 30.0) -> FeedReader:
+    """Read the feed at ``url``, with ``async for`` over what is returned.
+
+    A connection that is lost is made again, at growing intervals, until the feed has been away for ``retry_s`` seconds
+    (None: for ever). What was published meanwhile is counted in ``missed`` if the same stream still runs.
+    """
+    return FeedReader(url, retry_s)
