@@ -1,0 +1,1 @@
+"""Sound in: sources, resampling, the sample ring and the speech gate."""

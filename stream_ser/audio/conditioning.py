@@ -1,0 +1,82 @@
+"""Turn native frames into a timeline of 16 kHz blocks and gaps that join without a hole.
+
+Belongs to the one thread that iterates a source. Positions are counted in native frames and converted exactly, so no
+rounding adds up however many gaps there are. Around a gap the resampler is flushed and begun anew: sound from before
+and after it is never mixed, and every gap has the exact range that was lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import numpy as np
+
+from stream_ser.audio.resample import Frames, Resampler, position, to_mono
+from stream_ser.types import Block, Gap
+
+NOT_NUMBERS = "samples that are not numbers"
+
+
+class Conditioner:
+    """The timeline of one source, from ``start`` on, at a native ``rate`` that may change with the device."""
+
+    def __init__(self, rate: int, start: int = 0) -> None:
+        self._rate = rate
+        self._base = start  # 16 kHz index of native frame 0
+        self._frames = 0  # native frames so far, lost ones too
+        self._end = start  # one past the last sample that was yielded
+        self._resampler: Resampler | None = None
+
+    @property
+    def end(self) -> int:
+        """One past the last sample yielded."""
+        return self._end
+
+    def push(self, frames: Frames, arrived_ns: int) -> Iterator[Block | Gap]:
+        """Take (n, channels) native frames. Values that are not finite become gaps of exactly their range."""
+        mono = to_mono(frames)
+        good = np.isfinite(mono)
+        if good.all():
+            yield from self._sound(mono, arrived_ns)
+            return
+        edges = [0, *(np.flatnonzero(good[1:] != good[:-1]) + 1).tolist(), len(mono)]
+        for first, last in pairwise(edges):
+            if good[first]:
+                yield from self._sound(mono[first:last], arrived_ns)
+            else:
+                yield from self.lose(last - first, NOT_NUMBERS, arrived_ns)
+
+    def lose(self, frames: int, reason: str, arrived_ns: int) -> Iterator[Block | Gap]:
+        """Say that the next ``frames`` native frames are missing."""
+        yield from self.finish(arrived_ns)
+        self._frames += frames
+        end = self._base + position(self._frames, self._rate)
+        if end > self._end:
+            gap = Gap(self._end, end, reason, arrived_ns)
+            self._end = end
+            yield gap
+
+    def change_rate(self, rate: int, arrived_ns: int) -> Iterator[Block | Gap]:
+        """Go on at another native rate."""
+        yield from self.finish(arrived_ns)
+        self._base, self._frames, self._rate = self._end, 0, rate
+
+    def finish(self, arrived_ns: int) -> Iterator[Block | Gap]:
+        """Yield what the resampler still holds."""
+        if self._resampler is not None:
+            rest = self._resampler.finish()
+            self._resampler = None
+            yield from self._block(rest, arrived_ns)
+
+    def _sound(self, mono: Frames, arrived_ns: int) -> Iterator[Block | Gap]:
+        if self._resampler is None:
+            self._resampler = Resampler(self._rate, origin=self._frames)
+        self._frames += len(mono)
+        yield from self._block(self._resampler.push(mono), arrived_ns)
+
+    def _block(self, samples: Frames, arrived_ns: int) -> Iterator[Block | Gap]:
+        if len(samples):
+            block = Block(self._end, samples, arrived_ns)
+            self._end = block.end
+            yield block
