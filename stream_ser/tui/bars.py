@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from rich.style import Style
 
 from stream_ser.tui.canvas import Canvas, Row, ink, joined
-from stream_ser.tui.palette import letters_of
+from stream_ser.tui.palette import colours_of, letters_of
 from stream_ser.tui.view import ScreenState
 
 NAME_WIDTH = 10  # longer labels are cut
@@ -71,7 +71,7 @@ class Bars(Canvas[BarsPicture]):
     def _bar(self, picture: BarsPicture, index: int, width: int) -> Row:
         palette = self.palette
         label, value = picture.labels[index], picture.solid[index] if picture.solid is not None else None
-        colour = palette.of_labels(picture.labels)[label] if picture.live else palette.muted
+        colour = colours_of(palette, picture.labels)[label] if picture.live else palette.muted
         name_width = min(NAME_WIDTH, max(len(name) for name in picture.labels))
         head = f"{letters_of(picture.labels)[label]} {label[:name_width]:<{name_width}} "
         tail = f" {100 * value:3.0f} %" if value is not None else "   –  "

@@ -1,7 +1,8 @@
 """The base of the screen's widgets: a picture, compared before it is drawn, and rows of styled text.
 
-Owned by the Textual event loop. A widget reduces the state to a *picture*, a small value with equality; only when that
-value, the size or the theme changes are its rows drawn again. This is what keeps a quiet screen at almost no cost.
+Owned by the Textual event loop. A widget reduces the state to a *picture*, a small value with equality. Rows are drawn
+when the picture, the size or the theme changes, and only rows that then differ are sent to the terminal: a quiet screen
+costs almost nothing, a busy one half of what whole panels would.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from typing import Generic, TypeVar
 
 from rich.segment import Segment
 from rich.style import Style
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.strip import Strip
+from textual.theme import Theme
 from textual.widget import Widget
 
 from stream_ser.tui.palette import DARK, LIGHT, Palette
@@ -46,8 +48,8 @@ class Canvas(Widget, Generic[Picture]):
         if title:
             self.border_title = title
         self._picture: Picture | None = None
-        self._strips: list[Strip] | None = None
-        self._drawn: tuple[Size, Palette] | None = None
+        self._strips: list[Strip] = []
+        self._drawn_at: Size | None = None
 
     @property
     def palette(self) -> Palette:
@@ -63,23 +65,43 @@ class Canvas(Widget, Generic[Picture]):
         raise NotImplementedError
 
     def update_from(self, state: ScreenState, now: float) -> None:
-        """Look at the state, and ask for a refresh only if the picture changed."""
+        """Look at the state; if the picture changed, ask for a refresh of the rows that differ."""
         picture = self.look(state, now)
-        if picture != self._picture:
-            self._picture = picture
-            self._strips = None
+        if picture == self._picture:
+            return
+        self._picture = picture
+        before = self._strips
+        self._draw()
+        if len(before) != len(self._strips):
             self.refresh()
+            return
+        width = self.size.width
+        changed = [y for y, (old, new) in enumerate(zip(before, self._strips, strict=True)) if old != new]
+        if changed:
+            self.refresh(*(Region(0, y, width, 1) for y in changed))
+
+    def on_mount(self) -> None:
+        """Draw anew whenever the theme changes."""
+        self.app.theme_changed_signal.subscribe(self, self._repaint)
 
     def render_line(self, y: int) -> Strip:
-        """Return row ``y``, drawing all rows if the picture, the size or the theme changed since."""
+        """Return row ``y``, after drawing all rows if the size changed."""
+        if self._drawn_at != self.size:
+            self._draw()
+        return self._strips[y] if y < len(self._strips) else Strip.blank(self.size.width)
+
+    def _repaint(self, _theme: Theme) -> None:
+        self._draw()
+        self.refresh()
+
+    def _draw(self) -> None:
+        """Make the strips for the picture at the present size, in the present colours."""
         size, palette = self.size, self.palette
-        if self._strips is None or self._drawn != (size, palette):
-            ground = Style(color=palette.text, bgcolor=palette.ground)
-            rows = self.draw(self._picture, size.width, size.height) if self._picture is not None else []
-            self._strips = [
-                Strip([Segment(text, ground + style) for text, style in row]).adjust_cell_length(size.width, ground)
-                for row in rows[: size.height]
-            ]
-            self._strips += [Strip.blank(size.width, ground)] * (size.height - len(self._strips))
-            self._drawn = (size, palette)
-        return self._strips[y] if y < len(self._strips) else Strip.blank(size.width)
+        ground = ink(palette.text, palette.ground)
+        rows = self.draw(self._picture, size.width, size.height) if self._picture is not None else []
+        self._strips = [
+            Strip([Segment(text, ground + style) for text, style in row]).adjust_cell_length(size.width, ground)
+            for row in rows[: size.height]
+        ]
+        self._strips += [Strip.blank(size.width, ground)] * (size.height - len(self._strips))
+        self._drawn_at = size

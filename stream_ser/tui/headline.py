@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from stream_ser.tui.canvas import Canvas, Row, ink
 from stream_ser.tui.glyphs import ROWS, large
-from stream_ser.tui.palette import Palette
+from stream_ser.tui.palette import Palette, colours_of
 from stream_ser.tui.view import Kind, Message, ScreenState, clock_text
 
 
@@ -50,7 +50,7 @@ class Headline(Canvas[HeadlinePicture]):
 
 def _colour(picture: HeadlinePicture, palette: Palette) -> str:
     if picture.label is not None:
-        return palette.of_labels(picture.labels).get(picture.label, palette.text)
+        return colours_of(palette, picture.labels).get(picture.label, palette.text)
     if picture.failed:
         return palette.error
     return palette.warning if picture.kind in ("stale", "paused") else palette.text

@@ -5,7 +5,6 @@ Owned by the Textual event loop. The stream goes on behind it; keys of the scree
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -45,7 +44,7 @@ class Help(ModalScreen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [("escape", "dismiss", "close"), ("question_mark", "dismiss", "close")]
 
-    def __init__(self, labels: Sequence[str]) -> None:
+    def __init__(self, labels: tuple[str, ...]) -> None:
         super().__init__()
         letters = [f"{letter} {label}" for label, letter in letters_of(labels).items()]
         rows = ["   ".join(letters[i : i + 4]) for i in range(0, len(letters), 4)]

@@ -6,8 +6,9 @@ out from its ground and the usual labels still differ.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import cycle
 
 from textual.theme import Theme
 
@@ -24,9 +25,9 @@ STATE_LETTERS: dict[Mark, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Palette:
-    """The colours of one theme, as ``#rrggbb``."""
+    """The colours of one theme, as ``#rrggbb``. There are two, told apart by identity."""
 
     ground: str
     text: str
@@ -37,15 +38,6 @@ class Palette:
     error: str
     known: dict[str, str]  # labels that have a colour of their own
     others: tuple[str, ...]  # given to other labels in order
-
-    def of_labels(self, labels: Sequence[str]) -> dict[str, str]:
-        """Return a colour for each label, the same whenever the labels are the same."""
-        unknown = [label for label in labels if label not in self.known]
-        spare = [colour for colour in self.others if colour not in {self.known.get(label) for label in labels}]
-        return {
-            label: self.known[label] if label in self.known else spare[unknown.index(label) % len(spare)]
-            for label in labels
-        }
 
 
 DARK = Palette(
@@ -72,7 +64,16 @@ LIGHT = Palette(
 )
 
 
-def letters_of(labels: Sequence[str]) -> dict[str, str]:
+@lru_cache(maxsize=8)
+def colours_of(palette: Palette, labels: tuple[str, ...]) -> dict[str, str]:
+    """Return a colour for each label, the same whenever the labels are the same."""
+    used = {palette.known.get(label) for label in labels}
+    spare = cycle([colour for colour in palette.others if colour not in used] or palette.others)
+    return {label: palette.known[label] if label in palette.known else next(spare) for label in labels}
+
+
+@lru_cache(maxsize=8)
+def letters_of(labels: tuple[str, ...]) -> dict[str, str]:
     """Return one capital for each label: the first of its own letters that no earlier label took, else any free one.
 
     Beyond 26 labels, ``*``.

@@ -6,13 +6,14 @@ Low panels show one curve, the confidence; high ones show a lane for each label.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from rich.style import Style
 
 from stream_ser.tui.canvas import Canvas, Row, ink, joined
 from stream_ser.tui.history import Cell
-from stream_ser.tui.palette import STATE_LETTERS, letters_of
+from stream_ser.tui.palette import STATE_LETTERS, colours_of, letters_of
 from stream_ser.tui.view import ScreenState
 
 LEVELS = " ▁▂▃▄▅▆▇█"
@@ -57,7 +58,7 @@ class Timeline(Canvas[TimelinePicture]):
 
     def _confidence(self, picture: TimelinePicture, blank: str, rows: int) -> list[Row]:
         """Draw one curve: how sure, in the colour of the label."""
-        colours = self.palette.of_labels(picture.labels)
+        colours = colours_of(self.palette, picture.labels)
         muted = ink(self.palette.muted)
         styles = {label: ink(colour) for label, colour in colours.items()}
         values = [(cell.confidence, styles.get(cell.label or "", muted)) for cell in picture.cells]
@@ -70,7 +71,7 @@ class Timeline(Canvas[TimelinePicture]):
         rows = room // count
         spare = room - count * rows
         result: list[Row] = [[]] * (spare if spare < count - 1 else spare - count + 1)
-        colours = self.palette.of_labels(picture.labels)
+        colours = colours_of(self.palette, picture.labels)
         for index, label in enumerate(picture.labels):
             style = ink(colours[label])
             values = [(cell.smoothed[index] if cell.smoothed else 0.0, style) for cell in picture.cells]
@@ -108,7 +109,7 @@ class Timeline(Canvas[TimelinePicture]):
 
     def _letters(self, picture: TimelinePicture, blank: str) -> Row:
         palette = self.palette
-        colours, letters = palette.of_labels(picture.labels), letters_of(picture.labels)
+        colours, letters = colours_of(palette, picture.labels), letters_of(picture.labels)
         styles = {label: ink(palette.ground, colour, bold=True) for label, colour in colours.items()}
         plain, alarm = ink(palette.muted), ink(palette.warning, bold=True)
         cells = []
@@ -122,17 +123,15 @@ class Timeline(Canvas[TimelinePicture]):
     def _axis(self, picture: TimelinePicture, columns: int) -> Row:
         """Write round times under the hops that end there."""
         axis = [" "] * columns
-        if picture.hop_s:
-            least = TICK_COLUMNS * picture.hop_s
-            step_s = next((step for step in STEPS_S if step >= least), STEPS_S[-1])
-            for column in range(columns):
-                slot = picture.newest - (columns - 1 - column)
-                ticks = int(slot * picture.hop_s / step_s + 1e-9)
-                before = int((slot - 1) * picture.hop_s / step_s + 1e-9)
-                if column >= columns - len(picture.cells) and ticks > before and slot > 0:
-                    mark = f"╵{_short(ticks * step_s)}"
-                    if column + len(mark) <= columns:
-                        axis[column : column + len(mark)] = mark
+        if picture.cells and picture.hop_s:
+            step_s = next((step for step in STEPS_S if step >= TICK_COLUMNS * picture.hop_s), STEPS_S[-1])
+            oldest = picture.newest - len(picture.cells) + 1
+            time_s = step_s * max(1, math.ceil((oldest - 1) * picture.hop_s / step_s))
+            while (slot := math.ceil(time_s / picture.hop_s - 1e-9)) <= picture.newest:
+                mark, column = f"╵{_short(time_s)}", columns - 1 - (picture.newest - slot)
+                if slot >= oldest and column + len(mark) <= columns:
+                    axis[column : column + len(mark)] = mark
+                time_s += step_s
         return [(" " * _gutter(picture.labels) + "".join(axis), ink(self.palette.muted))]
 
 
