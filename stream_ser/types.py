@@ -71,6 +71,7 @@ class Hop:
     level_dbfs: float  # RMS of the newest hop, dB below full scale; -120 for digital silence
     peak_dbfs: float
     window: Window | None
+    missing: str | None = None  # why there is no sound at ``end``, where there is none
     completed_ns: int = 0
 
 
@@ -85,14 +86,34 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What the model says about one window, before any smoothing."""
+    """What the model says about one window, before calibration and smoothing."""
 
     stream: str
     start: int
     end: int
-    raw: Probabilities  # calibrated
+    logits: tuple[float, ...]  # one for each label
     attention: npt.NDArray[np.float32] | None  # (frequency, time); sums to one
     timing: Timing
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A window that was never computed, because a newer one of its stream took its place."""
+
+    stream: str
+    start: int
+    end: int
+    timing: Timing
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A window whose computation failed, and with it the engine."""
+
+    stream: str
+    start: int
+    end: int
+    error: Exception
 
 
 @dataclass(frozen=True, slots=True)

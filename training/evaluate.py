@@ -17,6 +17,8 @@ from training.corpora import Clip, Samples
 from training.data import Utterance
 from training.segments import evaluation_windows
 
+LEAST_CLIPS = 10  # of a class before its recall counts in UA
+
 Probabilities = npt.NDArray[np.float64]
 
 
@@ -61,11 +63,14 @@ def confusion_matrix(labels: npt.NDArray[np.int64], predicted: npt.NDArray[np.in
     return counts
 
 
-def unweighted_accuracy(confusion: npt.NDArray[np.int64]) -> float:
-    """Mean recall over the classes that occur."""
+def unweighted_accuracy(confusion: npt.NDArray[np.int64], least: int = LEAST_CLIPS) -> float:
+    """Mean recall over the classes with at least ``least`` examples, or over all that occur where none has as many.
+
+    A class of two clips would weigh as much as one of five hundred.
+    """
     totals = confusion.sum(axis=1)
-    present = totals > 0
-    return float(np.mean(confusion.diagonal()[present] / totals[present]))
+    counted = totals >= least if (totals >= least).any() else totals > 0
+    return float(np.mean(confusion.diagonal()[counted] / totals[counted]))
 
 
 def expected_calibration_error(
@@ -115,7 +120,7 @@ def figures(scored: Sequence[Scored], labels: list[str], temperature: float = 1.
     return {
         "clips": len(scored),
         "speakers": len(by_speaker),
-        "classes_present": int((totals > 0).sum()),
+        "clips_of_class": {label: int(totals[i]) for i, label in enumerate(labels)},
         "WA": round(float(np.mean(probabilities.argmax(axis=1) == truth)), 4),
         "UA": round(unweighted_accuracy(confusion), 4),
         "UA_windows": round(unweighted_accuracy(window_confusion), 4),
@@ -125,6 +130,18 @@ def figures(scored: Sequence[Scored], labels: list[str], temperature: float = 1.
         },
         "ECE_windows": round(expected_calibration_error(window_probabilities, window_truth), 4),
         "confusion": confusion.tolist(),
+    }
+
+
+def selective(scored: Sequence[Scored], temperature: float, threshold: float) -> dict[str, float]:
+    """Accuracy over windows that are confident enough for a label, beside that over all windows."""
+    truth = np.concatenate([np.full(len(item.logits), item.label) for item in scored])
+    probabilities = np.concatenate([softmax(item.logits, temperature) for item in scored])
+    right, kept = probabilities.argmax(axis=1) == truth, probabilities.max(axis=1) >= threshold
+    return {
+        "coverage": round(float(kept.mean()), 4),
+        "accuracy_where_labelled": round(float(right[kept].mean()) if kept.any() else 0.0, 4),
+        "accuracy_everywhere": round(float(right.mean()), 4),
     }
 
 

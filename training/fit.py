@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 from torch import nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
 from tqdm import tqdm
 
 from models.frontend import CompandedSpectrogram
@@ -32,6 +32,7 @@ from training.recipe import Recipe
 from training.splits import Split, split_by_speaker
 
 VALIDATION_WINDOWS = 1  # a clip, during fitting; figures in the card use all
+STATISTICS_BATCHES = 12  # that the averaged weights' batch-norm statistics are measured on
 VALIDATION_CLIPS = 90  # a corpus, evenly spaced over its speakers, during fitting
 
 
@@ -95,7 +96,7 @@ class Fitter:
         self.validation: Sequence[Utterance] = load_utterances(_thinned(split.validation), recipe.labels)
         self.noises = noises
         self.network = TFCNN(recipe.model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.average = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(fit.average_decay), use_buffers=True)
+        self.average = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(fit.average_decay))
         self.optimiser = torch.optim.AdamW(self.network.parameters(), fit.learning_rate, weight_decay=fit.weight_decay)
         self.steps = fit.epochs * (fit.draws // fit.batch)
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -161,6 +162,15 @@ class Fitter:
         return float(np.mean(losses))
 
     def _validate(self) -> dict[str, dict[str, Any]]:
+        # Levels differ so much between windows that neither running nor averaged statistics fit the averaged weights;
+        # they are measured afresh, on the same windows every time so that a resumed run stays the same run.
+        fit = self.recipe.fit
+        stream = batches(
+            self.train, self.noises, self.recipe.augment, np.random.default_rng(fit.seed),
+            draws=STATISTICS_BATCHES * fit.batch, batch=fit.batch, length=self.recipe.model.frontend.window_samples,
+        )  # fmt: skip
+        with torch.no_grad():
+            update_bn((windows for windows, _ in stream), self.average.module)
         self.average.eval()
         scored = score(self.validation, predictor(self.average.module), most_windows=VALIDATION_WINDOWS)
         return figures_by_corpus(scored, self.recipe.labels)

@@ -1,0 +1,117 @@
+"""The command line: ``stream-ser live | replay | analyze | devices | doctor | models``.
+
+Expected failures are one line on stderr and exit code 2. Imports that cost time wait until a command needs them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import stream_ser
+from stream_ser.errors import ConfigError, StreamSerError
+
+EPILOG = """examples:
+  stream-ser replay talk.flac                    watch a recording at the speed it was spoken
+  stream-ser replay talk.flac --speed max        the same trajectory, as fast as the machine can
+  stream-ser live --device "USB"                 listen to the microphone whose name contains USB
+  stream-ser analyze *.wav --out all.jsonl       no screen, no feed: every point as a line of JSON
+  arecord -t raw -f S16_LE -r 16000 | stream-ser replay - --rate 16000
+
+While a stream runs, its trajectory is also at ws://127.0.0.1:8765/v1/feed (docs/protocol.md).
+The labels say how speech sounds to listeners, not what anyone feels (docs/responsible-use.md).
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line's grammar and help."""
+    raw = argparse.RawDescriptionHelpFormatter
+    top = argparse.ArgumentParser(
+        prog="stream-ser",
+        description="Hear, live, how speech sounds emotionally: a calibrated trajectory on screen and over a websocket.",
+        epilog=EPILOG,
+        formatter_class=raw,
+    )
+    top.add_argument("--version", action="version", version=f"stream-ser {stream_ser.__version__}")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    model = argparse.ArgumentParser(add_help=False)
+    model.add_argument("--model", default="tfcnn-attention", metavar="NAME", help="shipped model or a checkpoint's folder")
+    model.add_argument("--engine", default="auto", metavar="NAME", help="auto, onnx or torch (default: auto)")
+    feed = argparse.ArgumentParser(add_help=False)
+    feed.add_argument(
+        "--feed", default="127.0.0.1:8765", metavar="HOST:PORT", help="where to serve the feed, or off (default: 127.0.0.1:8765)"
+    )
+    common = argparse.ArgumentParser(add_help=False, parents=[model])
+    common.add_argument("--hop", type=float, default=0.25, metavar="S", help="seconds between two points (default: 0.25)")
+    common.add_argument("--out", type=Path, metavar="FILE.jsonl", help="write every message to this file, one a line")
+    shown = argparse.ArgumentParser(add_help=False, parents=[common, feed])
+    shown.add_argument("--headless", action="store_true", help="print a line a second instead of opening the screen")
+
+    live = commands.add_parser("live", parents=[shown], help="listen to a microphone")
+    live.add_argument("--device", metavar="D", help="number, name, or part of a name (default: the system's)")
+    replay = commands.add_parser("replay", parents=[shown], help="play a recording, or raw samples from a pipe (-)")
+    replay.add_argument("file", metavar="FILE", help="wav, flac, ogg, mp3; or - for raw samples on standard input")
+    replay.add_argument("--speed", default="1", metavar="N", help="times real time, or max (default: 1)")
+    replay.add_argument("--rate", type=int, metavar="HZ", help="rate of raw samples (only with -)")
+    replay.add_argument("--channels", type=int, default=1, metavar="N", help="channels of raw samples (only with -)")
+    replay.add_argument("--format", default="s16le", choices=["s16le", "f32le"], help="raw samples (default: s16le)")
+    analyze = commands.add_parser("analyze", parents=[common], help="work through recordings without pacing")
+    analyze.add_argument("files", metavar="FILE", nargs="+", help="wav, flac, ogg, mp3")
+    commands.add_parser("devices", help="list the sound inputs")
+    commands.add_parser("doctor", parents=[model, feed], help="check engine, sound, feed; say what to do")
+    commands.add_parser("models", help="list the models with cost, licence and figures")
+    return top
+
+
+def run(options: argparse.Namespace) -> int:
+    """Carry out a parsed command and return the exit code."""
+    if options.command == "devices":
+        from stream_ser.listing import print_devices
+
+        return print_devices()
+    if options.command == "models":
+        from stream_ser.listing import print_models
+
+        return print_models()
+    if options.command == "doctor":
+        from stream_ser.doctor import report
+
+        return 0 if report(options.model, options.engine, options.feed) else 2
+    from stream_ser import commands
+
+    return {"live": commands.live, "replay": commands.replay, "analyze": commands.analyze}[options.command](options)
+
+
+def parse_speed(text: str) -> float | None:
+    """``max`` as None, else times real time. Raises ConfigError for anything else."""
+    if text == "max":
+        return None
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0.0
+    if not 0.0 < speed < float("inf"):
+        raise ConfigError(f"--speed {text!r} is not a speed", fix="give a number above 0, as 1 or 10, or max")
+    return speed
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point of the console script."""
+    try:
+        return run(parser().parse_args(arguments))
+    except StreamSerError as error:
+        print(f"stream-ser: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # whoever read our lines has gone: nothing is left to say, and to nobody
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

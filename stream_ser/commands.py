@@ -1,0 +1,118 @@
+"""What ``live``, ``replay`` and ``analyze`` do: open a source, run it through a station, show it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from contextlib import closing
+from pathlib import Path
+
+from stream_ser.audio.pipe import Pipe
+from stream_ser.audio.recording import open_recording
+from stream_ser.audio.source import Source
+from stream_ser.cli import parse_speed
+from stream_ser.console import LinePrinter
+from stream_ser.errors import ConfigError, StreamSerError
+from stream_ser.running import Options, Station, run_to_end
+from stream_ser.session import Session, as_person_error
+
+
+def live(options: argparse.Namespace) -> int:
+    """Listen to a microphone until someone ends it."""
+    from stream_ser.audio.microphone import open_microphone
+
+    with closing(open_microphone(options.device)) as source:
+        return _show(source, "microphone", options)
+
+
+def replay(options: argparse.Namespace) -> int:
+    """Play a recording, or raw samples from standard input."""
+    speed = parse_speed(options.speed)
+    if options.file == "-":
+        return _replay_pipe(options)
+    if options.rate is not None:
+        raise ConfigError(f"--rate {options.rate} was given for a file, which says its own rate", fix="leave --rate out")
+    with closing(open_recording(options.file, speed=speed)) as source:
+        return _show(source, Path(options.file).name, options)
+
+
+def analyze(options: argparse.Namespace) -> int:
+    """Work through recordings as fast as the machine can; one bad file does not stop the rest."""
+    failed = 0
+    with Station(_station_options(options, feed="off")) as station:
+        station.hub.attach(LinePrinter())
+        for file in _unique(options.files):
+            try:
+                with closing(open_recording(file, speed=None)) as source:
+                    run_to_end(station.session(source, _stream_name(file, options.files)), lambda: None)
+            except StreamSerError as error:
+                failed += 1
+                print(f"stream-ser: {error}", file=sys.stderr)
+    if failed:
+        print(f"stream-ser: {failed} of {len(options.files)} recordings could not be analysed to their end", file=sys.stderr)
+    return 2 if failed else 0
+
+
+def _replay_pipe(options: argparse.Namespace) -> int:
+    if options.rate is None:
+        raise ConfigError("raw samples do not say their rate", fix="give it, for example: --rate 16000")
+    if not 4_000 <= options.rate <= 384_000 or not 1 <= options.channels <= 64:
+        raise ConfigError(
+            f"raw samples at {options.rate} Hz with {options.channels} channels are not sound",
+            fix="give --rate between 4000 and 384000 and --channels between 1 and 64",
+        )
+    if sys.stdin.isatty():
+        raise ConfigError("standard input is a keyboard, not sound", fix="pipe raw samples into stream-ser replay -")
+    with closing(
+        Pipe(sys.stdin.buffer, rate=options.rate, channels=options.channels, encoding=options.format)
+    ) as source:
+        return _show(source, "pipe", options)
+
+
+def _show(source: Source, stream: str, options: argparse.Namespace) -> int:
+    """Run one stream on the screen, or as lines where there is no terminal."""
+    headless = options.headless or not sys.stdout.isatty()
+    with Station(_station_options(options, feed=options.feed)) as station:
+        session = station.session(source, stream)
+        if headless:
+            _run_headless(station, session)
+        else:
+            _run_screen(station, session, source)
+    return 0
+
+
+def _run_headless(station: Station, session: Session) -> None:
+    if station.feed_url:
+        print(f"feed: {station.feed_url}", flush=True)
+    station.hub.attach(LinePrinter())
+    try:
+        run_to_end(session, lambda: print("stopping", flush=True))
+    except Exception as error:
+        raise as_person_error(error) from error
+
+
+def _run_screen(station: Station, session: Session, source: Source) -> None:
+    from stream_ser.tui.app import make_app
+
+    subscription = station.hub.subscribe(limit=4096)
+    title = f"stream-ser · {source.info.name}"
+    session.start()
+    make_app(subscription, session, title=title, feed=station.feed_url).run()
+    session.stop()
+    session.wait(0.5)
+    if session.error is not None:
+        raise as_person_error(session.error)
+
+
+def _station_options(options: argparse.Namespace, feed: str) -> Options:
+    return Options(options.model, options.engine, options.hop, feed, options.out)
+
+
+def _unique(files: list[str]) -> list[str]:
+    return list(dict.fromkeys(files))
+
+
+def _stream_name(file: str, files: list[str]) -> str:
+    """A recording's name, or its path where two recordings have the same name."""
+    name = Path(file).name
+    return name if sum(Path(other).name == name for other in _unique(files)) == 1 else file

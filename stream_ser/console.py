@@ -1,0 +1,79 @@
+"""What a stream looks like where there is no screen: a line a second, and a summary at the end.
+
+A hub sink: called inside ``publish``, so it only formats and prints. Wording is "expressed", never "feels".
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TextIO
+
+from stream_ser.feed.messages import Message
+
+BAR = 20  # characters for a probability of one
+
+
+def clock(seconds: float) -> str:
+    """Minutes, seconds and tenths: ``01:02.5``."""
+    tenths = round(seconds * 10)
+    return f"{tenths // 600:02}:{tenths // 10 % 60:02}.{tenths % 10}"
+
+
+class LinePrinter:
+    """Prints the newest point once for every second of sound, and everything that is not a point at once."""
+
+    def __init__(self, out: TextIO | None = None) -> None:
+        self._out = out or sys.stdout
+        self._second = -1
+
+    def __call__(self, message: Message) -> None:
+        """Take one message."""
+        kind = message["type"]
+        if kind == "point":
+            if int(message["t"]) > self._second:
+                self._second = int(message["t"])
+                self._print(self._point(message))
+        elif kind == "hello":
+            self._second = -1
+            self._print(self._hello(message))
+        elif kind == "gap":
+            seconds = (message["end"] - message["start"]) / 16_000
+            self._print(f"{clock(message['t'])}  gap        {seconds:.2f} s of sound are missing: {message['reason']}")
+        elif kind == "notice":
+            self._print(f"         {message['level']}: {message['text']}")
+        elif kind == "end":
+            for line in summary(message):
+                self._print(line)
+
+    def _print(self, line: str) -> None:
+        print(line, file=self._out, flush=True)
+
+    @staticmethod
+    def _hello(message: Message) -> str:
+        source, model = message["source"], message["model"]
+        length = "" if source["duration_s"] is None else f", {source['duration_s']:.1f} s"
+        return (
+            f"{source['kind']} {source['name']} ({source['rate']} Hz, {source['channels']} ch{length}) · "
+            f"model {model['name']} ({model['digest'][:8]}) on {message['engine']} · "
+            f"every {message['hop'] / message['sample_rate']:g} s"
+        )
+
+    @staticmethod
+    def _point(message: Message) -> str:
+        label = message["label"] or ""
+        share = f"{100 * message['confidence']:3.0f} %" if label else "     "
+        bar = "█" * round(BAR * message["confidence"]) if label else ""
+        return f"{clock(message['t'])}  {message['state']:<10} {label:<8} {share}  {bar:<{BAR}}  {message['level_dbfs']:6.1f} dBFS"
+
+
+def summary(end: Message) -> list[str]:
+    """The last lines: what was heard, in figures."""
+    told = end["summary"]
+    share = ", ".join(f"{label} {100 * part:.0f} %" for label, part in told["share"].items() if part > 0) or "none"
+    lines = [
+        f"{end['reason']}: {end['duration_s']:.1f} s of sound, {end['points']} points, {end['dropped']} windows dropped",
+        f"speech {told['speech_s']:.1f} s, silence {told['silence_s']:.1f} s; expressed emotion where labelled: {share}",
+    ]
+    if told["mean_compute_ms"] is not None:
+        lines.append(f"the model took {told['mean_compute_ms']:.1f} ms a window on average")
+    return lines

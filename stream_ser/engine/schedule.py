@@ -1,0 +1,132 @@
+"""When a window is due: every hop, on the stream's absolute sample grid.
+
+Pure: takes blocks and gaps, gives hops; no clock, no threads, no I/O. Where the sound was cut into blocks makes no
+difference to what comes out, and memory is one ring and the gate's short history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import numpy as np
+
+from stream_ser.audio.ring import SampleRing
+from stream_ser.errors import ConfigError
+from stream_ser.types import SAMPLE_RATE, Block, Gap, Hop, Samples, Window
+
+LEAST_SPEECH = SAMPLE_RATE // 2  # samples of speech in a window before the model is asked
+QUIET_DBFS = -120.0
+
+
+class Gate(Protocol):
+    """Says where someone speaks. ``stream_ser.audio.gate.SpeechGate`` is the real one."""
+
+    def push(self, start: int, samples: Samples) -> None:
+        """Take the next samples."""
+
+    def reset(self, at: int) -> None:
+        """Forget: sound before ``at`` has no bearing on what follows."""
+
+    def speech_samples(self, start: int, end: int) -> int:
+        """Samples of speech in a range."""
+
+    def is_open(self, end: int) -> bool:
+        """Whether someone is speaking at ``end``."""
+
+
+def dbfs(value: float) -> float:
+    """Amplitude as decibels below full scale, no lower than QUIET_DBFS."""
+    return max(QUIET_DBFS, round(20.0 * float(np.log10(max(value, 1e-12))), 2))
+
+
+class WindowSchedule:
+    """Turns one stream's sound into hops.
+
+    ``window`` and ``hop`` are in samples. Raises ConfigError for a hop that is not between 1 and the window.
+    """
+
+    def __init__(self, stream: str, window: int, hop: int, gate: Gate) -> None:
+        if not 0 < hop <= window:
+            raise ConfigError(
+                f"hop of {hop / SAMPLE_RATE:g} s does not fit the model's window of {window / SAMPLE_RATE:g} s",
+                fix=f"give --hop a value between 0.02 and {window / SAMPLE_RATE:g}",
+            )
+        self.stream, self.window, self.hop = stream, window, hop
+        self.position = 0  # everything before it was seen
+        self._ring = SampleRing(window + hop)
+        self._gate = gate
+        self._unbroken_since = 0
+        self._asked = False
+        self._missing: str | None = None
+        self._arrived_ns = 0
+
+    def push(self, item: Block | Gap) -> Iterator[Hop]:
+        """The hops that become due with this item, oldest first. Items must follow each other without a hole."""
+        if item.start != self.position:
+            raise ValueError(f"expected sample {self.position}, got {item.start}: a source must report gaps as gaps")
+        self._arrived_ns = item.arrived_ns
+        if isinstance(item, Gap):
+            yield from self._push_gap(item)
+            return
+        self._missing = None
+        for start, samples in self._cut_at_hops(item):
+            self._ring.write(samples, start)
+            self._gate.push(start, samples)
+            self.position = start + len(samples)
+            if self.position % self.hop == 0:
+                yield self._due()
+
+    def finish(self) -> Hop | None:
+        """The one hop of a stream that ended before its first whole window, padded on the left; None for any other.
+
+        Training pads short clips in the same way. A stream that ended in a gap, or is shorter than LEAST_SPEECH, has none.
+        """
+        covered = self.position - self._unbroken_since
+        if self._asked or self._unbroken_since or not LEAST_SPEECH <= covered < self.window:
+            return None
+        return self._due(padded=True)
+
+    def _push_gap(self, gap: Gap) -> Iterator[Hop]:
+        self._missing = gap.reason
+        first = (self.position // self.hop + 1) * self.hop
+        for end in range(first, gap.end + 1, self.hop):
+            self.position = self._unbroken_since = end
+            yield self._due()
+        self.position = self._unbroken_since = gap.end
+        self._gate.reset(gap.end)
+
+    def _cut_at_hops(self, block: Block) -> Iterator[tuple[int, Samples]]:
+        """The block's samples, cut where a hop ends."""
+        start = block.start
+        while start < block.end:
+            end = min(block.end, (start // self.hop + 1) * self.hop)
+            yield start, block.samples[start - block.start : end - block.start]
+            start = end
+
+    def _due(self, padded: bool = False) -> Hop:
+        end = self.position
+        covered = min(self.window, end - self._unbroken_since)
+        start = end - covered if covered else max(0, end - self.hop)
+        speech = self._gate.speech_samples(end - covered, end) if covered else 0
+        is_open = bool(covered) and self._gate.is_open(end)
+        newest = self._ring.read(max(end - self.hop, end - covered), end)
+        window = None
+        if padded or (covered == self.window and is_open and speech >= LEAST_SPEECH):
+            samples = np.zeros(self.window, dtype=np.float32)
+            samples[self.window - covered :] = self._ring.read(end - covered, end)
+            window = Window(self.stream, start, end, samples, self._arrived_ns)
+            self._asked = True
+        return Hop(
+            stream=self.stream,
+            start=start,
+            end=end,
+            covered=self.window if padded else covered,
+            speech=speech,
+            gate_open=is_open or padded,
+            level_dbfs=dbfs(float(np.sqrt(np.mean(np.square(newest, dtype=np.float64)))) if len(newest) else 0.0),
+            peak_dbfs=dbfs(float(np.abs(newest).max(initial=0.0))),
+            window=window,
+            missing=self._missing if covered == 0 else None,
+            completed_ns=self._arrived_ns,
+        )

@@ -1,0 +1,29 @@
+"""Plain PyTorch, on the GPU where there is one: the reference that other engines are checked against."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from models.card import Card
+from models.checkpoint import load_network
+from stream_ser.engine.backend import Output
+from stream_ser.types import Samples
+
+
+class TorchEagerBackend:
+    """Runs the network from its safetensors weights."""
+
+    def __init__(self, folder: Path, card: Card) -> None:
+        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.name = f"torch-{self._device.type}"
+        if self._device.type == "cpu":
+            torch.set_num_threads(1)  # as for ONNX Runtime: equal results, and no idle spinning
+        self._network = load_network(folder, card).to(self._device)
+
+    def run(self, windows: Samples) -> Output:
+        """See ``Backend.run``."""
+        with torch.inference_mode():
+            logits, attention = self._network(torch.from_numpy(windows).to(self._device))
+        return Output(logits.cpu().numpy(), None if attention is None else attention.cpu().numpy())

@@ -1,0 +1,115 @@
+"""Run streams for the command line: engine, hub, feed, files and screen around one session after another.
+
+Threads: the caller's thread shows the screen or waits; worker, session and feed server own theirs, and ``Station.close`` ends
+them in under a second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from models.card import Card
+from stream_ser.audio.gate import SpeechGate
+from stream_ser.audio.source import Source
+from stream_ser.engine.backend import Backend, warm_up
+from stream_ser.engine.loading import load_backend, load_card
+from stream_ser.engine.worker import Worker
+from stream_ser.errors import ConfigError
+from stream_ser.export.jsonl import JsonlWriter
+from stream_ser.feed.hub import Hub
+from stream_ser.feed.server import FeedServer
+from stream_ser.session import Session
+from stream_ser.types import SAMPLE_RATE
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What all running commands share."""
+
+    model: str = "tfcnn-attention"
+    engine: str = "auto"
+    hop_s: float = 0.25
+    feed: str = "127.0.0.1:8765"  # or "off"
+    out: Path | None = None
+
+
+def feed_address(text: str) -> tuple[str, int] | None:
+    """``HOST:PORT`` as a pair, None for ``off``. Raises ConfigError for anything else."""
+    if text == "off":
+        return None
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65535:
+        raise ConfigError(f"--feed {text!r} is not an address", fix="give HOST:PORT, as 127.0.0.1:8765, or off")
+    return host.strip("[]"), int(port)
+
+
+def ready_backend(folder: Path, card: Card, engine: str) -> Backend:
+    """Load and warm up an engine, and hold it against the card's stored outputs. Runs on the worker's thread."""
+    backend = load_backend(folder, card, engine)
+    warm_up(backend, card)
+    return backend
+
+
+class Station:
+    """Everything that outlives one stream: model, worker, hub, feed and file. A context manager.
+
+    Entering raises EngineError, ConfigError or FeedError; leaving ends every thread.
+    """
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.folder, self.card = load_card(options.model)
+        self.hop = round(options.hop_s * SAMPLE_RATE)
+        if not 0 < self.hop <= self.card.window_samples:
+            longest = self.card.window_samples / SAMPLE_RATE
+            raise ConfigError(
+                f"a hop of {options.hop_s:g} s does not fit the model's window of {longest:g} s",
+                fix=f"give --hop a value above 0 and at most {longest:g}",
+            )
+        self._address = feed_address(options.feed)
+        self.hub = Hub()
+        self.worker = Worker(lambda: ready_backend(self.folder, self.card, options.engine))
+        self.feed_url: str | None = None
+        self._closing = ExitStack()
+
+    def __enter__(self) -> Station:
+        with ExitStack() as closing:
+            closing.callback(self.hub.close)
+            if self.options.out is not None:
+                closing.callback(JsonlWriter(self.options.out, self.hub).close)
+            if self._address is not None:
+                server = FeedServer(self.hub, *self._address)
+                server.start()
+                self.feed_url = server.url
+                closing.callback(server.stop)
+            closing.callback(self.worker.stop)
+            self.worker.start()
+            self._closing = closing.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._closing.__exit__(kind, error, trace)
+
+    def session(self, source: Source, stream: str) -> Session:
+        """A session of ``source``, not yet started."""
+        return Session(source, self.card, self.worker, self.hub, SpeechGate(), stream=stream, hop=self.hop)
+
+
+def run_to_end(session: Session, interrupted: Callable[[], None]) -> None:
+    """Start a session and wait for it; Ctrl-C stops it and tells ``interrupted``. Raises what ended the stream."""
+    session.start()
+    try:
+        while not session.wait(0.2):
+            pass
+    except KeyboardInterrupt:
+        interrupted()
+        session.stop()
+        session.wait(1.0)
+    if session.error is not None:
+        raise session.error

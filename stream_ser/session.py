@@ -1,0 +1,269 @@
+"""One stream from its source to the hub: the only room that knows all the others.
+
+Threads: the session owns one, which iterates the source and hands windows to the worker. Answers come back on the worker's
+thread. Points leave in the order of their hops, whoever brings the missing answer: hops wait in a bounded line, and
+whoever completes its head publishes from there on, under one lock.
+
+A recording waits for the worker, so nothing of it is lost at any speed; live sound does not wait, and a window that was
+replaced by a newer one leaves a ``stale`` point.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from models.card import Card
+from stream_ser.audio.source import Notice, Source
+from stream_ser.engine.schedule import Gate, WindowSchedule
+from stream_ser.engine.worker import Answer, Policy, Worker
+from stream_ser.errors import SourceError, StreamSerError
+from stream_ser.feed import messages
+from stream_ser.feed.hub import Hub
+from stream_ser.trajectory.trajectory import Calibration, Trajectory
+from stream_ser.types import SAMPLE_RATE, Block, Dropped, Failed, Gap, Hop, Observation, Point
+
+LINE = 64  # hops that may wait for an answer
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A hop in the line, with its answer once there is one."""
+
+    hop: Hop
+    answer: Observation | Dropped | None = None
+
+    @property
+    def ready(self) -> bool:
+        return self.hop.window is None or self.answer is not None
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a session has done so far, for its ``end`` message."""
+
+    points: int = 0
+    dropped: int = 0
+    states: Counter[str] = field(default_factory=Counter)
+    labels: Counter[str] = field(default_factory=Counter)
+    computed: int = 0
+    compute_ns: int = 0
+
+    def add(self, point: Point) -> None:
+        """Count one point."""
+        self.points += 1
+        self.states[point.state] += 1
+        if point.label is not None:
+            self.labels[point.label] += 1
+        if point.timing.started_ns is not None and point.timing.computed_ns is not None:
+            self.computed += 1
+            self.compute_ns += point.timing.computed_ns - point.timing.started_ns
+
+    def summary(self, hop_s: float) -> messages.Summary:
+        """The figures of the ``end`` message."""
+        labelled = sum(self.labels.values())
+        return messages.Summary(
+            speech_s=(self.states["speech"] + self.states["uncertain"]) * hop_s,
+            silence_s=self.states["silence"] * hop_s,
+            share={label: count / labelled for label, count in self.labels.items()},
+            mean_compute_ms=self.compute_ns / self.computed / 1e6 if self.computed else None,
+        )
+
+
+class Session:
+    """Runs one stream. ``start`` returns at once; ``wait`` until the stream is over; ``stop`` ends it from any thread.
+
+    ``hop`` is in samples. Raises ConfigError when it does not fit the model's window.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        card: Card,
+        worker: Worker,
+        hub: Hub,
+        gate: Gate,
+        *,
+        stream: str,
+        hop: int,
+        clock_ns: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        calibration = Calibration(tuple(card.labels), card.window_samples, card.temperature, card.abstain_below)
+        self._source, self._worker, self._hub, self._clock_ns = source, worker, hub, clock_ns
+        self._schedule = WindowSchedule(stream, card.window_samples, hop, gate)
+        self._trajectory = Trajectory(calibration)
+        self._info = messages.StreamInfo(
+            stream=stream,
+            labels=tuple(card.labels),
+            window=card.window_samples,
+            hop=hop,
+            model_name=card.name,
+            model_digest=card.digest,
+            engine=worker.engine,
+            source=messages.SourceInfo(
+                source.info.kind, source.info.name, source.info.rate, source.info.channels, source.info.duration_s
+            ),
+        )
+        self._line: deque[_Waiting | Gap] = deque()
+        self._moved = threading.Condition(threading.RLock())
+        self._tally = Tally()
+        self._paused = threading.Event()
+        self._stopping = threading.Event()
+        self._error: Exception | None = None
+        self._thread = threading.Thread(target=self._run, name=f"session {stream}", daemon=True)
+
+    @property
+    def error(self) -> Exception | None:
+        """What ended the stream, if it did not end by itself or by ``stop``."""
+        return self._error
+
+    @property
+    def paused(self) -> bool:
+        """Whether sound is being withheld from analysis."""
+        return self._paused.is_set()
+
+    def start(self) -> None:
+        """Publish the ``hello`` and begin."""
+        live = self._source.info.live
+        self._info = replace(self._info, engine=self._worker.engine, anchor=datetime.now(UTC) if live else None)
+        self._hub.publish(messages.hello(self._info))
+        self._thread.start()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until the stream is over; False when the time ran out first."""
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def stop(self) -> None:
+        """End the stream. Returns at once; safe to call twice and from any thread."""
+        self._stopping.set()
+        self._source.close()
+        with self._moved:
+            self._moved.notify_all()
+
+    def pause(self) -> None:
+        """Analyse nothing until ``resume``: a recording stands still, live sound becomes a gap and is not kept."""
+        self._paused.set()
+        getattr(self._source, "pause", lambda: None)()
+
+    def resume(self) -> None:
+        """Go on after ``pause``."""
+        self._paused.clear()
+        getattr(self._source, "resume", lambda: None)()
+
+    def _run(self) -> None:
+        try:
+            for item in self._source:
+                if self._stopping.is_set():
+                    break
+                self._take(item)
+            padded = None if self._stopping.is_set() else self._schedule.finish()
+            if padded is not None:
+                self._enqueue([padded])
+            self._settle()
+        except Exception as error:  # published below, and raised to a person by the command line
+            self._settle()
+            self._error = self._error or error
+        finally:
+            self._source.close()
+            self._publish_end()
+
+    def _take(self, item: Block | Gap | Notice) -> None:
+        if isinstance(item, Notice):
+            self._hub.publish(messages.notice(self._info.stream, item.level, item.text))
+            return
+        if isinstance(item, Block) and self.paused and self._source.info.live:
+            item = Gap(item.start, item.end, "paused", item.arrived_ns)
+        if isinstance(item, Gap):
+            with self._moved:
+                self._line.append(item)
+                self._publish_ready()
+        self._enqueue(self._schedule.push(item))
+
+    def _enqueue(self, hops: Iterable[Hop]) -> None:
+        policy: Policy = "NEWEST" if self._source.info.live else "WAIT"
+        for hop in hops:
+            with self._moved:
+                while len(self._line) >= LINE and not self._over():
+                    self._moved.wait(0.5)
+                self._line.append(_Waiting(hop))
+                if hop.window is None:
+                    self._publish_ready()
+            if hop.window is not None and not self._worker.submit(hop.window, self._answered, policy):
+                self._stopping.set()
+            if self._over():
+                return
+
+    def _answered(self, answer: Answer) -> None:
+        """Take the worker's answer; called on the worker's thread, or on ours for a dropped window."""
+        with self._moved:
+            if isinstance(answer, Failed):
+                self._break(answer.error)
+                return
+            for waiting in self._line:
+                if isinstance(waiting, _Waiting) and waiting.hop.window is not None and waiting.hop.end == answer.end:
+                    waiting.answer = answer
+                    break
+            try:
+                self._publish_ready()
+            except Exception as error:  # it must end this stream, not the worker and with it every other stream
+                self._break(error)
+
+    def _break(self, error: Exception) -> None:
+        self._error = self._error or error
+        self._source.close()
+        self._moved.notify_all()
+
+    def _publish_ready(self) -> None:
+        """Publish from the head of the line as far as answers are there. Call with the lock held."""
+        while self._line:
+            head = self._line[0]
+            if isinstance(head, Gap):
+                self._hub.publish(messages.gap(self._info, head))
+            elif not head.ready:
+                break
+            else:
+                dropped = isinstance(head.answer, Dropped)
+                self._tally.dropped += dropped
+                point = self._trajectory.advance(head.hop, None if isinstance(head.answer, Dropped) else head.answer)
+                self._tally.add(point)
+                lag = self._schedule.position - point.end
+                self._hub.publish(messages.point(self._info, point, self._clock_ns(), lag))
+            self._line.popleft()
+        self._moved.notify_all()
+
+    def _over(self) -> bool:
+        return self._stopping.is_set() or self._error is not None
+
+    def _settle(self) -> None:
+        """Wait until the line is empty: every window that was asked about is answered, unless we are stopping."""
+        with self._moved:
+            self._publish_ready()
+            self._moved.wait_for(lambda: not self._line or self._over())
+
+    def _publish_end(self) -> None:
+        with self._moved:
+            self._line.clear()  # what was not answered when stopping
+            error = self._error
+            self._hub.publish(
+                messages.end(
+                    self._info,
+                    reason="error" if error else "stopped" if self._stopping.is_set() else "finished",
+                    duration_s=self._schedule.position / SAMPLE_RATE,
+                    points=self._tally.points,
+                    dropped=self._tally.dropped,
+                    summary=self._tally.summary(self._schedule.hop / SAMPLE_RATE),
+                    error=None if error is None else str(error),
+                )
+            )
+
+
+def as_person_error(error: Exception) -> StreamSerError:
+    """Any error of a session as one that the command line can show in a line."""
+    if isinstance(error, StreamSerError):
+        return error
+    return SourceError(f"the stream broke: {type(error).__name__}: {error}", fix="run stream-ser doctor")
