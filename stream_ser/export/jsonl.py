@@ -38,7 +38,8 @@ class JsonlWriter:
     def close(self) -> Path:
         """Stop, give the file its name, and return where the lines are.
 
-        That is ``path``, or ``part`` where a stream has no end. May be called twice. Raises FeedError, each time, where something could not be written.
+        That is ``path``, or ``part`` where a stream has no end.
+        May be called twice. Raises FeedError, each time, where something could not be written.
         """
         self._hub.detach(self._write)
         if self.error is None and not self._file.closed:

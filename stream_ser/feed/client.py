@@ -51,9 +51,10 @@ class Tally:
             if self._last is None and key in self._streams and self._before is not None:
                 self.missed += max(0, seq - self._before)
             self._streams.add(key)
-        elif self._last is not None:
-            self.missed += seq - self._last  # of a dropped message: all that it stands for
-            self.missed -= message["type"] != "dropped"
+        else:
+            first = message["first"] if message["type"] == "dropped" else seq
+            self.missed += 0 if self._last is None else first - self._last - 1
+            self.missed += message["count"] if message["type"] == "dropped" else 0
         self._last = seq
 
 

@@ -57,6 +57,7 @@ HELLO = messages.hello(make_info(), 5)
         ([HELLO, numbered(6), numbered(7)], 0),
         ([HELLO, numbered(6), numbered(9)], 2),
         ([HELLO, numbered(6), messages.dropped(7, 9), numbered(10)], 3),
+        ([messages.dropped(1, 5), HELLO, numbered(6)], 5),
         ([HELLO, messages.dropped(6, 6), HELLO | {"seq": 6}, numbered(7)], 1),
         ([HELLO, numbered(6), None, HELLO | {"seq": 10}, numbered(11)], 4),  # the same stream, further on
         ([HELLO, numbered(6), None, None, HELLO | {"seq": 10}], 4),  # a connection in between that said nothing

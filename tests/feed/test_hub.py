@@ -30,9 +30,8 @@ def follow(received: list[Message]) -> list[int]:
             assert last is None or seq == last
             known.add(message["stream"])
         elif kind == "dropped":
-            assert last is not None
-            assert message["first"] == last + 1
-            assert message["count"] == message["last"] - last
+            assert last is None or message["first"] == last + 1
+            assert message["count"] == message["last"] - message["first"] + 1
         else:
             assert last is None or seq == last + 1
             assert message["stream"] in known, "a stream is introduced before its first message"
