@@ -16,6 +16,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Protocol, runtime_checkable
 
 from models.card import Card
 from stream_ser.audio.source import Notice, Source
@@ -28,6 +29,17 @@ from stream_ser.trajectory.trajectory import Calibration, Trajectory
 from stream_ser.types import SAMPLE_RATE, Block, Dropped, Failed, Gap, Hop, Observation, Point
 
 LINE = 64  # hops that may wait for an answer
+
+
+@runtime_checkable
+class Pausable(Protocol):
+    """A source that can stand still; what it has not played yet is not lost."""
+
+    def pause(self) -> None:
+        """Stand still."""
+
+    def resume(self) -> None:
+        """Go on."""
 
 
 @dataclass(slots=True)
@@ -128,8 +140,8 @@ class Session:
 
     def start(self) -> None:
         """Publish the ``hello`` and begin."""
-        live = self._source.info.live
-        self._info = replace(self._info, engine=self._worker.engine, anchor=datetime.now(UTC) if live else None)
+        anchor = None if self._source.info.kind == "recording" else datetime.now(UTC)
+        self._info = replace(self._info, anchor=anchor)
         self._hub.publish(messages.hello(self._info))
         self._thread.start()
 
@@ -146,14 +158,16 @@ class Session:
             self._moved.notify_all()
 
     def pause(self) -> None:
-        """Analyse nothing until ``resume``: a recording stands still, live sound becomes a gap and is not kept."""
+        """Analyse nothing until ``resume``: a recording stands still, any other sound becomes a gap and is not kept."""
         self._paused.set()
-        getattr(self._source, "pause", lambda: None)()
+        if isinstance(self._source, Pausable):
+            self._source.pause()
 
     def resume(self) -> None:
         """Go on after ``pause``."""
         self._paused.clear()
-        getattr(self._source, "resume", lambda: None)()
+        if isinstance(self._source, Pausable):
+            self._source.resume()
 
     def _run(self) -> None:
         try:
@@ -176,7 +190,7 @@ class Session:
         if isinstance(item, Notice):
             self._hub.publish(messages.notice(self._info.stream, item.level, item.text))
             return
-        if isinstance(item, Block) and self.paused and self._source.info.live:
+        if isinstance(item, Block) and self.paused and not isinstance(self._source, Pausable):
             item = Gap(item.start, item.end, "paused", item.arrived_ns)
         if isinstance(item, Gap):
             with self._moved:

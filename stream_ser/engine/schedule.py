@@ -43,21 +43,20 @@ def dbfs(value: float) -> float:
 class WindowSchedule:
     """Turns one stream's sound into hops.
 
-    ``window`` and ``hop`` are in samples. Raises ConfigError for a hop that is not between 1 and the window.
+    ``window`` and ``hop`` are in samples; the first item begins at ``start``. Raises ConfigError for a hop that is not between 1 and the window.
     """
 
-    def __init__(self, stream: str, window: int, hop: int, gate: Gate) -> None:
+    def __init__(self, stream: str, window: int, hop: int, gate: Gate, *, start: int = 0) -> None:
         if not 0 < hop <= window:
             raise ConfigError(
                 f"hop of {hop / SAMPLE_RATE:g} s does not fit the model's window of {window / SAMPLE_RATE:g} s",
                 fix=f"give --hop a value between 0.02 and {window / SAMPLE_RATE:g}",
             )
         self.stream, self.window, self.hop = stream, window, hop
-        self.position = 0  # everything before it was seen
-        self._ring = SampleRing(window + hop)
+        self.position = start  # everything before it was seen
+        self._ring = SampleRing(window + hop, start)
         self._gate = gate
-        self._unbroken_since = 0
-        self._asked = False
+        self._unbroken_since = start
         self._missing: str | None = None
         self._arrived_ns = 0
 
@@ -80,10 +79,10 @@ class WindowSchedule:
     def finish(self) -> Hop | None:
         """The one hop of a stream that ended before its first whole window, padded on the left; None for any other.
 
-        Training pads short clips in the same way. A stream that ended in a gap, or is shorter than LEAST_SPEECH, has none.
+        Training pads short clips in the same way. A stream with a gap, or with less speech than LEAST_SPEECH, has none.
         """
-        covered = self.position - self._unbroken_since
-        if self._asked or self._unbroken_since or not LEAST_SPEECH <= covered < self.window:
+        short = 0 < self.position < self.window and self._unbroken_since == 0
+        if not short or self._gate.speech_samples(0, self.position) < LEAST_SPEECH:
             return None
         return self._due(padded=True)
 
@@ -110,13 +109,12 @@ class WindowSchedule:
         start = end - covered if covered else max(0, end - self.hop)
         speech = self._gate.speech_samples(end - covered, end) if covered else 0
         is_open = bool(covered) and self._gate.is_open(end)
-        newest = self._ring.read(max(end - self.hop, end - covered), end)
+        newest = self._ring.read(end - min(self.hop, covered), end) if covered else np.zeros(0, dtype=np.float32)
         window = None
         if padded or (covered == self.window and is_open and speech >= LEAST_SPEECH):
             samples = np.zeros(self.window, dtype=np.float32)
             samples[self.window - covered :] = self._ring.read(end - covered, end)
             window = Window(self.stream, start, end, samples, self._arrived_ns)
-            self._asked = True
         return Hop(
             stream=self.stream,
             start=start,

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import queue
+import threading
+
+import numpy as np
+import pytest
+
+from stream_ser.engine.worker import QUEUE, Answer, Policy, Worker
+from stream_ser.errors import EngineError
+from stream_ser.types import Dropped, Failed, Observation, Window
+from tests.fakes import FakeBackend, FakeClock
+
+
+def window(stream: str, number: int) -> Window:
+    samples = np.full(8, number / 100, dtype=np.float32)
+    return Window(stream, number * 100, number * 100 + 8, samples, completed_ns=number)
+
+
+class Rig:
+    """A worker on a fake device, and a queue of its answers."""
+
+    def __init__(self) -> None:
+        self.backend, self.clock = FakeBackend(), FakeClock()
+        self.worker = Worker(lambda: self.backend, self.clock)
+        self.answers: queue.Queue[Answer] = queue.Queue()
+
+    def submit(self, stream: str, number: int, policy: Policy) -> bool:
+        return self.worker.submit(window(stream, number), self.answers.put, policy)
+
+    def take(self, count: int) -> list[Answer]:
+        return [self.answers.get(timeout=5.0) for _ in range(count)]
+
+
+@pytest.fixture
+def rig() -> object:
+    made = Rig()
+    yield made
+    made.backend.go.set()
+    made.worker.stop()
+    assert not made.worker._thread.is_alive()
+
+
+def test_answers_come_in_order_with_their_timings(rig: Rig) -> None:
+    rig.worker.start()
+    for number in range(3):
+        rig.submit("a", number, "WAIT")
+    answers = rig.take(3)
+    assert [type(answer) for answer in answers] == [Observation] * 3
+    assert [answer.start for answer in answers] == [0, 100, 200]
+    first = answers[1]
+    assert isinstance(first, Observation)
+    assert first.logits[0] == pytest.approx(0.1)
+    assert (first.timing.completed_ns, first.timing.started_ns, first.timing.computed_ns) == (1, rig.clock.ns, rig.clock.ns)
+
+
+def test_live_sound_keeps_only_the_newest_and_tells_of_the_others(rig: Rig) -> None:
+    rig.worker.start()
+    rig.backend.go.clear()
+    rig.submit("a", 0, "NEWEST")
+    assert rig.backend.entered.acquire(timeout=5.0)  # the device is busy with window 0
+    for number in (1, 2, 3):
+        rig.submit("a", number, "NEWEST")
+    dropped = rig.take(2)
+    assert [(type(answer), answer.start) for answer in dropped] == [(Dropped, 100), (Dropped, 200)]
+    rig.backend.go.set()
+    assert [(type(answer), answer.start) for answer in rig.take(2)] == [(Observation, 0), (Observation, 300)]
+
+
+def test_a_recording_waits_and_loses_nothing(rig: Rig) -> None:
+    rig.worker.start()
+    rig.backend.go.clear()
+    count = QUEUE + 3
+    submitter = threading.Thread(target=lambda: [rig.submit("a", number, "WAIT") for number in range(count)])
+    submitter.start()
+    submitter.join(0.1)
+    assert submitter.is_alive(), "the submitter should be waiting for room"
+    rig.backend.go.set()
+    submitter.join(5.0)
+    assert [answer.start for answer in rig.take(count)] == [100 * number for number in range(count)]
+
+
+def test_streams_take_turns(rig: Rig) -> None:
+    rig.worker.start()
+    rig.backend.go.clear()
+    rig.submit("a", 0, "WAIT")
+    assert rig.backend.entered.acquire(timeout=5.0)
+    for number in (1, 2):
+        rig.submit("a", number, "WAIT")
+    rig.submit("b", 7, "WAIT")
+    rig.backend.go.set()
+    order = [(answer.stream, answer.start) for answer in rig.take(4)]
+    assert order.index(("b", 700)) < order.index(("a", 200)), "a busy stream must not starve another"
+
+
+def test_a_broken_device_is_told_to_everyone_who_waits(rig: Rig) -> None:
+    rig.worker.start()
+    rig.backend.breaks_at = 1
+    rig.backend.go.clear()
+    rig.submit("a", 0, "WAIT")
+    assert rig.backend.entered.acquire(timeout=5.0)
+    rig.submit("a", 1, "WAIT")
+    rig.submit("b", 2, "WAIT")
+    rig.backend.go.set()
+    answers = rig.take(3)
+    assert all(isinstance(answer, Failed) for answer in answers)
+    assert {(answer.stream, answer.start) for answer in answers} == {("a", 0), ("a", 100), ("b", 200)}
+    with pytest.raises(EngineError, match="fell off the bus"):
+        rig.submit("a", 3, "WAIT")
+
+
+def test_what_loading_raises_start_raises() -> None:
+    def broken() -> FakeBackend:
+        raise EngineError("no engine", fix="install one")
+
+    worker = Worker(broken)
+    with pytest.raises(EngineError, match="install one"):
+        worker.start()
+    assert not worker._thread.is_alive()
+
+
+def test_stopping_frees_a_waiting_submitter(rig: Rig) -> None:
+    rig.worker.start()
+    rig.backend.go.clear()
+    results: list[bool] = []
+    submitter = threading.Thread(target=lambda: results.extend(rig.submit("a", n, "WAIT") for n in range(QUEUE + 2)))
+    submitter.start()
+    assert rig.backend.entered.acquire(timeout=5.0)
+    rig.worker.stop(timeout=0.01)
+    submitter.join(5.0)
+    assert not submitter.is_alive()
+    assert results[-1] is False

@@ -1,0 +1,71 @@
+"""Fakes for what a test cannot have: a clock to turn by hand, a gate that hears what the test says, an engine that obeys."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+
+from stream_ser.engine.backend import Output
+from stream_ser.types import Samples
+
+
+class FakeClock:
+    """A monotonic clock that moves only when told to."""
+
+    def __init__(self) -> None:
+        self.ns = 1_000_000_000
+
+    def __call__(self) -> int:
+        return self.ns
+
+
+class FakeGate:
+    """Hears speech in the given ranges; checks that samples come in order."""
+
+    def __init__(self, *speech: tuple[int, int]) -> None:
+        self.speech = speech
+        self.position: int | None = None
+
+    def push(self, start: int, samples: Samples) -> None:
+        assert self.position is None or start == self.position
+        self.position = start + len(samples)
+
+    def reset(self, at: int) -> None:
+        self.position = at
+
+    def speech_samples(self, start: int, end: int) -> int:
+        return sum(max(0, min(end, b) - max(start, a)) for a, b in self.speech)
+
+    def is_open(self, end: int) -> bool:
+        return any(a < end <= b for a, b in self.speech)
+
+
+class FakeBackend:
+    """Logits that say which window was seen; can be held, and can break.
+
+    Like a real device it may be used from one thread only.
+    """
+
+    name = "fake"
+
+    def __init__(self, classes: int = 4) -> None:
+        self.classes = classes
+        self.go = threading.Event()
+        self.go.set()
+        self.entered = threading.Semaphore(0)
+        self.breaks_at: int | None = None
+        self.runs = 0
+        self._owner: int | None = None
+
+    def run(self, windows: Samples) -> Output:
+        self._owner = self._owner or threading.get_ident()
+        assert threading.get_ident() == self._owner, "the device was used from another thread than its owner's"
+        self.entered.release()
+        assert self.go.wait(5.0)
+        self.runs += 1
+        if self.breaks_at == self.runs:
+            raise RuntimeError("the device fell off the bus")
+        logits = np.zeros((len(windows), self.classes), dtype=np.float32)
+        logits[:, 0] = windows[:, -1] * 10.0
+        return Output(logits, None)

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from stream_ser.trajectory.trajectory import Calibration, Trajectory
+from stream_ser.types import Hop, Observation, Timing
+
+LABELS = ("angry", "happy", "neutral", "sad")
+WINDOW = 32_000
+HEARD = Hop("s", 0, WINDOW, WINDOW, 20_000, True, -30.0, -20.0, None, completed_ns=5)
+
+
+def trajectory() -> Trajectory:
+    return Trajectory(Calibration(LABELS, WINDOW, temperature=1.0, abstain_below=0.5))
+
+
+def said(hop: Hop, *logits: float) -> Observation:
+    return Observation(hop.stream, hop.start, hop.end, logits, None, Timing(5, 6, 7))
+
+
+def test_a_confident_window_gets_a_label() -> None:
+    point = trajectory().advance(HEARD, said(HEARD, 0.0, 4.0, 0.0, 0.0))
+    assert (point.state, point.label) == ("speech", "happy")
+    assert point.confidence == max(point.smoothed)
+    assert point.raw is not None
+    assert sum(point.raw) == pytest.approx(1.0)
+    assert sum(point.smoothed) == pytest.approx(1.0)
+    assert point.timing == Timing(5, 6, 7)
+
+
+def test_an_undecided_window_abstains() -> None:
+    point = trajectory().advance(HEARD, said(HEARD, 0.1, 0.0, 0.0, 0.0))
+    assert (point.state, point.label) == ("uncertain", None)
+    assert point.raw is not None
+
+
+@pytest.mark.parametrize(
+    ("change", "state"),
+    [
+        ({"covered": 0, "missing": "overflow", "gate_open": False, "speech": 0}, "stale"),
+        ({"covered": 0, "missing": "paused", "gate_open": False, "speech": 0}, "paused"),
+        ({"covered": WINDOW - 1}, "warming"),
+        ({"gate_open": False}, "silence"),
+        ({"speech": 100}, "uncertain"),
+        ({}, "stale"),  # asked, but the window was dropped
+    ],
+)
+def test_a_label_is_only_ever_given_with_speech(change: dict[str, object], state: str) -> None:
+    grown = trajectory()
+    grown.advance(HEARD, said(HEARD, 0.0, 9.0, 0.0, 0.0))  # a strong belief must not leak into what follows
+    point = grown.advance(replace(HEARD, **change), None)  # type: ignore[arg-type]
+    assert (point.state, point.label, point.raw, point.confidence) == (state, None, None, 0.0)
+
+
+def test_a_gap_is_forgotten_across_and_a_dropped_window_is_not() -> None:
+    for change, kept in (({"covered": 0, "missing": "overflow"}, False), ({}, True)):
+        grown = trajectory()
+        grown.advance(HEARD, said(HEARD, 0.0, 9.0, 0.0, 0.0))
+        after = grown.advance(replace(HEARD, **change), None)  # type: ignore[arg-type]
+        assert (after.smoothed[1] > 0.9) == kept
