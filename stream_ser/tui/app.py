@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
+from textual.events import Resize
 from textual.widgets import Footer
 
 from stream_ser.tui.bars import Bars
@@ -61,6 +62,7 @@ class StreamSerApp(App[None]):
         self._controls = controls
         self._clock = clock
         self._exit_on_end = exit_on_end
+        self._left = False
         self._canvases: list[Canvas[Any]] = [
             Header(title, id="header"),
             Headline("expressed emotion", id="headline"),
@@ -89,9 +91,9 @@ class StreamSerApp(App[None]):
         self.set_interval(1 / FRAMES_PER_SECOND, self.frame)
         self.call_after_refresh(self.frame)
 
-    def on_resize(self) -> None:
+    def on_resize(self, event: Resize) -> None:
         """Give the panels the heights that fit the new size."""
-        self._arrange()
+        self._arrange(event.size.height)
 
     def frame(self) -> None:
         """Take what the source has, and draw what changed by it."""
@@ -101,15 +103,15 @@ class StreamSerApp(App[None]):
             self.state.consume(message, now)
         self.state.set_paused(self._controls.paused, now)
         if len(self.state.labels) != labels:
-            self._arrange()
+            self._arrange(self.size.height)
         for canvas in self._canvases:
             canvas.update_from(self.state, now)
         if self.state.ended is not None and self._exit_on_end:
-            self.exit()
+            self._leave()
 
-    def _arrange(self) -> None:
+    def _arrange(self, height: int) -> None:
         """Choose the panels' heights: enough for every label if the timeline keeps six rows."""
-        labels, height = max(4, len(self.state.labels)), self.size.height
+        labels = max(4, len(self.state.labels))
         tall = height >= TALL
         wanted = 2 + (2 * labels + 1 if tall else labels + 1)
         bottom = 7 if tall else 6
@@ -136,8 +138,14 @@ class StreamSerApp(App[None]):
 
     async def action_quit(self) -> None:
         """Leave the screen and ask the stream to stop."""
-        self.exit()
-        self._controls.stop()
+        self._leave()
+
+    def _leave(self) -> None:
+        """Leave once, whatever asks for it."""
+        if not self._left:
+            self._left = True
+            self.exit()
+            self._controls.stop()
 
 
 def make_app(

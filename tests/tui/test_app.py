@@ -1,0 +1,255 @@
+"""Keys, the frame rate, and leaving the screen."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+
+import pytest
+
+from stream_ser.tui.app import DARK_THEME, LIGHT_THEME, StreamSerApp
+from stream_ser.tui.help import Help
+from tests.tui.wire import Clock, Message, Source, Switch, end, hello, point, screen, story, text_of
+
+STATES: dict[str, list[Message]] = {
+    "waiting": [],
+    "warming": [hello(), point(1, "warming")],
+    "silence": [hello(), point(8, "silence")],
+    "speech": story(),
+    "uncertain": [hello(), point(8, "uncertain")],
+    "stale": [hello(), point(8, "stale")],
+    "paused": [hello(), point(8, "paused")],
+    "ended": [*story(), end()],
+    "failed": [*story(), end("error", "the model is gone")],
+}
+
+
+def feed_of(app: StreamSerApp) -> list[Message]:
+    source = app._source
+    assert isinstance(source, Source)
+    return source.waiting
+
+
+async def test_space_pauses_and_goes_on() -> None:
+    switch = Switch()
+    app = screen(story(), controls=switch)
+    async with app.run_test() as pilot:
+        await pilot.press("space")
+        assert switch.paused
+        assert app.state.kind(100.0) == "paused"
+        assert "press space to go on" in "\n".join(text_of(app))
+        await pilot.press("space")
+        assert not switch.paused
+        assert app.state.kind(100.0) == "speech"
+
+
+async def test_a_pause_from_elsewhere_is_shown() -> None:
+    switch = Switch(paused=True)
+    app = screen(story(), controls=switch)
+    async with app.run_test() as pilot:
+        await pilot.pause()
+        assert app.state.kind(100.0) == "paused"
+        await pilot.press("space")
+        assert not switch.paused
+
+
+async def test_space_does_nothing_after_the_end() -> None:
+    switch = Switch()
+    async with screen(STATES["ended"], controls=switch).run_test() as pilot:
+        await pilot.pause()
+        await pilot.press("space")
+        assert not switch.paused
+
+
+async def test_d_changes_the_theme_and_its_colours() -> None:
+    app = screen(story())
+    async with app.run_test() as pilot:
+        grounds = []
+        for _ in range(3):
+            await pilot.pause()
+            styles = [style for strip in app.screen._compositor.render_strips() for _, style, _ in strip if style]
+            grounds.append({style.bgcolor.name for style in styles if style.bgcolor} & {"#0c0f12", "#ffffff"})
+            await pilot.press("d")
+        assert grounds == [{"#0c0f12"}, {"#ffffff"}, {"#0c0f12"}]
+        assert app.theme == LIGHT_THEME
+        await pilot.press("d")
+        assert app.theme == DARK_THEME
+
+
+@pytest.mark.parametrize("key", ["question_mark", "escape"])
+async def test_help_opens_and_closes(key: str) -> None:
+    app = screen(story())
+    async with app.run_test() as pilot:
+        await pilot.pause()
+        await pilot.press("question_mark")
+        assert isinstance(app.screen, Help)
+        text = "\n".join(text_of(app))
+        for part in ("quit", "A angry", "x gap", "? uncertain", "The emotion that the voice expresses"):
+            assert part in text
+        await pilot.press(key)
+        assert not isinstance(app.screen, Help)
+
+
+async def test_other_keys_work_while_help_is_open() -> None:
+    switch = Switch()
+    app = screen(story(), controls=switch)
+    async with app.run_test() as pilot:
+        await pilot.press("question_mark", "space", "d")
+        assert switch.paused
+        assert app.theme == LIGHT_THEME
+        await pilot.press("q")
+    assert switch.stops == 1
+
+
+async def test_the_stream_goes_on_behind_the_help() -> None:
+    app = screen(story())
+    async with app.run_test() as pilot:
+        await pilot.press("question_mark")
+        feed_of(app).append(point(121, "silence"))
+        app.frame()
+        await pilot.press("escape")
+        assert "nobody speaks" in "\n".join(text_of(app))
+
+
+@pytest.mark.parametrize(
+    ("state", "key"), [*((state, "q") for state in STATES), ("speech", "ctrl+c"), ("speech", "ctrl+q")]
+)
+async def test_quits_at_once_from_every_state(state: str, key: str) -> None:
+    switch = Switch(paused=state == "paused")
+    app = screen(STATES[state], controls=switch)
+    before = set(threading.enumerate())
+    async with app.run_test() as pilot:
+        await pilot.pause()
+        began = time.perf_counter()
+        await pilot.press(key)
+    assert time.perf_counter() - began < 1.0
+    assert switch.stops == 1
+    assert not app.is_running
+    assert not app.workers
+    assert set(threading.enumerate()) <= before
+
+
+async def test_leaving_does_not_wait_for_the_stream_to_stop() -> None:
+    done = threading.Event()
+
+    class SlowStream(Switch):
+        """A stream that is told at once, and needs long to stop."""
+
+        def stop(self) -> None:
+            super().stop()
+            threading.Thread(target=done.wait, args=(30,), daemon=True).start()
+
+    switch = SlowStream()
+    began = time.perf_counter()
+    async with screen(story(), controls=switch).run_test() as pilot:
+        await pilot.press("q")
+    assert time.perf_counter() - began < 5.0
+    assert switch.stops == 1
+    done.set()
+
+
+async def test_after_the_end_the_screen_stays() -> None:
+    app = screen(STATES["ended"])
+    async with app.run_test() as pilot:
+        await pilot.pause()
+        app.frame()
+        assert app.is_running
+        assert "160 points" in "\n".join(text_of(app))
+
+
+async def test_after_the_end_the_screen_leaves_if_asked_to() -> None:
+    switch = Switch()
+    app = screen(STATES["ended"], exit_on_end=True, controls=switch)
+    async with app.run_test() as pilot:
+        await pilot.pause()
+        app.frame()
+        await pilot.pause()
+        assert not app.is_running
+    assert switch.stops == 1
+
+
+async def test_silence_of_the_source_becomes_stale_by_the_clock() -> None:
+    clock = Clock()
+    app = screen(story(), clock=clock)
+    async with app.run_test() as pilot:
+        await pilot.pause()
+        clock.now += 4.0
+        app.frame()
+        await pilot.pause()
+        text = "\n".join(text_of(app))
+        assert "newest sound or result is missing" in text
+        assert "last result 4 s ago" in text
+
+
+async def test_it_draws_at_its_rate_and_not_for_every_message() -> None:
+    app = screen([hello()])
+    frames: list[int] = []
+    original = app.frame
+
+    def counted() -> None:
+        frames.append(len(feed_of(app)))
+        original()
+
+    app.frame = counted  # type: ignore[method-assign]
+    async with app.run_test() as pilot:
+        await pilot.pause()
+        del frames[:]
+        began = time.perf_counter()
+        for slot in range(8, 3008):
+            feed_of(app).append(point(slot))
+            if slot % 60 == 0:
+                await asyncio.sleep(0.01)
+        passed = time.perf_counter() - began
+        app.frame()
+        assert app.state.point is not None
+        assert app.state.point["end"] == 3007 * 4000
+    assert 1 < len(frames) <= passed * 10 + 3
+    assert max(frames) > 60
+
+
+async def test_an_unchanged_state_draws_nothing() -> None:
+    app = screen(story())
+    async with app.run_test() as pilot:
+        await pilot.pause()
+        app.frame()
+        await pilot.pause()
+        asked: list[str] = []
+        for canvas in app._canvases:
+            name = canvas.id or ""
+            canvas.refresh = lambda *_, name=name, **__: asked.append(name)  # type: ignore[method-assign, assignment]
+        app.frame()
+        assert asked == []
+        feed_of(app).append(point(121))
+        app.frame()
+        assert set(asked) == {"header", "headline", "bars", "timeline"}
+
+
+async def test_a_change_refreshes_only_the_rows_that_differ() -> None:
+    app = screen([hello(), point(8)])
+    async with app.run_test() as pilot:
+        await pilot.pause()
+        bars = app.query_one("#bars")
+        asked: list[int] = []
+        bars.refresh = lambda *regions, **_: asked.extend(region.y for region in regions)  # type: ignore[method-assign, assignment]
+        feed_of(app).append(point(9, smoothed=(0.62, 0.2, 0.05, 0.13)))
+        app.frame()
+        assert asked == [2, 3]
+
+
+async def test_a_resize_keeps_what_is_shown() -> None:
+    app = screen(story())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        await pilot.resize_terminal(140, 45)
+        await pilot.pause()
+        app.frame()
+        await pilot.pause()
+        wide = text_of(app)
+        assert len(wide) == 45
+        assert any("raw  " in row for row in wide)
+        await pilot.resize_terminal(80, 24)
+        await pilot.pause()
+        app.frame()
+        await pilot.pause()
+        assert any("▅ confidence" in row for row in text_of(app))

@@ -1,0 +1,178 @@
+"""What stands on the screen, read as text and cell by cell."""
+
+from __future__ import annotations
+
+import pytest
+from rich.color import ColorSystem
+
+from stream_ser.tui.glyphs import large
+from tests.tui.wire import LABELS, Message, end, gap, hello, notice, point, screen, story, text_of
+
+EMOTIONS = ["angry", "happy", "neutral", "sad", "fearful", "disgust", "surprised"]
+SITUATIONS: dict[str, list[Message]] = {
+    "waiting": [],
+    "warming": [hello(), point(1, "warming")],
+    "speech": story(),
+    "silence": [*story(), point(121, "silence")],
+    "uncertain": [*story(), point(121, "uncertain", (0.31, 0.29, 0.25, 0.15))],
+    "gap": [*story(), gap(480_000, 495_000), point(121, "stale")],
+    "clipping": [*story(), point(121, level_dbfs=-2.0, peak_dbfs=0.0)],
+    "ended": [*story(), end()],
+    "failed": [*story(), end("error", "the microphone is gone; run stream-ser devices")],
+}
+
+
+async def drawn(messages: list[Message], size: tuple[int, int] = (80, 24)) -> str:
+    app = screen(messages)
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        return "\n".join(text_of(app))
+
+
+async def test_speech_shows_label_confidence_and_both_probabilities() -> None:
+    text = await drawn([hello(), *(point(slot) for slot in range(8, 12))], (140, 45))
+    assert "expressed emotion" in text
+    assert "confidence 62 %" in text
+    assert "A angry" in text
+    assert "62 %  raw  75 %" in text
+    assert "1.6 s of speech in the last 2 s" in text
+
+
+async def test_source_speed_and_feed_are_named() -> None:
+    text = await drawn(story())
+    for part in (
+        "recording clip.flac",
+        "44.1 kHz, stereo",
+        "0:30.0 / 0:40.1",
+        "compute p50 3.1 ms",
+        "age p95 4.0 ms",
+        "lag 0.0 ms",
+        "onnxruntime-cpu",
+        "tfcnn-area  9f2c1ab0",
+        "ws://127.0.0.1:8765",
+        "resampling 44100 Hz to 16000 Hz",
+    ):
+        assert part in text
+
+
+async def test_a_live_source_has_no_end() -> None:
+    source = {"kind": "microphone", "name": "USB Audio", "rate": 48000, "channels": 1, "duration_s": None}
+    text = await drawn([hello(source=source), point(8)])
+    assert "microphone USB Audio  48 kHz, mono   0:02.0" in text
+    assert " / 0:" not in text
+
+
+async def test_a_long_name_gives_way_to_the_position() -> None:
+    source = {"kind": "recording", "name": "n" * 200, "rate": 8000, "channels": 8, "duration_s": 10.0}
+    first = (await drawn([hello(source=source), point(8)])).splitlines()[0]
+    assert "nn…  8 kHz, 8 ch   0:02.0 / 0:10.0" in first
+    assert first.startswith("  stream-ser")
+
+
+async def test_the_timeline_has_a_letter_for_every_hop() -> None:
+    messages = [hello(), point(1, "warming"), point(2, "silence"), point(3), point(4, "uncertain")]
+    messages += [gap(16_000, 20_000), point(6, "paused"), point(7, "stale"), point(9, smoothed=(0.1, 0.2, 0.6, 0.1))]
+    assert "w·A?xp~~N │" in await drawn(messages)
+
+
+async def test_a_label_is_never_shown_without_speech() -> None:
+    app = screen([hello()])
+    async with app.run_test() as pilot:
+        for slot, state in enumerate(("warming", "silence", "uncertain", "stale", "paused"), 8):
+            app.state.consume(point(slot, state), 100.0)
+            app.frame()
+            await pilot.pause()
+            text = "\n".join(text_of(app))
+            assert "confidence 62 %" not in text
+            assert large(state, 36)[0] in text  # type: ignore[index]
+            assert large("angry", 36)[0] not in text  # type: ignore[index]
+
+
+async def test_uncertain_says_that_no_label_is_justified() -> None:
+    text = await drawn([hello(), point(8, "uncertain", (0.31, 0.29, 0.25, 0.15))])
+    assert "at most 31 %: no label is justified" in text
+
+
+async def test_warming_and_waiting_show_no_probabilities() -> None:
+    for messages in ([hello()], [hello(), point(1, "warming")]):
+        text = await drawn(messages)
+        assert "%" not in text.replace("100 %", "")
+        assert text.count("–") >= len(LABELS)
+
+
+async def test_a_gap_is_told_with_its_reason_until_the_window_is_whole_again() -> None:
+    after = [*story(), gap(480_000, 488_000)]
+    assert "gap: the device delivered" in await drawn([*after, point(123, "warming")])
+    assert "gap: the device delivered" not in await drawn([*after, point(140, "warming")])
+
+
+async def test_clipping_is_marked() -> None:
+    assert "CLIPPING" in await drawn(SITUATIONS["clipping"])
+    assert "CLIPPING" not in await drawn(SITUATIONS["speech"])
+
+
+async def test_the_end_sums_up() -> None:
+    text = await drawn(SITUATIONS["ended"])
+    assert "finished at 0:40.1, 160 points" in text
+    assert "speech 24.5 s, silence 13.5 s" in text
+    assert "45 %" in text
+    assert "share of the points with a label" in text
+
+
+async def test_an_end_by_error_says_what_happened() -> None:
+    assert "error: the microphone is gone; run stream-ser devices" in await drawn(SITUATIONS["failed"])
+
+
+async def test_markup_in_names_is_only_text() -> None:
+    text = await drawn([hello(stream="[red]"), notice("[bold]100 %[/] of [x")])
+    assert "[bold]100 %[/] of [x" in text
+
+
+@pytest.mark.parametrize("count", [1, 2, 4, 7])
+async def test_every_label_has_its_bar_on_the_smallest_screen(count: int) -> None:
+    labels = EMOTIONS[:count]
+    share = tuple(1 / count for _ in labels)
+    text = await drawn([hello(labels=labels), point(8, smoothed=share, raw=share, labels=labels)])
+    assert all(f" {label}" in text for label in labels)
+    assert "less likely" not in text
+
+
+async def test_with_too_many_labels_the_likeliest_are_shown_and_the_rest_counted() -> None:
+    labels = [f"label{i:02d}" for i in range(20)]
+    values = tuple((i + 1) / 210 for i in range(20))
+    text = await drawn([hello(labels=labels), point(8, smoothed=values, raw=values, labels=labels)])
+    assert " label19 " in text
+    assert " label14 " in text
+    assert " label13 " not in text
+    assert "and 14 less likely" in text
+
+
+@pytest.mark.parametrize("situation", ["waiting", "gap", "ended"])
+async def test_every_row_fills_the_screen_at_every_size(situation: str) -> None:
+    app = screen(SITUATIONS[situation])
+    async with app.run_test(size=(80, 24)) as pilot:
+        for width, height in [(140, 45), (40, 12), (200, 60), (20, 5), (1, 1), (80, 24)]:
+            await pilot.resize_terminal(width, height)
+            await pilot.pause()
+            app.frame()
+            rows = text_of(app)
+            assert len(rows) == height
+            assert {len(row) for row in rows} == {width}
+
+
+@pytest.mark.parametrize("situation", ["waiting", "speech", "gap", "clipping", "failed"])
+async def test_no_sign_vanishes_in_16_colours(situation: str) -> None:
+    app = screen(SITUATIONS[situation])
+    async with app.run_test(size=(140, 45)) as pilot:
+        for _theme in range(2):
+            await pilot.press("d")
+            await pilot.pause()
+            for strip in app.screen._compositor.render_strips():
+                for text, style, _control in strip:
+                    if text.strip(" █"):
+                        assert style is not None
+                        assert style.color is not None
+                        assert style.bgcolor is not None
+                        ink = style.color.downgrade(ColorSystem.STANDARD).number
+                        ground = style.bgcolor.downgrade(ColorSystem.STANDARD).number
+                        assert ink != ground, text
