@@ -35,7 +35,7 @@ from stream_ser.feed.hub import Hub, Subscription
 
 BUFFER_LIMIT = 32 * 1024  # bytes waiting in a transport above which nothing more is sent to it
 BUFFER_CUT = 8 * BUFFER_LIMIT  # bytes that only a client who provokes answers and reads none can bring about
-SEND_BUFFER = 64 * 1024  # bytes asked of the kernel for each connection: more would only be stale messages
+SEND_BUFFER = 16 * 1024  # bytes asked of the kernel for each connection: more would only be stale messages
 FRAME_LIMIT = 1024  # bytes a subscriber may send at once
 CLOSE_S = 1.0  # how long a closing handshake may take
 STOP_S = 0.5  # how long ``stop`` lets subscribers take what is queued and say goodbye

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections import Counter
 
@@ -195,10 +196,15 @@ def test_many_threads_publish_and_everyone_sees_one_order() -> None:
         returned.extend([hub.publish(point_message(k, name)) for k in range(100)])
 
     threads = [threading.Thread(target=work, args=(name,)) for name in "abcd"]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # threads take turns within a publication
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(usual)
     assert sorted(returned) == list(range(1, 401))
     assert follow(seen_by_sink) == list(range(1, 401))
     assert all(subscription.drain() == seen_by_sink for subscription in subscriptions)
@@ -300,6 +306,29 @@ def test_a_sink_that_fails_at_the_end_of_a_stream_does_not_disturb_it() -> None:
     subscription = hub.subscribe()
     hub.publish(end_message())
     assert [m["type"] for m in subscription.drain()] == ["hello", "end"]
+
+
+def test_a_sink_that_waits_for_its_disk_holds_up_nobody_who_listens() -> None:
+    hub = Hub()
+    open_stream(hub)
+    waiting, go_on = threading.Event(), threading.Event()
+
+    def stalls(message: Message) -> None:
+        if message["type"] == "point":
+            waiting.set()
+            assert go_on.wait(5)
+
+    hub.attach(stalls)
+    subscription = hub.subscribe()
+    publisher = threading.Thread(target=hub.publish, args=(point_message(),))
+    publisher.start()
+    assert waiting.wait(5)
+    assert [m["type"] for m in subscription.drain()] == ["hello", "point"]
+    assert [m["seq"] for m in hub.subscribe().drain()] == [1]
+    subscription.close()
+    assert publisher.is_alive()
+    go_on.set()
+    publisher.join()
 
 
 def test_a_detached_sink_is_not_called_again() -> None:

@@ -85,7 +85,9 @@ def test_the_page_example_runs(url: str) -> None:
     if node is None:
         pytest.skip("needs node")
     command = [node, "--experimental-websocket", "-e"]  # on by default from version 22
-    if subprocess.run([*command, "process.exit(typeof WebSocket === 'undefined')"], capture_output=True).returncode:
+    if subprocess.run(
+        [*command, "process.exit(typeof WebSocket === 'undefined' ? 1 : 0)"], capture_output=True
+    ).returncode:
         pytest.skip("this node has no WebSocket")
     (script,) = blocks("js")
     assert len(script.splitlines()) <= 15
