@@ -1,0 +1,1 @@
+"""The networks and nothing else: front ends, the papers, checkpoints with their cards, ONNX export."""

@@ -66,7 +66,7 @@ def file_hash(path: Path) -> str:
 
 
 def probe(window_samples: int, sample_rate: int) -> npt.NDArray[np.float32]:
-    """A fixed signal (window_samples,) to compare engines on: a voice-like chirp with a quiet beginning.
+    """Make a fixed signal (window_samples,) to compare engines on: a voice-like chirp with a quiet beginning.
 
     Made of plain sines, so that every machine makes the same one to the last few bits.
     """
@@ -130,13 +130,12 @@ def shipped() -> list[str]:
 
 
 def find(name: str) -> Path:
-    """The folder of a shipped checkpoint by name, or of any other by path.
+    """Give the folder of a shipped checkpoint by name, or of any other by path.
 
     Raises CheckpointError when there is none, naming what there is.
     """
     for folder in (SHIPPED / name, Path(name)):
         if (folder / CARD).is_file():
             return folder
-    raise CheckpointError(
-        f"no model {name!r}; there is {', '.join(shipped()) or 'none'}, or give a checkpoint's folder (stream-ser models)"
-    )
+    there = ", ".join(shipped()) or "none"
+    raise CheckpointError(f"no model {name!r}; there is {there}, or give a checkpoint's folder (stream-ser models)")

@@ -12,17 +12,21 @@ from models.tfcnn import TFCNN, TFCNNConfig
 
 
 def build(architecture: str, config: dict[str, object]) -> nn.Module:
-    """An untrained network by architecture name. Raises CheckpointError for one that this version does not have."""
+    """Make an untrained network by architecture name. Raises CheckpointError for one that is unknown."""
     if architecture != "tfcnn":
-        raise CheckpointError(f"architecture {architecture!r} is unknown to this version; it has tfcnn; update stream-ser")
+        raise CheckpointError(f"architecture {architecture!r} is unknown, this version has tfcnn; update stream-ser")
     try:
         return TFCNN(TFCNNConfig.from_dict(config))
     except (TypeError, ValueError) as error:
-        raise CheckpointError(f"the card's config does not fit {architecture}: {error}; get the checkpoint again") from error
+        what = f"the card's config does not fit {architecture}: {error}"
+        raise CheckpointError(f"{what}; get the checkpoint again") from error
 
 
 def load_network(folder: Path, card: Card) -> nn.Module:
-    """The checkpoint's network in evaluation mode. Raises CheckpointError when weights and architecture disagree."""
+    """Read the checkpoint's network, in evaluation mode.
+
+    Raises CheckpointError when weights are missing or corrupt, or do not fit the architecture.
+    """
     network = build(card.architecture, card.config)
     try:
         network.load_state_dict(load_file(verified(folder, card, WEIGHTS)))

@@ -16,4 +16,4 @@ def macs(network: nn.Module, inputs: Tensor) -> int:
     """Multiply-accumulates of convolutions and matrix products for these inputs."""
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network(inputs)
-    return counter.get_total_flops() // 2
+    return int(counter.get_total_flops()) // 2

@@ -1,15 +1,15 @@
 """The first paper's input: a linear spectrogram on a 10 Hz grid, companded like telephone sound.
 
-Why not the usual mel and log: the paper (Li et al., Interspeech 2018) keeps harmonics apart with a linear frequency axis
-and replaces the logarithm with µ-law companding. Two readings of it are fixed here:
+Why not the usual mel and log: the paper (Li et al., Interspeech 2018) keeps harmonics apart with a linear frequency
+axis and replaces the logarithm with µ-law companding. Two readings of it are fixed here:
 
 * The scale before companding is one constant for the whole corpus, stored in the card. Dividing by each window's own
   maximum cannot run live: one loud sample would rewrite two seconds of picture.
 * 2 s without centring give 197 true frames. The right-most three columns are zero, in training and live alike.
 
-The DFT is written as two matrix products so that it exports to ONNX exactly and needs no FFT operator. The Hamming window
-is symmetric about the frame's middle, so the real part sees only the even half of the frame and the imaginary part
-only the odd half: half the multiplications, half the bytes in the exported file.
+The DFT is written as two matrix products so that it exports to ONNX exactly and needs no FFT operator. The Hamming
+window is symmetric about the frame's middle, so the real part sees only the even half of the frame and the imaginary
+part only the odd half: half the multiplications, half the bytes in the exported file.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class CompandedSpectrogramConfig:
     dft: int = 1600  # 10 Hz a bin
     bins: int = 400  # 0–4 kHz
     columns: int = 200  # the network's width in time
-    full_scale: float = 0.1  # the 99.9th percentile of training speech: magnitude that maps to 1.0; a full-scale sine has magnitude 1
+    full_scale: float = 0.1  # magnitude that maps to 1.0: the 99.9th percentile of training speech
     mu: float = 255.0
 
     def __post_init__(self) -> None:

@@ -46,8 +46,8 @@ class BilinearHead(nn.Module):
 class AttentionHead(nn.Module):
     """Attention pooling: a bottom-up map says where to look, a top-down map a class says what is there.
 
-    Li et al. 2018, eq. 4–6: rank-one second-order pooling. The bottom-up map goes through a softmax over all positions, so
-    the weighted *sum* is already an average; dividing by H·W again, as a literal reading would, makes logits vanish.
+    Li et al. 2018, eq. 4–6: rank-one second-order pooling. The bottom-up map goes through a softmax over all positions,
+    so the weighted *sum* is already an average; dividing by H·W again, as a literal reading would, makes logits vanish.
     """
 
     def __init__(self, channels: int, classes: int) -> None:

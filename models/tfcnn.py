@@ -1,8 +1,8 @@
 """TF-CNN: filters shaped for time and for frequency, then attention pooling.
 
 Li, Song, McLoughlin, Guo, Dai: "An Attention Pooling based Representation Learning Method for Speech Emotion
-Recognition", Interspeech 2018. Widths 32/48/64, the two pools' places and the paddings are not in the paper and follow the
-public re-implementations; 8+8 first filters and 80 last channels are the paper's.
+Recognition", Interspeech 2018. Widths 32/48/64, the two pools' places and the paddings are not in the paper and follow
+the public re-implementations; 8+8 first filters and 80 last channels are the paper's.
 """
 
 from __future__ import annotations

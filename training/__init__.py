@@ -1,0 +1,1 @@
+"""From corpora to a checkpoint: splits, windows, augmentation, fitting, measuring and the card."""

@@ -27,7 +27,7 @@ DATA_VARIABLE = "STREAM_SER_DATA"
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line."""
+    """Make the parser of the command line."""
     top = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     commands = top.add_subparsers(dest="command", required=True)
     common = argparse.ArgumentParser(add_help=False)
@@ -45,7 +45,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def data_folder(given: Path | None) -> Path:
-    """The corpora's folder. Raises CorpusError when nobody said where it is."""
+    """Choose the corpora's folder. Raises CorpusError when nobody said where it is."""
     folder = given or (Path(os.environ[DATA_VARIABLE]) if DATA_VARIABLE in os.environ else None)
     if folder is None or not folder.is_dir():
         raise CorpusError(f"no folder of corpora ({folder}); give --data DIR or set {DATA_VARIABLE}")

@@ -1,6 +1,7 @@
 """Change sound in ways that leave what is heard of the emotion alone, so that the network cannot lean on the recording.
 
-Every function takes samples and a generator and returns new samples of the same length. Only training sound is augmented.
+Every function but ``change_speed`` returns new samples of the same length, and each draws only from the generator that
+it is given. Only training sound is augmented.
 """
 
 from __future__ import annotations
@@ -34,11 +35,12 @@ def change_speed(samples: Samples, config: AugmentConfig, rng: np.random.Generat
     """Play faster or slower by linear interpolation: another vocal tract, another tempo."""
     factor = 1.0 + rng.uniform(-config.speed, config.speed)
     positions = np.arange(0.0, len(samples) - 1, factor)
-    return np.interp(positions, np.arange(len(samples)), samples).astype(np.float32)
+    changed: Samples = np.interp(positions, np.arange(len(samples)), samples).astype(np.float32)
+    return changed
 
 
 def telephone(samples: Samples) -> Samples:
-    """What an 8 kHz µ-law line leaves (companding to 8 bits, no packet loss)."""
+    """Keep what an 8 kHz µ-law line leaves (companding to 8 bits, no packet loss)."""
     narrow = np.clip(soxr.resample(samples, SAMPLE_RATE, 8_000, quality="LQ"), -1.0, 1.0)
     level = np.round(np.sign(narrow) * np.log1p(255.0 * np.abs(narrow)) / np.log(256.0) * 127.0) / 127.0
     decoded = np.sign(level) * np.expm1(np.abs(level) * np.log(256.0)) / 255.0
@@ -55,7 +57,8 @@ def add_background(samples: Samples, noises: list[Samples], config: AugmentConfi
     if level <= 0.0 or power <= 0.0:
         return samples
     snr = rng.uniform(*config.noise_snr_db)
-    return (samples + stretch * np.sqrt(level / power * 10.0 ** (-snr / 10.0))).astype(np.float32)
+    mixed: Samples = (samples + stretch * np.sqrt(level / power * 10.0 ** (-snr / 10.0))).astype(np.float32)
+    return mixed
 
 
 def augment(window: Samples, noises: list[Samples], config: AugmentConfig, rng: np.random.Generator) -> Samples:
@@ -70,7 +73,8 @@ def augment(window: Samples, noises: list[Samples], config: AugmentConfig, rng: 
         window = telephone(window)
     floor = 10.0 ** (rng.uniform(*config.floor_db) / 20.0)
     window = window + rng.standard_normal(len(window), dtype=np.float32) * np.float32(floor)
-    return np.clip(window, -1.0, 1.0, dtype=np.float32)
+    clipped: Samples = np.clip(window, -1.0, 1.0, dtype=np.float32)
+    return clipped
 
 
 def mask_spectrogram(spectrogram: Tensor, config: AugmentConfig, rng: np.random.Generator) -> Tensor:

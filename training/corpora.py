@@ -1,7 +1,8 @@
 """Read a corpus: a folder with ``manifest.csv`` and sound files.
 
-A manifest has at least the columns ``file, speaker, emotion``; ``emotion4`` (angry, happy, neutral, sad or empty), ``sex``,
-``language`` and ``content_sha1`` are used where present. Any speech that someone holds can be described this way.
+A manifest has at least the columns ``file``, ``speaker`` and ``emotion4`` (angry, happy, neutral, sad or empty; the
+caller may name another column); ``sex``, ``duration_s`` and ``content_sha1`` are used where present. Any speech that
+someone holds can be described this way.
 """
 
 from __future__ import annotations
@@ -54,6 +55,10 @@ FACTS: dict[str, CorpusFacts] = {
 }
 
 
+def _file_sha1(path: Path) -> str:
+    return hashlib.sha1(path.read_bytes(), usedforsecurity=False).hexdigest()
+
+
 def read_manifest(folder: Path, label_column: str = "emotion4") -> list[Clip]:
     """Clips of one corpus that carry a label, in the manifest's order.
 
@@ -73,7 +78,9 @@ def read_manifest(folder: Path, label_column: str = "emotion4") -> list[Clip]:
                 continue
             path = folder / row["file"]
             if not path.is_file():
-                raise CorpusError(f"{manifest} names {row['file']}, which is not there; complete the corpus or its manifest")
+                raise CorpusError(
+                    f"{manifest} names {row['file']}, which is not there; complete the corpus or manifest"
+                )
             clips.append(
                 Clip(
                     corpus=folder.name,
@@ -82,7 +89,7 @@ def read_manifest(folder: Path, label_column: str = "emotion4") -> list[Clip]:
                     sex=row.get("sex") or "",
                     label=row[label_column],
                     duration_s=float(row.get("duration_s") or 0.0),
-                    fingerprint=row.get("content_sha1") or hashlib.sha1(path.read_bytes(), usedforsecurity=False).hexdigest(),
+                    fingerprint=row.get("content_sha1") or _file_sha1(path),
                 )
             )
     if not clips:
@@ -96,14 +103,14 @@ def read_corpora(root: Path, names: list[str], label_column: str = "emotion4") -
 
 
 def load(clip: Clip) -> Samples:
-    """The clip's samples, mono at 16 kHz in [-1, 1].
+    """Read the clip's samples, mono at 16 kHz in [-1, 1].
 
     Raises CorpusError when the file cannot be read, has another rate, or holds a value that is not a number.
     """
     try:
         samples, rate = soundfile.read(clip.path, dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, OSError) as error:
-        raise CorpusError(f"cannot read {clip.path}: {error}; replace the file or take its row out of the manifest") from error
+        raise CorpusError(f"cannot read {clip.path}: {error}; replace the file or take its row out") from error
     if rate != SAMPLE_RATE:
         raise CorpusError(f"{clip.path} has {rate} Hz; convert the corpus to {SAMPLE_RATE} Hz first")
     mono: Samples = samples.mean(axis=1, dtype=np.float32)

@@ -1,7 +1,7 @@
 """Measure a network on clips: per utterance and per window, per corpus, on one fixed rule.
 
-An utterance's probabilities are the mean of its windows' probabilities. WA is the share of utterances that are right, UA
-the mean recall over the classes that the corpus has; both come from the same weights.
+An utterance's probabilities are the mean of its windows' probabilities. WA is the share of utterances that are right,
+UA the mean recall over the classes that the corpus has; both come from the same weights.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from training.segments import evaluation_windows
 LEAST_CLIPS = 10  # of a class before its recall counts in UA
 
 Probabilities = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +57,14 @@ def score(
     return scored
 
 
-def confusion_matrix(labels: npt.NDArray[np.int64], predicted: npt.NDArray[np.int64], classes: int) -> npt.NDArray[np.int64]:
-    """Counts (true, predicted)."""
+def confusion_matrix(labels: Indices, predicted: Indices, classes: int) -> Indices:
+    """Count pairs (true, predicted)."""
     counts = np.zeros((classes, classes), dtype=np.int64)
     np.add.at(counts, (labels, predicted), 1)
     return counts
 
 
-def unweighted_accuracy(confusion: npt.NDArray[np.int64], least: int = LEAST_CLIPS) -> float:
+def unweighted_accuracy(confusion: Indices, least: int = LEAST_CLIPS) -> float:
     """Mean recall over the classes with at least ``least`` examples, or over all that occur where none has as many.
 
     A class of two clips would weigh as much as one of five hundred.
@@ -73,9 +74,7 @@ def unweighted_accuracy(confusion: npt.NDArray[np.int64], least: int = LEAST_CLI
     return float(np.mean(confusion.diagonal()[counted] / totals[counted]))
 
 
-def expected_calibration_error(
-    probabilities: Probabilities, labels: npt.NDArray[np.int64], bins: int = 15
-) -> float:
+def expected_calibration_error(probabilities: Probabilities, labels: Indices, bins: int = 15) -> float:
     """Mean distance between confidence and accuracy over equal-width confidence bins, weighted by their counts."""
     confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
     places = np.minimum((confidence * bins).astype(int), bins - 1)
@@ -88,7 +87,7 @@ def expected_calibration_error(
 
 
 def fit_temperature(scored: Sequence[Scored]) -> float:
-    """The temperature with the smallest negative log-likelihood over windows, every utterance weighing the same.
+    """Find the temperature with the smallest negative log-likelihood over windows, every utterance weighing the same.
 
     A grid of 2 % steps from 0.3 to 5: one number needs no optimiser.
     """
@@ -125,9 +124,7 @@ def figures(scored: Sequence[Scored], labels: list[str], temperature: float = 1.
         "UA": round(unweighted_accuracy(confusion), 4),
         "UA_windows": round(unweighted_accuracy(window_confusion), 4),
         "WA_sd_over_speakers": round(float(np.std([np.mean(right) for right in by_speaker.values()])), 4),
-        "recall": {
-            label: round(float(confusion[i, i] / totals[i]), 4) for i, label in enumerate(labels) if totals[i]
-        },
+        "recall": {label: round(float(confusion[i, i] / totals[i]), 4) for i, label in enumerate(labels) if totals[i]},
         "ECE_windows": round(expected_calibration_error(window_probabilities, window_truth), 4),
         "confusion": confusion.tolist(),
     }
@@ -145,7 +142,10 @@ def selective(scored: Sequence[Scored], temperature: float, threshold: float) ->
     }
 
 
-def figures_by_corpus(scored: Sequence[Scored], labels: list[str], temperature: float = 1.0) -> dict[str, dict[str, Any]]:
+def figures_by_corpus(
+    scored: Sequence[Scored], labels: list[str], temperature: float = 1.0
+) -> dict[str, dict[str, Any]]:
     """Figures per corpus and for all together under ``pooled``."""
-    groups = {corpus: [item for item in scored if item.clip.corpus == corpus] for corpus in sorted({i.clip.corpus for i in scored})}
+    corpora = sorted({item.clip.corpus for item in scored})
+    groups = {corpus: [item for item in scored if item.clip.corpus == corpus] for corpus in corpora}
     return {name: figures(group, labels, temperature) for name, group in {**groups, "pooled": list(scored)}.items()}

@@ -1,7 +1,7 @@
 """From a finished run to a checkpoint that others can load and judge: weights, ONNX, and the card with honest figures.
 
-Temperature and abstention threshold come from the validation speakers, the figures from the test speakers, which neither
-training nor any choice has met.
+Temperature and abstention threshold come from the validation speakers, the figures from the test speakers, which
+neither training nor any choice has met.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from training.splits import Split
 
 COVERAGE = 0.8  # share of validation windows that keep a label
 INTENDED_USE = (
-    "Research and personal use: how speech sounds emotionally to listeners of acted speech. Not for decisions about people, "
-    "not for employees or pupils, not a lie detector or a medical device. Sounding sad is not being sad."
+    "Research and personal use: how speech sounds emotionally to listeners of acted speech. Not for decisions about "
+    "people, not for employees or pupils, not a lie detector or a medical device. Sounding sad is not being sad."
 )
 
 
 def abstention_threshold(scored: Sequence[Scored], temperature: float, coverage: float = COVERAGE) -> float:
-    """The confidence that the given share of windows reaches."""
+    """Find the confidence that the given share of windows reaches."""
     confidence = np.concatenate([softmax(item.logits, temperature).max(axis=1) for item in scored])
     return float(np.quantile(confidence, 1.0 - coverage))
 
@@ -56,7 +56,8 @@ def describe_data(split: Split) -> list[dict[str, Any]]:
 
 def licence_of(split: Split) -> str:
     """Weights inherit the strictest limit of the sound they learnt from."""
-    limited = sorted({clip.corpus for clip in split.train if clip.corpus in FACTS and FACTS[clip.corpus].non_commercial})
+    corpora = sorted({clip.corpus for clip in split.train})
+    limited = [corpus for corpus in corpora if corpus in FACTS and FACTS[corpus].non_commercial]
     if limited:
         return f"CC BY-NC-SA 4.0 (non-commercial, inherited from {', '.join(limited)})"
     return "CC BY-SA 4.0"

@@ -1,7 +1,8 @@
 """Fit a recipe: one loop, resumable after every epoch, the best averaged weights chosen on validation speakers only.
 
 A run's folder holds ``state.pt`` (everything needed to go on as if never stopped), ``best.safetensors`` and
-``curve.jsonl``, one line an epoch. All three are replaced atomically, so a kill at any moment loses the running epoch at most.
+``curve.jsonl``, one line an epoch. All three are replaced atomically, so a kill at any moment loses the running epoch
+at most.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class FitResult:
 
 
 def make_split(recipe: Recipe, data: Path) -> Split:
-    """The recipe's split of the corpora under ``data``."""
+    """Make the recipe's split of the corpora under ``data``."""
     return split_by_speaker(read_corpora(data, recipe.corpora), recipe.validation, recipe.test)
 
 
@@ -95,8 +96,10 @@ class Fitter:
         self.train = BalancedSampler(load_utterances(split.train, recipe.labels))
         self.validation: Sequence[Utterance] = load_utterances(_thinned(split.validation), recipe.labels)
         self.noises = noises
+        self.bfloat16 = bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]
         self.network = TFCNN(recipe.model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.average = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(fit.average_decay))
+        averaging = get_ema_multi_avg_fn(fit.average_decay)  # type: ignore[no-untyped-call]
+        self.average = AveragedModel(self.network, multi_avg_fn=averaging)
         self.optimiser = torch.optim.AdamW(self.network.parameters(), fit.learning_rate, weight_decay=fit.weight_decay)
         self.steps = fit.epochs * (fit.draws // fit.batch)
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -141,12 +144,13 @@ class Fitter:
             draws=fit.draws, batch=fit.batch, length=frontend.config.window_samples,
         )  # fmt: skip
         losses = []
-        progress = tqdm(stream, total=fit.draws // fit.batch, desc=f"epoch {self.epoch + 1}/{fit.epochs}", mininterval=5.0)
+        title = f"epoch {self.epoch + 1}/{fit.epochs}"
+        progress = tqdm(stream, total=fit.draws // fit.batch, desc=title, mininterval=5.0)
         for windows, targets in progress:
             with torch.no_grad():
                 pictures = mask_spectrogram(frontend(windows), self.recipe.augment, self.rng)
             pictures = pictures.contiguous(memory_format=torch.channels_last)
-            with torch.autocast("cpu", torch.bfloat16, enabled=torch.backends.mkldnn.is_available()):
+            with torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
                 logits, _ = self.network.head(self.network.features(pictures))
             loss = loss_of(logits.float(), targets)
             if not math.isfinite(loss.item()):
@@ -189,7 +193,8 @@ class Fitter:
                 self.best, self.best_epoch = figure, self.epoch
                 _atomically(self.folder / "best.safetensors", lambda path: save_file(self._weights(), path))
             line = {"epoch": self.epoch, "loss": round(loss, 4), "validation_UA": round(figure, 4)}
-            line |= {name: value["UA"] for name, value in results.items()} | {"seconds": round(time.monotonic() - began, 1)}
+            line |= {name: value["UA"] for name, value in results.items()}
+            line["seconds"] = round(time.monotonic() - began, 1)
             with (self.folder / "curve.jsonl").open("a", encoding="utf-8") as curve:
                 curve.write(json.dumps(line) + "\n")
             tqdm.write(json.dumps(line))

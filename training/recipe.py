@@ -58,7 +58,9 @@ def _build(kind: type[Any], table: dict[str, Any], where: str) -> Any:
     unknown = set(table) - known
     if unknown:
         raise RecipeError(f"{where} has unknown key {', '.join(sorted(unknown))}; known are {', '.join(sorted(known))}")
-    return kind(**{key: tuple(value) if isinstance(value, list) and kind is AugmentConfig else value for key, value in table.items()})
+    if kind is AugmentConfig:  # its lists are ranges; a recipe's own lists stay as they are
+        table = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
+    return kind(**table)
 
 
 def read_recipe(name_or_path: str) -> Recipe:

@@ -1,7 +1,7 @@
 """Cut clips into the windows a network sees.
 
-Evaluation cuts 2 s windows with 1.6 s overlap (the papers' rule) and adds a last window that ends with the clip. A short
-clip is padded on the left, as the live system's window is when someone starts to speak; none is dropped.
+Evaluation cuts 2 s windows with 1.6 s overlap (the papers' rule) and adds a last window that ends with the clip. A
+short clip is padded on the left, as the live system's window is when someone starts to speak; none is dropped.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ def training_window(
 ) -> Samples:
     """One random window of a clip, zero where it reaches past the clip's ends.
 
-    Six times in ten the window covers as much of the active part as it can; else it may hold only its beginning or its end,
-    down to ``least`` samples, as a live window does while someone starts or stops speaking.
+    Six times in ten the window covers as much of the active part as it can; else it may hold only its beginning or its
+    end, down to ``least`` samples, as a live window does while someone starts or stops speaking.
     """
     first, last = active
     need = min(last - first, length)

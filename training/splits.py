@@ -40,7 +40,7 @@ def split_by_speaker(
 ) -> Split:
     """Put the named speakers of each corpus on the validation and test sides, everyone else on the training side.
 
-    Raises LeakError on a leak and ValueError when a named speaker has no clip (a misspelt speaker would silently train).
+    Raises LeakError on a leak and ValueError when a named speaker has no clip (a misspelt one would silently train).
     """
     held = {
         "validation": {f"{corpus}/{speaker}" for corpus, speakers in validation.items() for speaker in speakers},
