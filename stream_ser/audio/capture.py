@@ -46,10 +46,12 @@ class CaptureBuffer:
         self._read = 0  # frames, reader's
         self._taken = 0  # records, reader's
         self._arrived = arrived  # set after each block, cleared by the reader
+        self.heard_ns = 0  # when the newest callback came, with room or without
 
     def callback(self, indata: Frames, frames: int, _time: object, status: Status) -> None:
         """PortAudio's callback."""
         now = self._clock.now_ns()
+        self.heard_ns = now
         overflow = self._overflow or bool(status.input_overflow)
         capacity = len(self._frames)
         if frames > capacity - (self._written - self._read) or self._blocks - self._taken == _RECORDS:
@@ -120,7 +122,7 @@ class LossEstimator:
         delay = self._delay(now)
         floor = min(delay, self._floor + int((now - self._last_ns) * self.DRIFT))
         self._last_ns = now
-        found = block.dropped
+        self._least = min(self._least, delay)
         estimate = 0
         if block.overflow and not block.dropped:
             estimate = max(1, (delay - floor) * self._rate // self._SECOND)
@@ -128,12 +130,11 @@ class LossEstimator:
             if self._least - floor > self.SILENT_LOSS_S * self._SECOND:
                 estimate = (self._least - floor) * self._rate // self._SECOND
             self._least, self._since = delay, now
-        self._least = min(self._least, delay)
         if estimate:
             self._frames += estimate
             self._least, self._since = self._delay(now), now
         self._floor = min(floor, self._delay(now))
-        return found + estimate
+        return block.dropped + estimate
 
     def skip(self, frames: int) -> None:
         """Frames that were declared lost without a block, while no callback came."""

@@ -39,10 +39,14 @@ def container_name(head: bytes) -> str | None:
     for at, magic, name in _MAGIC:
         if head[at : at + len(magic)] == magic:
             return name
-    size = _mp3_frame_size(head)
-    if size and _mp3_frame_size(head[size:]):  # two frame headers at the right distance are no accident
-        return "MP3"
-    return None
+    at = 0
+    for _ in range(3):  # three frames of one kind, each where the one before it ends, are no accident
+        frame = head[at : at + 4]
+        size = _mp3_frame_size(frame)
+        if not size or frame[1] != head[1] or (frame[2] ^ head[2]) & 0x0C:
+            return None
+        at += size
+    return "MP3"
 
 
 def _mp3_frame_size(frame: bytes) -> int:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 from stream_ser.audio.capture import CaptureBuffer, Captured, LossEstimator
 from stream_ser.audio.conditioning import Conditioner
-from stream_ser.audio.devices import Backend, InputDevice, OpenStream, PortAudio, choose_device
+from stream_ser.audio.devices import BLOCK_S, Backend, InputDevice, OpenStream, PortAudio, choose_device
 from stream_ser.audio.pacing import Clock, SystemClock
 from stream_ser.audio.resample import worst_delay_s
 from stream_ser.audio.source import Item, Notice, SourceInfo
@@ -84,8 +84,7 @@ class Microphone:
                     block = self._buffer.take()
                 if block is not None:
                     yield from self._accept(block)
-                elif not self._closed.is_set():
-                    self._clock.wait(self._arrived, TICK_S)
+                elif not self._closed.is_set() and (not self._clock.wait(self._arrived, TICK_S) or self._reopening):
                     yield from self._watch()
         finally:
             self._closed.set()
@@ -106,7 +105,7 @@ class Microphone:
         self._buffer = opened.buffer
         self._rate = opened.device.rate
         self._losses = LossEstimator(self._rate, opened.opened_ns)
-        self._last_ns = opened.opened_ns
+        self._opened_ns = opened.opened_ns
 
     def _announce(self) -> Iterator[Notice]:
         info = self.info
@@ -117,8 +116,8 @@ class Microphone:
 
     def _accept(self, block: Captured) -> Iterator[Item]:
         now = block.arrived_ns
-        self._last_ns = now
         if self._lost_since is not None:
+            block = replace(block, dropped=0, overflow=False)  # the time that passed covers them
             yield from self._lose(self._losses.missing(now) - len(block.frames), now)
             away = (now - self._lost_since) / _SECOND
             self._lost_since, self._attempts = None, 0
@@ -151,21 +150,22 @@ class Microphone:
         """Look whether the device still lives; called when no block waits."""
         now = self._clock.now_ns()
         if self._lost_since is None:
-            if now - self._last_ns <= STALL_S * _SECOND:
+            heard_ns = max(self._buffer.heard_ns, self._opened_ns)
+            if now - heard_ns <= STALL_S * _SECOND:
                 return
-            self._lost_since = self._last_ns
+            self._lost_since = heard_ns
             self._next_attempt = now + int(PAUSES_S[0] * _SECOND)
             yield Notice("warning", f"no sound from {self.info.name} for {STALL_S} s; trying to open it again")
-        yield from self._lose(self._losses.missing(now), now)
         with self._lock:
             outcome, self._outcome = self._outcome, None
             if isinstance(outcome, _Opened):
                 self._opened = outcome
         if isinstance(outcome, _Opened):
             yield from self._take_over(outcome)
-        elif isinstance(outcome, SourceError) or (
-            outcome is None and not self._reopening and now >= self._next_attempt
-        ):
+            return
+        # a block that is on its way brings its own time with it
+        yield from self._lose(self._losses.missing(now) - round(2 * BLOCK_S * self._rate), now)
+        if isinstance(outcome, SourceError) or (outcome is None and not self._reopening and now >= self._next_attempt):
             yield from self._try_again(now, outcome)
         elif outcome is not None:
             raise outcome
@@ -176,6 +176,7 @@ class Microphone:
         now = self._clock.now_ns()
         self._next_attempt = now + int(PAUSES_S[min(self._attempts, len(PAUSES_S) - 1)] * _SECOND)
         if opened.device.rate != self._rate:
+            yield from self._lose(self._losses.missing(now), now)
             yield from self._conditioner.change_rate(opened.device.rate, now)
             self._losses = LossEstimator(opened.device.rate, now)
         self._buffer = opened.buffer
@@ -210,6 +211,7 @@ class Microphone:
         with self._lock:
             self._outcome = outcome
             abandoned = self._closed.is_set()
+        self._arrived.set()
         if abandoned and isinstance(outcome, _Opened):
             outcome.stream.close()
 

@@ -61,7 +61,7 @@ class Pipe:
         self._lock = threading.Lock()  # guards the wake-up pipe's life
         self._iterating = False
         self._finished = False
-        self.info = SourceInfo(kind="pipe", name=name, rate=rate, channels=channels, duration_s=None, live=True)
+        self.info = SourceInfo(kind="pipe", name=name, rate=rate, channels=channels, duration_s=None, live=False)
 
     def __iter__(self) -> Iterator[Item]:
         """Yield blocks until the writer closes the pipe."""

@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import io
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from stream_ser.audio.pipe import Pipe
+from stream_ser.audio.source import Notice
+from stream_ser.errors import SourceError
+from stream_ser.types import Block, Gap
+
+
+@contextmanager
+def written(data: bytes, chunk: int = 1_000) -> Iterator[io.BufferedReader]:
+    """The reading end of a pipe into which a thread writes ``data`` piece by piece."""
+    reading, writing = os.pipe()
+
+    def write() -> None:
+        try:
+            for at in range(0, len(data), chunk):
+                os.write(writing, data[at : at + chunk])
+        except BrokenPipeError:
+            pass
+        finally:
+            os.close(writing)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    with os.fdopen(reading, "rb") as file:
+        yield file
+    thread.join()
+
+
+def sound(items: list[object]) -> np.ndarray:
+    return np.concatenate([item.samples for item in items if isinstance(item, Block)])
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 4096])
+@pytest.mark.parametrize("encoding", ["s16le", "f32le"])
+def test_raw_samples_come_out_as_they_went_in(encoding: str, chunk: int) -> None:
+    values = np.random.default_rng(7).integers(-32768, 32767, 4000).astype("<i2")
+    expected = values.astype(np.float32) / 32768
+    data = values.tobytes() if encoding == "s16le" else expected.astype("<f4").tobytes()
+    with written(data, chunk) as file:
+        source = Pipe(file, rate=16_000, encoding=encoding)
+        items = list(source)
+    np.testing.assert_array_equal(sound(items), expected)
+    assert all(isinstance(item, Block) for item in items)
+    assert (source.info.kind, source.info.live, source.info.duration_s) == ("pipe", True, None)
+
+
+def test_rate_and_channels_are_as_declared() -> None:
+    values = np.random.default_rng(8).integers(-3000, 3000, (8_000, 2)).astype("<i2")
+    with written(values.tobytes()) as file:
+        items = list(Pipe(file, rate=8_000, channels=2))
+    assert items[0] == Notice("info", "resampling 8000 Hz to 16000 Hz")
+    assert len(sound(items)) == 16_000
+
+
+def test_bytes_that_make_no_whole_frame_at_the_end_are_told() -> None:
+    with written(np.ones((500, 2), dtype="<f4").tobytes() + b"abc") as file:
+        items = list(Pipe(file, rate=16_000, channels=2, encoding="f32le"))
+    assert len(sound(items)) == 500
+    assert items[-1] == Notice("warning", "the last 3 of 8 bytes of a frame were dropped")
+
+
+def test_values_that_are_not_numbers_become_a_gap_and_the_stream_goes_on() -> None:
+    values = np.full(1000, 0.1, dtype="<f4")
+    values[300:310] = np.nan
+    with written(values.tobytes()) as file:
+        items = [item for item in Pipe(file, rate=16_000, encoding="f32le") if not isinstance(item, Notice)]
+    gaps = [(item.start, item.end) for item in items if isinstance(item, Gap)]
+    assert (gaps[0][0], gaps[-1][1]) == (300, 310)
+    assert items[-1].end == 1000
+
+
+@pytest.mark.parametrize(
+    ("container", "subtype", "name"),
+    [("WAV", "PCM_16", "WAV"), ("FLAC", "PCM_16", "FLAC"), ("OGG", "VORBIS", "Ogg"), ("MP3", "MPEG_LAYER_III", "MP3")],
+)
+@pytest.mark.parametrize("chunk", [5, 4096])
+def test_a_sound_file_is_refused_by_name(tmp_path: Path, container: str, subtype: str, name: str, chunk: int) -> None:
+    noise = np.random.default_rng(9).normal(0, 0.1, 16_000).astype(np.float32)
+    soundfile.write(tmp_path / "a", noise, 16_000, format=container, subtype=subtype)
+    with (
+        written((tmp_path / "a").read_bytes(), chunk) as file,
+        pytest.raises(SourceError, match=rf"\({name}\)") as error,
+    ):
+        list(Pipe(file, rate=16_000))
+    assert "stream-ser replay" in error.value.fix
+
+
+def test_samples_that_look_like_an_mp3_frame_are_still_samples() -> None:
+    data = b"\xff\xfb" + bytes(2000)
+    with written(data) as file:
+        assert len(sound(list(Pipe(file, rate=16_000)))) == 1001
+
+
+def test_an_empty_pipe_ends_quietly() -> None:
+    with written(b"") as file:
+        assert list(Pipe(file, rate=16_000)) == []
+
+
+def test_a_plain_file_can_be_redirected_in(tmp_path: Path) -> None:
+    (tmp_path / "raw").write_bytes(bytes(32_000))
+    with (tmp_path / "raw").open("rb") as file:
+        assert len(sound(list(Pipe(file, rate=16_000)))) == 16_000
+
+
+def test_close_ends_a_stream_that_waits_for_a_silent_writer() -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as file:
+        source = Pipe(file, rate=16_000)
+        items: list[object] = []
+        first = threading.Event()
+
+        def run() -> None:
+            for item in source:
+                items.append(item)
+                first.set()
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        os.write(writing, bytes(640))
+        assert first.wait(5.0)
+        source.close()
+        source.close()
+        thread.join(5.0)
+        assert not thread.is_alive()
+        assert len(items) == 1
+        os.close(writing)
+
+
+def test_closing_leaves_no_descriptor_behind() -> None:
+    def count() -> int:
+        return len(os.listdir("/proc/self/fd"))
+
+    if not os.path.isdir("/proc/self/fd"):
+        pytest.skip("this system does not list descriptors")
+    before = count()
+    with written(bytes(100)) as file:
+        source = Pipe(file, rate=16_000)
+        source.close()
+        assert list(source) == []
+        list(Pipe(file, rate=16_000))
+    assert count() == before
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(0, 1), (16_000, 0)])
+def test_impossible_declarations_are_refused(rate: int, channels: int) -> None:
+    with written(b"") as file, pytest.raises(ValueError, match="cannot be"):
+        Pipe(file, rate=rate, channels=channels)
