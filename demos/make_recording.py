@@ -23,7 +23,9 @@ OUT = Path(__file__).parent / "recording"
 
 def choose(rows: list[dict[str, str]], speaker: str, emotion: str) -> list[dict[str, str]]:
     """The speaker's clips of an emotion that were heard as such, the most agreed first, until the stretch is long enough."""
-    heard = [r for r in rows if r["speaker"] == speaker and r["emotion"] == emotion and r["voice_vote"] == emotion[0].upper()]
+    heard = [
+        r for r in rows if r["speaker"] == speaker and r["emotion"] == emotion and r["voice_vote"] == emotion[0].upper()
+    ]
     heard.sort(key=lambda r: (-float(r["voice_agreement"]), r["file"]))
     chosen: list[dict[str, str]] = []
     while heard and sum(float(r["duration_s"]) for r in chosen) < STRETCH_S:
@@ -52,7 +54,9 @@ def main(corpus: Path) -> None:
     parts.append(np.zeros(round(SILENCE_S[-1] * RATE), dtype=np.float32))
     OUT.mkdir(exist_ok=True)
     soundfile.write(OUT / "conversation.flac", np.concatenate(parts), RATE, subtype="PCM_16")
-    credit = "CREMA-D (Cao, Cooper, Keutmann, Gur, Nenkova, Verma 2014), ODbL 1.0 and DbCL 1.0; clips spliced, silence added"
+    credit = (
+        "CREMA-D (Cao, Cooper, Keutmann, Gur, Nenkova, Verma 2014), ODbL 1.0 and DbCL 1.0; clips spliced, silence added"
+    )
     text = json.dumps({"credit": credit, "clips": labels}, indent=1)
     (OUT / "conversation.labels.json").write_text(text + "\n", encoding="utf-8")
 

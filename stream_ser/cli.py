@@ -39,14 +39,21 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
     model = argparse.ArgumentParser(add_help=False)
-    model.add_argument("--model", default="tfcnn-attention", metavar="NAME", help="shipped model or a checkpoint's folder")
+    model.add_argument(
+        "--model", default="tfcnn-attention", metavar="NAME", help="shipped model or a checkpoint's folder"
+    )
     model.add_argument("--engine", default="auto", metavar="NAME", help="auto, onnx or torch (default: auto)")
     feed = argparse.ArgumentParser(add_help=False)
     feed.add_argument(
-        "--feed", default="127.0.0.1:8765", metavar="HOST:PORT", help="where to serve the feed, or off (default: 127.0.0.1:8765)"
+        "--feed",
+        default="127.0.0.1:8765",
+        metavar="HOST:PORT",
+        help="where to serve the feed, or off (default: 127.0.0.1:8765)",
     )
     common = argparse.ArgumentParser(add_help=False, parents=[model])
-    common.add_argument("--hop", type=float, default=0.25, metavar="S", help="seconds between two points (default: 0.25)")
+    common.add_argument(
+        "--hop", type=float, default=0.25, metavar="S", help="seconds between two points (default: 0.25)"
+    )
     common.add_argument("--out", type=Path, metavar="FILE.jsonl", help="write every message to this file, one a line")
     shown = argparse.ArgumentParser(add_help=False, parents=[common, feed])
     shown.add_argument("--headless", action="store_true", help="print a line a second instead of opening the screen")
@@ -61,6 +68,9 @@ def parser() -> argparse.ArgumentParser:
     replay.add_argument("--format", default="s16le", choices=["s16le", "f32le"], help="raw samples (default: s16le)")
     analyze = commands.add_parser("analyze", parents=[common], help="work through recordings without pacing")
     analyze.add_argument("files", metavar="FILE", nargs="+", help="wav, flac, ogg, mp3")
+    bench = commands.add_parser("bench", parents=[model], help="measure cost, speed, start and memory on one thread")
+    bench.add_argument("file", nargs="?", metavar="FILE", help="recording to run through (default: the bundled one)")
+    bench.add_argument("--json", action="store_true", help="print the figures as JSON")
     commands.add_parser("devices", help="list the sound inputs")
     commands.add_parser("doctor", parents=[model, feed], help="check engine, sound, feed; say what to do")
     commands.add_parser("models", help="list the models with cost, licence and figures")
@@ -83,7 +93,12 @@ def run(options: argparse.Namespace) -> int:
         return 0 if report(options.model, options.engine, options.feed) else 2
     from stream_ser import commands
 
-    return {"live": commands.live, "replay": commands.replay, "analyze": commands.analyze}[options.command](options)
+    return {
+        "live": commands.live,
+        "replay": commands.replay,
+        "analyze": commands.analyze,
+        "bench": commands.bench,
+    }[options.command](options)
 
 
 def parse_speed(text: str) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -15,6 +16,8 @@ from stream_ser.console import LinePrinter
 from stream_ser.errors import ConfigError, StreamSerError
 from stream_ser.running import Options, Station, run_to_end
 from stream_ser.session import Session, as_person_error
+
+BUNDLED = Path(__file__).parent.parent / "demos" / "recording" / "conversation.flac"
 
 
 def live(options: argparse.Namespace) -> int:
@@ -31,7 +34,9 @@ def replay(options: argparse.Namespace) -> int:
     if options.file == "-":
         return _replay_pipe(options)
     if options.rate is not None:
-        raise ConfigError(f"--rate {options.rate} was given for a file, which says its own rate", fix="leave --rate out")
+        raise ConfigError(
+            f"--rate {options.rate} was given for a file, which says its own rate", fix="leave --rate out"
+        )
     with closing(open_recording(options.file, speed=speed)) as source:
         return _show(source, Path(options.file).name, options)
 
@@ -49,8 +54,26 @@ def analyze(options: argparse.Namespace) -> int:
                 failed += 1
                 print(f"stream-ser: {error}", file=sys.stderr)
     if failed:
-        print(f"stream-ser: {failed} of {len(options.files)} recordings could not be analysed to their end", file=sys.stderr)
+        print(
+            f"stream-ser: {failed} of {len(options.files)} recordings could not be analysed to their end",
+            file=sys.stderr,
+        )
     return 2 if failed else 0
+
+
+def bench(options: argparse.Namespace) -> int:
+    """Measure this machine."""
+    from stream_ser.engine.bench import bench as measure
+    from stream_ser.engine.bench import show
+    from stream_ser.engine.loading import load_backend, load_card
+
+    recording = Path(options.file) if options.file else BUNDLED
+    with closing(open_recording(recording, speed=None)):
+        pass  # a file that cannot be read is told of here, not in the child
+    load_backend(*load_card(options.model), options.engine)
+    result = measure(options.model, options.engine, recording)
+    print(json.dumps(result, indent=1) if options.json else show(result))
+    return 0
 
 
 def _replay_pipe(options: argparse.Namespace) -> int:

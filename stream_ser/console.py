@@ -63,7 +63,8 @@ class LinePrinter:
         label = message["label"] or ""
         share = f"{100 * message['confidence']:3.0f} %" if label else "     "
         bar = "█" * round(BAR * message["confidence"]) if label else ""
-        return f"{clock(message['t'])}  {message['state']:<10} {label:<8} {share}  {bar:<{BAR}}  {message['level_dbfs']:6.1f} dBFS"
+        level = f"{message['level_dbfs']:6.1f} dBFS"
+        return f"{clock(message['t'])}  {message['state']:<10} {label:<8} {share}  {bar:<{BAR}}  {level}"
 
 
 def summary(end: Message) -> list[str]:

@@ -18,7 +18,17 @@ from stream_ser.errors import StreamSerError
 from stream_ser.feed.server import FeedServer
 from stream_ser.running import feed_address
 
-PACKAGES = ("numpy", "soundfile", "soxr", "sounddevice", "websockets", "textual", "onnxruntime", "onnxruntime-gpu", "torch")
+PACKAGES = (
+    "numpy",
+    "soundfile",
+    "soxr",
+    "sounddevice",
+    "websockets",
+    "textual",
+    "onnxruntime",
+    "onnxruntime-gpu",
+    "torch",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +87,9 @@ def _engine(model: str, engine: str) -> str:
     backend = load_backend(folder, card, engine)
     difference = warm_up(backend, card)
     took = time.monotonic() - began
-    return f"{backend.name} computes {card.name} as trained (largest difference {difference:.1e}); ready in {took:.2f} s"
+    return (
+        f"{backend.name} computes {card.name} as trained (largest difference {difference:.1e}); ready in {took:.2f} s"
+    )
 
 
 def _feed(feed: str) -> str:
@@ -93,5 +105,7 @@ def _feed(feed: str) -> str:
 
 
 def _microphone() -> str:
-    device = choose_device(list_devices(), None)
-    return f"{device.index} {device.name!r} ({device.host}), {device.rate} Hz, {device.channels} ch; the default of {len(list_devices())}"
+    devices = list_devices()
+    device = choose_device(devices, None)
+    shown = f"{device.index} {device.name!r} ({device.host}), {device.rate} Hz, {device.channels} ch"
+    return f"{shown}; the default of {len(devices)}"

@@ -63,13 +63,13 @@ class Station:
     def __init__(self, options: Options) -> None:
         self.options = options
         self.folder, self.card = load_card(options.model)
-        self.hop = round(options.hop_s * SAMPLE_RATE)
-        if not 0 < self.hop <= self.card.window_samples:
-            longest = self.card.window_samples / SAMPLE_RATE
+        longest = self.card.window_samples / SAMPLE_RATE
+        if not 1 / SAMPLE_RATE <= options.hop_s <= longest:
             raise ConfigError(
                 f"a hop of {options.hop_s:g} s does not fit the model's window of {longest:g} s",
                 fix=f"give --hop a value above 0 and at most {longest:g}",
             )
+        self.hop = round(options.hop_s * SAMPLE_RATE)
         self._address = feed_address(options.feed)
         self.hub = Hub()
         self.worker = Worker(lambda: ready_backend(self.folder, self.card, options.engine))

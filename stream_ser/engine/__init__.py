@@ -1,0 +1,1 @@
+"""When a window is due, who computes it, and on what."""

@@ -43,7 +43,8 @@ def dbfs(value: float) -> float:
 class WindowSchedule:
     """Turns one stream's sound into hops.
 
-    ``window`` and ``hop`` are in samples; the first item begins at ``start``. Raises ConfigError for a hop that is not between 1 and the window.
+    ``window`` and ``hop`` are in samples; the first item begins at ``start``. Raises ConfigError for a hop that is not
+    between 1 and the window.
     """
 
     def __init__(self, stream: str, window: int, hop: int, gate: Gate, *, start: int = 0) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -45,7 +47,7 @@ def test_block_sizes_make_no_difference(sizes: list[int], hop: int) -> None:
     total = sum(sizes)
     whole = run(schedule((5_000, 90_000), hop=hop), counting(0, total))
     edges = np.cumsum([0, *sizes])
-    pieces = [counting(int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    pieces = [counting(int(a), int(b)) for a, b in pairwise(edges)]
     cut = run(schedule((5_000, 90_000), hop=hop), *pieces)
     assert [(h.start, h.end, h.covered, h.speech, h.gate_open, h.level_dbfs, h.peak_dbfs) for h in cut] == [
         (h.start, h.end, h.covered, h.speech, h.gate_open, h.level_dbfs, h.peak_dbfs) for h in whole
@@ -109,7 +111,9 @@ def test_indices_may_be_of_any_size(start: int) -> None:
     assert hops[-1].window.end == start + 100_000
 
 
-@pytest.mark.parametrize(("length", "asked"), [(LEAST_SPEECH - 1, False), (LEAST_SPEECH, True), (20_000, True), (WINDOW, False)])
+@pytest.mark.parametrize(
+    ("length", "asked"), [(LEAST_SPEECH - 1, False), (LEAST_SPEECH, True), (20_000, True), (WINDOW, False)]
+)
 def test_only_a_short_recording_ends_with_a_padded_window(length: int, asked: bool) -> None:
     target = schedule()
     run(target, counting(0, length))

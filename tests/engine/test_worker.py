@@ -51,7 +51,11 @@ def test_answers_come_in_order_with_their_timings(rig: Rig) -> None:
     first = answers[1]
     assert isinstance(first, Observation)
     assert first.logits[0] == pytest.approx(0.1)
-    assert (first.timing.completed_ns, first.timing.started_ns, first.timing.computed_ns) == (1, rig.clock.ns, rig.clock.ns)
+    assert (first.timing.completed_ns, first.timing.started_ns, first.timing.computed_ns) == (
+        1,
+        rig.clock.ns,
+        rig.clock.ns,
+    )
 
 
 def test_live_sound_keeps_only_the_newest_and_tells_of_the_others(rig: Rig) -> None:

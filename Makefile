@@ -1,0 +1,41 @@
+# Two commands do all the set-up: make demo, make test.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RECORDING := demos/recording/conversation.flac
+JOBS ?= 2
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: demo test lint bench pictures clean
+
+demo: $(VENV)/.live ## replay the bundled recording through the shipped model, at real time
+	$(BIN)/stream-ser replay $(RECORDING)
+
+test: $(VENV)/.dev ## run the whole suite
+	$(BIN)/python -m pytest -n $(JOBS)
+
+lint: $(VENV)/.dev ## what CI checks besides the tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.live ## cost of a window, speed, time to READY, memory; one thread
+	$(BIN)/stream-ser bench
+
+$(VENV)/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "stream-ser needs Python 3.11 or newer, $(PYTHON) is $$($(PYTHON) -V 2>&1); give another: make PYTHON=python3.12 ..."; exit 2; }
+	@$(PYTHON) -m venv $(VENV) || \
+	  { echo "Python cannot make a virtual environment; run: apt-get install -y python3-venv"; rm -rf $(VENV); exit 2; }
+	@touch $@
+
+$(VENV)/.live: $(VENV)/.python pyproject.toml
+	$(BIN)/pip install -q -e '.[cpu]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.python pyproject.toml
+	$(BIN)/pip install -q -e '.[cpu,dev]'
+	@touch $@ $(VENV)/.live
+
+clean: ## forget the environment and what tools cached
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache build *.egg-info

@@ -1,0 +1,83 @@
+"""What many tests share: the bundled recording, short recordings cut from it, and the command line."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from stream_ser.cli import main
+
+ROOT = Path(__file__).parent.parent
+BUNDLED = ROOT / "demos" / "recording" / "conversation.flac"
+
+
+@pytest.fixture(scope="session")
+def bundled() -> Path:
+    return BUNDLED
+
+
+@pytest.fixture(scope="session")
+def talk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve seconds of the bundled recording: silence, happy speech, silence."""
+    samples, rate = soundfile.read(BUNDLED, frames=12 * 16_000, dtype="int16")
+    path = tmp_path_factory.mktemp("talk") / "talk.wav"
+    soundfile.write(path, samples, rate, subtype="PCM_16")
+    return path
+
+
+@pytest.fixture
+def write_sound(tmp_path: Path) -> Callable[..., Path]:
+    """Write a sound file of the given samples and return its path."""
+
+    def write(name: str, samples: np.ndarray[Any, Any], rate: int = 16_000, **options: str) -> Path:
+        path = tmp_path / name
+        soundfile.write(path, samples, rate, **options)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Run the command line in this process; gives exit code, stdout and stderr."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        capsys.readouterr()
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as stopped:  # argparse
+            code = int(stopped.code or 0)
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left() -> Iterator[None]:
+    """Every thread has an owner that ends it."""
+    before = set(threading.enumerate())
+    yield
+    left = [thread for thread in threading.enumerate() if thread not in before]
+    for thread in left:
+        thread.join(1.0)
+    assert not [
+        thread.name for thread in left if thread.is_alive() and not thread.name.startswith(("asyncio_", "Thread-"))
+    ]
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+def trajectory(messages: list[dict[str, Any]]) -> list[str]:
+    """Points and gaps as text, without what differs between equal runs: numbering and timings."""
+    kept = [message for message in messages if message["type"] in ("point", "gap")]
+    return [json.dumps({key: value for key, value in m.items() if key not in ("seq", "ledger")}) for m in kept]

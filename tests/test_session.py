@@ -1,0 +1,197 @@
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from models.card import find, read_card
+from stream_ser.audio.source import Item, Notice, SourceInfo
+from stream_ser.engine.worker import Worker
+from stream_ser.errors import SourceError
+from stream_ser.feed.hub import Hub
+from stream_ser.session import Session
+from stream_ser.types import Block, Gap
+from tests.fakes import FakeBackend, FakeClock, FakeGate
+
+HOP, WINDOW = 4_000, 32_000
+
+
+class Fed:
+    """A source that yields what the test puts in; ``live`` ones may not be waited for."""
+
+    def __init__(self, live: bool) -> None:
+        kind = "microphone" if live else "recording"
+        self.info = SourceInfo(kind, "test", 16_000, 1, None, live)  # type: ignore[arg-type]
+        self.items: queue.Queue[Item | Exception | None] = queue.Queue()
+        self.position = 0
+
+    def put(self, samples: int, value: float = 0.1) -> None:
+        self.items.put(Block(self.position, np.full(samples, value, dtype=np.float32), arrived_ns=1))
+        self.position += samples
+
+    def gap(self, samples: int, reason: str) -> None:
+        self.items.put(Gap(self.position, self.position + samples, reason))
+        self.position += samples
+
+    def __iter__(self) -> Iterator[Item]:
+        while (item := self.items.get(timeout=10.0)) is not None:
+            if isinstance(item, Exception):
+                raise item
+            yield item
+
+    def close(self) -> None:
+        self.items.put(None)
+
+
+class Rig:
+    def __init__(self, live: bool = False, speech: tuple[int, int] = (0, 10**9)) -> None:
+        self.backend, self.hub, self.source = FakeBackend(), Hub(), Fed(live)
+        self.worker = Worker(lambda: self.backend, FakeClock())
+        self.messages: list[dict[str, Any]] = []
+        self.arrived = threading.Condition()
+        self.hub.attach(self._arrive)
+        self.worker.start()
+        card = read_card(find("tfcnn-attention"))
+        gate = FakeGate(speech)
+        self.session = Session(
+            self.source, card, self.worker, self.hub, gate, stream="s", hop=HOP, clock_ns=FakeClock()
+        )
+
+    def _arrive(self, message: dict[str, Any]) -> None:
+        with self.arrived:
+            self.messages.append(message)
+            self.arrived.notify_all()
+
+    def wait_for(self, kind: str, count: int = 1) -> list[dict[str, Any]]:
+        with self.arrived:
+            assert self.arrived.wait_for(lambda: len(self.of(kind)) >= count, 10.0), (
+                f"no {count} {kind}: {self.messages}"
+            )
+            return self.of(kind)
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        return [message for message in self.messages if message["type"] == kind]
+
+
+@pytest.fixture
+def make() -> Iterator[Any]:
+    rigs: list[Rig] = []
+
+    def build(**options: Any) -> Rig:
+        rigs.append(Rig(**options))
+        return rigs[-1]
+
+    yield build
+    for rig in rigs:
+        rig.backend.go.set()
+        rig.session.stop()
+        rig.worker.stop()
+
+
+def test_points_and_gaps_leave_in_the_order_of_the_sound(make: Any) -> None:
+    rig = make()
+    rig.session.start()
+    rig.source.put(WINDOW + HOP)
+    rig.source.gap(HOP, "overflow")
+    rig.source.items.put(Notice("warning", "the device was lost"))
+    rig.source.put(WINDOW + HOP)
+    rig.source.items.put(None)
+    assert rig.session.wait(10.0)
+    body = [message for message in rig.messages if message["type"] in ("point", "gap")]
+    assert [message["end"] for message in body] == sorted(message["end"] for message in body)
+    assert [m["seq"] for m in rig.messages[1:]] == list(range(1, len(rig.messages)))
+    states = [message.get("state", "gap") for message in body]
+    assert states.index("gap") == states.index("stale") - 1
+    assert rig.of("notice")[0]["text"] == "the device was lost"
+    end = rig.of("end")[0]
+    assert (end["reason"], end["points"], end["dropped"]) == ("finished", len(rig.of("point")), 0)
+
+
+def test_live_sound_does_not_wait_and_a_dropped_window_leaves_a_stale_point(make: Any) -> None:
+    rig = make(live=True)
+    rig.backend.go.clear()
+    rig.session.start()
+    rig.source.put(WINDOW)
+    assert rig.backend.entered.acquire(timeout=5.0)
+    for _ in range(3):
+        rig.source.put(HOP)
+    rig.source.items.put(Notice("info", "all is fed"))
+    rig.wait_for("notice")
+    rig.backend.go.set()
+    rig.source.items.put(None)
+    assert rig.session.wait(10.0)
+    states = [point["state"] for point in rig.of("point")][-4:]
+    assert states[1:3] == ["stale", "stale"]
+    assert "stale" not in (states[0], states[3])
+    assert rig.of("end")[0]["dropped"] == 2
+
+
+def test_a_recording_waits_for_a_slow_device_and_loses_nothing(make: Any) -> None:
+    rig = make()
+    rig.backend.go.clear()
+    rig.session.start()
+    rig.source.put(WINDOW + 20 * HOP)
+    rig.source.items.put(None)
+    assert rig.backend.entered.acquire(timeout=5.0)
+    assert not rig.session.wait(0.05)
+    rig.backend.go.set()
+    assert rig.session.wait(10.0)
+    assert rig.of("end")[0]["dropped"] == 0
+    assert len(rig.of("point")) == (WINDOW + 20 * HOP) // HOP
+
+
+def test_paused_live_sound_is_a_gap_and_is_not_analysed(make: Any) -> None:
+    rig = make(live=True)
+    rig.session.start()
+    rig.session.pause()
+    rig.source.put(WINDOW)
+    points = rig.wait_for("point", WINDOW // HOP)
+    assert {point["state"] for point in points} == {"paused"}
+    assert rig.of("gap")[0]["reason"] == "paused"
+    assert rig.backend.runs == 0
+    rig.session.resume()
+    rig.source.put(WINDOW)
+    assert rig.wait_for("point", 2 * WINDOW // HOP)[-1]["state"] not in ("paused", "warming")
+    rig.source.items.put(None)
+    assert rig.session.wait(10.0)
+
+
+def test_a_broken_source_ends_the_stream_with_its_reason(make: Any) -> None:
+    rig = make()
+    rig.session.start()
+    rig.source.put(WINDOW)
+    rig.source.items.put(SourceError("the file is truncated", fix="copy it again"))
+    assert rig.session.wait(10.0)
+    end = rig.of("end")[0]
+    assert (end["reason"], end["error"]) == ("error", "the file is truncated; copy it again")
+    assert len(rig.of("point")) == WINDOW // HOP, "what was heard before is kept"
+    assert isinstance(rig.session.error, SourceError)
+
+
+def test_a_broken_engine_ends_the_stream_with_its_reason(make: Any) -> None:
+    rig = make()
+    rig.backend.breaks_at = 2
+    rig.session.start()
+    rig.source.put(WINDOW + 10 * HOP)
+    assert rig.session.wait(10.0)
+    end = rig.of("end")[0]
+    assert end["reason"] == "error"
+    assert "fell off the bus" in end["error"]
+
+
+@pytest.mark.parametrize("busy", [False, True])
+def test_stop_ends_a_stream_in_under_a_second(make: Any, busy: bool) -> None:
+    rig = make()
+    rig.session.start()
+    if busy:
+        rig.backend.go.clear()
+        rig.source.put(WINDOW + 50 * HOP)
+        assert rig.backend.entered.acquire(timeout=5.0)
+    rig.session.stop()
+    rig.worker.stop(timeout=0.01)
+    assert rig.session.wait(1.0)
+    assert rig.of("end")[0]["reason"] == "stopped"
