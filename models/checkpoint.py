@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
@@ -30,7 +31,7 @@ def load_network(folder: Path, card: Card) -> nn.Module:
     network = build(card.architecture, card.config)
     try:
         network.load_state_dict(load_file(verified(folder, card, WEIGHTS)))
-    except RuntimeError as error:
+    except (RuntimeError, SafetensorError) as error:
         text = " ".join(str(error).split())
         raise CheckpointError(f"the weights of {card.name} do not fit {card.architecture}: {text}") from error
     return network.eval()
