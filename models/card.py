@@ -40,7 +40,7 @@ class Card:
     window_samples: int
     config: dict[str, Any]  # the network's config, front end included
     parameters: int
-    macs: int  # multiply-accumulates a window, front end excluded
+    macs: int  # multiply-accumulates of trunk and head a window, as papers count them: front end excluded
     temperature: float  # logits are divided by it before the softmax
     abstain_below: float  # smoothed confidence under which no label is given
     target: str  # which label was learnt: intended or perceived, and by whom

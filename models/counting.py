@@ -13,7 +13,10 @@ def parameters(network: nn.Module) -> int:
 
 
 def macs(network: nn.Module, inputs: Tensor) -> int:
-    """Multiply-accumulates of convolutions and matrix products for these inputs."""
+    """Multiply-accumulates of convolutions and matrix products for these inputs.
+
+    Where the network begins with a front end, its DFT is counted too, because it is two matrix products.
+    """
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network(inputs)
     return int(counter.get_total_flops()) // 2

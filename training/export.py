@@ -92,7 +92,7 @@ def export(recipe: Recipe, data: Path, weights: Path, out: Path, command: str) -
         window_samples=frontend.window_samples,
         config=recipe.model.to_dict(),
         parameters=parameters(network),
-        macs=macs(network, torch.from_numpy(signal)[None]),
+        macs=macs(network, torch.from_numpy(signal)[None]) - macs(network.frontend, torch.from_numpy(signal)[None]),
         temperature=round(temperature, 4),
         abstain_below=round(threshold, 4),
         target=recipe.label,
