@@ -1,0 +1,49 @@
+"""The exported file computes what the network computes, and the check can tell when it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+from models.export import PARITY, ExportError, check_parity, export_onnx
+from models.tfcnn import TFCNN
+
+Lively = Callable[..., TFCNN]
+
+
+@pytest.mark.parametrize("head", ["gap", "bilinear", "attention"])
+def test_the_file_computes_the_same(lively: Lively, tmp_path: Path, head: str) -> None:
+    network, path = lively(head), tmp_path / "model.onnx"
+    assert export_onnx(network, 32_000, path) <= PARITY == 1e-4
+    assert [item.name for item in tmp_path.iterdir()] == ["model.onnx"]  # weights inside, not beside
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    assert names == (["logits", "attention"] if head == "attention" else ["logits"])
+    rng = np.random.default_rng(4)
+    for batch in (1, 3):  # of other sound than the export's own check
+        waveform = (0.1 * rng.standard_normal((batch, 32_000))).astype(np.float32)
+        given = session.run(None, {"waveform": waveform})
+        with torch.inference_mode():
+            logits, attention = network(torch.from_numpy(waveform))
+        assert logits.abs().max() > 0.01
+        np.testing.assert_allclose(given[0], logits.numpy(), atol=1e-4, rtol=0)
+        if head == "attention":
+            np.testing.assert_allclose(given[1], attention.numpy(), atol=1e-5, rtol=0)
+            np.testing.assert_allclose(given[1].sum(axis=(1, 2)), 1.0, atol=1e-4)
+
+    other = lively(head, seed=1)
+    with pytest.raises(ExportError, match=r"model\.onnx differs from the network by .* 1e-04 is accepted"):
+        check_parity(other, 32_000, path)
+
+
+def test_a_file_that_gives_no_number_is_refused(lively: Lively, tmp_path: Path) -> None:
+    network, path = lively("gap"), tmp_path / "model.onnx"
+    with torch.no_grad():
+        network.head.classifier.bias[0] = float("nan")
+    with pytest.raises(ExportError, match="by nan"):
+        export_onnx(network, 32_000, path)
