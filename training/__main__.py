@@ -21,7 +21,7 @@ from training.evaluate import figures_by_corpus, score
 from training.export import export
 from training.fit import FitError, fit_recipe, make_split, predictor
 from training.recipe import RecipeError, read_recipe
-from training.splits import LeakError
+from training.splits import SplitError
 
 DATA_VARIABLE = "STREAM_SER_DATA"
 
@@ -96,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; expected failures are one line and exit code 2."""
     try:
         run(parser().parse_args(arguments))
-    except (CorpusError, RecipeError, LeakError, FitError, CheckpointError, ExportError) as error:
+    except (CorpusError, RecipeError, SplitError, FitError, CheckpointError, ExportError) as error:
         print(f"training: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

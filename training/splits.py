@@ -11,7 +11,11 @@ from dataclasses import dataclass
 from training.corpora import Clip
 
 
-class LeakError(Exception):
+class SplitError(ValueError):
+    """A split that cannot be made as asked; the text names what is wrong."""
+
+
+class LeakError(SplitError):
     """A speaker or a sound stands on two sides of a split."""
 
 
@@ -40,7 +44,8 @@ def split_by_speaker(
 ) -> Split:
     """Put the named speakers of each corpus on the validation and test sides, everyone else on the training side.
 
-    Raises LeakError on a leak and ValueError when a named speaker has no clip (a misspelt one would silently train).
+    Raises LeakError on a leak and SplitError when a named speaker has no clip (a misspelt one would silently train) or a
+    side would be empty.
     """
     held = {
         "validation": {f"{corpus}/{speaker}" for corpus, speakers in validation.items() for speaker in speakers},
@@ -55,5 +60,8 @@ def split_by_speaker(
             sides[side].append(clip)
     unknown = (held["validation"] | held["test"]) - heard
     if unknown:
-        raise ValueError(f"held-out speakers without a clip: {', '.join(sorted(unknown))}")
+        raise SplitError(f"held-out speakers without a clip: {', '.join(sorted(unknown))}; correct their names")
+    empty = [side for side, own in sides.items() if not own]
+    if empty:
+        raise SplitError(f"no clip for {' and '.join(empty)}; give every side at least one speaker")
     return Split(*(tuple(sides[side]) for side in ("train", "validation", "test")))
