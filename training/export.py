@@ -72,8 +72,9 @@ def export(recipe: Recipe, data: Path, weights: Path, out: Path, command: str) -
     predict = predictor(network)
     validation = score(load_utterances(split.validation, recipe.labels), predict)
     test = score(load_utterances(split.test, recipe.labels), predict)
-    temperature = fit_temperature(validation)
-    threshold = abstention_threshold(validation, temperature)
+    # Rounded before use, so that the figures are those of the very numbers that the card holds.
+    temperature = round(fit_temperature(validation), 4)
+    threshold = round(abstention_threshold(validation, temperature), 4)
 
     out.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(weights, out / WEIGHTS)
@@ -93,8 +94,8 @@ def export(recipe: Recipe, data: Path, weights: Path, out: Path, command: str) -
         config=recipe.model.to_dict(),
         parameters=parameters(network),
         macs=macs(network, torch.from_numpy(signal)[None]) - macs(network.frontend, torch.from_numpy(signal)[None]),
-        temperature=round(temperature, 4),
-        abstain_below=round(threshold, 4),
+        temperature=temperature,
+        abstain_below=threshold,
         target=recipe.label,
         licence=licence_of(split),
         intended_use=INTENDED_USE,
