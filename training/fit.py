@@ -106,6 +106,7 @@ class Fitter:
             self.optimiser, fit.learning_rate, total_steps=max(self.steps, 2), pct_start=0.2
         )
         self.epoch, self.best, self.best_epoch = 0, -1.0, 0
+        self.curve: list[str] = []  # the lines of curve.jsonl
         short = replace(
             recipe.model.frontend,
             columns=fit.short_columns,
@@ -124,6 +125,8 @@ class Fitter:
         torch.set_rng_state(state["torch_rng"])
         self.rng.bit_generator.state = json.loads(state["numpy_rng"])
         self.epoch, self.best, self.best_epoch = state["epoch"], state["best"], state["best_epoch"]
+        # A kill between curve and state leaves the line of an epoch that is about to be run again.
+        self.curve = (self.folder / "curve.jsonl").read_text(encoding="utf-8").splitlines()[: self.epoch]
 
     def _fingerprint(self) -> str:
         return json.dumps(asdict(self.recipe), sort_keys=True)
@@ -195,11 +198,14 @@ class Fitter:
             line = {"epoch": self.epoch, "loss": round(loss, 4), "validation_UA": round(figure, 4)}
             line |= {name: value["UA"] for name, value in results.items()}
             line["seconds"] = round(time.monotonic() - began, 1)
-            with (self.folder / "curve.jsonl").open("a", encoding="utf-8") as curve:
-                curve.write(json.dumps(line) + "\n")
+            self.curve.append(json.dumps(line))
+            _atomically(self.folder / "curve.jsonl", self._write_curve)
             tqdm.write(json.dumps(line))
             self._store()
         return FitResult(self.folder / "best.safetensors", self.best, self.epoch)
+
+    def _write_curve(self, path: Path) -> None:
+        path.write_text("\n".join(self.curve) + "\n", encoding="utf-8")
 
     def _weights(self) -> dict[str, torch.Tensor]:
         return {name: value.detach().contiguous() for name, value in self.average.module.state_dict().items()}
