@@ -156,11 +156,13 @@ class Fitter:
             with torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
                 logits, _ = self.network.head(self.network.features(pictures))
             loss = loss_of(logits.float(), targets)
-            if not math.isfinite(loss.item()):
-                raise FitError(f"loss became {loss.item()} in epoch {self.epoch + 1}; lower learning_rate and resume")
             self.optimiser.zero_grad(set_to_none=True)
             loss.backward()
-            nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
+            norm = nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
+            # Looked at before the step: afterwards the weights would be lost, and the last step of an epoch stored so.
+            if not (math.isfinite(loss.item()) and math.isfinite(norm.item())):
+                what = f"loss {loss.item()} with gradient norm {norm.item()} in epoch {self.epoch + 1}"
+                raise FitError(f"{what}; lower learning_rate and fit into an empty folder (--out)")
             self.optimiser.step()
             self.schedule.step()
             self.average.update_parameters(self.network)
@@ -183,7 +185,7 @@ class Fitter:
         return figures_by_corpus(scored, self.recipe.labels)
 
     def run(self) -> FitResult:
-        """Train the remaining epochs. Raises FitError when the loss stops being a number."""
+        """Train the remaining epochs. Raises FitError when the loss or its gradient stops being a number."""
         fit = self.recipe.fit
         while self.epoch < fit.epochs and self.epoch - self.best_epoch < fit.patience:
             began = time.monotonic()
