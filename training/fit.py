@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -117,7 +118,12 @@ class Fitter:
             self._restore()
 
     def _restore(self) -> None:
-        state = torch.load(self.folder / "state.pt", weights_only=True)
+        try:
+            state = torch.load(self.folder / "state.pt", weights_only=True)
+            curve = (self.folder / "curve.jsonl").read_text(encoding="utf-8")
+        except (OSError, EOFError, RuntimeError, UnpicklingError) as error:
+            reason = str(error).partition("\n")[0]
+            raise FitError(f"cannot go on in {self.folder}: {reason}; give an empty folder with --out") from error
         if state["recipe"] != self._fingerprint():
             raise FitError(f"{self.folder} holds a run of another recipe; give an empty folder with --out")
         for name in ("network", "average", "optimiser", "schedule"):
@@ -126,7 +132,7 @@ class Fitter:
         self.rng.bit_generator.state = json.loads(state["numpy_rng"])
         self.epoch, self.best, self.best_epoch = state["epoch"], state["best"], state["best_epoch"]
         # A kill between curve and state leaves the line of an epoch that is about to be run again.
-        self.curve = (self.folder / "curve.jsonl").read_text(encoding="utf-8").splitlines()[: self.epoch]
+        self.curve = curve.splitlines()[: self.epoch]
 
     def _fingerprint(self) -> str:
         return json.dumps(asdict(self.recipe), sort_keys=True)
