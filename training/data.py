@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from training.augment import AugmentConfig, augment, change_speed
-from training.corpora import Clip, Samples, load
+from training.corpora import Clip, CorpusError, Samples, load
 from training.segments import active_range, training_window
 
 
@@ -26,9 +26,14 @@ class Utterance:
 
 
 def load_utterances(clips: Sequence[Clip], labels: list[str]) -> list[Utterance]:
-    """Read every clip once. Raises CorpusError for an unreadable one and ValueError for a label outside ``labels``."""
+    """Read every clip once. Raises CorpusError for an unreadable one and for a label outside ``labels``."""
     utterances = []
     for clip in clips:
+        if clip.label not in labels:
+            raise CorpusError(
+                f"{clip.path} is labelled {clip.label!r}, the labels are {', '.join(labels)}; "
+                "complete the recipe's labels or empty the clip's label in the manifest"
+            )
         samples = load(clip)
         utterances.append(Utterance(clip, samples, labels.index(clip.label), active_range(samples)))
     return utterances
