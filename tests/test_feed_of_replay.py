@@ -1,0 +1,73 @@
+"""A replay as another program sees it: real command, real socket, and a client written with another library."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import jsonschema
+import pytest
+
+from stream_ser.feed.messages import schema
+from tests.conftest import read_lines, trajectory
+
+
+@pytest.fixture
+def replay(talk: Path, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], str, Path]]:
+    """``stream-ser replay`` at four times real time, its feed's address, and the file it writes."""
+    out = tmp_path / "out.jsonl"
+    arguments = ["replay", talk, "--speed", "4", "--headless", "--feed", "127.0.0.1:0", "--out", out]
+    command = [sys.executable, "-m", "stream_ser.cli", *map(str, arguments)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        assert first.startswith("feed: "), first
+        yield process, first.removeprefix("feed: ").strip(), out
+        process.kill()
+
+
+async def test_a_client_of_another_library_gets_everything(replay: tuple[subprocess.Popen[str], str, Path]) -> None:
+    process, url, out = replay
+    received: list[dict[str, Any]] = []
+    async with aiohttp.ClientSession() as http, http.ws_connect(url) as socket:
+        async for frame in socket:
+            received.append(json.loads(frame.data))
+            if received[-1]["type"] == "end":
+                break
+    validator = jsonschema.Draft202012Validator(schema())
+    for message in received:
+        validator.validate(message)
+    assert received[0]["type"] == "hello"
+    assert [m["seq"] for m in received[1:]] == list(range(received[0]["seq"] + 1, received[0]["seq"] + len(received)))
+    assert received[-1]["reason"] == "finished"
+    output, error = process.communicate(timeout=10)
+    assert (process.returncode, error) == (0, "")
+    assert "finished: 12.0 s of sound" in output
+    written = read_lines(out)
+    assert written[-len(received) + 1 :] == received[1:], "the file holds the same objects, one a line"
+    assert len(trajectory(written)) == 48
+
+
+def test_ctrl_c_ends_a_replay_in_under_a_second_and_keeps_what_was_heard(
+    replay: tuple[subprocess.Popen[str], str, Path],
+) -> None:
+    import signal
+
+    process, _, out = replay
+    assert process.stdout is not None
+    while not process.stdout.readline().startswith("00:02"):
+        pass
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    output, error = process.communicate(timeout=10)
+    assert time.monotonic() - began < 1.0
+    assert (process.returncode, error) == (0, "")
+    assert "stopped: " in output
+    messages = read_lines(out)
+    assert messages[-1]["reason"] == "stopped"
