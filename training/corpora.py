@@ -62,39 +62,44 @@ def _file_sha1(path: Path) -> str:
 def read_manifest(folder: Path, label_column: str = "emotion4") -> list[Clip]:
     """Clips of one corpus that carry a label, in the manifest's order.
 
-    Raises CorpusError when the manifest is missing, lacks a column, or names a file that is not there.
+    Raises CorpusError when the manifest is missing or is not a table, lacks a column, or names a file that is not there.
     """
     manifest = folder / "manifest.csv"
     if not manifest.is_file():
         raise CorpusError(f"no manifest at {manifest}; give the folder that holds the corpora with --data")
-    clips: list[Clip] = []
-    with manifest.open(newline="", encoding="utf-8") as handle:
-        rows = csv.DictReader(handle)
-        missing = {"file", "speaker", label_column} - set(rows.fieldnames or ())
-        if missing:
-            raise CorpusError(f"{manifest} has no column {', '.join(sorted(missing))}; it has {rows.fieldnames}")
-        for row in rows:
-            if not row[label_column]:
-                continue
-            path = folder / row["file"]
-            if not path.is_file():
-                raise CorpusError(
-                    f"{manifest} names {row['file']}, which is not there; complete the corpus or manifest"
-                )
-            clips.append(
-                Clip(
-                    corpus=folder.name,
-                    path=path,
-                    speaker=f"{folder.name}/{row['speaker']}",
-                    sex=row.get("sex") or "",
-                    label=row[label_column],
-                    duration_s=float(row.get("duration_s") or 0.0),
-                    fingerprint=row.get("content_sha1") or _file_sha1(path),
-                )
-            )
+    try:
+        with manifest.open(newline="", encoding="utf-8") as handle:
+            rows = csv.DictReader(handle)
+            columns, table = rows.fieldnames or [], list(rows)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise CorpusError(f"cannot read {manifest}: {error}; save it as CSV in UTF-8") from error
+    missing = {"file", "speaker", label_column} - set(columns)
+    if missing:
+        has = ", ".join(columns) or "none"
+        raise CorpusError(f"{manifest} has no column {', '.join(sorted(missing))}, it has {has}; add what is missing")
+    clips = [_clip(folder, row, row[label_column]) for row in table if row[label_column]]
     if not clips:
-        raise CorpusError(f"{manifest} has no row with a value in {label_column!r}")
+        raise CorpusError(f"{manifest} has no row with a value in {label_column!r}; label some clips")
     return clips
+
+
+def _clip(folder: Path, row: dict[str, str], label: str) -> Clip:
+    path = folder / (row["file"] or "")
+    if not path.is_file():
+        raise CorpusError(f"{folder / 'manifest.csv'} names {row['file']!r}, which is not there; complete the corpus")
+    try:
+        duration_s = float(row.get("duration_s") or 0.0)
+    except ValueError as error:
+        raise CorpusError(f"duration_s of {path} is {row['duration_s']!r}; write seconds or nothing") from error
+    return Clip(
+        corpus=folder.name,
+        path=path,
+        speaker=f"{folder.name}/{row['speaker']}",
+        sex=row.get("sex") or "",
+        label=label,
+        duration_s=duration_s,
+        fingerprint=row.get("content_sha1") or _file_sha1(path),
+    )
 
 
 def read_corpora(root: Path, names: list[str], label_column: str = "emotion4") -> list[Clip]:
@@ -105,7 +110,7 @@ def read_corpora(root: Path, names: list[str], label_column: str = "emotion4") -
 def load(clip: Clip) -> Samples:
     """Read the clip's samples, mono at 16 kHz in [-1, 1].
 
-    Raises CorpusError when the file cannot be read, has another rate, or holds a value that is not a number.
+    Raises CorpusError when the file cannot be read, has another rate, or holds no sample or one that is not a number.
     """
     try:
         samples, rate = soundfile.read(clip.path, dtype="float32", always_2d=True)
@@ -113,6 +118,8 @@ def load(clip: Clip) -> Samples:
         raise CorpusError(f"cannot read {clip.path}: {error}; replace the file or take its row out") from error
     if rate != SAMPLE_RATE:
         raise CorpusError(f"{clip.path} has {rate} Hz; convert the corpus to {SAMPLE_RATE} Hz first")
+    if not len(samples):
+        raise CorpusError(f"{clip.path} holds no sound; replace the file or take its row out")
     mono: Samples = samples.mean(axis=1, dtype=np.float32)
     if not np.isfinite(mono).all():
         raise CorpusError(f"{clip.path} holds samples that are not numbers; replace the file or take its row out")
