@@ -13,10 +13,11 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
+from typing import Literal
 from urllib.parse import urlsplit
 
 from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus, InvalidURI, WebSocketException
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
 from stream_ser.errors import FeedError
 from stream_ser.feed.admission import LOOPBACK
@@ -74,12 +75,16 @@ class FeedReader:
 
     async def __aiter__(self) -> AsyncIterator[Message]:
         """Yield messages; raise FeedError where there is no feed or it stays away."""
+        # A proxy for the outside world does not lead back to this machine.
+        proxy: Literal[True] | None = None if _host(self._url) in LOOPBACK else True
         loop = asyncio.get_running_loop()
         lost_at = loop.time()
         delay = FIRST_DELAY_S
         while True:
             try:
-                async with self._connect() as connection:
+                async with connect(
+                    self._url, compression=None, proxy=proxy, open_timeout=5, close_timeout=1
+                ) as connection:
                     self.connections += 1
                     self._tally.reconnected()
                     with contextlib.suppress(ConnectionClosed):
@@ -98,16 +103,6 @@ class FeedReader:
                 )
             await asyncio.sleep(delay)
             delay = min(2 * delay, LONGEST_DELAY_S)
-
-    def _connect(self) -> connect:
-        try:
-            local = urlsplit(self._url).hostname in LOOPBACK
-            # A proxy for the outside world does not lead back to this machine.
-            return connect(self._url, compression=None, proxy=None if local else True, open_timeout=5, close_timeout=1)
-        except (InvalidURI, ValueError) as error:
-            raise FeedError(
-                f"{self._url!r} is not the address of a feed", fix="give one like ws://127.0.0.1:8765/v1/feed"
-            ) from error
 
     def _read(self, text: str | bytes) -> Message:
         try:
@@ -152,3 +147,15 @@ def subscribe(url: str, *, retry_s: float | None = 30.0) -> FeedReader:
     (None: for ever). What was published meanwhile is counted in ``missed`` if the same stream still runs.
     """
     return FeedReader(url, retry_s)
+
+
+def _host(url: str) -> str:
+    """Take the host from the address of a feed; FeedError where it is none."""
+    try:
+        parts = urlsplit(url)
+        if parts.scheme in ("ws", "wss") and parts.hostname and parts.port != 0:
+            return parts.hostname
+        why = "it does not look like ws://HOST:PORT/v1/feed"
+    except ValueError as error:
+        why = str(error)
+    raise FeedError(f"{url!r} is not the address of a feed: {why}", fix="give one like ws://127.0.0.1:8765/v1/feed")
