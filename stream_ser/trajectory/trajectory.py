@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stream_ser.engine.schedule import LEAST_SPEECH
 from stream_ser.trajectory.smoothing import Smoother, calibrate
 from stream_ser.types import SAMPLE_RATE, Hop, Observation, Point, State, Timing
 
@@ -50,7 +49,7 @@ class Trajectory:
         elif not hop.gate_open:
             self._smoother.rest(hop.end)
             state = "silence"
-        elif hop.speech < LEAST_SPEECH and hop.window is None:
+        elif hop.window is None:
             state = "uncertain"
         elif observation is None:
             state = "stale"

@@ -2,14 +2,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from stream_ser.trajectory.trajectory import Calibration, Trajectory
-from stream_ser.types import Hop, Observation, Timing
+from stream_ser.types import Hop, Observation, Timing, Window
 
 LABELS = ("angry", "happy", "neutral", "sad")
 WINDOW = 32_000
-HEARD = Hop("s", 0, WINDOW, WINDOW, 20_000, True, -30.0, -20.0, None, completed_ns=5)
+ASKED = Window("s", 0, WINDOW, np.zeros(WINDOW, dtype=np.float32))
+HEARD = Hop("s", 0, WINDOW, WINDOW, 20_000, True, -30.0, -20.0, ASKED, completed_ns=5)
 
 
 def trajectory() -> Trajectory:
@@ -41,9 +43,9 @@ def test_an_undecided_window_abstains() -> None:
     [
         ({"covered": 0, "missing": "overflow", "gate_open": False, "speech": 0}, "stale"),
         ({"covered": 0, "missing": "paused", "gate_open": False, "speech": 0}, "paused"),
-        ({"covered": WINDOW - 1}, "warming"),
-        ({"gate_open": False}, "silence"),
-        ({"speech": 100}, "uncertain"),
+        ({"covered": WINDOW - 1, "window": None}, "warming"),
+        ({"gate_open": False, "window": None}, "silence"),
+        ({"speech": 100, "window": None}, "uncertain"),
         ({}, "stale"),  # asked, but the window was dropped
     ],
 )
