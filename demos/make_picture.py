@@ -1,0 +1,62 @@
+"""Draw the README's picture: the screen at one moment of the bundled recording.
+
+Run: python demos/make_picture.py
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from stream_ser.audio.recording import open_recording
+from stream_ser.running import Options, Station, run_to_end
+from stream_ser.tui.app import make_app
+
+HERE = Path(__file__).parent
+RECORDING = HERE / "recording" / "conversation.flac"
+PICTURE = HERE.parent / "docs" / "screen.svg"
+MOMENT_S = 33.5
+SIZE = (110, 36)
+
+
+class Played:
+    """Messages up to a moment, as a screen takes them, and controls that control nothing."""
+
+    paused = False
+
+    def __init__(self, messages: list[dict[str, Any]]) -> None:
+        self.messages = [m for m in messages if m.get("t", 0.0) <= MOMENT_S and m["type"] != "end"]
+
+    def drain(self) -> list[dict[str, Any]]:
+        taken, self.messages = self.messages, []
+        return taken
+
+    def pause(self) -> None:
+        self.paused = True
+
+    def resume(self) -> None:
+        self.paused = False
+
+    def stop(self) -> None:
+        self.messages = []
+
+
+async def draw(messages: list[dict[str, Any]]) -> None:
+    played = Played(messages)
+    app = make_app(played, played, title="stream-ser", clock=lambda: 0.0, feed="ws://127.0.0.1:8765/v1/feed")
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.pause(0.5)
+        PICTURE.write_text(app.export_screenshot(title="stream-ser replay conversation.flac"), encoding="utf-8")
+
+
+def main() -> None:
+    messages: list[dict[str, Any]] = []
+    with Station(Options(feed="off")) as station:
+        station.hub.attach(messages.append)
+        run_to_end(station.session(open_recording(RECORDING, speed=None), RECORDING.name), lambda: None)
+    asyncio.run(draw(messages))
+
+
+if __name__ == "__main__":
+    main()
