@@ -20,7 +20,7 @@ from textual.strip import Strip
 from textual.theme import Theme
 from textual.widget import Widget
 
-from stream_ser.tui.palette import DARK, LIGHT, Palette
+from stream_ser.tui.palette import DARK, LIGHT
 from stream_ser.tui.view import ScreenState
 
 Picture = TypeVar("Picture")
@@ -47,14 +47,10 @@ class Canvas(Widget, Generic[Picture]):
         super().__init__(id=id)
         if title:
             self.border_title = title
+        self.palette = DARK  # the colours of the theme in use
         self._picture: Picture | None = None
         self._strips: list[Strip] = []
         self._drawn_at: Size | None = None
-
-    @property
-    def palette(self) -> Palette:
-        """The colours of the theme in use."""
-        return DARK if self.app.current_theme.dark else LIGHT
 
     def look(self, state: ScreenState, now: float) -> Picture:
         """Reduce the state to what this widget draws. Must be equal for equal drawings."""
@@ -81,7 +77,8 @@ class Canvas(Widget, Generic[Picture]):
             self.refresh(*(Region(0, y, width, 1) for y in changed))
 
     def on_mount(self) -> None:
-        """Draw anew whenever the theme changes."""
+        """Take the theme's colours, now and whenever the theme changes."""
+        self._repaint(self.app.current_theme)
         self.app.theme_changed_signal.subscribe(self, self._repaint)
 
     def render_line(self, y: int) -> Strip:
@@ -90,7 +87,8 @@ class Canvas(Widget, Generic[Picture]):
             self._draw()
         return self._strips[y] if y < len(self._strips) else Strip.blank(self.size.width)
 
-    def _repaint(self, _theme: Theme) -> None:
+    def _repaint(self, theme: Theme) -> None:
+        self.palette = DARK if theme.dark else LIGHT
         self._draw()
         self.refresh()
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import groupby
 
 from rich.style import Style
 
 from stream_ser.tui.canvas import Canvas, Row, ink, joined
-from stream_ser.tui.history import Cell
+from stream_ser.tui.history import Cell, Mark
 from stream_ser.tui.palette import STATE_LETTERS, colours_of, letters_of
 from stream_ser.tui.view import ScreenState
 
@@ -58,12 +60,10 @@ class Timeline(Canvas[TimelinePicture]):
 
     def _confidence(self, picture: TimelinePicture, blank: str, rows: int) -> list[Row]:
         """Draw one curve: how sure, in the colour of the label."""
-        colours = colours_of(self.palette, picture.labels)
         muted = ink(self.palette.muted)
-        styles = {label: ink(colour) for label, colour in colours.items()}
+        styles = {label: ink(colour) for label, colour in colours_of(self.palette, picture.labels).items()}
         values = [(cell.confidence, styles.get(cell.label or "", muted)) for cell in picture.cells]
-        names = [FULL, *[""] * (rows - 1)]
-        return [self._curve(picture, blank, values, row, rows, (names[row], muted)) for row in range(rows)]
+        return self._curve(picture, blank, values, rows, [FULL, *[""] * (rows - 1)], muted)
 
     def _lanes(self, picture: TimelinePicture, blank: str, room: int) -> list[Row]:
         """Draw a curve for each label: its smoothed probability. Rows left over keep the lanes apart."""
@@ -71,13 +71,10 @@ class Timeline(Canvas[TimelinePicture]):
         rows = room // count
         spare = room - count * rows
         result: list[Row] = [[]] * (spare if spare < count - 1 else spare - count + 1)
-        colours = colours_of(self.palette, picture.labels)
-        for index, label in enumerate(picture.labels):
-            style = ink(colours[label])
+        for index, (label, colour) in enumerate(colours_of(self.palette, picture.labels).items()):
+            style = ink(colour)
             values = [(cell.smoothed[index] if cell.smoothed else 0.0, style) for cell in picture.cells]
-            for row in range(rows):
-                name = label if row == rows - 1 else ""
-                result.append(self._curve(picture, blank, values, row, rows, (name, ink(colours[label], bold=True))))
+            result += self._curve(picture, blank, values, rows, [*[""] * (rows - 1), label], ink(colour, bold=True))
             if spare >= count - 1 and index < count - 1:
                 result.append([])
         return result
@@ -87,25 +84,30 @@ class Timeline(Canvas[TimelinePicture]):
         picture: TimelinePicture,
         blank: str,
         values: list[tuple[float, Style]],
-        row: int,
         rows: int,
-        name: tuple[str, Style],
-    ) -> Row:
-        """Draw one row (0 is the highest) of a curve: only speech has a value, a gap is hatched from top to bottom."""
-        hatched, line = ("░", ink(self.palette.warning)), ("▁", ink(self.palette.frame))
-        lowest = row == rows - 1
-        cells = []
+        names: list[str],
+        name_style: Style,
+    ) -> list[Row]:
+        """Draw a curve of ``rows`` rows with a name beside each. All rows have the same runs of one style."""
+        hatched, line = ink(self.palette.warning), ink(self.palette.frame)
+        columns = []
+        styles = []
         for cell, (value, style) in zip(picture.cells, values, strict=True):
-            if cell.mark == "gap":
-                cells.append(hatched)
-            elif cell.mark in ("speech", "uncertain"):
-                eighths = round(value * rows * 8) - 8 * (rows - 1 - row)
-                filled = min(8, max(1 if lowest else 0, eighths))
-                cells.append((LEVELS[filled], style))
-            else:
-                cells.append(line if lowest else (" ", style))
+            spoken = cell.mark in ("speech", "uncertain")
+            columns.append(_column(cell.mark, round(value * rows * 8) if spoken else 0, rows))
+            styles.append(style if spoken else hatched if cell.mark == "gap" else line)
+        runs = [(style, len(list(run))) for style, run in groupby(styles)]
         gutter = _gutter(picture.labels)
-        return [(f"{name[0][: gutter - 1]:<{gutter}}", name[1]), (blank, name[1]), *joined(cells)]
+        result = []
+        for row in range(rows):
+            text = "".join([column[row] for column in columns])
+            drawn: Row = [(f"{names[row][: gutter - 1]:<{gutter}}{blank}", name_style)]
+            start = 0
+            for style, length in runs:
+                drawn.append((text[start : start + length], style))
+                start += length
+            result.append(drawn)
+        return result
 
     def _letters(self, picture: TimelinePicture, blank: str) -> Row:
         palette = self.palette
@@ -133,6 +135,17 @@ class Timeline(Canvas[TimelinePicture]):
                     axis[column : column + len(mark)] = mark
                 time_s += step_s
         return [(" " * _gutter(picture.labels) + "".join(axis), ink(self.palette.muted))]
+
+
+@lru_cache(maxsize=2048)
+def _column(mark: Mark, eighths: int, rows: int) -> str:
+    """Return one hop's column, top first: a bar where someone speaks, hatching over a gap, else a line at the foot."""
+    if mark == "gap":
+        return "░" * rows
+    if mark not in ("speech", "uncertain"):
+        return " " * (rows - 1) + "▁"
+    levels = [min(8, max(1 if row == rows - 1 else 0, eighths - 8 * (rows - 1 - row))) for row in range(rows)]
+    return "".join(LEVELS[level] for level in levels)
 
 
 def _gutter(labels: tuple[str, ...]) -> int:
