@@ -53,7 +53,7 @@ def test_raw_samples_come_out_as_they_went_in(encoding: str, chunk: int) -> None
         items = list(source)
     np.testing.assert_array_equal(sound(items), expected)
     assert all(isinstance(item, Block) for item in items)
-    assert (source.info.kind, source.info.live, source.info.duration_s) == ("pipe", True, None)
+    assert (source.info.kind, source.info.live, source.info.duration_s) == ("pipe", False, None)
 
 
 def test_rate_and_channels_are_as_declared() -> None:
