@@ -79,9 +79,18 @@ class VirtualMicrophone:
         """
         subprocess.run(["paplay", f"--device={SINK}", str(path)], env=self.environment(), check=True)
 
+    def freeze(self) -> None:
+        """Let the server hang, as a driver does whose device was pulled out, until :meth:`thaw`."""
+        self._server.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """End what :meth:`freeze` began."""
+        self._server.send_signal(signal.SIGCONT)
+
     def stop(self) -> None:
         """End the server and remove its folder."""
         if self._server.poll() is None:
+            self.thaw()
             self._server.send_signal(signal.SIGTERM)
             try:
                 self._server.wait(2.0)
