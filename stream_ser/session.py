@@ -125,6 +125,7 @@ class Session:
         self._tally = Tally()
         self._paused = threading.Event()
         self._stopping = threading.Event()
+        self._open = False  # between hello and end
         self._error: Exception | None = None
         self._thread = threading.Thread(target=self._run, name=f"session {stream}", daemon=True)
 
@@ -143,6 +144,7 @@ class Session:
         anchor = None if self._source.info.kind == "recording" else datetime.now(UTC)
         self._info = replace(self._info, anchor=anchor)
         self._hub.publish(messages.hello(self._info))
+        self._open = True
         self._thread.start()
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -162,12 +164,20 @@ class Session:
         self._paused.set()
         if isinstance(self._source, Pausable):
             self._source.pause()
+        self._say("info", "paused")
 
     def resume(self) -> None:
         """Go on after ``pause``."""
         self._paused.clear()
         if isinstance(self._source, Pausable):
             self._source.resume()
+        self._say("info", "going on")
+
+    def _say(self, level: messages.Level, text: str) -> None:
+        """Publish a notice, if the stream is there to be spoken of."""
+        with self._moved:
+            if self._open:
+                self._hub.publish(messages.notice(self._info.stream, level, text))
 
     def _run(self) -> None:
         try:
@@ -188,7 +198,7 @@ class Session:
 
     def _take(self, item: Block | Gap | Notice) -> None:
         if isinstance(item, Notice):
-            self._hub.publish(messages.notice(self._info.stream, item.level, item.text))
+            self._say(item.level, item.text)
             return
         if isinstance(item, Block) and self.paused and not isinstance(self._source, Pausable):
             item = Gap(item.start, item.end, "paused", item.arrived_ns)
@@ -262,6 +272,7 @@ class Session:
     def _publish_end(self) -> None:
         with self._moved:
             self._line.clear()  # what was not answered when stopping
+            self._open = False
             error = self._error
             self._hub.publish(
                 messages.end(

@@ -152,12 +152,15 @@ def test_paused_live_sound_is_a_gap_and_is_not_analysed(make: Any) -> None:
     points = rig.wait_for("point", WINDOW // HOP)
     assert {point["state"] for point in points} == {"paused"}
     assert rig.of("gap")[0]["reason"] == "paused"
+    assert rig.of("notice")[0]["text"] == "paused"
     assert rig.backend.runs == 0
     rig.session.resume()
     rig.source.put(WINDOW)
     assert rig.wait_for("point", 2 * WINDOW // HOP)[-1]["state"] not in ("paused", "warming")
     rig.source.items.put(None)
     assert rig.session.wait(10.0)
+    rig.session.pause()  # nobody is there to be told any more
+    assert rig.messages[-1]["type"] == "end"
 
 
 def test_a_broken_source_ends_the_stream_with_its_reason(make: Any) -> None:
