@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import pytest
 import torch
-
 from tqdm import tqdm
 
 from models.tfcnn import TFCNN, TFCNNConfig

@@ -47,7 +47,7 @@ def a_card(files: dict[str, str]) -> Card:
         window_samples=32_000,
         config={"head": "attention", "widths": [32, 48, 64, 80]},
         parameters=93_573,
-        macs=1_020_688_896,
+        macs=1_020_688_848,
         temperature=1.25,
         abstain_below=0.375,
         target="intended emotion",

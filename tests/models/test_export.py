@@ -40,10 +40,7 @@ def test_the_file_computes_the_same(lively: Lively, tmp_path: Path, head: str) -
     with pytest.raises(ExportError, match=r"model\.onnx differs from the network by .* 1e-04 is accepted"):
         check_parity(other, 32_000, path)
 
-
-def test_a_file_that_gives_no_number_is_refused(lively: Lively, tmp_path: Path) -> None:
-    network, path = lively("gap"), tmp_path / "model.onnx"
     with torch.no_grad():
-        network.head.classifier.bias[0] = float("nan")
+        next(network.head.parameters()).fill_(float("nan"))  # the comparison with NaN is false both ways
     with pytest.raises(ExportError, match="by nan"):
-        export_onnx(network, 32_000, path)
+        check_parity(network, 32_000, path)
