@@ -57,6 +57,14 @@ def test_many_small_losses_do_not_add_up_a_rounding_error() -> None:
     assert joined(items) == conditioner.end == position(500 * 101, 44_100)
 
 
+@pytest.mark.parametrize("before", range(1, 12))
+def test_sound_after_a_loss_ends_exactly_where_it_should(before: int) -> None:
+    conditioner = Conditioner(44_100)
+    items = [*conditioner.lose(before, "lost", 0), *conditioner.push(np.zeros(100, dtype=np.float32), 0)]
+    items += conditioner.finish(0)
+    assert joined(items) == position(before + 100, 44_100)
+
+
 def test_another_rate_goes_on_where_the_first_ended() -> None:
     conditioner = Conditioner(44_100)
     items = [*conditioner.push(np.zeros(441, dtype=np.float32), 0), *conditioner.change_rate(8_000, 0)]

@@ -125,6 +125,21 @@ def test_a_slow_listener_is_told_what_it_lost() -> None:
     assert first_after.samples[0] == np.float32((8 * 16_000 + 1) * 1e-6)
 
 
+def test_what_had_no_room_is_not_lost_again_when_the_device_hangs_too() -> None:
+    clock = VirtualClock()
+    script = steady(10.0) + [Say(say.after_s + 12.1, say.data) for say in steady(2.0)]
+    source = open_microphone(backend=ScriptedBackend(clock, [script]), clock=clock)
+    items: list[Item] = []
+    clock.at(clock.now_ns() + 14 * SECOND, source.close)
+    for item in source:
+        items.append(item)
+        if isinstance(item, Block) and item.end == 16_000:
+            clock.wait(threading.Event(), 10.8)
+    ((start, end),) = gaps(items)
+    assert start == 5 * 16_000
+    assert end == pytest.approx(12.1 * 16_000, abs=2)
+
+
 def test_a_stall_grows_a_gap_and_the_device_comes_back_by_itself() -> None:
     clock = VirtualClock()
     script = steady(1.0) + [Say(say.after_s + 1.8, say.data) for say in steady(1.0)]

@@ -3,6 +3,8 @@ from __future__ import annotations
 import io
 import os
 import threading
+import time
+from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +17,9 @@ from stream_ser.audio.pipe import Pipe
 from stream_ser.audio.source import Notice
 from stream_ser.errors import SourceError
 from stream_ser.types import Block, Gap
+
+fcntl = pytest.importorskip("fcntl", reason="a pipe can be polled on POSIX only")
+termios = pytest.importorskip("termios", reason="a pipe can be polled on POSIX only")
 
 
 @contextmanager
@@ -95,6 +100,32 @@ def test_a_sound_file_is_refused_by_name(tmp_path: Path, container: str, subtype
     ):
         list(Pipe(file, rate=16_000))
     assert "stream-ser replay" in error.value.fix
+
+
+def test_an_mp3_file_is_known_also_when_its_first_frame_comes_late(tmp_path: Path) -> None:
+    noise = np.random.default_rng(9).normal(0, 0.1, 16_000).astype(np.float32)
+    soundfile.write(tmp_path / "a", noise, 16_000, format="MP3", subtype="MPEG_LAYER_III")
+    data = (tmp_path / "a").read_bytes()
+    reading, writing = os.pipe()
+    failures: list[str] = []
+
+    def listen() -> None:
+        try:
+            list(Pipe(file, rate=16_000))
+        except SourceError as error:
+            failures.append(error.what)
+
+    with os.fdopen(reading, "rb") as file, os.fdopen(writing, "wb", buffering=0) as writer:
+        writer.write(data[:20])
+        thread = threading.Thread(target=listen)
+        thread.start()
+        deadline = time.monotonic() + 5.0
+        while array("i", fcntl.ioctl(reading, termios.FIONREAD, b"1234"))[0] and time.monotonic() < deadline:
+            time.sleep(0.001)
+        writer.write(data[20:])
+        thread.join(5.0)
+    assert len(failures) == 1
+    assert "(MP3)" in failures[0]
 
 
 def test_samples_that_look_like_an_mp3_frame_are_still_samples() -> None:

@@ -45,6 +45,14 @@ def test_stretches_join_to_the_length_of_the_whole() -> None:
     assert sum(lengths) == position(cuts[-1], rate)
 
 
+@pytest.mark.parametrize("rate", [8_000, 44_100, 48_000, 96_000])
+def test_a_stretch_is_as_long_as_its_place_in_the_stream_asks(rate: int) -> None:
+    for origin in range(40):
+        for count in (7, 50, 51, 52):
+            given = in_blocks(np.full(count, 0.1, dtype=np.float32), rate, 20, origin)
+            assert len(given) == position(origin + count, rate) - position(origin, rate)
+
+
 def test_a_tone_keeps_its_place_in_time_and_its_level() -> None:
     rate = 44_100
     tone = np.sin(2 * np.pi * 440 * np.arange(rate) / rate).astype(np.float32)
