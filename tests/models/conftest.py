@@ -18,9 +18,9 @@ tqdm.monitor_interval = 0  # no thread of its own inside torch's exporter
 def lively() -> Callable[..., TFCNN]:
     """Make a seeded network whose batch-norm statistics fit its input, so that a wrong layer moves the logits."""
 
-    def make(head: str = "attention", seed: int = 0) -> TFCNN:
+    def make(head: str = "attention", seed: int = 0, widths: tuple[int, int, int, int] = (32, 48, 64, 80)) -> TFCNN:
         torch.manual_seed(seed)
-        network = TFCNN(TFCNNConfig(head=head))
+        network = TFCNN(TFCNNConfig(head=head, widths=widths))
         for module in network.modules():
             if isinstance(module, torch.nn.BatchNorm2d):
                 module.momentum = None  # the statistics of the one batch that follows
