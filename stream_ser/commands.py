@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
-from contextlib import closing
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from stream_ser.audio.pipe import Pipe
@@ -14,9 +17,10 @@ from stream_ser.audio.source import Source
 from stream_ser.cli import parse_speed
 from stream_ser.console import LinePrinter
 from stream_ser.errors import ConfigError, StreamSerError
-from stream_ser.running import Options, Station, run_to_end
+from stream_ser.running import PATIENCE_S, Options, Station, run_to_end
 from stream_ser.session import Session, as_person_error
 
+HELD_BACK = 4096  # bytes of what C libraries said during a screen that are shown after it
 BUNDLED = Path(__file__).parent.parent / "demos" / "recording" / "conversation.flac"
 
 
@@ -100,7 +104,7 @@ def _show(source: Source, stream: str, options: argparse.Namespace) -> int:
         if headless:
             _run_headless(station, session)
         else:
-            _run_screen(station, session, source)
+            _run_screen(station, session)
     return 0
 
 
@@ -114,15 +118,35 @@ def _run_headless(station: Station, session: Session) -> None:
         raise as_person_error(error) from error
 
 
-def _run_screen(station: Station, session: Session, source: Source) -> None:
+@contextmanager
+def _stderr_held_back() -> Iterator[None]:
+    """Keep what C libraries write to the terminal off the screen, and show it afterwards.
+
+    Textual draws through ``sys.__stderr__``, so that goes on to the terminal while file descriptor 2 does not.
+    """
+    terminal, python_stderr = os.dup(2), sys.__stderr__
+    with tempfile.TemporaryFile() as held, os.fdopen(os.dup(terminal), "w", encoding="utf-8") as screen:
+        os.dup2(held.fileno(), 2)
+        sys.__stderr__ = screen  # type: ignore[misc]
+        try:
+            yield
+        finally:
+            sys.__stderr__ = python_stderr  # type: ignore[misc]
+            os.dup2(terminal, 2)
+            os.close(terminal)
+            held.seek(0)
+            sys.stderr.write(held.read(HELD_BACK).decode(errors="replace"))
+
+
+def _run_screen(station: Station, session: Session) -> None:
     from stream_ser.tui.app import make_app
 
     subscription = station.hub.subscribe(limit=4096)
-    title = f"stream-ser · {source.info.name}"
     session.start()
-    make_app(subscription, session, title=title, feed=station.feed_url).run()
+    with _stderr_held_back():
+        make_app(subscription, session, title="stream-ser", feed=station.feed_url).run()
     session.stop()
-    session.wait(0.5)
+    session.wait(PATIENCE_S)
     if session.error is not None:
         raise as_person_error(session.error)
 

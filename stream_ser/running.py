@@ -25,6 +25,10 @@ from stream_ser.feed.server import FeedServer
 from stream_ser.session import Session
 from stream_ser.types import SAMPLE_RATE
 
+PATIENCE_S = (
+    3.0  # for a stream that was stopped to publish its end; it takes milliseconds on a machine that is not choked
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -110,6 +114,6 @@ def run_to_end(session: Session, interrupted: Callable[[], None]) -> None:
     except KeyboardInterrupt:
         interrupted()
         session.stop()
-        session.wait(1.0)
+        session.wait(PATIENCE_S)
     if session.error is not None:
         raise session.error

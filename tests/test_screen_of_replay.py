@@ -1,0 +1,44 @@
+"""The real program on a real terminal: the screen opens, and q gives the terminal back in under a second."""
+
+from __future__ import annotations
+
+import os
+import select
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pty = pytest.importorskip("pty", reason="needs a POSIX terminal")
+
+
+def read_until(fd: int, words: bytes, timeout: float = 20.0) -> bytes:
+    """What the program draws until ``words`` have been drawn; fails after ``timeout`` seconds."""
+    drawn = b""
+    end = time.monotonic() + timeout
+    while words not in drawn:
+        assert select.select([fd], [], [], max(0.0, end - time.monotonic()))[0], f"no {words!r} in {drawn[-500:]!r}"
+        drawn += os.read(fd, 65536)
+    return drawn
+
+
+def test_the_screen_opens_and_q_ends_it(talk: Path) -> None:
+    terminal, inner = pty.openpty()
+    command = [sys.executable, "-m", "stream_ser.cli", "replay", str(talk), "--feed", "off"]
+    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "100", "LINES": "30"}
+    with subprocess.Popen(command, stdin=inner, stdout=inner, stderr=inner, env=environment) as process:
+        os.close(inner)
+        drawn = read_until(terminal, b"tfcnn-attention")
+        assert b"expressed emotion" in drawn
+        began = time.monotonic()
+        os.write(terminal, b"q")
+        while process.poll() is None:
+            if select.select([terminal], [], [], 0.05)[0]:
+                os.read(terminal, 65536)  # a program that draws into a full terminal cannot end
+            assert time.monotonic() - began < 5.0, "q did not end the program"
+        took = time.monotonic() - began
+    os.close(terminal)
+    assert process.returncode == 0
+    assert took < 1.0
