@@ -260,3 +260,29 @@ def test_the_predictor_gives_the_same_in_any_batch(recipe: Recipe, corpora: Path
     assert logits.shape == (5, 4)
     assert logits.dtype == np.float64
     np.testing.assert_allclose(logits, predictor(network, batch=16)(windows), atol=1e-5)
+
+
+def test_first_epochs_see_shorter_windows(
+    recipe: Recipe, corpora: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    widths, mask = [], fitting.mask_spectrogram
+
+    def watched(spectrogram: torch.Tensor, *others: Any) -> torch.Tensor:
+        widths.append(tuple(spectrogram.shape[1:]))
+        return mask(spectrogram, *others)
+
+    monkeypatch.setattr(fitting, "mask_spectrogram", watched)
+    fit_recipe(recipe, corpora, tmp_path / "run")
+    assert widths == [(1, 400, 128)] * 2 + [(1, 400, 200)] * 2
+
+
+def test_validation_measures_statistics_on_the_same_windows_every_time(
+    recipe: Recipe, corpora: Path, tmp_path: Path
+) -> None:
+    run = fitter(recipe, corpora, tmp_path)
+    drawn = run.rng.bit_generator.state
+    first = run._validate()
+    statistics = {name: value.clone() for name, value in run.average.module.named_buffers()}
+    assert run._validate() == first
+    assert all(torch.equal(value, statistics[name]) for name, value in run.average.module.named_buffers())
+    assert run.rng.bit_generator.state == drawn  # training goes on as if nobody had looked
