@@ -52,8 +52,8 @@ def data_folder(given: Path | None) -> Path:
     return folder
 
 
-def run(options: argparse.Namespace) -> None:
-    """Carry out one command."""
+def run(options: argparse.Namespace) -> int:
+    """Carry out one command and return its exit code: 1 where ``evaluate`` does not find the card's figures."""
     recipe = read_recipe(options.recipe)
     data = data_folder(options.data)
     if options.threads:
@@ -67,7 +67,7 @@ def run(options: argparse.Namespace) -> None:
         if not weights.is_file():
             raise CheckpointError(f"no {weights}; fit first: python -m training fit --recipe {options.recipe}")
         command = f"python -m training fit --recipe {recipe.name} && "
-        command += f"python -m training export --recipe {recipe.name} --out {options.out.name}"
+        command += f"python -m training export --recipe {recipe.name} --out {options.out}"
         card = export(recipe, data, weights, options.out, command)
         show(card.figures["test"])
     else:
@@ -79,6 +79,8 @@ def run(options: argparse.Namespace) -> None:
         show(measured)
         same = json.dumps(measured, sort_keys=True) == json.dumps(card.figures["test"], sort_keys=True)
         print("the card's figures, reproduced" if same else "differs from the card's figures")
+        return 0 if same else 1
+    return 0
 
 
 def show(figures: dict[str, dict[str, Any]]) -> None:
@@ -95,14 +97,13 @@ def show(figures: dict[str, dict[str, Any]]) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; expected failures are one line and exit code 2."""
     try:
-        run(parser().parse_args(arguments))
+        return run(parser().parse_args(arguments))
     except (CorpusError, RecipeError, SplitError, FitError, CheckpointError, ExportError) as error:
         print(f"training: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("training: interrupted; the same command goes on from the last finished epoch", file=sys.stderr)
         return 130
-    return 0
 
 
 if __name__ == "__main__":

@@ -52,6 +52,7 @@ FACTS: dict[str, CorpusFacts] = {
     "emovo": CorpusFacts("CC BY-NC-SA 4.0", "EMOVO, Costantini et al. 2014", True),
     "nemo": CorpusFacts("CC BY-NC-SA 4.0", "nEMO, Christop 2024", True),
     "crema_d": CorpusFacts("ODbL 1.0 and DbCL 1.0", "CREMA-D, Cao et al. 2014", False),
+    "esc10": CorpusFacts("CC BY 3.0", "ESC-10, Piczak 2015", False),
 }
 
 

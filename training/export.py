@@ -40,17 +40,22 @@ def abstention_threshold(scored: Sequence[Scored], temperature: float, coverage:
     return float(np.quantile(confidence, 1.0 - coverage))
 
 
-def describe_data(split: Split) -> list[dict[str, Any]]:
-    """Corpora with their licences and how much of each stands on which side."""
+def _facts(corpus: str) -> dict[str, Any]:
+    return asdict(FACTS[corpus]) if corpus in FACTS else {"licence": "stated by its holder"}
+
+
+def describe_data(split: Split, noise: str = "") -> list[dict[str, Any]]:
+    """Corpora with their licences and how much of each stands on which side, and the noise corpus."""
     sides = {"train": split.train, "validation": split.validation, "test": split.test}
     described = []
     for corpus in sorted({clip.corpus for clips in sides.values() for clip in clips}):
-        facts = FACTS.get(corpus)
-        entry: dict[str, Any] = {"corpus": corpus, **(asdict(facts) if facts else {"licence": "stated by its holder"})}
+        entry: dict[str, Any] = {"corpus": corpus, **_facts(corpus)}
         for side, clips in sides.items():
             own = [clip for clip in clips if clip.corpus == corpus]
             entry[side] = {"clips": len(own), "speakers": len({clip.speaker for clip in own})}
         described.append(entry)
+    if noise:
+        described.append({"corpus": noise, **_facts(noise), "use": "background sound while training"})
     return described
 
 
@@ -60,7 +65,7 @@ def licence_of(split: Split) -> str:
     limited = [corpus for corpus in corpora if corpus in FACTS and FACTS[corpus].non_commercial]
     if limited:
         return f"CC BY-NC-SA 4.0 (non-commercial, inherited from {', '.join(limited)})"
-    return "CC BY-SA 4.0"
+    return f"no licence chosen; see the licences of the corpora it learnt from: {', '.join(corpora)}"
 
 
 def export(recipe: Recipe, data: Path, weights: Path, out: Path, command: str) -> Card:
@@ -99,7 +104,7 @@ def export(recipe: Recipe, data: Path, weights: Path, out: Path, command: str) -
         target=recipe.label,
         licence=licence_of(split),
         intended_use=INTENDED_USE,
-        data=describe_data(split),
+        data=describe_data(split, recipe.noise),
         split={"protocol": recipe.protocol, "validation": recipe.validation, "test": recipe.test},
         figures={
             "note": "one run, one seed; on test speakers; UA is the mean recall over classes with at least 10 clips; "

@@ -48,4 +48,6 @@ def test_weights_inherit_the_strictest_licence_of_what_they_learnt_from() -> Non
     free, limited = clip("emodb", "1"), clip("ravdess", "1")
     told = licence_of(Split((free, limited, clip("nemo", "1")), (), ()))
     assert told == "CC BY-NC-SA 4.0 (non-commercial, inherited from nemo, ravdess)"
-    assert licence_of(Split((free,), (), (limited,))) == "CC BY-SA 4.0"  # measuring on it is not learning from it
+    assert licence_of(Split((free,), (), (limited,))).startswith(
+        "no licence chosen"
+    )  # measuring on it is not learning from it

@@ -78,7 +78,7 @@ def test_fit_export_and_evaluate(
     data = json.loads((folder / CARD).read_text("utf-8"))
     data["figures"]["test"]["pooled"]["WA"] += 0.0001
     (folder / CARD).write_text(json.dumps(data), "utf-8")
-    assert main(["evaluate", *common, "--model", str(folder)]) == 0
+    assert main(["evaluate", *common, "--model", str(folder)]) == 1
     assert capsys.readouterr().out.splitlines()[-1] == "differs from the card's figures"
 
 
