@@ -1,11 +1,12 @@
 """Draw the README's picture: the screen at one moment of the bundled recording.
 
-Run: python demos/make_picture.py
+Run: python demos/make_picture.py [OUT.svg]. It takes as long as the recording, for its figures are those of real time.
 """
 
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -42,21 +43,21 @@ class Played:
         self.messages = []
 
 
-async def draw(messages: list[dict[str, Any]]) -> None:
+async def draw(messages: list[dict[str, Any]]) -> str:
     played = Played(messages)
     app = make_app(played, played, title="stream-ser", clock=lambda: 0.0, feed="ws://127.0.0.1:8765/v1/feed")
     async with app.run_test(size=SIZE) as pilot:
         await pilot.pause(0.5)
-        PICTURE.write_text(app.export_screenshot(title="stream-ser replay conversation.flac"), encoding="utf-8")
+        return app.export_screenshot(title="stream-ser replay conversation.flac")
 
 
-def main() -> None:
+def main(picture: Path, speed: float | None = 1.0) -> None:
     messages: list[dict[str, Any]] = []
     with Station(Options(feed="off")) as station:
         station.hub.attach(messages.append)
-        run_to_end(station.session(open_recording(RECORDING, speed=None), RECORDING.name), lambda: None)
-    asyncio.run(draw(messages))
+        run_to_end(station.session(open_recording(RECORDING, speed=speed), RECORDING.name), lambda: None)
+    picture.write_text(asyncio.run(draw(messages)), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else PICTURE)

@@ -33,7 +33,7 @@ def choose(rows: list[dict[str, str]], speaker: str, emotion: str) -> list[dict[
     return chosen
 
 
-def main(corpus: Path) -> None:
+def main(corpus: Path, out: Path = OUT) -> None:
     """Write conversation.flac and conversation.labels.json."""
     rows = list(csv.DictReader((corpus / "manifest.csv").open(encoding="utf-8")))
     parts: list[np.ndarray] = []
@@ -52,13 +52,13 @@ def main(corpus: Path) -> None:
             parts.append(samples)
             position = end
     parts.append(np.zeros(round(SILENCE_S[-1] * RATE), dtype=np.float32))
-    OUT.mkdir(exist_ok=True)
-    soundfile.write(OUT / "conversation.flac", np.concatenate(parts), RATE, subtype="PCM_16")
+    out.mkdir(exist_ok=True)
+    soundfile.write(out / "conversation.flac", np.concatenate(parts), RATE, subtype="PCM_16")
     credit = (
         "CREMA-D (Cao, Cooper, Keutmann, Gur, Nenkova, Verma 2014), ODbL 1.0 and DbCL 1.0; clips spliced, silence added"
     )
     text = json.dumps({"credit": credit, "clips": labels}, indent=1)
-    (OUT / "conversation.labels.json").write_text(text + "\n", encoding="utf-8")
+    (out / "conversation.labels.json").write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

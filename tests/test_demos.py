@@ -1,0 +1,45 @@
+"""The demos that make what the repository shows. ``demos/subscribe.py`` is run by the tests of the feed."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from demos import make_picture, make_recording
+from models.card import find, read_card
+from tests.conftest import BUNDLED
+
+
+def test_the_picture_is_drawn_from_the_bundled_recording(tmp_path: Path) -> None:
+    make_picture.main(tmp_path / "screen.svg", speed=None)
+    drawn = (tmp_path / "screen.svg").read_text("utf-8").replace("&#160;", " ")
+    for words in ("expressed emotion", "conversation.flac", "tfcnn-attention"):
+        assert words in drawn
+
+
+def test_the_bundled_recording_has_true_silences_and_unheard_speakers() -> None:
+    samples, rate = soundfile.read(BUNDLED)
+    clips = json.loads(BUNDLED.with_name("conversation.labels.json").read_text("utf-8"))["clips"]
+    held_out = read_card(find("tfcnn-attention")).split["test"]["crema_d"]
+    assert {clip["speaker"] for clip in clips} <= set(held_out)
+    assert {clip["intended"] for clip in clips} == {"happy", "sad"}
+    spoken = np.zeros(len(samples), dtype=bool)
+    for clip in clips:
+        spoken[round(clip["start_s"] * rate) : round(clip["end_s"] * rate)] = True
+    assert not samples[~spoken].any()
+    assert 35 <= len(samples) / rate <= 45
+
+
+def test_the_bundled_recording_can_be_made_again(tmp_path: Path) -> None:
+    corpus = Path(os.environ.get("STREAM_SER_DATA", "none")) / "crema_d"
+    if not corpus.is_dir():
+        pytest.skip("STREAM_SER_DATA names no folder with crema_d")
+    make_recording.main(corpus, tmp_path)
+    made, _ = soundfile.read(tmp_path / "conversation.flac", dtype="int16")
+    shipped, _ = soundfile.read(BUNDLED, dtype="int16")
+    np.testing.assert_array_equal(made, shipped)
