@@ -22,6 +22,9 @@ lint: $(VENV)/.dev ## what CI checks besides the tests
 bench: $(VENV)/.live ## cost of a window, speed, time to READY, memory; one thread
 	$(BIN)/stream-ser bench
 
+pictures: $(VENV)/.live ## draw the README's picture anew
+	$(BIN)/python demos/make_picture.py
+
 $(VENV)/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "stream-ser needs Python 3.11 or newer, $(PYTHON) is $$($(PYTHON) -V 2>&1); give another: make PYTHON=python3.12 ..."; exit 2; }

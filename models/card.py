@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,19 @@ FORMAT = 1
 CARD = "card.json"
 WEIGHTS = "weights.safetensors"
 ONNX = "model.onnx"
+SAMPLE_RATE = 16_000
+LONGEST_WINDOW = 60 * SAMPLE_RATE
+AGAIN = "get the checkpoint again"
 SHIPPED = Path(__file__).parent / "shipped"
 
 
 class CheckpointError(Exception):
-    """A checkpoint that cannot be used; the text says what is wrong, the value seen, and what to do."""
+    """A checkpoint that cannot be used: ``what`` is wrong, with the value seen, and what to do (``fix``)."""
+
+    def __init__(self, what: str, fix: str = AGAIN) -> None:
+        super().__init__(f"{what}; {fix}")
+        self.what = what
+        self.fix = fix
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,17 +102,47 @@ def read_card(folder: Path) -> Card:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise CheckpointError(f"no {CARD} in {folder}; list the models with: stream-ser models") from error
+        raise CheckpointError(f"no {CARD} in {folder}", "list the models with: stream-ser models") from error
     except (OSError, ValueError) as error:
-        raise CheckpointError(f"cannot read {path}: {error}; get the checkpoint again") from error
+        raise CheckpointError(f"cannot read {path}: {error}") from error
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         seen = data.get("format") if isinstance(data, dict) else type(data).__name__
-        raise CheckpointError(f"{path} has card format {seen!r}, this version reads {FORMAT}; update stream-ser")
+        raise CheckpointError(f"{path} has card format {seen!r}, this version reads {FORMAT}", "update stream-ser")
     names = {item.name for item in fields(Card)}
     wrong = names ^ set(data)
     if wrong:
-        raise CheckpointError(f"{path} lacks or adds {', '.join(sorted(wrong))}; get the checkpoint again")
-    return Card(**data)
+        raise CheckpointError(f"{path} lacks or adds {', '.join(sorted(wrong))}")
+    card = Card(**data)
+    problem = _problem(card)
+    if problem:
+        raise CheckpointError(f"{path} {problem}")
+    return card
+
+
+def _problem(card: Card) -> str | None:
+    """What makes a card's values unusable; the live system relies on what passes."""
+    kinds: dict[str, type | tuple[type, ...]] = {
+        "list": list,
+        "dict": dict,
+        "str": str,
+        "int": int,
+        "float": (int, float),
+    }
+    for item in fields(Card):
+        value, kind = getattr(card, item.name), str(item.type).partition("[")[0]
+        if not isinstance(value, kinds[kind]) or isinstance(value, bool):
+            return f"has {item.name} {value!r}, which is not a {kind}"
+    if len(card.labels) < 2 or len(set(map(str, card.labels))) != len(card.labels):
+        return f"has labels {card.labels}, which are not two or more different ones"
+    if len(card.probe_logits) != len(card.labels) or not all(isinstance(v, int | float) for v in card.probe_logits):
+        return f"has probe_logits {card.probe_logits}, not one number for each label"
+    if card.sample_rate != SAMPLE_RATE or not 0 < card.window_samples <= LONGEST_WINDOW:
+        return f"has a window of {card.window_samples} samples at {card.sample_rate} Hz, which nobody can hear"
+    if not 0.0 < card.temperature < math.inf or not 0.0 <= card.abstain_below <= 1.0:
+        return f"has temperature {card.temperature} and abstain_below {card.abstain_below}"
+    if not isinstance(card.figures.get("test"), dict):
+        return "has no figures on test speakers"
+    return None
 
 
 def verified(folder: Path, card: Card, name: str) -> Path:
@@ -115,12 +154,13 @@ def verified(folder: Path, card: Card, name: str) -> Path:
     if name not in card.files:
         raise CheckpointError(f"the card of {card.name} names no {name}; it has {', '.join(card.files)}")
     if not path.is_file():
-        raise CheckpointError(f"{path} is missing; get the checkpoint again")
-    seen = file_hash(path)
+        raise CheckpointError(f"{path} is missing")
+    try:
+        seen = file_hash(path)
+    except OSError as error:
+        raise CheckpointError(f"cannot read {path} ({error.strerror})", "check the file's permissions") from error
     if seen != card.files[name]:
-        raise CheckpointError(
-            f"{path} is corrupt: SHA-256 {seen[:12]}…, the card says {card.files[name][:12]}…; get the checkpoint again"
-        )
+        raise CheckpointError(f"{path} is corrupt: SHA-256 {seen[:12]}…, the card says {card.files[name][:12]}…")
     return path
 
 
@@ -135,7 +175,11 @@ def find(name: str) -> Path:
     Raises CheckpointError when there is none, naming what there is.
     """
     for folder in (SHIPPED / name, Path(name)):
-        if (folder / CARD).is_file():
-            return folder
+        try:
+            if (folder / CARD).is_file():
+                return folder
+        except OSError as error:
+            raise CheckpointError(f"cannot look into {folder} ({error.strerror})", "check the path") from error
     there = ", ".join(shipped()) or "none"
-    raise CheckpointError(f"no model {name!r}; there is {there}, or give a checkpoint's folder (stream-ser models)")
+    fix = "choose one of those or give a checkpoint's folder; see them with: stream-ser models"
+    raise CheckpointError(f"no model {name!r}; there is {there}", fix)

@@ -15,12 +15,12 @@ from models.tfcnn import TFCNN, TFCNNConfig
 def build(architecture: str, config: dict[str, object]) -> nn.Module:
     """Make an untrained network by architecture name. Raises CheckpointError for one that is unknown."""
     if architecture != "tfcnn":
-        raise CheckpointError(f"architecture {architecture!r} is unknown, this version has tfcnn; update stream-ser")
+        raise CheckpointError(f"architecture {architecture!r} is unknown, this version has tfcnn", "update stream-ser")
     try:
         return TFCNN(TFCNNConfig.from_dict(config))
     except (TypeError, ValueError) as error:
         what = f"the card's config does not fit {architecture}: {error}"
-        raise CheckpointError(f"{what}; get the checkpoint again") from error
+        raise CheckpointError(f"{what}") from error
 
 
 def load_network(folder: Path, card: Card) -> nn.Module:

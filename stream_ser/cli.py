@@ -6,6 +6,7 @@ Expected failures are one line on stderr and exit code 2. Imports that cost time
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -43,30 +44,25 @@ def parser() -> argparse.ArgumentParser:
         "--model", default="tfcnn-attention", metavar="NAME", help="shipped model or a checkpoint's folder"
     )
     model.add_argument("--engine", default="auto", metavar="NAME", help="auto, onnx or torch (default: auto)")
-    feed = argparse.ArgumentParser(add_help=False)
-    feed.add_argument(
-        "--feed",
-        default="127.0.0.1:8765",
-        metavar="HOST:PORT",
-        help="where to serve the feed, or off (default: 127.0.0.1:8765)",
-    )
     common = argparse.ArgumentParser(add_help=False, parents=[model])
     common.add_argument(
         "--hop", type=float, default=0.25, metavar="S", help="seconds between two points (default: 0.25)"
     )
     common.add_argument("--out", type=Path, metavar="FILE.jsonl", help="write every message to this file, one a line")
-    shown = argparse.ArgumentParser(add_help=False, parents=[common, feed])
-    shown.add_argument("--headless", action="store_true", help="print a line a second instead of opening the screen")
+    common.add_argument("--headless", action="store_true", help="print a line a second instead of opening the screen")
+    feed, no_feed = _feed_option("127.0.0.1:8765"), _feed_option("off")
 
-    live = commands.add_parser("live", parents=[shown], help="listen to a microphone")
+    live = commands.add_parser("live", parents=[common, feed], help="listen to a microphone")
     live.add_argument("--device", metavar="D", help="number, name, or part of a name (default: the system's)")
-    replay = commands.add_parser("replay", parents=[shown], help="play a recording, or raw samples from a pipe (-)")
+    replay = commands.add_parser(
+        "replay", parents=[common, feed], help="play a recording, or raw samples from a pipe (-)"
+    )
     replay.add_argument("file", metavar="FILE", help="wav, flac, ogg, mp3; or - for raw samples on standard input")
     replay.add_argument("--speed", default="1", metavar="N", help="times real time, or max (default: 1)")
     replay.add_argument("--rate", type=int, metavar="HZ", help="rate of raw samples (only with -)")
     replay.add_argument("--channels", type=int, default=1, metavar="N", help="channels of raw samples (only with -)")
     replay.add_argument("--format", default="s16le", choices=["s16le", "f32le"], help="raw samples (default: s16le)")
-    analyze = commands.add_parser("analyze", parents=[common], help="work through recordings without pacing")
+    analyze = commands.add_parser("analyze", parents=[common, no_feed], help="work through recordings without pacing")
     analyze.add_argument("files", metavar="FILE", nargs="+", help="wav, flac, ogg, mp3")
     bench = commands.add_parser("bench", parents=[model], help="measure cost, speed, start and memory on one thread")
     bench.add_argument("file", nargs="?", metavar="FILE", help="recording to run through (default: the bundled one)")
@@ -75,6 +71,13 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("doctor", parents=[model, feed], help="check engine, sound, feed; say what to do")
     commands.add_parser("models", help="list the models with cost, licence and figures")
     return top
+
+
+def _feed_option(default: str) -> argparse.ArgumentParser:
+    parent = argparse.ArgumentParser(add_help=False)
+    told = f"where to serve the feed, or off (default: {default})"
+    parent.add_argument("--feed", default=default, metavar="HOST:PORT", help=told)
+    return parent
 
 
 def run(options: argparse.Namespace) -> int:
@@ -116,6 +119,8 @@ def parse_speed(text: str) -> float | None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of the console script."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a console without bars must still show the words
     try:
         return run(parser().parse_args(arguments))
     except StreamSerError as error:

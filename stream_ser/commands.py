@@ -15,8 +15,9 @@ from stream_ser.audio.pipe import Pipe
 from stream_ser.audio.recording import open_recording
 from stream_ser.audio.source import Source
 from stream_ser.cli import parse_speed
-from stream_ser.console import LinePrinter
+from stream_ser.console import LinePrinter, summary
 from stream_ser.errors import ConfigError, StreamSerError
+from stream_ser.feed.messages import Message
 from stream_ser.running import PATIENCE_S, Options, Station, run_to_end
 from stream_ser.session import Session, as_person_error
 
@@ -48,20 +49,21 @@ def replay(options: argparse.Namespace) -> int:
 def analyze(options: argparse.Namespace) -> int:
     """Work through recordings as fast as the machine can; one bad file does not stop the rest."""
     failed = 0
-    with Station(_station_options(options, feed="off")) as station:
-        station.hub.attach(LinePrinter())
+    with Station(_station_options(options, feed=options.feed)) as station:
+        printer = LinePrinter()
+        station.hub.attach(printer)
         for file in _unique(options.files):
             try:
                 with closing(open_recording(file, speed=None)) as source:
-                    run_to_end(station.session(source, _stream_name(file, options.files)), lambda: None)
+                    session = station.session(source, _stream_name(file, options.files))
+                    if run_to_end(session, lambda: printer.error):
+                        return 130
             except StreamSerError as error:
                 failed += 1
                 print(f"stream-ser: {error}", file=sys.stderr)
     if failed:
-        print(
-            f"stream-ser: {failed} of {len(options.files)} recordings could not be analysed to their end",
-            file=sys.stderr,
-        )
+        told = f"{failed} of {len(options.files)} recordings could not be analysed to their end"
+        print(f"stream-ser: {told}", file=sys.stderr)
     return 2 if failed else 0
 
 
@@ -98,24 +100,20 @@ def _replay_pipe(options: argparse.Namespace) -> int:
 
 def _show(source: Source, stream: str, options: argparse.Namespace) -> int:
     """Run one stream on the screen, or as lines where there is no terminal."""
-    headless = options.headless or not sys.stdout.isatty()
+    # The screen takes keys from standard input: where that is sound or nothing, nobody could end it.
+    headless = options.headless or not (sys.stdin.isatty() and sys.stdout.isatty())
     with Station(_station_options(options, feed=options.feed)) as station:
         session = station.session(source, stream)
-        if headless:
-            _run_headless(station, session)
-        else:
-            _run_screen(station, session)
+        (_run_headless if headless else _run_screen)(station, session)
     return 0
 
 
 def _run_headless(station: Station, session: Session) -> None:
     if station.feed_url:
         print(f"feed: {station.feed_url}", flush=True)
-    station.hub.attach(LinePrinter())
-    try:
-        run_to_end(session, lambda: print("stopping", flush=True))
-    except Exception as error:
-        raise as_person_error(error) from error
+    printer = LinePrinter()
+    station.hub.attach(printer)
+    run_to_end(session, lambda: printer.error)
 
 
 @contextmanager
@@ -142,13 +140,22 @@ def _run_screen(station: Station, session: Session) -> None:
     from stream_ser.tui.app import make_app
 
     subscription = station.hub.subscribe(limit=4096)
+    ends: list[Message] = []
+    station.hub.attach(lambda message: ends.append(message) if message["type"] == "end" else None)
     session.start()
-    with _stderr_held_back():
-        make_app(subscription, session, title="stream-ser", feed=station.feed_url).run()
-    session.stop()
-    session.wait(PATIENCE_S)
+    try:
+        with _stderr_held_back():
+            app = make_app(subscription, session, title="stream-ser", feed=station.feed_url)
+            app.run()
+    finally:
+        session.stop()
+        session.wait(PATIENCE_S)
+    for message in ends:
+        print("\n".join(summary(message)))
     if session.error is not None:
         raise as_person_error(session.error)
+    if app.return_code:
+        raise ConfigError("the screen broke down", fix="use --headless, and please report what was printed above")
 
 
 def _station_options(options: argparse.Namespace, feed: str) -> Options:

@@ -1,6 +1,7 @@
 """What a stream looks like where there is no screen: a line a second, and a summary at the end.
 
-A hub sink: called inside ``publish``, so it only formats and prints. Wording is "expressed", never "feels".
+A hub sink: called inside ``publish``, so it only formats and prints. When nobody can be told any more (a closed pipe), it
+keeps the reason in ``error``, for whoever runs the stream to end it. Wording is "expressed", never "feels".
 """
 
 from __future__ import annotations
@@ -25,9 +26,17 @@ class LinePrinter:
     def __init__(self, out: TextIO | None = None) -> None:
         self._out = out or sys.stdout
         self._second = -1
+        self.error: OSError | None = None
 
     def __call__(self, message: Message) -> None:
         """Take one message."""
+        try:
+            if self.error is None:
+                self._take(message)
+        except OSError as error:
+            self.error = error
+
+    def _take(self, message: Message) -> None:
         kind = message["type"]
         if kind == "point":
             if int(message["t"]) > self._second:

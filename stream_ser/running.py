@@ -6,6 +6,7 @@ them in under a second.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -22,12 +23,12 @@ from stream_ser.errors import ConfigError
 from stream_ser.export.jsonl import JsonlWriter
 from stream_ser.feed.hub import Hub
 from stream_ser.feed.server import FeedServer
-from stream_ser.session import Session
+from stream_ser.session import Session, as_person_error
 from stream_ser.types import SAMPLE_RATE
 
-PATIENCE_S = (
-    3.0  # for a stream that was stopped to publish its end; it takes milliseconds on a machine that is not choked
-)
+# For a stream that was stopped to publish its end. That takes milliseconds on a machine that is not choked.
+PATIENCE_S = 3.0
+SHORTEST_HOP_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ def feed_address(text: str) -> tuple[str, int] | None:
     if text == "off":
         return None
     host, _, port = text.rpartition(":")
-    if not host or not port.isdigit() or int(port) > 65535:
+    if not host or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535:
         raise ConfigError(f"--feed {text!r} is not an address", fix="give HOST:PORT, as 127.0.0.1:8765, or off")
     return host.strip("[]"), int(port)
 
@@ -68,10 +69,10 @@ class Station:
         self.options = options
         self.folder, self.card = load_card(options.model)
         longest = self.card.window_samples / SAMPLE_RATE
-        if not 1 / SAMPLE_RATE <= options.hop_s <= longest:
+        if not SHORTEST_HOP_S <= options.hop_s <= longest:
             raise ConfigError(
                 f"a hop of {options.hop_s:g} s does not fit the model's window of {longest:g} s",
-                fix=f"give --hop a value above 0 and at most {longest:g}",
+                fix=f"give --hop a value from {SHORTEST_HOP_S:g} to {longest:g}",
             )
         self.hop = round(options.hop_s * SAMPLE_RATE)
         self._address = feed_address(options.feed)
@@ -105,15 +106,23 @@ class Station:
         return Session(source, self.card, self.worker, self.hub, SpeechGate(), stream=stream, hop=self.hop)
 
 
-def run_to_end(session: Session, interrupted: Callable[[], None]) -> None:
-    """Start a session and wait for it; Ctrl-C stops it and tells ``interrupted``. Raises what ended the stream."""
+def run_to_end(session: Session, failed: Callable[[], BaseException | None] = lambda: None) -> bool:
+    """Start a session and wait for it; True when Ctrl-C ended it. Raises what ended the stream as a StreamSerError.
+
+    ``failed`` is asked now and then for a reason to stop (a reader of our lines that has gone), which is raised.
+    """
     session.start()
+    interrupted, reason = False, None
     try:
-        while not session.wait(0.2):
-            pass
+        while not session.wait(0.2) and reason is None:
+            reason = failed()
     except KeyboardInterrupt:
-        interrupted()
+        interrupted = True
+    if interrupted or reason is not None:
         session.stop()
         session.wait(PATIENCE_S)
+    if reason is not None:
+        raise reason
     if session.error is not None:
-        raise session.error
+        raise as_person_error(session.error) from session.error
+    return interrupted

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Protocol, runtime_checkable
 
@@ -25,8 +25,9 @@ from stream_ser.engine.worker import Answer, Policy, Worker
 from stream_ser.errors import SourceError, StreamSerError
 from stream_ser.feed import messages
 from stream_ser.feed.hub import Hub
+from stream_ser.tally import Tally
 from stream_ser.trajectory.trajectory import Calibration, Trajectory
-from stream_ser.types import SAMPLE_RATE, Block, Dropped, Failed, Gap, Hop, Observation, Point
+from stream_ser.types import SAMPLE_RATE, Block, Dropped, Failed, Gap, Hop, Observation
 
 LINE = 64  # hops that may wait for an answer
 
@@ -52,38 +53,6 @@ class _Waiting:
     @property
     def ready(self) -> bool:
         return self.hop.window is None or self.answer is not None
-
-
-@dataclass(slots=True)
-class Tally:
-    """What a session has done so far, for its ``end`` message."""
-
-    points: int = 0
-    dropped: int = 0
-    states: Counter[str] = field(default_factory=Counter)
-    labels: Counter[str] = field(default_factory=Counter)
-    computed: int = 0
-    compute_ns: int = 0
-
-    def add(self, point: Point) -> None:
-        """Count one point."""
-        self.points += 1
-        self.states[point.state] += 1
-        if point.label is not None:
-            self.labels[point.label] += 1
-        if point.timing.started_ns is not None and point.timing.computed_ns is not None:
-            self.computed += 1
-            self.compute_ns += point.timing.computed_ns - point.timing.started_ns
-
-    def summary(self, hop_s: float) -> messages.Summary:
-        """The figures of the ``end`` message."""
-        labelled = sum(self.labels.values())
-        return messages.Summary(
-            speech_s=(self.states["speech"] + self.states["uncertain"]) * hop_s,
-            silence_s=self.states["silence"] * hop_s,
-            share={label: count / labelled for label, count in self.labels.items()},
-            mean_compute_ms=self.compute_ns / self.computed / 1e6 if self.computed else None,
-        )
 
 
 class Session:
@@ -121,6 +90,7 @@ class Session:
             ),
         )
         self._line: deque[_Waiting | Gap] = deque()
+        self._gap: Gap | None = None  # missing sound that may still grow; the session's thread alone
         self._moved = threading.Condition(threading.RLock())
         self._tally = Tally()
         self._paused = threading.Event()
@@ -181,20 +151,30 @@ class Session:
 
     def _run(self) -> None:
         try:
-            for item in self._source:
-                if self._stopping.is_set():
-                    break
-                self._take(item)
-            padded = None if self._stopping.is_set() else self._schedule.finish()
-            if padded is not None:
-                self._enqueue([padded])
-            self._settle()
+            broken = self._take_all()
+            self._settle()  # what was heard before the source broke is as good as ever
+            self._error = self._error or broken
         except Exception as error:  # published below, and raised to a person by the command line
-            self._settle()
             self._error = self._error or error
         finally:
             self._source.close()
             self._publish_end()
+
+    def _take_all(self) -> SourceError | None:
+        """Take everything that the source gives; its own error is returned, any other raised."""
+        try:
+            for item in self._source:
+                if self._stopping.is_set():
+                    return None
+                self._take(item)
+        except SourceError as error:
+            self._take_gap()
+            return error
+        self._take_gap()
+        padded = None if self._stopping.is_set() else self._schedule.finish()
+        if padded is not None:
+            self._enqueue([padded])
+        return None
 
     def _take(self, item: Block | Gap | Notice) -> None:
         if isinstance(item, Notice):
@@ -202,11 +182,28 @@ class Session:
             return
         if isinstance(item, Block) and self.paused and not isinstance(self._source, Pausable):
             item = Gap(item.start, item.end, "paused", item.arrived_ns)
-        if isinstance(item, Gap):
-            with self._moved:
-                self._line.append(item)
-                self._publish_ready()
-        self._enqueue(self._schedule.push(item))
+        if isinstance(item, Block):
+            self._take_gap()
+            self._enqueue(self._schedule.push(item))
+            return
+        # Gaps come as often as blocks; told one by one they would crowd points out of subscribers' queues.
+        held = self._gap
+        if held is not None and (held.end, held.reason) != (item.start, item.reason):
+            self._take_gap()
+            held = None
+        self._gap = item if held is None else replace(item, start=held.start)
+        if self._gap.end - self._gap.start >= self._schedule.hop:
+            self._take_gap()
+
+    def _take_gap(self) -> None:
+        """Put the gap that has grown so far into the line, and the hops that are due in it."""
+        gap, self._gap = self._gap, None
+        if gap is None:
+            return
+        with self._moved:
+            self._line.append(gap)
+            self._publish_ready()
+        self._enqueue(self._schedule.push(gap))
 
     def _enqueue(self, hops: Iterable[Hop]) -> None:
         policy: Policy = "NEWEST" if self._source.info.live else "WAIT"
@@ -246,19 +243,22 @@ class Session:
         """Publish from the head of the line as far as answers are there. Call with the lock held."""
         while self._line:
             head = self._line[0]
-            if isinstance(head, Gap):
-                self._hub.publish(messages.gap(self._info, head))
-            elif not head.ready:
+            if isinstance(head, _Waiting) and not head.ready:
                 break
-            else:
-                dropped = isinstance(head.answer, Dropped)
-                self._tally.dropped += dropped
-                point = self._trajectory.advance(head.hop, None if isinstance(head.answer, Dropped) else head.answer)
-                self._tally.add(point)
-                lag = self._schedule.position - point.end
-                self._hub.publish(messages.point(self._info, point, self._clock_ns(), lag))
-            self._line.popleft()
+            self._line.popleft()  # first, so that what cannot be published is not tried for ever
+            self._publish_head(head)
         self._moved.notify_all()
+
+    def _publish_head(self, head: _Waiting | Gap) -> None:
+        if isinstance(head, Gap):
+            self._hub.publish(messages.gap(self._info, head))
+            return
+        dropped = isinstance(head.answer, Dropped)
+        self._tally.dropped += dropped
+        point = self._trajectory.advance(head.hop, None if isinstance(head.answer, Dropped) else head.answer)
+        self._tally.add(point)
+        lag = self._schedule.position - point.end
+        self._hub.publish(messages.point(self._info, point, self._clock_ns(), lag))
 
     def _over(self) -> bool:
         return self._stopping.is_set() or self._error is not None

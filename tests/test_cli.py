@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.card import SHIPPED
+from models.card import SHIPPED, file_hash
 from stream_ser import cli
 from tests.conftest import read_lines
 
@@ -205,6 +206,70 @@ def test_an_output_that_cannot_be_written(command: Command, talk: Path, tmp_path
     )
 
 
+def test_what_an_earlier_run_wrote_stays_when_nothing_ran(command: Command, talk: Path, tmp_path: Path) -> None:
+    out = tmp_path / "keep.jsonl"
+    out.write_text("results of yesterday")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        refused(command("replay", talk, "--headless", "--feed", address, "--out", out), address)
+    assert out.read_text() == "results of yesterday"
+    assert not list(tmp_path.glob("*.part"))
+
+
+@pytest.mark.parametrize("out", [".", "", os.devnull])
+def test_an_output_that_is_no_file(command: Command, talk: Path, out: str) -> None:
+    refused(command("replay", talk, "--headless", "--feed", "off", "--out", out), "cannot write", "--out")
+
+
+def test_raw_samples_in_a_file(command: Command, tmp_path: Path) -> None:
+    raw = tmp_path / "talk.raw"
+    raw.write_bytes(bytes(64_000))
+    refused(command("replay", raw, "--headless", "--feed", "off"), "talk.raw", "stream-ser replay -")
+
+
+@pytest.mark.parametrize("name", ["x" * 300 + ".wav", "."])
+def test_a_name_that_is_no_file(command: Command, name: str) -> None:
+    refused(command("replay", name, "--headless", "--feed", "off"))
+
+
+def test_a_model_name_that_no_folder_can_have(command: Command, talk: Path) -> None:
+    refused(command("replay", talk, "--model", "x" * 300, "--headless", "--feed", "off"), "check the path")
+
+
+def test_a_model_file_that_its_engine_cannot_load(command: Command, talk: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(SHIPPED / "tfcnn-attention", broken)
+    (broken / "model.onnx").write_bytes(b"this is not a network")
+    card = json.loads((broken / "card.json").read_text())
+    card["files"]["model.onnx"] = file_hash(broken / "model.onnx")
+    (broken / "card.json").write_text(json.dumps(card))
+    refused(command("replay", talk, "--model", broken, "--headless", "--feed", "off"), "cannot load", "doctor")
+
+
+def test_ctrl_c_ends_an_analysis_and_not_one_file_of_it(bundled: Path, tmp_path: Path) -> None:
+    files = []
+    for number in range(40):
+        files.append(tmp_path / f"{number}.flac")
+        files[-1].symlink_to(bundled)
+    run = [sys.executable, "-m", "stream_ser.cli", "analyze", *map(str, files)]
+    with subprocess.Popen(run, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        while not process.stdout.readline().startswith("00:05"):
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        output, error = process.communicate(timeout=10)
+    assert (process.returncode, error) == (130, "")
+    assert output.count("recording ") <= 1
+
+
+def test_a_console_without_bars_still_shows_the_words(talk: Path) -> None:
+    run = [sys.executable, "-m", "stream_ser.cli", "analyze", str(talk)]
+    done = subprocess.run(run, capture_output=True, env={**os.environ, "PYTHONIOENCODING": "ascii"}, timeout=60)
+    assert done.returncode == 0
+    assert b"silence" in done.stdout
+    assert b"finished: 12.0 s of sound" in done.stdout
+
+
 def test_a_pipe_without_its_rate(command: Command) -> None:
     refused(command("replay", "-", "--headless", "--feed", "off"), "--rate")
 
@@ -249,6 +314,17 @@ def test_help_teaches(command: Command) -> None:
     assert code == 0
     for word in ("live", "replay", "analyze", "devices", "doctor", "models", "examples:"):
         assert word in out
+
+
+def test_listening_ends_when_nobody_reads_the_lines(talk: Path) -> None:
+    run = [sys.executable, "-m", "stream_ser.cli", "replay", str(talk), "--headless", "--feed", "off"]
+    with subprocess.Popen(run, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(timeout=8) == 0, "it should have ended long before the recording's 12 s"
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
 
 
 def test_a_reader_that_leaves_is_no_error(talk: Path) -> None:

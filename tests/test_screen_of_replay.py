@@ -44,3 +44,14 @@ def test_the_screen_opens_and_q_ends_it(talk: Path) -> None:
     os.close(terminal)
     assert process.returncode == 0
     assert took < 1.0
+
+
+def test_without_a_keyboard_lines_are_printed_even_on_a_terminal(talk: Path) -> None:
+    """Nobody could end a screen that gets no keys."""
+    terminal, inner = pty.openpty()
+    command = [sys.executable, "-m", "stream_ser.cli", "replay", str(talk), "--speed", "max", "--feed", "off"]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=inner, stderr=inner) as process:
+        os.close(inner)
+        read_until(terminal, b"finished: 12.0 s of sound")
+        assert process.wait(timeout=5.0) == 0
+    os.close(terminal)

@@ -163,6 +163,30 @@ def test_paused_live_sound_is_a_gap_and_is_not_analysed(make: Any) -> None:
     assert rig.messages[-1]["type"] == "end"
 
 
+def test_missing_sound_is_told_in_stretches_of_a_hop(make: Any) -> None:
+    rig = make(live=True)
+    rig.session.start()
+    for _ in range(2 * HOP // 160):
+        rig.source.gap(160, "the device was lost")
+    rig.source.gap(160, "paused")
+    rig.source.put(HOP)
+    rig.source.items.put(None)
+    assert rig.session.wait(10.0)
+    told = [(gap["start"], gap["end"], gap["reason"]) for gap in rig.of("gap")]
+    lost = "the device was lost"
+    assert told == [(0, HOP, lost), (HOP, 2 * HOP, lost), (2 * HOP, 2 * HOP + 160, "paused")]
+
+
+def test_an_engine_that_gives_no_numbers_ends_the_stream_with_its_reason(make: Any) -> None:
+    rig = make()
+    rig.session.start()
+    rig.source.put(WINDOW, value=np.nan)
+    rig.source.items.put(None)
+    assert rig.session.wait(10.0)
+    assert rig.of("end")[0]["reason"] == "error"
+    assert "nan" in rig.of("end")[0]["error"]
+
+
 def test_a_broken_source_ends_the_stream_with_its_reason(make: Any) -> None:
     rig = make()
     rig.session.start()

@@ -65,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
     elif options.command == "export":
         weights = (options.run or default_run) / "best.safetensors"
         if not weights.is_file():
-            raise CheckpointError(f"no {weights}; fit first: python -m training fit --recipe {options.recipe}")
+            raise CheckpointError(f"no {weights}", f"fit first: python -m training fit --recipe {options.recipe}")
         command = f"python -m training fit --recipe {recipe.name} && "
         command += f"python -m training export --recipe {recipe.name} --out {options.out}"
         card = export(recipe, data, weights, options.out, command)
@@ -73,6 +73,8 @@ def run(options: argparse.Namespace) -> int:
     else:
         folder = find(options.model)
         card = read_card(folder)
+        if (card.split["validation"], card.split["test"]) != (recipe.validation, recipe.test):
+            raise RecipeError(f"{card.name} was made on another split than {recipe.name}'s; give its own with --recipe")
         split = make_split(recipe, data)
         scored = score(load_utterances(split.test, card.labels), predictor(load_network(folder, card)))
         measured = figures_by_corpus(scored, card.labels, card.temperature)

@@ -8,6 +8,8 @@ short one.
 
 from __future__ import annotations
 
+import stat
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -114,7 +116,12 @@ class Recording:
         )
 
     def _check_whole(self, taken: int, broken: Exception | None) -> None:
-        promise = cut_off(self._path, self._file.format)
+        try:
+            promise = cut_off(self._path, self._file.format)
+        except (OSError, struct.error) as error:
+            raise SourceError(
+                f"{self._path} changed while it was played ({error})", fix="play it again once nobody writes to it"
+            ) from error
         if promise is None and self.info.duration_s is not None and taken < self._file.frames:
             promise = f"its header promises {self.info.duration_s:.3f} s"
         if promise is None and broken is not None and self.info.duration_s is not None:
@@ -148,18 +155,26 @@ def open_recording(
 
 
 def _open(path: Path) -> soundfile.SoundFile:
-    if not path.exists():
-        raise SourceError(f"there is no file {path}", fix="check the path")
-    if not path.is_file():
-        kind = "a folder" if path.is_dir() else "not a regular file"
-        raise SourceError(f"{path} is {kind}", fix="name one sound file")
     try:
-        if path.stat().st_size == 0:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            kind = "a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file"
+            raise SourceError(f"{path} is {kind}", fix="name one sound file")
+        if status.st_size == 0:
             raise SourceError(f"{path} is empty (0 bytes)", fix="record or copy it again")
         with path.open("rb"):
             return _ForwardFile(path)
+    except FileNotFoundError as error:
+        raise SourceError(f"there is no file {path}", fix="check the path") from error
     except OSError as error:
-        raise SourceError(f"{path} cannot be read ({error.strerror})", fix="check the file's permissions") from error
+        raise SourceError(
+            f"{path} cannot be read ({error.strerror})", fix="check the path and the file's permissions"
+        ) from error
+    except TypeError as error:  # soundfile's word for a file without a header
+        raise SourceError(
+            f"{path} holds raw samples that do not say their rate",
+            fix=f"pipe it: stream-ser replay - --rate 16000 < {path.name}",
+        ) from error
     except soundfile.LibsndfileError as error:
         raise SourceError(
             f"{path} is not a sound file that can be read ({error.error_string.strip().rstrip('.')})",

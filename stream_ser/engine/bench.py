@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from models.card import ONNX, Card, probe, verified
 from stream_ser.engine.loading import load_backend, load_card
+from stream_ser.errors import EngineError
 
 HOP_S = 0.25
 
@@ -78,25 +79,20 @@ def front_end_share(folder: Path, card: Card, signal: npt.NDArray[np.float32], r
     before = total = 0.0
     in_front_end = True
     for event in events:
-        if event.get("name") == "model_run":
+        if event.get("name") == "model_run":  # comes after its nodes
             in_front_end = True
-        if event.get("cat") != "Node" or not event["name"].endswith("_kernel_time"):
-            continue
-        if event["args"]["op_name"] in ("Conv", "FusedConv"):
-            in_front_end = False
-        elif event["args"]["op_name"] == "ReorderInput":
-            continue
-        total += event["dur"]
-        before += event["dur"] if in_front_end else 0.0
-        if event["args"]["op_name"] in ("Softmax", "ReduceSum"):  # the head is near: the next run begins anew
-            in_front_end = True
+        elif event.get("cat") == "Node" and event["name"].endswith("_kernel_time"):
+            operator = event["args"]["op_name"]
+            in_front_end = in_front_end and "Conv" not in operator and "Reorder" not in operator
+            total += event["dur"]
+            before += event["dur"] if in_front_end else 0.0
     return before / total if total else 0.0
 
 
 def stream_cost(recording: Path, model: str, engine: str) -> dict[str, Any]:
     """Run a recording unpaced, and split its time: model, and everything else (gate, schedule, trajectory, publishing)."""
     from stream_ser.audio.recording import open_recording
-    from stream_ser.running import Options, Station
+    from stream_ser.running import Options, Station, run_to_end
 
     compute_ms = []
     began = time.perf_counter()
@@ -107,10 +103,13 @@ def stream_cost(recording: Path, model: str, engine: str) -> dict[str, Any]:
         seconds = source.info.duration_s or 0.0
         session = station.session(source, "bench")
         began, cpu = time.perf_counter(), time.process_time()
-        session.start()
-        session.wait()
+        run_to_end(session)
         wall, cpu = time.perf_counter() - began, time.process_time() - cpu
     asked = [value for value in compute_ms if value is not None]
+    if not asked:
+        raise EngineError(
+            f"{recording} has no window with speech to measure", fix="give a recording of someone speaking"
+        )
     points = len(compute_ms)
     return {
         "hop_s": HOP_S,
@@ -137,14 +136,18 @@ def start_to_ready(model: str, engine: str) -> float:
     began = time.perf_counter()
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
-        child.stdout.readline()
+        if child.stdout.readline().strip() != "READY":
+            raise EngineError("the engine did not get ready", fix="see stream-ser doctor")
         return time.perf_counter() - began
 
 
 def bench(model: str, engine: str, recording: Path) -> dict[str, Any]:
     """All figures of one run, measured in a fresh child process so that nothing else weighs on them."""
     call = [sys.executable, "-m", "stream_ser.engine.bench", model, engine, str(recording)]
-    done = subprocess.run(call, capture_output=True, text=True, check=True)
+    done = subprocess.run(call, capture_output=True, text=True, check=False)
+    if done.returncode:
+        told = done.stderr.strip().splitlines() or ["no word"]
+        raise EngineError(f"the measuring process ended with {told[-1]}", fix="see stream-ser doctor")
     result: dict[str, Any] = json.loads(done.stdout)
     return result
 

@@ -45,9 +45,14 @@ def load_backend(folder: Path, card: Card, engine: str = "auto") -> Backend:
         return TorchEagerBackend(folder, card)
     except CheckpointError as error:
         raise as_engine_error(error) from error
+    except Exception as error:  # engines raise types of their own, and a broken install raises anything
+        first = str(error).partition("\n")[0]
+        raise EngineError(
+            f"{chosen} cannot load {card.name} ({type(error).__name__}: {first})",
+            fix="see stream-ser doctor, install the engine again, or try the other one with --engine",
+        ) from error
 
 
 def as_engine_error(error: CheckpointError) -> EngineError:
     """The same words as an error that the command line shows."""
-    what, _, fix = str(error).rpartition("; ")
-    return EngineError(what or fix, fix=fix)
+    return EngineError(error.what, fix=error.fix)

@@ -92,14 +92,19 @@ class Worker:
             self.engine = backend.name
         except Exception as error:  # handed to the caller of start, who shows it to a person
             self._failure = error
-            self._ready.set()
             return
-        self._ready.set()
+        finally:
+            self._ready.set()
         while (taken := self._take()) is not None:
             window, deliver = taken
             started = self._clock_ns()
             try:
                 output = backend.run(window.samples[np.newaxis])
+                if not np.isfinite(output.logits).all():
+                    raise EngineError(
+                        f"{backend.name} gave {output.logits[0].tolist()} for samples {window.start} to {window.end}",
+                        fix="try the other engine with --engine, or another --model",
+                    )
             except Exception as error:  # every waiting stream must hear of it, or it would wait for ever
                 self._fail(error, window, deliver)
                 return

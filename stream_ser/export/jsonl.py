@@ -27,7 +27,7 @@ class JsonlWriter:
 
     def __init__(self, path: Path, hub: Hub) -> None:
         self.path = path
-        self.part = path.with_name(path.name + ".part")
+        self.part = path.parent / (path.name + ".part")
         self.error: StreamSerError | None = None  # why the file ends early, if it does
         self._hub = hub
         self._whole = 0  # bytes of whole lines
@@ -46,7 +46,9 @@ class JsonlWriter:
             try:
                 os.fsync(self._file.fileno())
                 self._file.close()
-                if not self._open:
+                if not self._whole:  # nothing was heard, so what an earlier run wrote must stay
+                    self.part.unlink()
+                elif not self._open:
                     self.part.replace(self.path)
             except OSError as error:
                 self._fail(error)
@@ -58,6 +60,8 @@ class JsonlWriter:
         try:
             if self.path.is_dir():
                 raise IsADirectoryError("it is a folder")
+            if self.path.exists() and not self.path.is_file():
+                raise OSError("it is not a regular file")
             # Unbuffered: a line is with the system as soon as it is published, and no failed rest is written later.
             return self.part.open("wb", buffering=0)
         except OSError as error:

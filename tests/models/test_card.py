@@ -147,6 +147,26 @@ def test_what_is_not_json_is_refused(folder: Path, content: bytes) -> None:
     assert "get the checkpoint again" in text
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("temperature", 0),
+        ("temperature", float("inf")),
+        ("abstain_below", 1.5),
+        ("labels", None),
+        ("labels", ["angry"]),
+        ("window_samples", "x"),
+        ("window_samples", True),
+        ("sample_rate", 8_000),
+        ("probe_logits", [0.0]),
+        ("figures", {}),
+    ],
+)
+def test_values_that_nothing_can_be_done_with_are_refused(folder: Path, field: str, value: object) -> None:
+    edit(folder, lambda data: data.update({field: value}))
+    assert field.partition("_")[0] in failure(lambda: read_card(folder)) or field in ("sample_rate", "window_samples")
+
+
 def test_a_folder_without_a_card_says_what_to_do(tmp_path: Path) -> None:
     text = failure(lambda: read_card(tmp_path))
     assert str(tmp_path) in text
