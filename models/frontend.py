@@ -33,7 +33,7 @@ class CompandedSpectrogramConfig:
     dft: int = 1600  # 10 Hz a bin
     bins: int = 400  # 0–4 kHz
     columns: int = 200  # the network's width in time
-    full_scale: float = 0.1  # magnitude that maps to 1.0: the 99.9th percentile of training speech
+    full_scale: float = 0.1  # magnitude that maps to 1.0; about one cell in a thousand is louder
     mu: float = 255.0
 
     def __post_init__(self) -> None:

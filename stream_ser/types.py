@@ -132,4 +132,4 @@ class Point:
     level_dbfs: float
     peak_dbfs: float
     timing: Timing
-    attention: npt.NDArray[np.float32] | None = None  # kept for the screen, not sent
+    attention: npt.NDArray[np.float32] | None = None  # not sent over the wire

@@ -1,7 +1,7 @@
 """Measure a network on clips: per utterance and per window, per corpus, on one fixed rule.
 
 An utterance's probabilities are the mean of its windows' probabilities. WA is the share of utterances that are right,
-UA the mean recall over the classes that the corpus has; both come from the same weights.
+UA the mean recall over the classes with at least LEAST_CLIPS clips; both come from the same weights.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ LEAST_CLIPS = 10  # of a class before its recall counts in UA
 
 Probabilities = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +65,18 @@ def confusion_matrix(labels: Indices, predicted: Indices, classes: int) -> Indic
     return counts
 
 
-def unweighted_accuracy(confusion: Indices, least: int = LEAST_CLIPS) -> float:
-    """Mean recall over the classes with at least ``least`` examples, or over all that occur where none has as many.
+def counted_classes(clips: Indices, least: int = LEAST_CLIPS) -> Mask:
+    """Which classes count in UA: those with at least ``least`` clips, or all that occur where none has as many.
 
     A class of two clips would weigh as much as one of five hundred.
     """
+    return clips >= least if bool((clips >= least).any()) else clips > 0
+
+
+def unweighted_accuracy(confusion: Indices, counted: Mask | None = None) -> float:
+    """Mean recall over the counted classes; by default ``counted_classes`` of the matrix's own rows."""
     totals = confusion.sum(axis=1)
-    counted = totals >= least if (totals >= least).any() else totals > 0
+    counted = counted_classes(totals) if counted is None else counted
     return float(np.mean(confusion.diagonal()[counted] / totals[counted]))
 
 
@@ -122,7 +128,7 @@ def figures(scored: Sequence[Scored], labels: list[str], temperature: float = 1.
         "clips_of_class": {label: int(totals[i]) for i, label in enumerate(labels)},
         "WA": round(float(np.mean(probabilities.argmax(axis=1) == truth)), 4),
         "UA": round(unweighted_accuracy(confusion), 4),
-        "UA_windows": round(unweighted_accuracy(window_confusion), 4),
+        "UA_windows": round(unweighted_accuracy(window_confusion, counted_classes(totals)), 4),
         "WA_sd_over_speakers": round(float(np.std([np.mean(right) for right in by_speaker.values()])), 4),
         "recall": {label: round(float(confusion[i, i] / totals[i]), 4) for i, label in enumerate(labels) if totals[i]},
         "ECE_windows": round(expected_calibration_error(window_probabilities, window_truth), 4),
