@@ -123,11 +123,13 @@ class Session:
         return not self._thread.is_alive()
 
     def stop(self) -> None:
-        """End the stream. Returns at once; safe to call twice and from any thread."""
+        """End the stream. Returns at once; safe to call twice and from any thread.
+
+        The ``end`` is published here and now: the source's thread may hang in a device that is slow to close.
+        """
         self._stopping.set()
+        self._publish_end()
         self._source.close()
-        with self._moved:
-            self._moved.notify_all()
 
     def pause(self) -> None:
         """Analyse nothing until ``resume``: a recording stands still, any other sound becomes a gap and is not kept."""
@@ -241,7 +243,7 @@ class Session:
 
     def _publish_ready(self) -> None:
         """Publish from the head of the line as far as answers are there. Call with the lock held."""
-        while self._line:
+        while self._line and self._open:
             head = self._line[0]
             if isinstance(head, _Waiting) and not head.ready:
                 break
@@ -270,8 +272,12 @@ class Session:
             self._moved.wait_for(lambda: not self._line or self._over())
 
     def _publish_end(self) -> None:
+        """Publish the ``end``, once; nothing of this stream is published after it."""
         with self._moved:
             self._line.clear()  # what was not answered when stopping
+            self._moved.notify_all()
+            if not self._open:
+                return
             self._open = False
             error = self._error
             self._hub.publish(

@@ -58,6 +58,7 @@ def test_fit_export_and_evaluate(
             "validation": {"clips": 8, "speakers": 1},
             "test": {"clips": 8, "speakers": 1},
         }
+        {"corpus": "hum", "licence": "stated by its holder", "use": "background sound while training"},
     ]
     assert card.split["test"] == {"twovoices": ["C"]}
     assert card.figures["test"]["pooled"]["clips"] == 8
