@@ -57,7 +57,7 @@ def test_fit_export_and_evaluate(
             "train": {"clips": 16, "speakers": 2},
             "validation": {"clips": 8, "speakers": 1},
             "test": {"clips": 8, "speakers": 1},
-        }
+        },
         {"corpus": "hum", "licence": "stated by its holder", "use": "background sound while training"},
     ]
     assert card.split["test"] == {"twovoices": ["C"]}
