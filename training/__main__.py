@@ -66,8 +66,9 @@ def run(options: argparse.Namespace) -> int:
         weights = (options.run or default_run) / "best.safetensors"
         if not weights.is_file():
             raise CheckpointError(f"no {weights}", f"fit first: python -m training fit --recipe {options.recipe}")
+        place = options.out.name if options.out.is_absolute() else options.out  # a card names no path of a machine
         command = f"python -m training fit --recipe {recipe.name} && "
-        command += f"python -m training export --recipe {recipe.name} --out {options.out}"
+        command += f"python -m training export --recipe {recipe.name} --out {place}"
         card = export(recipe, data, weights, options.out, command)
         show(card.figures["test"])
     else:
