@@ -11,6 +11,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import torch
 from torch import Tensor, nn
@@ -33,6 +34,16 @@ class _NamedOutputs(nn.Module):
     def forward(self, waveform: Tensor) -> tuple[Tensor, ...]:
         logits, attention = self.network(waveform)
         return (logits,) if attention is None else (logits, attention)
+
+
+def _forget_origin(graph: onnx.GraphProto | onnx.FunctionProto) -> None:
+    """Take out where in whose source tree each node came from: paths of the exporting machine are nobody's business."""
+    del graph.metadata_props[:]
+    graph.doc_string = ""
+    for part in (*graph.node, *graph.value_info, *getattr(graph, "input", ()), *getattr(graph, "output", ())):
+        if not isinstance(part, str):
+            del part.metadata_props[:]
+            part.doc_string = ""
 
 
 def export_onnx(network: nn.Module, window_samples: int, path: Path) -> float:
@@ -58,7 +69,11 @@ def export_onnx(network: nn.Module, window_samples: int, path: Path) -> float:
             verbose=False,
         )
     assert program is not None
-    program.save(str(path), external_data=False)
+    model = program.model_proto
+    _forget_origin(model.graph)
+    for function in model.functions:
+        _forget_origin(function)
+    onnx.save(model, str(path))
     return check_parity(network, window_samples, path)
 
 

@@ -231,6 +231,7 @@ def test_the_shipped_checkpoint_is_whole_and_small() -> None:
         verified(folder, card, name)
     assert {path.name for path in folder.iterdir()} == {CARD, *card.files}
     assert sum(path.stat().st_size for path in folder.iterdir()) <= LIMIT
+    assert b".py" not in (folder / ONNX).read_bytes()
     assert len(card.labels) == len(card.probe_logits) == 4
     assert card.temperature > 0
     assert 0 <= card.abstain_below < 1

@@ -23,6 +23,7 @@ def test_the_file_computes_the_same(lively: Lively, tmp_path: Path, head: str) -
     network, path = lively(head, widths=widths), tmp_path / "model.onnx"
     assert export_onnx(network, 32_000, path) <= PARITY == 1e-4
     assert [item.name for item in tmp_path.iterdir()] == ["model.onnx"]  # weights inside, not beside
+    assert b".py" not in path.read_bytes()  # nor the exporting machine's paths
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
     assert names == (["logits", "attention"] if head == "attention" else ["logits"])
