@@ -17,11 +17,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-FORMAT = 1
+FORMAT = 2
 CARD = "card.json"
 WEIGHTS = "weights.safetensors"
 ONNX = "model.onnx"
 SAMPLE_RATE = 16_000
+INPUTS = ("waveform", "tokens")
 LONGEST_WINDOW = 60 * SAMPLE_RATE
 AGAIN = "get the checkpoint again"
 SHIPPED = Path(__file__).parent / "shipped"
@@ -45,6 +46,8 @@ class Card:
     architecture: str  # which network in ``models`` reads the weights
     paper: str
     labels: list[str]
+    dimensions: list[str]  # what the network rates besides, each in [-1, 1]; empty for most
+    inputs: list[str]  # what a window is asked with: waveform, tokens
     sample_rate: int  # Hz
     window_samples: int
     config: dict[str, Any]  # the network's config, front end included
@@ -85,6 +88,13 @@ def probe(window_samples: int, sample_rate: int) -> npt.NDArray[np.float32]:
     envelope = np.clip(2.0 * t, 0.0, 1.0) * (0.6 + 0.4 * np.sin(2.0 * np.pi * 3.0 * t))
     signal: npt.NDArray[np.float32] = (0.05 * envelope * voice).astype(np.float32)
     return signal
+
+
+def probe_tokens(count: int) -> npt.NDArray[np.int64]:
+    """Fixed word numbers (count,) to compare engines on, for networks that read words: eight words, then padding."""
+    tokens = np.zeros(count, dtype=np.int64)
+    tokens[:8] = np.arange(2, 10)[:count]
+    return tokens
 
 
 def write_card(folder: Path, card: Card) -> None:
@@ -136,6 +146,8 @@ def _problem(card: Card) -> str | None:
         return f"has labels {card.labels}, which are not two or more different ones"
     if len(card.probe_logits) != len(card.labels) or not all(isinstance(v, int | float) for v in card.probe_logits):
         return f"has probe_logits {card.probe_logits}, not one number for each label"
+    if "waveform" not in card.inputs or set(card.inputs) - set(INPUTS):
+        return f"has inputs {card.inputs}, known are {', '.join(INPUTS)}"
     if card.sample_rate != SAMPLE_RATE or not 0 < card.window_samples <= LONGEST_WINDOW:
         return f"has a window of {card.window_samples} samples at {card.sample_rate} Hz, which nobody can hear"
     if not 0.0 < card.temperature < math.inf or not 0.0 <= card.abstain_below <= 1.0:

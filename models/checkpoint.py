@@ -6,24 +6,27 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import nn
 
+from models.architectures import ARCHITECTURES, make_network
 from models.card import WEIGHTS, Card, CheckpointError, verified
-from models.tfcnn import TFCNN, TFCNNConfig
+from models.network import Network
 
 
-def build(architecture: str, config: dict[str, object]) -> nn.Module:
+def build(architecture: str, config: dict[str, object]) -> Network:
     """Make an untrained network by architecture name. Raises CheckpointError for one that is unknown."""
-    if architecture != "tfcnn":
-        raise CheckpointError(f"architecture {architecture!r} is unknown, this version has tfcnn", "update stream-ser")
+    if architecture not in ARCHITECTURES:
+        there = ", ".join(ARCHITECTURES)
+        raise CheckpointError(
+            f"architecture {architecture!r} is unknown, this version has {there}", "update stream-ser"
+        )
     try:
-        return TFCNN(TFCNNConfig.from_dict(config))
+        return make_network(architecture, config)
     except (TypeError, ValueError) as error:
         what = f"the card's config does not fit {architecture}: {error}"
         raise CheckpointError(f"{what}") from error
 
 
-def load_network(folder: Path, card: Card) -> nn.Module:
+def load_network(folder: Path, card: Card) -> Network:
     """Read the checkpoint's network, in evaluation mode.
 
     Raises CheckpointError when weights are missing or corrupt, or do not fit the architecture.

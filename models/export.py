@@ -7,6 +7,7 @@ front end. Batch is the only dynamic dimension.
 from __future__ import annotations
 
 import logging
+import math
 import warnings
 from pathlib import Path
 
@@ -16,7 +17,10 @@ import onnxruntime
 import torch
 from torch import Tensor, nn
 
-PARITY = 1e-4  # largest accepted difference of any logit
+from models.network import Network
+
+PARITY = 1e-4  # largest accepted difference of any output
+HALVABLE = 256  # elements from which a weight is worth storing at half precision
 BATCH = torch.export.Dim("batch", min=1, max=4096)
 
 
@@ -25,15 +29,14 @@ class ExportError(Exception):
 
 
 class _NamedOutputs(nn.Module):
-    """Gives the exported graph the outputs that the network has: ``attention`` only where there is one."""
+    """Gives the exported graph the outputs that the network has, and no others."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: Network) -> None:
         super().__init__()
         self.network = network
 
-    def forward(self, waveform: Tensor) -> tuple[Tensor, ...]:
-        logits, attention = self.network(waveform)
-        return (logits,) if attention is None else (logits, attention)
+    def forward(self, waveform: Tensor, tokens: Tensor | None = None) -> tuple[Tensor, ...]:
+        return tuple(value for value in self.network(waveform, tokens) if value is not None)
 
 
 def _forget_origin(graph: onnx.GraphProto | onnx.FunctionProto) -> None:
@@ -46,24 +49,60 @@ def _forget_origin(graph: onnx.GraphProto | onnx.FunctionProto) -> None:
             part.doc_string = ""
 
 
-def export_onnx(network: nn.Module, window_samples: int, path: Path) -> float:
-    """Export to ``path`` and return the largest logit difference seen in the parity check.
+def round_to_half(network: nn.Module) -> None:
+    """Round every parameter to the nearest half-precision number, in place: its file is then half as long, and exact."""
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.copy_(parameter.half().float())
+
+
+def _store_halves(graph: onnx.GraphProto) -> None:
+    """Store weights that are half-precision numbers already as such, with a cast that ONNX Runtime folds when loading."""
+    casts = []
+    for weight in graph.initializer:
+        if weight.data_type != onnx.TensorProto.FLOAT or math.prod(weight.dims) < HALVABLE:
+            continue
+        values = onnx.numpy_helper.to_array(weight)
+        with np.errstate(over="ignore"):
+            halves = values.astype(np.float16)
+        if np.array_equal(halves.astype(np.float32), values):
+            name = weight.name
+            weight.CopyFrom(onnx.numpy_helper.from_array(halves, f"{name}.half"))
+            casts.append(onnx.helper.make_node("Cast", [f"{name}.half"], [name], to=onnx.TensorProto.FLOAT))
+    nodes = list(graph.node)
+    del graph.node[:]
+    graph.node.extend(casts + nodes)
+
+
+def _examples(network: Network, window_samples: int, batch: int, level: float, seed: int) -> tuple[Tensor, ...]:
+    """Noise at a level, and random words (some padding) where the network reads words."""
+    rng = np.random.default_rng(seed)
+    waveform = np.clip(level * rng.standard_normal((batch, window_samples)), -1, 1).astype(np.float32)
+    if "tokens" not in network.inputs:
+        return (torch.from_numpy(waveform),)
+    tokens = rng.integers(0, 50, (batch, network.token_count))
+    tokens[:, int(rng.integers(network.token_count + 1)) :] = 0
+    return torch.from_numpy(waveform), torch.from_numpy(tokens)
+
+
+def export_onnx(network: Network, window_samples: int, path: Path) -> float:
+    """Export to ``path`` and return the largest output difference seen in the parity check.
 
     The check runs batches of 1 and 3 of noise at several levels, silence included. Raises ExportError above PARITY.
     """
     wrapped = _NamedOutputs(network.eval())
-    example = torch.zeros(2, window_samples)
+    example = _examples(network, window_samples, 2, 0.05, 7)
     with torch.inference_mode():
-        names = ["logits", "attention"][: len(wrapped(example))]
+        scores = network(*example)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter warns about its own internals
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
         program = torch.onnx.export(
             wrapped,
-            (example,),
-            input_names=["waveform"],
-            output_names=names,
-            dynamic_shapes={"waveform": {0: BATCH}},
+            example,
+            input_names=list(network.inputs),
+            output_names=[name for name, value in scores._asdict().items() if value is not None],
+            dynamic_shapes=tuple({0: BATCH} for _ in example) if len(example) > 1 else {"waveform": {0: BATCH}},
             dynamo=True,
             optimize=True,
             verbose=False,
@@ -73,21 +112,23 @@ def export_onnx(network: nn.Module, window_samples: int, path: Path) -> float:
     _forget_origin(model.graph)
     for function in model.functions:
         _forget_origin(function)
+    _store_halves(model.graph)
     onnx.save(model, str(path))
     return check_parity(network, window_samples, path)
 
 
-def check_parity(network: nn.Module, window_samples: int, path: Path) -> float:
-    """Largest absolute logit difference between the network and the file. Raises ExportError above PARITY."""
+def check_parity(network: Network, window_samples: int, path: Path) -> float:
+    """Largest absolute difference of any logit or dimension between network and file. Raises ExportError above PARITY."""
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    rng = np.random.default_rng(0)
+    names = [output.name for output in session.get_outputs() if output.name != "attention"]
     differences = []
-    for batch, level in ((1, 0.0), (1, 1e-3), (3, 0.05), (1, 0.5)):
-        waveform = np.clip(level * rng.standard_normal((batch, window_samples)), -1, 1).astype(np.float32)
+    for seed, (batch, level) in enumerate(((1, 0.0), (1, 1e-3), (3, 0.05), (1, 0.5))):
+        example = _examples(network, window_samples, batch, level, seed)
         with torch.inference_mode():
-            expected = network(torch.from_numpy(waveform))[0].numpy()
-        differences.append(np.abs(session.run(["logits"], {"waveform": waveform})[0] - expected).max())
+            expected = network(*example)._asdict()
+        seen = session.run(names, {name: value.numpy() for name, value in zip(network.inputs, example, strict=True)})
+        differences += [np.abs(a - expected[name].numpy()).max() for name, a in zip(names, seen, strict=True)]
     worst = float(np.max(differences))  # not Python's max, which passes over a NaN
     if not worst <= PARITY:
-        raise ExportError(f"{path} differs from the network by {worst:.2e} in a logit; {PARITY:.0e} is accepted")
+        raise ExportError(f"{path} differs from the network by {worst:.2e} in an output; {PARITY:.0e} is accepted")
     return worst

@@ -6,10 +6,6 @@ axis and replaces the logarithm with µ-law companding. Two readings of it are f
 * The scale before companding is one constant for the whole corpus, stored in the card. Dividing by each window's own
   maximum cannot run live: one loud sample would rewrite two seconds of picture.
 * 2 s without centring give 197 true frames. The right-most three columns are zero, in training and live alike.
-
-The DFT is written as two matrix products so that it exports to ONNX exactly and needs no FFT operator. The Hamming
-window is symmetric about the frame's middle, so the real part sees only the even half of the frame and the imaginary
-part only the odd half: half the multiplications, half the bytes in the exported file.
 """
 
 from __future__ import annotations
@@ -17,13 +13,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
+from models.config import Config
+from models.spectrum import Spectrum
 
-@dataclass(frozen=True, slots=True)
-class CompandedSpectrogramConfig:
+
+@dataclass(frozen=True)
+class CompandedSpectrogramConfig(Config):
     """What the front end computes. Every field is stored in the card."""
 
     sample_rate: int = 16_000  # Hz
@@ -57,31 +55,15 @@ class CompandedSpectrogram(nn.Module):
     Li et al. 2018, section 2; scaling by a corpus constant as described in the module's docstring.
     """
 
-    cosine: Tensor
-    sine: Tensor
-
     def __init__(self, config: CompandedSpectrogramConfig | None = None) -> None:
-        """Build the two bases in float64 and keep them as float32 buffers outside the state dict."""
+        """Build the spectrum's bases."""
         super().__init__()
         self.config = c = config or CompandedSpectrogramConfig()
-        half = c.frame // 2
-        offset = np.arange(half + 1, dtype=np.float64)  # distance from the frame's middle
-        window = 0.54 + 0.46 * np.cos(math.pi * offset / half)  # periodic Hamming, read outwards from its middle
-        angle = 2.0 * math.pi * np.outer(offset, np.arange(c.bins)) / c.dft
-        unit = window[:, None] * 2.0 / (0.54 * c.frame)  # so that a full-scale sine has magnitude 1
-        self.register_buffer("cosine", torch.from_numpy((unit * np.cos(angle)).astype(np.float32)), persistent=False)
-        self.register_buffer("sine", torch.from_numpy((unit * np.sin(angle))[1:].astype(np.float32)), persistent=False)
+        self.spectrum = Spectrum(frame=c.frame, hop=c.hop, dft=c.dft, bins=c.bins, mean=0.54)
 
     def magnitude(self, waveform: Tensor) -> Tensor:
         """Linear magnitudes (B, frames, bins); a full-scale sine on a bin has magnitude 1."""
-        c = self.config
-        blocks = waveform.reshape(waveform.shape[0], -1, c.hop)
-        frames = torch.cat([blocks[:, i : i + c.frames] for i in range(c.frame // c.hop)], dim=2)
-        half = c.frame // 2
-        first, left, middle = frames[..., :1], frames[..., 1:half].flip(-1), frames[..., half : half + 1]
-        right = frames[..., half + 1 :]
-        real = torch.cat([middle, right + left, first], dim=2) @ self.cosine
-        imaginary = torch.cat([right - left, -first], dim=2) @ self.sine
+        real, imaginary = self.spectrum(waveform)
         return torch.sqrt(real * real + imaginary * imaginary)
 
     def forward(self, waveform: Tensor) -> Tensor:

@@ -7,18 +7,19 @@ the public re-implementations; 8+8 first filters and 80 last channels are the pa
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
+from models.config import Config
 from models.frontend import CompandedSpectrogram, CompandedSpectrogramConfig
 from models.heads import HEADS
+from models.network import Network, Scores
 
 
-@dataclass(frozen=True, slots=True)
-class TFCNNConfig:
+@dataclass(frozen=True)
+class TFCNNConfig(Config):
     """Everything needed to rebuild the network without its weights."""
 
     head: str = "attention"
@@ -32,30 +33,19 @@ class TFCNNConfig:
         if self.head not in HEADS:
             raise ValueError(f"head {self.head!r} is unknown; choose one of {', '.join(HEADS)}")
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data for the card."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> TFCNNConfig:
-        """Rebuild from a card. Raises TypeError on unknown keys."""
-        data = dict(data)
-        frontend = CompandedSpectrogramConfig(**data.pop("frontend", {}))
-        if "widths" in data:
-            data["widths"] = tuple(data["widths"])
-        return cls(frontend=frontend, **data)
-
 
 def convolution(inputs: int, outputs: int, kernel: tuple[int, int], padding: tuple[int, int]) -> nn.Sequential:
     """Convolution, batch normalisation, ReLU: the paper's unit everywhere."""
     return nn.Sequential(nn.Conv2d(inputs, outputs, kernel, padding=padding), nn.BatchNorm2d(outputs), nn.ReLU())
 
 
-class TFCNN(nn.Module):
+class TFCNN(Network):
     """Waveform (B, 32000) at 16 kHz to ``(logits (B, classes), attention (B, 99, 49) or None)``.
 
     Map positions are 40 Hz × 40 ms apart. 93 573 parameters with the attention head, 1.02 GMAC a window.
     """
+
+    architecture = "tfcnn"
 
     def __init__(self, config: TFCNNConfig | None = None) -> None:
         """Build front end, trunk and head from the config."""
@@ -75,13 +65,16 @@ class TFCNN(nn.Module):
         )
         self.head = HEADS[c.head](w5, c.classes)
 
-    def features(self, spectrogram: Tensor) -> Tensor:
+    def maps(self, spectrogram: Tensor) -> Tensor:
         """Companded spectrogram (B, 1, 400, 200) to the last map (B, 80, 99, 49)."""
         first = torch.cat([self.frequency(spectrogram), self.time(spectrogram)], dim=1)
-        maps: Tensor = self.trunk(first)
-        return maps
+        last: Tensor = self.trunk(first)
+        return last
 
-    def forward(self, waveform: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Scores and attention for a batch of windows."""
-        outputs: tuple[Tensor, Tensor | None] = self.head(self.features(self.frontend(waveform)))
-        return outputs
+    def classify(self, features: Tensor, tokens: Tensor | None = None) -> Scores:
+        """Scores and attention from companded spectrograms (B, 1, 400, 200)."""
+        return Scores(*self.head(self.maps(features)))
+
+    def embed(self, features: Tensor, tokens: Tensor | None = None) -> Tensor:
+        """Mean of the last map (B, 80)."""
+        return self.maps(features).mean(dim=(2, 3))

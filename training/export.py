@@ -94,6 +94,8 @@ def export(recipe: Recipe, data: Path, weights: Path, out: Path, command: str) -
         architecture="tfcnn",
         paper=recipe.paper,
         labels=recipe.labels,
+        dimensions=[],
+        inputs=list(network.inputs),
         sample_rate=frontend.sample_rate,
         window_samples=frontend.window_samples,
         config=recipe.model.to_dict(),

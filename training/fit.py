@@ -160,7 +160,7 @@ class Fitter:
                 pictures = mask_spectrogram(frontend(windows), self.recipe.augment, self.rng)
             pictures = pictures.contiguous(memory_format=torch.channels_last)
             with torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
-                logits, _ = self.network.head(self.network.features(pictures))
+                logits = self.network.classify(pictures).logits
             loss = loss_of(logits.float(), targets)
             self.optimiser.zero_grad(set_to_none=True)
             loss.backward()

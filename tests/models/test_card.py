@@ -43,6 +43,8 @@ def a_card(files: dict[str, str]) -> Card:
         architecture="tfcnn",
         paper="none",
         labels=["angry", "happy", "neutral", "sad"],
+        dimensions=[],
+        inputs=["waveform"],
         sample_rate=16_000,
         window_samples=32_000,
         config={"head": "attention", "widths": [32, 48, 64, 80]},

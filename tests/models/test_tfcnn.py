@@ -44,7 +44,7 @@ def test_every_layer_has_the_specified_shape_and_parameters(lively: Lively) -> N
 def test_every_convolution_is_normalised_and_rectified(lively: Lively) -> None:
     kinds = [type(module).__name__ for module in lively().modules()]
     assert kinds.count("BatchNorm2d") == kinds.count("ReLU") == 6
-    assert lively().features(torch.rand(1, 1, 400, 200)).min() >= 0
+    assert lively().maps(torch.rand(1, 1, 400, 200)).min() >= 0
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_work_grows_with_the_batch(lively: Lively) -> None:
 @pytest.mark.parametrize("head", ["gap", "bilinear", "attention"])
 def test_outputs(lively: Lively, head: str) -> None:
     with torch.inference_mode():
-        logits, attention = lively(head)(torch.zeros(2, 32_000))
+        logits, attention, _ = lively(head)(torch.zeros(2, 32_000))
     assert logits.shape == (2, 4)
     if head == "attention":
         assert attention.shape == (2, 99, 49)

@@ -1,0 +1,25 @@
+"""The networks by name. A recipe and a card say which one they mean with ``architecture``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from models.network import Network
+from models.tfcnn import TFCNN, TFCNNConfig
+
+ARCHITECTURES: dict[str, tuple[type[Any], type[Network]]] = {
+    "tfcnn": (TFCNNConfig, TFCNN),
+}
+
+
+def make_config(architecture: str, values: dict[str, Any]) -> Any:
+    """The config of a network by name. Raises ValueError for an unknown name, TypeError and ValueError for its values."""
+    if architecture not in ARCHITECTURES:
+        raise ValueError(f"architecture {architecture!r} is unknown, this version has {', '.join(ARCHITECTURES)}")
+    return ARCHITECTURES[architecture][0].from_dict(values)
+
+
+def make_network(architecture: str, values: dict[str, Any]) -> Network:
+    """An untrained network by name. Raises what ``make_config`` raises."""
+    config = make_config(architecture, values)
+    return ARCHITECTURES[architecture][1](config)
