@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from models.cnn_bilstm import CNNBiLSTM, CNNBiLSTMConfig
 from models.network import Network
 from models.tfcnn import TFCNN, TFCNNConfig
 
 ARCHITECTURES: dict[str, tuple[type[Any], type[Network]]] = {
     "tfcnn": (TFCNNConfig, TFCNN),
+    "cnn_bilstm": (CNNBiLSTMConfig, CNNBiLSTM),
 }
 
 
