@@ -6,10 +6,11 @@ from typing import Any
 
 from models.cnn_bilstm import CNNBiLSTM, CNNBiLSTMConfig
 from models.network import Network
-from models.tfcnn import TFCNN, TFCNNConfig
+from models.tfcnn import TFCNN, FirstLayer, FirstLayerConfig, TFCNNConfig
 
 ARCHITECTURES: dict[str, tuple[type[Any], type[Network]]] = {
     "tfcnn": (TFCNNConfig, TFCNN),
+    "tfcnn_first_layer": (FirstLayerConfig, FirstLayer),
     "cnn_bilstm": (CNNBiLSTMConfig, CNNBiLSTM),
 }
 

@@ -25,6 +25,8 @@ class TFCNNConfig(Config):
     head: str = "attention"
     classes: int = 4
     first: int = 8  # filters in each of the two parallel first layers
+    frequency_filter: tuple[int, ...] = (10, 2)  # cells of frequency and time: 100 Hz tall
+    time_filter: tuple[int, ...] = (2, 8)  # 80 ms wide
     widths: tuple[int, int, int, int] = (32, 48, 64, 80)
     frontend: CompandedSpectrogramConfig = field(default_factory=CompandedSpectrogramConfig)
 
@@ -32,11 +34,21 @@ class TFCNNConfig(Config):
         """Refuse an unknown head by name."""
         if self.head not in HEADS:
             raise ValueError(f"head {self.head!r} is unknown; choose one of {', '.join(HEADS)}")
+        for shape in (self.frequency_filter, self.time_filter):
+            if len(shape) != 2 or any(size < 2 or size % 2 for size in shape):
+                raise ValueError(f"first filters of {shape} cells; both sizes must be even, so that the two maps match")
 
 
-def convolution(inputs: int, outputs: int, kernel: tuple[int, int], padding: tuple[int, int]) -> nn.Sequential:
+def padding_of(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Padding with which every even filter makes a map one cell smaller both ways."""
+    return (shape[0] - 2) // 2, (shape[1] - 2) // 2
+
+
+def convolution(inputs: int, outputs: int, kernel: tuple[int, ...], padding: tuple[int, int]) -> nn.Sequential:
     """Convolution, batch normalisation, ReLU: the paper's unit everywhere."""
-    return nn.Sequential(nn.Conv2d(inputs, outputs, kernel, padding=padding), nn.BatchNorm2d(outputs), nn.ReLU())
+    height, width = kernel
+    layer = nn.Conv2d(inputs, outputs, (height, width), padding=padding)
+    return nn.Sequential(layer, nn.BatchNorm2d(outputs), nn.ReLU())
 
 
 class TFCNN(Network):
@@ -53,8 +65,8 @@ class TFCNN(Network):
         self.config = c = config or TFCNNConfig()
         w2, w3, w4, w5 = c.widths
         self.frontend = CompandedSpectrogram(c.frontend)
-        self.frequency = convolution(1, c.first, (10, 2), (4, 0))  # 100 Hz tall
-        self.time = convolution(1, c.first, (2, 8), (0, 3))  # 80 ms wide
+        self.frequency = convolution(1, c.first, c.frequency_filter, padding_of(c.frequency_filter))
+        self.time = convolution(1, c.first, c.time_filter, padding_of(c.time_filter))
         self.trunk = nn.Sequential(
             convolution(2 * c.first, w2, (3, 3), (1, 1)),
             nn.MaxPool2d(2),
@@ -78,3 +90,34 @@ class TFCNN(Network):
     def embed(self, features: Tensor, tokens: Tensor | None = None) -> Tensor:
         """Mean of the last map (B, 80)."""
         return self.maps(features).mean(dim=(2, 3))
+
+
+@dataclass(frozen=True)
+class FirstLayerConfig(Config):
+    """One layer of filters of one shape: what the paper compares filter shapes with (section 3.2)."""
+
+    classes: int = 4
+    filters: int = 16
+    shape: tuple[int, ...] = (10, 2)  # cells of frequency and time
+    frontend: CompandedSpectrogramConfig = field(default_factory=CompandedSpectrogramConfig)
+
+
+class FirstLayer(Network):
+    """Waveform (B, 32000) to scores by a single convolution, the mean over its map and one linear layer.
+
+    372 parameters with filters 2×8, 436 with 10×2.
+    """
+
+    architecture = "tfcnn_first_layer"
+
+    def __init__(self, config: FirstLayerConfig | None = None) -> None:
+        """Build the layer and the head."""
+        super().__init__()
+        self.config = c = config or FirstLayerConfig()
+        self.frontend = CompandedSpectrogram(c.frontend)
+        self.layer = convolution(1, c.filters, c.shape, (0, 0))
+        self.head = HEADS["gap"](c.filters, c.classes)
+
+    def classify(self, features: Tensor, tokens: Tensor | None = None) -> Scores:
+        """Scores from companded spectrograms (B, 1, 400, 200)."""
+        return Scores(*self.head(self.layer(features)))
