@@ -10,22 +10,21 @@ from dataclasses import dataclass
 
 import numpy as np
 import soxr
-import torch
-from torch import Tensor
 
+from models.config import Config
 from training.corpora import SAMPLE_RATE, Samples
 
 
-@dataclass(frozen=True, slots=True)
-class AugmentConfig:
+@dataclass(frozen=True)
+class AugmentConfig(Config):
     """How often and how strongly; a recipe's ``[augment]`` table."""
 
     speed: float = 0.12  # tempo and pitch together, up to ± this share
     gain_db: float = 15.0
     tilt: float = 0.5  # spectral tilt of another microphone: first-order filter, coefficient up to ± this
     noise_share: float = 0.4  # share of windows with background sound
-    noise_snr_db: tuple[float, float] = (3.0, 30.0)
-    floor_db: tuple[float, float] = (-95.0, -55.0)  # white noise floor, dBFS
+    noise_snr_db: tuple[float, ...] = (3.0, 30.0)
+    floor_db: tuple[float, ...] = (-95.0, -55.0)  # white noise floor, dBFS
     telephone_share: float = 0.1  # share of windows passed through an 8 kHz line
     frequency_mask: int = 40  # bins
     time_mask: int = 25  # columns
@@ -75,18 +74,3 @@ def augment(window: Samples, noises: list[Samples], config: AugmentConfig, rng: 
     window = window + rng.standard_normal(len(window), dtype=np.float32) * np.float32(floor)
     clipped: Samples = np.clip(window, -1.0, 1.0, dtype=np.float32)
     return clipped
-
-
-def mask_spectrogram(spectrogram: Tensor, config: AugmentConfig, rng: np.random.Generator) -> Tensor:
-    """Blank two frequency bands and one stretch of time in each picture (B, 1, F, T): SpecAugment, Park et al. 2019."""
-    masked = spectrogram.clone()
-    batch, _, bins, columns = masked.shape
-    for row in range(batch):
-        for _ in range(2):
-            width = int(rng.integers(config.frequency_mask + 1))
-            low = int(rng.integers(bins - width + 1))
-            masked[row, :, low : low + width] = 0.0
-        width = int(rng.integers(config.time_mask + 1))
-        low = int(rng.integers(columns - width + 1))
-        masked[row, :, :, low : low + width] = 0.0
-    return torch.as_tensor(masked)

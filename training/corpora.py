@@ -35,6 +35,8 @@ class Clip:
     label: str
     duration_s: float
     fingerprint: str  # equal for equal sound: such clips must stay on one side of a split
+    session: str = ""  # recorded together; empty where the corpus has none
+    intensity: str = ""  # as the corpus calls it: normal and strong, or a level
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,8 @@ def _clip(folder: Path, row: dict[str, str], label: str) -> Clip:
         label=label,
         duration_s=duration_s,
         fingerprint=row.get("content_sha1") or _file_sha1(path),
+        session=row.get("session") or "",
+        intensity=row.get("intensity") or "",
     )
 
 

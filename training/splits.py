@@ -65,3 +65,17 @@ def split_by_speaker(
     if empty:
         raise SplitError(f"no clip for {' and '.join(empty)}; give every side at least one speaker")
     return Split(*(tuple(sides[side]) for side in ("train", "validation", "test")))
+
+
+def refuse_leak(learnt: Iterable[Clip], held: Iterable[Clip]) -> None:
+    """Refuse training sources that share a speaker or a sound with held-out clips.
+
+    An augmented copy carries its source clip, so a copy counts as the sound it was made from. Raises LeakError.
+    """
+    speakers, sounds = {}, {}
+    for clip in held:
+        speakers[clip.speaker], sounds[clip.fingerprint] = clip, clip
+    for clip in learnt:
+        for what, value, others in (("speaker", clip.speaker, speakers), ("sound", clip.fingerprint, sounds)):
+            if value in others:
+                raise LeakError(f"{what} {value} ({clip.path.name}) would be learnt from and is held out")
