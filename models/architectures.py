@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from models.cnn_bilstm import CNNBiLSTM, CNNBiLSTMConfig
+from models.config import Config
 from models.network import Network
 from models.tfcnn import TFCNN, FirstLayer, FirstLayerConfig, TFCNNConfig
 
@@ -24,5 +25,11 @@ def make_config(architecture: str, values: dict[str, Any]) -> Any:
 
 def make_network(architecture: str, values: dict[str, Any]) -> Network:
     """An untrained network by name. Raises what ``make_config`` raises."""
-    config = make_config(architecture, values)
-    return ARCHITECTURES[architecture][1](config)
+    return untrained(architecture, make_config(architecture, values))
+
+
+def untrained(architecture: str, config: Config) -> Network:
+    """An untrained network of a known architecture, for its config."""
+    make: Any = ARCHITECTURES[architecture][1]
+    network: Network = make(config)
+    return network

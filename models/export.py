@@ -50,10 +50,11 @@ def _forget_origin(graph: onnx.GraphProto | onnx.FunctionProto) -> None:
 
 
 def round_to_half(network: nn.Module) -> None:
-    """Round every parameter to the nearest half-precision number, in place: its file is then half as long, and exact."""
+    """Round all weights and statistics to the nearest half-precision numbers, in place: their file is half as long."""
     with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.copy_(parameter.half().float())
+        for value in network.state_dict().values():
+            if value.is_floating_point():
+                value.copy_(value.half().float())
 
 
 def _store_halves(graph: onnx.GraphProto) -> None:

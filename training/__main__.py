@@ -1,4 +1,4 @@
-"""Train, export and measure: ``python -m training fit|export|evaluate``."""
+"""Train, export, measure and report: ``python -m training fit|export|evaluate|baseline|text|verify|report``."""
 
 from __future__ import annotations
 
@@ -15,32 +15,60 @@ import torch
 from models.card import CheckpointError, find, read_card
 from models.checkpoint import load_network
 from models.export import ExportError
-from training.corpora import CorpusError
+from training.baseline import run_baseline
+from training.corpora import CorpusError, verify
 from training.data import load_utterances
+from training.devices import DeviceError, leave, place
 from training.evaluate import figures_by_corpus, score
-from training.export import export
-from training.fit import FitError, fit_recipe, make_split, predictor
-from training.recipe import RecipeError, read_recipe
+from training.experiment import Experiment, choose, folds_of
+from training.export import export, held_out, predictor, trained
+from training.fit import FitError, Interrupted
+from training.recipe import RecipeError, read_recipe, read_task
+from training.records import RecordError
+from training.report import report
 from training.splits import SplitError
+from training.text import run_text
 
 DATA_VARIABLE = "STREAM_SER_DATA"
+RECORDS = Path("docs/results/records")
 
 
 def parser() -> argparse.ArgumentParser:
     """Make the parser of the command line."""
     top = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     commands = top.add_subparsers(dest="command", required=True)
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--recipe", default="tfcnn_attention", help="bundled recipe's name or a .toml file")
-    common.add_argument("--data", type=Path, help=f"folder that holds the corpora (default: ${DATA_VARIABLE})")
-    common.add_argument("--threads", type=int, default=0, help="CPU threads; 0 leaves it to torch")
-    fit = commands.add_parser("fit", parents=[common], help="fit a recipe; goes on where an earlier run stopped")
-    fit.add_argument("--out", type=Path, help="the run's folder (default: runs/RECIPE)")
+    data = argparse.ArgumentParser(add_help=False)
+    data.add_argument("--data", type=Path, help=f"folder that holds the corpora (default: ${DATA_VARIABLE})")
+    data.add_argument("--threads", type=int, default=0, help="CPU threads; 0 leaves it to torch")
+    task = argparse.ArgumentParser(add_help=False)
+    task.add_argument("--protocol", default="pooled4", help="bundled protocol's name or a .toml file")
+    common = argparse.ArgumentParser(add_help=False, parents=[data, task])
+    common.add_argument("--recipe", required=True, help="bundled recipe's name or a .toml file")
+    common.add_argument("--runs", type=Path, default=Path("runs"), help="folder of runs and staged features")
+    folds = argparse.ArgumentParser(add_help=False)
+    folds.add_argument("--folds", default="", help="names of folds, separated by commas; all by default")
+    folds.add_argument("--records", type=Path, default=RECORDS, help=f"where records go (default: {RECORDS})")
+
+    fit = commands.add_parser("fit", parents=[common, folds], help="fit and test folds; goes on where a run stopped")
+    fit.add_argument("--seeds", default="1", help="seeds, separated by commas")
+    fit.add_argument("--device", default="auto", help="auto, cpu or cuda; several processes: start with torchrun")
     make = commands.add_parser("export", parents=[common], help="make a checkpoint with card and ONNX from a run")
-    make.add_argument("--run", type=Path, help="the run's folder (default: runs/RECIPE)")
+    make.add_argument("--fold", default="", help="the fold whose run is exported (default: the protocol's first)")
+    make.add_argument("--seed", type=int, default=1, help="the run's seed")
     make.add_argument("--out", type=Path, required=True, help="the checkpoint's folder; its name becomes the model's")
-    look = commands.add_parser("evaluate", parents=[common], help="measure a checkpoint on the recipe's test speakers")
+    look = commands.add_parser(
+        "evaluate", parents=[data, task], help="measure a checkpoint on a protocol's test speakers"
+    )
     look.add_argument("--model", required=True, help="shipped model's name or a checkpoint's folder")
+    commands.add_parser("baseline", parents=[data, task, folds], help="log-mel statistics and a support vector machine")
+    text = commands.add_parser("text", parents=[data], help="train the text branch on written comments")
+    text.add_argument("--runs", type=Path, default=Path("runs"), help="folder of runs")
+    text.add_argument("--records", type=Path, default=RECORDS, help=f"where the record goes (default: {RECORDS})")
+    check = commands.add_parser("verify", parents=[data], help="hold corpora against the checksums in their manifests")
+    check.add_argument("corpora", nargs="+", help="names of corpora")
+    write = commands.add_parser("report", help="rebuild tables and plots from the stored records")
+    write.add_argument("--records", type=Path, default=RECORDS, help=f"stored records (default: {RECORDS})")
+    write.add_argument("--out", type=Path, default=RECORDS.parent, help=f"where to write (default: {RECORDS.parent})")
     return top
 
 
@@ -52,37 +80,82 @@ def data_folder(given: Path | None) -> Path:
     return folder
 
 
+def _names(text: str) -> list[str]:
+    return [name for name in text.split(",") if name]
+
+
+def _fit(options: argparse.Namespace) -> int:
+    recipe = read_recipe(options.recipe, options.protocol)
+    where = place(options.device, recipe.fit.precision)
+    try:
+        experiment = Experiment(recipe, data_folder(options.data), options.runs, where)
+        folds = choose(experiment.folds, _names(options.folds))
+        seeds = [int(seed) for seed in _names(options.seeds)]
+        for record in experiment.run(folds, seeds, options.records):
+            best = max((line.get("validation_UA", 0.0) for line in record.curve), default=0.0)
+            print(f"{record.recipe} {record.protocol} fold {record.fold} seed {record.seed}: validation UA {best:.4f}")
+    finally:
+        leave()
+    return 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    recipe = read_recipe(options.recipe, options.protocol)
+    experiment = Experiment(recipe, data_folder(options.data), options.runs, place("cpu", "float32"))
+    fold = choose(experiment.folds, _names(options.fold))[0]
+    weights = experiment.folder(fold, options.seed) / "best.safetensors"
+    again = f"python -m training fit --recipe {options.recipe} --protocol {options.protocol} --folds {fold.name}"
+    if not weights.is_file():
+        raise CheckpointError(f"no {weights}", f"fit first: {again}")
+    place_of_it = options.out.name if options.out.is_absolute() else options.out  # a card names no path of a machine
+    command = f"{again} --seeds {options.seed} && python -m training export --recipe {recipe.name} "
+    command += f"--protocol {recipe.task.name} --fold {fold.name} --seed {options.seed} --out {place_of_it}"
+    show(export(recipe, fold, trained(recipe, weights), options.out, command).figures["test"])
+    return 0
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    task, data, folder = read_task(options.protocol), data_folder(options.data), find(options.model)
+    card = read_card(folder)
+    wanted = {side: card.split.get(side) for side in ("validation", "test")}
+    fold = next((fold for fold in folds_of(task, data) if held_out(fold) == wanted), None)
+    if fold is None or list(task.labels) != card.labels:
+        raise RecipeError(f"{card.name} was made on another split than {task.name}'s; give its own with --protocol")
+    network = load_network(folder, card)
+    measured = figures_by_corpus(
+        score(load_utterances(fold.split.test, card.labels), predictor(network)), card.labels, card.temperature
+    )
+    show(measured)
+    same = json.dumps(measured, sort_keys=True) == json.dumps(card.figures["test"], sort_keys=True)
+    print("the card's figures, reproduced" if same else "differs from the card's figures")
+    return 0 if same else 1
+
+
 def run(options: argparse.Namespace) -> int:
-    """Carry out one command and return its exit code: 1 where ``evaluate`` does not find the card's figures."""
-    recipe = read_recipe(options.recipe)
-    data = data_folder(options.data)
-    if options.threads:
+    """Carry out one command and return its exit code: 1 where a check does not find what it should."""
+    if getattr(options, "threads", 0):
         torch.set_num_threads(options.threads)
-    default_run = Path("runs") / recipe.name
     if options.command == "fit":
-        result = fit_recipe(recipe, data, options.out or default_run)
-        print(f"best validation UA {result.best:.4f} after {result.epochs} epochs: {result.weights}")
-    elif options.command == "export":
-        weights = (options.run or default_run) / "best.safetensors"
-        if not weights.is_file():
-            raise CheckpointError(f"no {weights}", f"fit first: python -m training fit --recipe {options.recipe}")
-        place = options.out.name if options.out.is_absolute() else options.out  # a card names no path of a machine
-        command = f"python -m training fit --recipe {recipe.name} && "
-        command += f"python -m training export --recipe {recipe.name} --out {place}"
-        card = export(recipe, data, weights, options.out, command)
-        show(card.figures["test"])
+        return _fit(options)
+    if options.command == "export":
+        return _export(options)
+    if options.command == "evaluate":
+        return _evaluate(options)
+    if options.command == "report":
+        for path in report(options.records, options.out):
+            print(path)
+        return 0
+    data = data_folder(options.data)
+    if options.command == "verify":
+        problems = [problem for name in options.corpora for problem in verify(data / name)]
+        print("\n".join(problems) or f"{', '.join(options.corpora)}: every file is there and unchanged")
+        return 1 if problems else 0
+    if options.command == "text":
+        run_text(data, options.runs, options.records)
     else:
-        folder = find(options.model)
-        card = read_card(folder)
-        if (card.split["validation"], card.split["test"]) != (recipe.validation, recipe.test):
-            raise RecipeError(f"{card.name} was made on another split than {recipe.name}'s; give its own with --recipe")
-        split = make_split(recipe, data)
-        scored = score(load_utterances(split.test, card.labels), predictor(load_network(folder, card)))
-        measured = figures_by_corpus(scored, card.labels, card.temperature)
-        show(measured)
-        same = json.dumps(measured, sort_keys=True) == json.dumps(card.figures["test"], sort_keys=True)
-        print("the card's figures, reproduced" if same else "differs from the card's figures")
-        return 0 if same else 1
+        task = read_task(options.protocol)
+        for record in run_baseline(task, choose(folds_of(task, data), _names(options.folds)), options.records):
+            print(f"{record.recipe} {record.protocol} fold {record.fold}")
     return 0
 
 
@@ -101,11 +174,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; expected failures are one line and exit code 2."""
     try:
         return run(parser().parse_args(arguments))
-    except (CorpusError, RecipeError, SplitError, FitError, CheckpointError, ExportError) as error:
+    except (
+        CorpusError,
+        RecipeError,
+        SplitError,
+        FitError,
+        CheckpointError,
+        ExportError,
+        DeviceError,
+        RecordError,
+    ) as error:
         print(f"training: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("training: interrupted; the same command goes on from the last finished epoch", file=sys.stderr)
+    except (KeyboardInterrupt, Interrupted):
+        print("training: interrupted; the same command goes on from the last finished step", file=sys.stderr)
         return 130
 
 

@@ -55,7 +55,8 @@ def add_background(samples: Samples, noises: list[Samples], config: AugmentConfi
     level, power = float(np.mean(np.square(samples))), float(np.mean(np.square(stretch)))
     if level <= 0.0 or power <= 0.0:
         return samples
-    snr = rng.uniform(*config.noise_snr_db)
+    lowest, highest = config.noise_snr_db
+    snr = rng.uniform(lowest, highest)
     mixed: Samples = (samples + stretch * np.sqrt(level / power * 10.0 ** (-snr / 10.0))).astype(np.float32)
     return mixed
 
@@ -70,7 +71,8 @@ def augment(window: Samples, noises: list[Samples], config: AugmentConfig, rng: 
     window = window * np.float32(10.0 ** (rng.uniform(-config.gain_db, config.gain_db) / 20.0))
     if rng.random() < config.telephone_share:
         window = telephone(window)
-    floor = 10.0 ** (rng.uniform(*config.floor_db) / 20.0)
+    quietest, loudest = config.floor_db
+    floor = 10.0 ** (rng.uniform(quietest, loudest) / 20.0)
     window = window + rng.standard_normal(len(window), dtype=np.float32) * np.float32(floor)
     clipped: Samples = np.clip(window, -1.0, 1.0, dtype=np.float32)
     return clipped

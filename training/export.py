@@ -6,24 +6,32 @@ neither training nor any choice has met.
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
-from models.card import FORMAT, ONNX, WEIGHTS, Card, file_hash, probe, write_card
+from models.architectures import untrained
+from models.card import FORMAT, ONNX, WEIGHTS, Card, file_hash, probe, probe_tokens, write_card
 from models.counting import macs, parameters
-from models.export import export_onnx
-from models.tfcnn import TFCNN
-from training.corpora import FACTS
+from models.export import export_onnx, round_to_half
+from models.network import Network
+from training.corpora import FACTS, Clip, Samples
 from training.data import load_utterances
-from training.evaluate import Scored, figures_by_corpus, fit_temperature, score, selective, softmax
-from training.fit import make_split, predictor
+from training.evaluate import (
+    Probabilities,
+    Scored,
+    figures_by_corpus,
+    fit_temperature,
+    score,
+    selective,
+    softmax,
+)
+from training.protocols import Fold
 from training.recipe import Recipe
 from training.splits import Split
 
@@ -68,57 +76,124 @@ def licence_of(split: Split) -> str:
     return f"no licence chosen; see the licences of the corpora it learnt from: {', '.join(corpora)}"
 
 
-def export(recipe: Recipe, data: Path, weights: Path, out: Path, command: str) -> Card:
-    """Write the checkpoint folder ``out`` from a run's best weights and return its card."""
-    split = make_split(recipe, data)
-    network = TFCNN(recipe.model)
+def predictor(network: Network, batch: int = 16) -> Callable[[Samples], Probabilities]:
+    """Windows to logits with a torch network, for ``training.evaluate.score``; networks that read words get none."""
+
+    @torch.inference_mode()
+    def predict(windows: Samples) -> Probabilities:
+        chunks = [network(torch.from_numpy(windows[i : i + batch])).logits for i in range(0, len(windows), batch)]
+        logits: Probabilities = torch.cat(chunks).double().numpy()
+        return logits
+
+    return predict
+
+
+def probe_of(network: Network, window_samples: int, sample_rate: int) -> tuple[torch.Tensor, ...]:
+    """The fixed inputs (batch of one) on which engines are compared."""
+    waveform = torch.from_numpy(probe(window_samples, sample_rate))[None]
+    if "tokens" not in network.inputs:
+        return (waveform,)
+    return waveform, torch.from_numpy(probe_tokens(network.token_count))[None]
+
+
+def cost_of(network: Network, window_samples: int, sample_rate: int) -> tuple[int, int]:
+    """Parameters, and multiply-accumulates a window as papers count them: without the front end."""
+    example = probe_of(network, window_samples, sample_rate)
+    return parameters(network), macs(network, *example) - macs(network.frontend, example[0])
+
+
+def trained(recipe: Recipe, weights: Path) -> Network:
+    """The recipe's network with a run's weights, in evaluation mode."""
+    network = untrained(recipe.architecture, recipe.model)
     network.load_state_dict(load_file(weights))
-    network.eval()
+    return network.eval()
+
+
+def export(
+    recipe: Recipe,
+    fold: Fold,
+    network: Network,
+    out: Path,
+    command: str,
+    *,
+    extra: dict[str, Path] | None = None,
+    more_figures: dict[str, Any] | None = None,
+) -> Card:
+    """Write the checkpoint folder ``out`` and return its card.
+
+    Weights are rounded to half precision first, so that figures, card and both files are those of the same numbers.
+    ``extra`` files (name to source) lie beside the weights. Raises ExportError when ONNX Runtime computes otherwise.
+    """
+    round_to_half(network)
+    labels = list(recipe.task.labels)
     predict = predictor(network)
-    validation = score(load_utterances(split.validation, recipe.labels), predict)
-    test = score(load_utterances(split.test, recipe.labels), predict)
+
+    def scored(clips: Sequence[Clip]) -> list[Scored]:
+        return score(load_utterances(clips, labels), predict)
+
+    validation, test = scored(fold.split.validation), scored(fold.split.test)
     # Rounded before use, so that the figures are those of the very numbers that the card holds.
     temperature = round(fit_temperature(validation), 4)
     threshold = round(abstention_threshold(validation, temperature), 4)
-
+    figures: dict[str, Any] = {
+        "note": "one run, one seed; on test speakers; UA is the mean recall over classes with at least 10 clips; "
+        "the temperature and the abstention threshold are chosen on validation speakers",
+        "test": figures_by_corpus(test, labels, temperature),
+        "selective_test": selective(test, temperature, threshold),
+        "validation_UA": {k: v["UA"] for k, v in figures_by_corpus(validation, labels, temperature).items()},
+    }
+    if fold.cross:
+        cross = figures_by_corpus(scored(fold.cross), labels, temperature)
+        figures["cross_corpus"] = {name: value for name, value in cross.items() if name != "pooled"}
     out.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(weights, out / WEIGHTS)
-    difference = export_onnx(network, recipe.model.frontend.window_samples, out / ONNX)
-    frontend = recipe.model.frontend
-    signal = probe(frontend.window_samples, frontend.sample_rate)
+    window, rate = 32_000, 16_000
+    halves = {
+        name: value.half() if value.is_floating_point() else value for name, value in network.state_dict().items()
+    }
+    save_file({name: value.contiguous() for name, value in halves.items()}, out / WEIGHTS)
+    figures["onnx_largest_logit_difference"] = export_onnx(network, window, out / ONNX)
+    for name, source in (extra or {}).items():
+        (out / name).write_bytes(source.read_bytes())
     with torch.inference_mode():
-        logits = network(torch.from_numpy(signal)[None])[0][0]
+        logits = network(*probe_of(network, window, rate)).logits[0]
+    own, products = cost_of(network, window, rate)
     card = Card(
         format=FORMAT,
         name=out.name,
-        architecture="tfcnn",
+        architecture=recipe.architecture,
         paper=recipe.paper,
-        labels=recipe.labels,
-        dimensions=[],
+        labels=labels,
+        dimensions=list(getattr(network.config, "dimensions", ())),
         inputs=list(network.inputs),
-        sample_rate=frontend.sample_rate,
-        window_samples=frontend.window_samples,
-        config=recipe.model.to_dict(),
-        parameters=parameters(network),
-        macs=macs(network, torch.from_numpy(signal)[None]) - macs(network.frontend, torch.from_numpy(signal)[None]),
+        sample_rate=rate,
+        window_samples=window,
+        config=network.config.to_dict(),
+        parameters=own,
+        macs=products,
         temperature=temperature,
         abstain_below=threshold,
-        target=recipe.label,
-        licence=licence_of(split),
+        target=recipe.task.label,
+        licence=licence_of(fold.split),
         intended_use=INTENDED_USE,
-        data=describe_data(split, recipe.noise),
-        split={"protocol": recipe.protocol, "validation": recipe.validation, "test": recipe.test},
-        figures={
-            "note": "one run, one seed; on test speakers; UA is the mean recall over classes with at least 10 clips; "
-            "the temperature and the abstention threshold are chosen on validation speakers",
-            "test": figures_by_corpus(test, recipe.labels, temperature),
-            "selective_test": selective(test, temperature, threshold),
-            "validation_UA": {k: v["UA"] for k, v in figures_by_corpus(validation, recipe.labels, temperature).items()},
-            "onnx_largest_logit_difference": difference,
-        },
+        data=describe_data(fold.split, recipe.stage.noise),
+        split={"protocol": recipe.task.about, **held_out(fold)},
+        figures=figures | (more_figures or {}),
         command=command,
         probe_logits=[round(float(value), 6) for value in logits],
-        files={name: file_hash(out / name) for name in (WEIGHTS, ONNX)},
+        files={name: file_hash(out / name) for name in (WEIGHTS, ONNX, *(extra or {}))},
     )
     write_card(out, card)
     return card
+
+
+def held_out(fold: Fold) -> dict[str, dict[str, list[str]]]:
+    """Validation and test speakers by corpus, as a protocol file names them."""
+    return {side: _speakers(getattr(fold.split, side)) for side in ("validation", "test")}
+
+
+def _speakers(clips: Sequence[Clip]) -> dict[str, list[str]]:
+    """Speakers by corpus, as a protocol file names them."""
+    by_corpus: dict[str, set[str]] = {}
+    for clip in clips:
+        by_corpus.setdefault(clip.corpus, set()).add(clip.speaker.removeprefix(f"{clip.corpus}/"))
+    return {corpus: sorted(speakers) for corpus, speakers in sorted(by_corpus.items())}

@@ -1,8 +1,9 @@
-"""Fit a recipe: one loop, resumable after every epoch, the best averaged weights chosen on validation speakers only.
+"""Fit a recipe on one fold: one loop for every network, resumable at any step, the best weights chosen on validation.
 
-A run's folder holds ``state.pt`` (everything needed to go on as if never stopped), ``best.safetensors`` and
-``curve.jsonl``, one line an epoch. All three are replaced atomically, so a kill at any moment loses the running epoch
-at most.
+A run's folder holds ``state.pt`` (everything needed to go on as if never stopped), ``best.safetensors``,
+``curve.jsonl`` (one line an epoch) and ``tensorboard/``. Files are replaced atomically. What a step sees and draws
+depends on the seed and the step alone, and the state is stored as often as that costs little, so a kill at any moment
+loses the running step or the few since the last store, which are then computed again to the same bits.
 """
 
 from __future__ import annotations
@@ -10,71 +11,75 @@ from __future__ import annotations
 import json
 import math
 import os
+import signal
+import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
-from torch import nn
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
+from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from models.frontend import CompandedSpectrogram
-from models.tfcnn import TFCNN
-from training.augment import mask_spectrogram
-from training.corpora import Clip, Samples, load, read_corpora, read_manifest
-from training.data import BalancedSampler, Utterance, batches, load_utterances
-from training.evaluate import Probabilities, figures_by_corpus, score
+from models.architectures import untrained
+from models.network import Network
+from training.corpora import Clip
+from training.data import Batches, label_index
+from training.devices import Placement
+from training.evaluate import Scored, figures_by_corpus, utterance_probabilities
 from training.recipe import Recipe
-from training.splits import Split, split_by_speaker
+from training.splits import LeakError, Split
+from training.stage import Staged
 
-VALIDATION_WINDOWS = 1  # a clip, during fitting; figures in the card use all
 STATISTICS_BATCHES = 12  # that the averaged weights' batch-norm statistics are measured on
-VALIDATION_CLIPS = 90  # a corpus, evenly spaced over its speakers, during fitting
+MEASURED_ROWS = 2048  # training windows that means and deviations of the features are taken from
+STORE_SHARE = 0.03  # of the time may go into storing the state
 
 
 class FitError(Exception):
     """A run that cannot go on; the text says why and what to do."""
 
 
+class Interrupted(KeyboardInterrupt):
+    """Someone asked the run to stop; its state is stored."""
+
+
 @dataclass(frozen=True, slots=True)
 class FitResult:
-    """Where a run left its best weights, and its best validation figure."""
+    """Where a run left its best weights, its best validation figure, and how it went."""
 
     weights: Path
     best: float
+    best_epoch: int
     epochs: int
+    curve: list[dict[str, Any]]
 
 
-def make_split(recipe: Recipe, data: Path) -> Split:
-    """Make the recipe's split of the corpora under ``data``."""
-    return split_by_speaker(read_corpora(data, recipe.corpora), recipe.validation, recipe.test)
+def seed_of(*parts: int) -> int:
+    """One 63-bit seed from several numbers."""
+    return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> 1)
 
 
-def predictor(network: nn.Module, batch: int = 16) -> Callable[[Samples], Probabilities]:
-    """Windows to logits with a torch network, for ``training.evaluate.score``."""
-
-    @torch.inference_mode()
-    def predict(windows: Samples) -> Probabilities:
-        chunks = [network(torch.from_numpy(windows[i : i + batch]))[0] for i in range(0, len(windows), batch)]
-        logits: Probabilities = torch.cat(chunks).double().numpy()
-        return logits
-
-    return predict
-
-
-def _thinned(clips: Sequence[Clip]) -> list[Clip]:
-    """At most VALIDATION_CLIPS of each corpus, evenly spaced, so that a look at validation stays short."""
-    kept: list[Clip] = []
-    for corpus in sorted({clip.corpus for clip in clips}):
-        own = [clip for clip in clips if clip.corpus == corpus]
-        kept += [own[i] for i in np.unique(np.linspace(0, len(own) - 1, VALIDATION_CLIPS).round().astype(int))]
-    return kept
+def score_staged(
+    network: Network, clips: tuple[Clip, ...], staged: Staged, labels: tuple[str, ...], where: Placement
+) -> list[Scored]:
+    """What the network says of every staged window of the clips."""
+    scored = []
+    with torch.inference_mode():
+        for clip in clips:
+            features = torch.from_numpy(staged.rows[staged.rows_of(clip)].astype(np.float32)).to(where.device)
+            logits = network.classify(features).logits.double().cpu().numpy()
+            scored.append(Scored(clip, label_index(clip, labels), logits))
+    return scored
 
 
 def _atomically(path: Path, write: Callable[[Path], Any]) -> None:
@@ -84,146 +89,238 @@ def _atomically(path: Path, write: Callable[[Path], Any]) -> None:
     os.replace(partial, path)
 
 
+@contextmanager
+def _asked_to_stop() -> Iterator[threading.Event]:
+    """An event that SIGTERM and SIGINT set while the block runs; signals reach the main thread only."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+    before = {number: signal.signal(number, lambda *_: asked.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 class Fitter:
     """One training run. The owner calls ``run``; state lives in the run's folder."""
 
-    def __init__(self, recipe: Recipe, split: Split, noises: list[Samples], folder: Path) -> None:
-        """Load the sound, build the network, and go back to the last finished epoch if the folder holds one."""
-        self.recipe, self.folder = recipe, folder
+    def __init__(
+        self,
+        recipe: Recipe,
+        split: Split,
+        train: Staged,
+        held: Staged,
+        folder: Path,
+        *,
+        seed: int,
+        where: Placement,
+        start: Path | None = None,
+    ) -> None:
+        """Build the network, and go back to the last stored step if the folder holds one.
+
+        ``train`` holds augmented rows of the training clips, ``held`` plain rows of the validation clips; ``start`` is the
+        folder of a run whose weights are taken where they fit. Raises FitError when the folder holds another run or a
+        broken one, LeakError where the run at ``start`` met somebody who is held out here.
+        """
+        self.recipe, self.split, self.folder, self.seed, self.where = recipe, split, folder, seed, where
+        self.held = held
         folder.mkdir(parents=True, exist_ok=True)
-        fit = recipe.fit
-        torch.manual_seed(fit.seed)
-        self.rng = np.random.default_rng(fit.seed)
-        self.train = BalancedSampler(load_utterances(split.train, recipe.labels))
-        self.validation: Sequence[Utterance] = load_utterances(_thinned(split.validation), recipe.labels)
-        self.noises = noises
-        self.bfloat16 = bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]
-        self.network = TFCNN(recipe.model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        fit, labels = recipe.fit, recipe.task.labels
+        self.batches = Batches(
+            split, train, labels, recipe.augment, batch=fit.batch // where.world or 1, mixup=fit.mixup
+        )
+        torch.manual_seed(seed)
+        self.network = untrained(recipe.architecture, recipe.model)
+        rows = np.unique(np.concatenate([train.rows_of(clip)[:2] for clip in split.train]))
+        rows = np.random.default_rng(seed).permutation(rows)[:MEASURED_ROWS]
+        self.network.measure(torch.from_numpy(train.rows[np.sort(rows)].astype(np.float32)))
+        if start is not None:
+            self._start_from(start)
+        self.network.to(where.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.spread = where.spread(_Classify(self.network))
         averaging = get_ema_multi_avg_fn(fit.average_decay)  # type: ignore[no-untyped-call]
         self.average = AveragedModel(self.network, multi_avg_fn=averaging)
         self.optimiser = torch.optim.AdamW(self.network.parameters(), fit.learning_rate, weight_decay=fit.weight_decay)
-        self.steps = fit.epochs * (fit.draws // fit.batch)
+        self.a_epoch = fit.draws // fit.batch
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimiser, fit.learning_rate, total_steps=max(self.steps, 2), pct_start=0.2
+            self.optimiser, fit.learning_rate, total_steps=max(fit.epochs * self.a_epoch, 2), pct_start=0.2
         )
-        self.epoch, self.best, self.best_epoch = 0, -1.0, 0
-        self.curve: list[str] = []  # the lines of curve.jsonl
-        short = replace(
-            recipe.model.frontend,
-            columns=fit.short_columns,
-            window_samples=(fit.short_columns - 1) * recipe.model.frontend.hop + recipe.model.frontend.frame,
-        )
-        self.frontends = {True: CompandedSpectrogram(short), False: CompandedSpectrogram(recipe.model.frontend)}
+        self.scaler = torch.amp.GradScaler(where.device.type, enabled=where.precision is torch.float16)
+        self.step, self.best, self.best_epoch = 0, -1.0, 0
+        self.losses: list[float] = []  # of the running epoch
+        self.curve: list[dict[str, Any]] = []  # the lines of curve.jsonl
+        self._parts = ("network", "average", "optimiser", "schedule", "scaler")
+        self._stored_at, self._store_cost = time.monotonic(), 0.0
         if (folder / "state.pt").is_file():
             self._restore()
 
+    @property
+    def epoch(self) -> int:
+        """Whole epochs done."""
+        return self.step // self.a_epoch
+
+    def _start_from(self, folder: Path) -> None:
+        """Take over all weights and statistics of the same name and shape."""
+        try:
+            run = torch.load(folder / "state.pt", weights_only=True)["run"]
+            weights = load_file(folder / "best.safetensors")
+        except (OSError, EOFError, RuntimeError, UnpicklingError, SafetensorError) as error:
+            raise FitError(f"cannot start from {folder}: {error}; fit it first") from error
+        sides = json.loads(run)[2]
+        held = {clip.speaker for clip in (*self.split.validation, *self.split.test)}
+        met = sorted(held & {*sides["train"], *sides["validation"]})
+        if met:
+            raise LeakError(f"the run in {folder} has met {', '.join(met)}, held out here; start from another")
+        own = self.network.state_dict()
+        fits = {name: value for name, value in weights.items() if name in own and own[name].shape == value.shape}
+        self.network.load_state_dict(own | fits)
+
     def _restore(self) -> None:
         try:
-            state = torch.load(self.folder / "state.pt", weights_only=True)
-            curve = (self.folder / "curve.jsonl").read_text(encoding="utf-8")
+            state = torch.load(self.folder / "state.pt", weights_only=True, map_location=self.where.device)
         except (OSError, EOFError, RuntimeError, UnpicklingError) as error:
             reason = str(error).partition("\n")[0]
             raise FitError(f"cannot go on in {self.folder}: {reason}; give an empty folder with --out") from error
-        if state["recipe"] != self._fingerprint():
+        if state.get("run") != self._fingerprint():
             raise FitError(f"{self.folder} holds a run of another recipe; give an empty folder with --out")
-        for name in ("network", "average", "optimiser", "schedule"):
+        for name in self._parts:
             getattr(self, name).load_state_dict(state[name])
-        torch.set_rng_state(state["torch_rng"])
-        self.rng.bit_generator.state = json.loads(state["numpy_rng"])
-        self.epoch, self.best, self.best_epoch = state["epoch"], state["best"], state["best_epoch"]
-        # A kill between curve and state leaves the line of an epoch that is about to be run again.
-        self.curve = curve.splitlines()[: self.epoch]
+        self.step, self.best, self.best_epoch = state["step"], state["best"], state["best_epoch"]
+        self.losses, self.curve = state["losses"], json.loads(state["curve"])
 
     def _fingerprint(self) -> str:
-        return json.dumps(asdict(self.recipe), sort_keys=True)
+        sides = {
+            side: sorted({c.speaker for c in getattr(self.split, side)}) for side in ("train", "validation", "test")
+        }
+        return json.dumps([asdict(self.recipe), self.seed, sides], sort_keys=True)
 
     def _store(self) -> None:
-        state = {name: getattr(self, name).state_dict() for name in ("network", "average", "optimiser", "schedule")}
-        state |= {"epoch": self.epoch, "best": self.best, "best_epoch": self.best_epoch, "recipe": self._fingerprint()}
-        state |= {"torch_rng": torch.get_rng_state(), "numpy_rng": json.dumps(self.rng.bit_generator.state)}
+        if not self.where.chief:
+            return
+        began = time.monotonic()
+        state: dict[str, Any] = {name: getattr(self, name).state_dict() for name in self._parts}
+        state |= {"step": self.step, "best": self.best, "best_epoch": self.best_epoch, "run": self._fingerprint()}
+        state |= {"losses": self.losses, "curve": json.dumps(self.curve)}
         _atomically(self.folder / "state.pt", lambda path: torch.save(state, path))
+        self._stored_at = time.monotonic()
+        self._store_cost = self._stored_at - began
 
-    def _train_epoch(self) -> float:
+    def _due(self) -> bool:
+        """Whether storing now keeps its share of the time small."""
+        return time.monotonic() - self._stored_at > self._store_cost / STORE_SHARE
+
+    def _train_step(self) -> float:
         fit = self.recipe.fit
-        frontend = self.frontends[self.epoch < fit.short_epochs]
-        loss_of = nn.CrossEntropyLoss(label_smoothing=fit.label_smoothing)
+        columns = fit.short_columns if self.epoch < fit.short_epochs else None
+        features, targets = self.batches.at(self.step, self.seed, self.where.rank, columns)
+        features, targets = features.to(self.where.device), targets.to(self.where.device)
+        if features.ndim == 4:
+            features = features.contiguous(memory_format=torch.channels_last)
+        torch.manual_seed(seed_of(self.seed, self.step, self.where.rank))  # dropout
         self.network.train()
-        stream = batches(
-            self.train, self.noises, self.recipe.augment, self.rng,
-            draws=fit.draws, batch=fit.batch, length=frontend.config.window_samples,
-        )  # fmt: skip
-        losses = []
-        title = f"epoch {self.epoch + 1}/{fit.epochs}"
-        progress = tqdm(stream, total=fit.draws // fit.batch, desc=title, mininterval=5.0)
-        for windows, targets in progress:
-            with torch.no_grad():
-                pictures = mask_spectrogram(frontend(windows), self.recipe.augment, self.rng)
-            pictures = pictures.contiguous(memory_format=torch.channels_last)
-            with torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
-                logits = self.network.classify(pictures).logits
-            loss = loss_of(logits.float(), targets)
-            self.optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            norm = nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
-            # Looked at before the step: afterwards the weights would be lost, and the last step of an epoch stored so.
-            if not (math.isfinite(loss.item()) and math.isfinite(norm.item())):
-                what = f"loss {loss.item()} with gradient norm {norm.item()} in epoch {self.epoch + 1}"
-                raise FitError(f"{what}; lower learning_rate and fit into an empty folder (--out)")
-            self.optimiser.step()
-            self.schedule.step()
-            self.average.update_parameters(self.network)
-            losses.append(loss.item())
-            progress.set_postfix(loss=f"{np.mean(losses[-20:]):.3f}")
-        return float(np.mean(losses))
+        with self.where.autocast():
+            logits = self.spread(features)
+        loss = nn.functional.cross_entropy(logits.float(), targets, label_smoothing=fit.label_smoothing)
+        self.optimiser.zero_grad(set_to_none=True)
+        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        self.scaler.unscale_(self.optimiser)
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
+        # Looked at before the step: afterwards the weights would be lost, and the last step of an epoch stored so.
+        # Half precision overflows now and then by design: its scaler then skips the step and lowers the scale.
+        if not math.isfinite(loss.item()) or not (self.scaler.is_enabled() or math.isfinite(norm.item())):
+            what = f"loss {loss.item()} with gradient norm {norm.item()} in epoch {self.epoch + 1}"
+            raise FitError(f"{what}; lower learning_rate and fit into an empty folder (--out)")
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
+        self.schedule.step()
+        self.average.update_parameters(self.network)
+        return loss.item()
 
-    def _validate(self) -> dict[str, dict[str, Any]]:
+    def _statistics(self) -> Iterator[Tensor]:
+        for number in range(STATISTICS_BATCHES):
+            yield self.batches.at(number, seed_of(self.seed, 1))[0].to(self.where.device)
+
+    def _look(self) -> dict[str, Any]:
+        """The averaged weights on validation speakers."""
         # Levels differ so much between windows that neither running nor averaged statistics fit the averaged weights;
         # they are measured afresh, on the same windows every time so that a resumed run stays the same run.
-        fit = self.recipe.fit
-        stream = batches(
-            self.train, self.noises, self.recipe.augment, np.random.default_rng(fit.seed),
-            draws=STATISTICS_BATCHES * fit.batch, batch=fit.batch, length=self.recipe.model.frontend.window_samples,
-        )  # fmt: skip
+        average: Network = self.average.module  # type: ignore[assignment]
         with torch.no_grad():
-            update_bn((windows for windows, _ in stream), self.average.module)
-        self.average.eval()
-        scored = score(self.validation, predictor(self.average.module), most_windows=VALIDATION_WINDOWS)
-        return figures_by_corpus(scored, self.recipe.labels)
+            update_bn(self._statistics(), _Classify(average))
+        average.eval()
+        scored = score_staged(average, self.split.validation, self.held, self.recipe.task.labels, self.where)
+        results = figures_by_corpus(scored, list(self.recipe.task.labels))
+        own = [value["UA"] for name, value in results.items() if name != "pooled"]
+        truth = np.array([item.label for item in scored])
+        likelihood = np.log(utterance_probabilities(scored)[np.arange(len(truth)), truth] + 1e-9)
+        # Every corpus counts the same, or the largest one would choose the weights.
+        line = {"validation_UA": round(float(np.mean(own)), 4), "validation_NLL": round(-float(likelihood.mean()), 4)}
+        return line | {name: value["UA"] for name, value in results.items()}
 
-    def run(self) -> FitResult:
-        """Train the remaining epochs. Raises FitError when the loss or its gradient stops being a number."""
+    def _end_epoch(self, writer: SummaryWriter, began: float) -> None:
         fit = self.recipe.fit
-        while self.epoch < fit.epochs and self.epoch - self.best_epoch < fit.patience:
-            began = time.monotonic()
-            loss = self._train_epoch()
-            results = self._validate()
-            self.epoch += 1
-            # Every corpus counts the same, or the largest one would choose the weights.
-            figure = float(np.mean([value["UA"] for name, value in results.items() if name != "pooled"]))
+        line: dict[str, Any] = {"epoch": self.epoch, "loss": round(float(np.mean(self.losses)), 4)}
+        self.losses = []
+        if self.epoch % fit.look_every == 0 or self.epoch == fit.epochs:
+            if self.where.chief:
+                line |= self._look()
+            figure = self.where.agree(line.get("validation_UA", 0.0))
             if figure > self.best:
                 self.best, self.best_epoch = figure, self.epoch
-                _atomically(self.folder / "best.safetensors", lambda path: save_file(self._weights(), path))
-            line = {"epoch": self.epoch, "loss": round(loss, 4), "validation_UA": round(figure, 4)}
-            line |= {name: value["UA"] for name, value in results.items()}
-            line["seconds"] = round(time.monotonic() - began, 1)
-            self.curve.append(json.dumps(line))
-            _atomically(self.folder / "curve.jsonl", self._write_curve)
+                if self.where.chief:
+                    _atomically(self.folder / "best.safetensors", lambda path: save_file(self._weights(), path))
+        line["seconds"] = round(time.monotonic() - began, 1)
+        self.curve.append(line)
+        if self.where.chief:
+            text = "\n".join(json.dumps(item) for item in self.curve) + "\n"
+            _atomically(self.folder / "curve.jsonl", lambda path: path.write_text(text, encoding="utf-8"))
+            for name in ("loss", "validation_UA", "validation_NLL"):
+                if name in line:
+                    writer.add_scalar(name, line[name], self.epoch)
             tqdm.write(json.dumps(line))
-            self._store()
-        return FitResult(self.folder / "best.safetensors", self.best, self.epoch)
+        self._store()
 
-    def _write_curve(self, path: Path) -> None:
-        path.write_text("\n".join(self.curve) + "\n", encoding="utf-8")
+    def run(self) -> FitResult:
+        """Train the remaining steps.
 
-    def _weights(self) -> dict[str, torch.Tensor]:
-        return {name: value.detach().contiguous() for name, value in self.average.module.state_dict().items()}
+        Raises FitError when the loss or its gradient stops being a number, Interrupted after SIGTERM or SIGINT.
+        """
+        fit = self.recipe.fit
+        writer = (
+            SummaryWriter(str(self.folder / "tensorboard"), purge_step=self.epoch + 1) if self.where.chief else None
+        )
+        with _asked_to_stop() as asked:
+            while self.epoch < fit.epochs and self.epoch - self.best_epoch < fit.patience * fit.look_every:
+                began, first = time.monotonic(), self.step % self.a_epoch
+                title = f"epoch {self.epoch + 1}/{fit.epochs}"
+                quiet = not self.where.chief
+                bar = tqdm(range(first, self.a_epoch), desc=title, mininterval=5.0, disable=quiet, leave=False)
+                for place in bar:
+                    self.losses.append(self._train_step())
+                    self.step += 1
+                    if place + 1 == self.a_epoch:
+                        self._end_epoch(writer, began)  # type: ignore[arg-type]
+                    elif asked.is_set() or self._due():
+                        self._store()
+                    if asked.is_set():
+                        raise Interrupted
+        if writer is not None:
+            writer.close()
+        return FitResult(self.folder / "best.safetensors", self.best, self.best_epoch, self.epoch, self.curve)
+
+    def _weights(self) -> dict[str, Tensor]:
+        return {name: value.detach().cpu().contiguous() for name, value in self.average.module.state_dict().items()}
 
 
-def load_noises(recipe: Recipe, data: Path) -> list[Samples]:
-    """Background sounds of the recipe's noise corpus; none when it names none."""
-    return [load(clip) for clip in read_manifest(data / recipe.noise, "sentence")] if recipe.noise else []
+class _Classify(nn.Module):
+    """The trained part of a network as a module, for the wrappers that call ``forward``."""
 
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
 
-def fit_recipe(recipe: Recipe, data: Path, folder: Path) -> FitResult:
-    """Fit a recipe on the corpora under ``data`` into ``folder``, going on where an earlier run stopped."""
-    return Fitter(recipe, make_split(recipe, data), load_noises(recipe, data), folder).run()
+    def forward(self, features: Tensor) -> Tensor:
+        return self.network.classify(features).logits

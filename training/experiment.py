@@ -1,0 +1,197 @@
+"""Run a recipe over the folds of its protocol: stage once, fit each fold, test it, and store a record of each."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from models.architectures import untrained
+from models.card import SAMPLE_RATE
+from training.corpora import CorpusError, Samples, load, read_corpora, read_manifest
+from training.devices import Placement
+from training.evaluate import Scored, figures_by_corpus, fit_temperature, utterance_probabilities
+from training.export import cost_of, trained
+from training.fit import FitResult, Fitter, score_staged
+from training.protocols import Fold, make_folds
+from training.recipe import Recipe, Task
+from training.records import Record, file_name, utterance_row, write_record
+from training.stage import Staged, Stager
+
+WINDOW = 32_000  # samples
+
+
+def folds_of(task: Task, data: Path) -> list[Fold]:
+    """All folds of a task's protocol, of the corpora under ``data``. Raises CorpusError and SplitError."""
+    corpora = list(dict.fromkeys([*task.corpora, *task.protocol.cross]))
+    return make_folds(task.protocol, read_corpora(data, corpora, task.label_column), data)
+
+
+def choose(folds: Sequence[Fold], names: Iterable[str]) -> list[Fold]:
+    """The folds with these names, or all of them where none is named. Raises CorpusError for an unknown one."""
+    wanted = list(names)
+    there = {fold.name: fold for fold in folds}
+    unknown = [name for name in wanted if name not in there]
+    if unknown:
+        raise CorpusError(f"no fold {', '.join(unknown)}; there are {', '.join(there)}")
+    return [there[name] for name in wanted] or list(folds)
+
+
+def load_noises(recipe: Recipe, data: Path) -> list[Samples]:
+    """Background sounds of the recipe's noise corpus; none when it names none."""
+    if not recipe.stage.noise:
+        return []
+    return [load(clip) for clip in read_manifest(data / recipe.stage.noise, "sentence")]
+
+
+def hardware() -> str:
+    """The processor or accelerator that figures of cost belong to."""
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    model = platform.processor() or platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        model = next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        pass
+    return f"{model}, {torch.get_num_threads()} of {os.cpu_count()} threads"
+
+
+def described(task: Task, fold: Fold) -> dict[str, Any]:
+    """The fields of a record that a protocol and its fold decide, and the machine's."""
+    sides = {
+        side: {"clips": len(clips), "speakers": sorted({clip.speaker for clip in clips})}
+        for side, clips in (
+            ("train", fold.split.train),
+            ("validation", fold.split.validation),
+            ("test", fold.split.test),
+        )
+    }
+    return {
+        "protocol": task.name,
+        "about": task.about,
+        "target": task.label,
+        "labels": list(task.labels),
+        "sides": sides,
+        "hardware": hardware(),
+        "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
+    }
+
+
+def rows(scored: Sequence[Scored], temperature: float, *, cross: bool = False) -> list[list[Any]]:
+    """Rows of a record: each utterance's mean probabilities over its windows."""
+    if not scored:
+        return []
+    return [
+        utterance_row(item.clip.speaker, item.clip.sex, item.label, ("cross:" if cross else "") + item.clip.corpus, p)
+        for item, p in zip(scored, utterance_probabilities(scored, temperature), strict=True)
+    ]
+
+
+def window_figures(scored: Sequence[Scored], temperature: float, labels: Sequence[str]) -> dict[str, dict[str, float]]:
+    """UA and ECE over single windows, by corpus."""
+    found = figures_by_corpus(scored, list(labels), temperature) if scored else {}
+    return {
+        name: {"UA": value["UA_windows"], "ECE": value["ECE_windows"]}
+        for name, value in found.items()
+        if name != "pooled"
+    }
+
+
+class Experiment:
+    """One recipe on one protocol. Staged features are shared by all folds and seeds."""
+
+    def __init__(self, recipe: Recipe, data: Path, runs: Path, where: Placement) -> None:
+        """Make the folds. Raises CorpusError and SplitError."""
+        self.recipe, self.data, self.runs, self.where = recipe, data, runs, where
+        self.folds = folds_of(recipe.task, data)
+        self._staged: tuple[Staged, Staged] | None = None
+
+    def folder(self, fold: Fold, seed: int) -> Path:
+        """Where the run of one fold and seed lives."""
+        return self.runs / f"{self.recipe.name}__{self.recipe.task.name}__{fold.name}__s{seed}"
+
+    def staged(self) -> tuple[Staged, Staged]:
+        """Augmented rows of every clip that trains in some fold, and plain rows of every clip."""
+        if self._staged is None:
+            first = self.folds[0]
+            clips = [*first.split.train, *first.split.validation, *first.split.test]
+            training = {clip.fingerprint for fold in self.folds for clip in fold.split.train}
+            network = untrained(self.recipe.architecture, self.recipe.model)
+            stager = Stager(network.frontend, self.runs / "staged", self.recipe.stage, self.recipe.augment)
+            learnt = [clip for clip in clips if clip.fingerprint in training]
+            self._staged = (
+                stager.stage(learnt, load_noises(self.recipe, self.data), training=True),
+                stager.stage([*clips, *first.cross], [], training=False),
+            )
+        return self._staged
+
+    def fit(self, fold: Fold, seed: int) -> FitResult:
+        """Fit one fold, going on where an earlier run stopped. Raises FitError and Interrupted."""
+        train, held = self.staged()
+        folder, start = self.folder(fold, seed), self._start()
+        return Fitter(self.recipe, fold.split, train, held, folder, seed=seed, where=self.where, start=start).run()
+
+    def _start(self) -> Path | None:
+        """Folder of the run that the recipe starts from."""
+        if not self.recipe.start:
+            return None
+        recipe, _, protocol = self.recipe.start.partition(":")
+        folder = self.runs / f"{recipe}__{protocol}__holdout__s1"
+        if not (folder / "best.safetensors").is_file():
+            command = f"python -m training fit --recipe {recipe} --protocol {protocol}"
+            raise FitError(f"{self.recipe.name} starts from a run that is not in {folder}; make it with: {command}")
+        return folder
+
+    def record(self, fold: Fold, seed: int, result: FitResult, seconds: float) -> Record:
+        """Measure the fold's best weights on its test side, and on the corpora that nobody trained on."""
+        _, held = self.staged()
+        network = trained(self.recipe, result.weights).to(self.where.device)
+        labels = self.recipe.task.labels
+        chosen, test, cross = (
+            score_staged(network, clips, held, labels, self.where)
+            for clips in (fold.split.validation, fold.split.test, fold.cross)
+        )
+        temperature = round(fit_temperature(chosen), 4)
+        task = self.recipe.task
+        command = f"python -m training fit --recipe {self.recipe.name} --protocol {task.name}"
+        parameters, macs = cost_of(network.cpu(), WINDOW, SAMPLE_RATE)
+        return Record(
+            recipe=self.recipe.name,
+            architecture=self.recipe.architecture,
+            variant=self.recipe.variant,
+            paper=self.recipe.paper,
+            fold=fold.name,
+            seed=seed,
+            **described(task, fold),
+            parameters=parameters,
+            macs=macs,
+            temperature=temperature,
+            utterances=[*rows(test, temperature), *rows(cross, temperature, cross=True)],
+            windows=window_figures(test, temperature, labels)
+            | {f"cross:{name}": value for name, value in window_figures(cross, temperature, labels).items()},
+            curve=result.curve,
+            best_epoch=result.best_epoch,
+            seconds=round(seconds, 1),
+            deviations=self.recipe.deviations,
+            command=f"{command} --folds {fold.name} --seeds {seed}",
+        )
+
+    def run(self, folds: Sequence[Fold], seeds: Sequence[int], records: Path) -> Iterable[Record]:
+        """Fit and measure each fold and seed in turn; what has its record already is passed over."""
+        for seed in seeds:
+            for fold in folds:
+                if (records / file_name(self.recipe.name, self.recipe.task.name, fold.name, seed)).is_file():
+                    continue
+                began = time.monotonic()
+                result = self.fit(fold, seed)
+                if self.where.chief:
+                    record = self.record(fold, seed, result, time.monotonic() - began)
+                    write_record(records, record)
+                    yield record
