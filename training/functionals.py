@@ -93,7 +93,7 @@ def descriptors(samples: Samples) -> tuple[Track, Track, Track]:
 
 
 def statistics(table: Track) -> Vector:
-    """Mean, deviation, percentiles, ranges, skewness, kurtosis and slope of every column; 13 values a column."""
+    """Mean, deviation, percentiles, ranges, skewness, kurtosis and slope of every column; 14 values a column."""
     mean, deviation = table.mean(axis=0), table.std(axis=0) + 1e-9
     marks = np.percentile(table, PERCENTILES, axis=0)
     unit = (table - mean) / deviation
