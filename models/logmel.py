@@ -35,8 +35,9 @@ class LogMelConfig(Config):
 
     def __post_init__(self) -> None:
         """Refuse what cannot be computed."""
-        if self.window_samples % self.hop or self.frame % self.hop:
-            raise ValueError(f"window {self.window_samples} and frame {self.frame} must be multiples of hop {self.hop}")
+        if self.window_samples % self.hop or 2 * self.frame % self.hop:
+            what = f"window {self.window_samples} and frame {self.frame}"
+            raise ValueError(f"{what} must be multiples of hop {self.hop}, the frame of half of it at least")
         if not 0.5 <= self.warp <= 2.0 or self.mels < 1:
             raise ValueError(f"warp {self.warp} must lie in 0.5–2 and mels {self.mels} be positive")
 

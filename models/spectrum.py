@@ -30,11 +30,12 @@ class Spectrum(nn.Module):
         Raises ValueError for a geometry that the block-wise framing cannot express.
         """
         super().__init__()
-        if frame % hop or frame % 2:
-            raise ValueError(f"frame {frame} must be even and a multiple of hop {hop}")
+        if 2 * frame % hop or frame % 2:
+            raise ValueError(f"frame {frame} must be even and a multiple of half of hop {hop}")
         if bins > dft // 2 + 1 or frame > dft:
             raise ValueError(f"bins {bins} and frame {frame} do not fit a DFT of {dft}")
         self.frame, self.hop = frame, hop
+        self.block = math.gcd(frame, hop)  # the hop or half of it
         half = frame // 2
         offset = np.arange(half + 1, dtype=np.float64)  # distance from the frame's middle
         window = mean + (1.0 - mean) * np.cos(math.pi * offset / half)  # read outwards from its middle
@@ -45,9 +46,10 @@ class Spectrum(nn.Module):
 
     def forward(self, waveform: Tensor) -> tuple[Tensor, Tensor]:
         """Both parts of every whole frame. N must be a multiple of the hop."""
-        blocks = waveform.reshape(waveform.shape[0], -1, self.hop)
-        count = blocks.shape[1] - self.frame // self.hop + 1
-        frames = torch.cat([blocks[:, i : i + count] for i in range(self.frame // self.hop)], dim=2)
+        blocks = waveform.reshape(waveform.shape[0], -1, self.block)
+        step, each = self.hop // self.block, self.frame // self.block
+        last = blocks.shape[1] - each  # where the last frame may begin
+        frames = torch.cat([blocks[:, i : i + last + 1 : step] for i in range(each)], dim=2)
         half = self.frame // 2
         first, left, middle = frames[..., :1], frames[..., 1:half].flip(-1), frames[..., half : half + 1]
         right = frames[..., half + 1 :]

@@ -15,12 +15,11 @@ import torch
 from models.card import CheckpointError, find, read_card
 from models.checkpoint import load_network
 from models.export import ExportError
-from training.baseline import run_baseline
 from training.corpora import CorpusError, verify
 from training.data import load_utterances
 from training.devices import DeviceError, leave, place
 from training.evaluate import figures_by_corpus, score
-from training.experiment import Experiment, choose, folds_of
+from training.experiment import Experiment, choose, folds_of, run_baseline
 from training.export import export, held_out, predictor, trained
 from training.fit import FitError, Interrupted
 from training.recipe import RecipeError, read_recipe, read_task
