@@ -19,7 +19,7 @@ from training.corpora import CorpusError, Samples, load, read_corpora, read_mani
 from training.devices import Placement
 from training.evaluate import Scored, figures_by_corpus, fit_temperature, utterance_probabilities
 from training.export import cost_of, trained
-from training.fit import FitResult, Fitter, score_staged
+from training.fit import FitError, Fitter, FitResult, score_staged
 from training.protocols import Fold, make_folds
 from training.recipe import Recipe, Task
 from training.records import Record, file_name, utterance_row, write_record
