@@ -6,6 +6,7 @@ from typing import Any
 
 from models.cnn_bilstm import CNNBiLSTM, CNNBiLSTMConfig
 from models.config import Config
+from models.mscnn import MSCNN, MSCNNConfig
 from models.network import Network
 from models.tfcnn import TFCNN, FirstLayer, FirstLayerConfig, TFCNNConfig
 
@@ -13,6 +14,7 @@ ARCHITECTURES: dict[str, tuple[type[Any], type[Network]]] = {
     "tfcnn": (TFCNNConfig, TFCNN),
     "tfcnn_first_layer": (FirstLayerConfig, FirstLayer),
     "cnn_bilstm": (CNNBiLSTMConfig, CNNBiLSTM),
+    "mscnn": (MSCNNConfig, MSCNN),
 }
 
 
