@@ -26,10 +26,7 @@ class CorpusError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """One utterance and what is known of it. ``speaker`` is unique over all corpora.
-
-    An augmented copy of a clip is the clip's own: it goes by the clip's ``speaker`` and ``fingerprint``.
-    """
+    """One utterance and what is known of it. ``speaker`` is unique over all corpora."""
 
     corpus: str
     path: Path
@@ -38,10 +35,6 @@ class Clip:
     label: str
     duration_s: float
     fingerprint: str  # equal for equal sound: such clips must stay on one side of a split
-    session: str = ""  # of recording, where the corpus has any
-    intensity: str = ""  # as the corpus writes it
-    transcript: str = ""
-    dimensions: tuple[float, float, float] | None = None  # activation, valence, dominance, each in [-1, 1]
     session: str = ""  # recorded together; empty where the corpus has none
     intensity: str = ""  # as the corpus calls it: normal and strong, or a level
 

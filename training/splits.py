@@ -19,26 +19,6 @@ class LeakError(SplitError):
     """A speaker or a sound stands on two sides of a split."""
 
 
-def _refuse_shared(sides: Mapping[str, Iterable[Clip]]) -> None:
-    """Raise LeakError, naming what leaks, if any speaker or sound is on two sides."""
-    homes: dict[str, dict[str, str]] = {"speaker": {}, "fingerprint": {}}
-    for side, clips in sides.items():
-        for clip in clips:
-            for what, seen in homes.items():
-                value = getattr(clip, what)
-                if seen.setdefault(value, side) != side:
-                    raise LeakError(f"{what} {value} ({clip.path.name}) is in both {seen[value]} and {side}")
-
-
-def refuse_leak(train_sources: Iterable[Clip], other_sources: Iterable[Clip]) -> None:
-    """Refuse to learn from rows whose source clips share a speaker or a sound with those of held-out rows.
-
-    Rows staged from a clip, augmented or not, are checked as that clip: give the source of every row (repeats are
-    fine). Raises LeakError.
-    """
-    _refuse_shared({"training rows": train_sources, "held-out rows": other_sources})
-
-
 @dataclass(frozen=True, slots=True)
 class Split:
     """Three sides of one protocol. Making one raises LeakError if any speaker or sound is on two of them."""
@@ -49,7 +29,14 @@ class Split:
 
     def __post_init__(self) -> None:
         """Refuse a leak, naming what leaks."""
-        _refuse_shared({"train": self.train, "validation": self.validation, "test": self.test})
+        sides = {"train": self.train, "validation": self.validation, "test": self.test}
+        for what in ("speaker", "fingerprint"):
+            seen: dict[str, str] = {}
+            for side, clips in sides.items():
+                for clip in clips:
+                    value = getattr(clip, what)
+                    if seen.setdefault(value, side) != side:
+                        raise LeakError(f"{what} {value} ({clip.path.name}) is in both {seen[value]} and {side}")
 
 
 def split_by_speaker(
