@@ -103,7 +103,9 @@ class LogMel(nn.Module):
         """Log-mel picture."""
         real, imaginary = self.spectrum(waveform)
         mel = (real * real + imaginary * imaginary) @ self.filters
-        return torch.log10(mel + self.config.floor).transpose(1, 2).unsqueeze(1)
+        # log10(mel + floor), written so because ONNX exporters take an addition of 1e-10 for one of nothing and drop it.
+        floor = self.config.floor
+        return (torch.log10(mel / floor + 1.0) + math.log10(floor)).transpose(1, 2).unsqueeze(1)
 
 
 class Standardise(nn.Module):
