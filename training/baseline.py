@@ -68,7 +68,8 @@ class Baseline:
         for setting in settings:
             machine = make_pipeline(StandardScaler(), SVC(class_weight="balanced", **setting)).fit(train, labels)
             scores = self._scores(machine, held)
-            accuracy = unweighted_accuracy(confusion_matrix(held_labels, scores.argmax(axis=1), self.classes))
+            confusion = confusion_matrix(held_labels, scores.argmax(axis=1), self.classes)
+            accuracy = unweighted_accuracy(confusion, confusion.sum(axis=1) > 0)  # one speaker has few clips of a class
             temperature, loss = _temperature(scores, held_labels)
             if (accuracy, -loss) > best:  # few held-out clips tie often; then the surer machine is the better one
                 best, self._machine, self.temperature = (accuracy, -loss), machine, temperature
