@@ -93,7 +93,7 @@ class MSCNNConfig(Config):
 
 
 class MultiScale(nn.Module):
-    """Sequence (B, rows, T) to maps (B, scales · filters, T) by parallel convolutions of several lengths, and ReLU."""
+    """Sequence (B, rows, T) to a map (B, filters, T) for each of several lengths, by parallel convolutions and ReLU."""
 
     def __init__(self, rows: int, filters: int, kernels: Sequence[int]) -> None:
         """Make one convolution a length."""
@@ -101,24 +101,26 @@ class MultiScale(nn.Module):
         self.scales = nn.ModuleList([nn.Conv1d(rows, filters, kernel) for kernel in kernels])
         self.ends = [((kernel - 1) // 2, kernel // 2) for kernel in kernels]  # zeros that keep the length
 
-    def forward(self, sequence: Tensor) -> Tensor:
-        """Maps."""
+    def forward(self, sequence: Tensor, mask: Tensor) -> list[Tensor]:
+        """Maps in float32, zero where the mask (B, 1, T) is."""
         padded = [nn.functional.pad(sequence, ends) for ends in self.ends]
-        maps = [scale(one) for scale, one in zip(self.scales, padded, strict=True)]
-        return torch.relu(torch.cat(maps, dim=1))
+        return [torch.relu(scale(one)).float() * mask for scale, one in zip(self.scales, padded, strict=True)]
 
 
-def statistics(maps: Tensor, mask: Tensor) -> Tensor:
-    """Statistic pooling: maps (B, C, T) ≥ 0 and mask (B, 1, T) of ones and zeros to (B, 3, C) in float32.
+def statistics(maps: Sequence[Tensor], mask: Tensor) -> Tensor:
+    """Statistic pooling: maps (B, C, T) ≥ 0 of every scale and mask (B, 1, T) of ones and zeros to (B, 3, scales · C).
 
-    Maximum, mean and deviation over the positions where the mask is one; zeros where it is so nowhere.
+    Maximum, mean and deviation over the positions where the mask is one; zeros where it is so nowhere. The maps are zero
+    where the mask is. One scale after the other, whose map stays in the cache.
     """
-    maps = maps.float() * mask
-    count = mask.sum(dim=2).clamp(min=1.0)
-    mean = maps.sum(dim=2) / count
-    variance = ((maps - mean.unsqueeze(2)) * mask).square().sum(dim=2) / count
-    deviation = torch.sqrt(variance + VARIANCE_FLOOR) * mask.amax(dim=2)
-    return torch.stack([maps.amax(dim=2), mean, deviation], dim=1)
+    count, anything = mask.sum(dim=2).clamp(min=1.0), mask.amax(dim=2)
+    pooled = []
+    for each in maps:
+        mean = each.sum(dim=2) / count
+        variance = ((each - mean.unsqueeze(2)) * mask).square().sum(dim=2) / count
+        deviation = torch.sqrt(variance + VARIANCE_FLOOR) * anything
+        pooled.append(torch.stack([each.amax(dim=2), mean, deviation], dim=1))
+    return torch.cat(pooled, dim=2)
 
 
 def ask(questions: Tensor, maps: Tensor, mask: Tensor) -> Tensor:
@@ -127,7 +129,6 @@ def ask(questions: Tensor, maps: Tensor, mask: Tensor) -> Tensor:
     Each answer is the mean of the maps' columns, weighted by the softmax of their dot product with the question. Masked
     columns have no weight; where there is no other column, the answer is zero.
     """
-    maps = maps.float()
     similarity = (questions @ maps).masked_fill(mask == 0, -1e9)
     weights = torch.softmax(similarity, dim=2) * mask
     return weights @ maps.transpose(1, 2)
@@ -207,8 +208,7 @@ class MSCNN(Network):
         c = self.config
         cepstra = features[:, :, : c.frontend.rows]
         sounding = (cepstra[:, :, 0] > c.frontend.threshold).float()  # (B, 1, T)
-        maps = self.audio(self.standardise(cepstra).squeeze(1) * sounding)
-        pooled = statistics(maps, sounding)
+        pooled = statistics(self.audio(self.standardise(cepstra).squeeze(1) * sounding, sounding), sounding)
         parts = [pooled.flatten(1)]
         if c.xvector:
             parts.append(self.speaker(features[:, 0, c.frontend.rows :], sounding).float())
@@ -218,10 +218,10 @@ class MSCNN(Network):
         """Words (B, T) and the sound's questions (B, 3, C), if any, to the parts of the fused vector."""
         mask = (tokens != 0).unsqueeze(1).float()
         words = self.vectors[tokens].float().transpose(1, 2) * mask
-        maps = self.text(words)
+        maps = self.text(words, mask)
         parts = [statistics(maps, mask).flatten(1)]
         if questions is not None:
-            parts.append(ask(questions, maps, mask).flatten(1))
+            parts.append(ask(questions, torch.cat(maps, dim=1), mask).flatten(1))
         if self.config.swem:
             # The lowest value stands where there is no word; where there is none at all, zeros do.
             highest = words.masked_fill(mask == 0, -1e4).amax(dim=2) * mask.amax(dim=2)

@@ -23,7 +23,7 @@ EMBEDDING = 512
 CHANNELS = (512, 512, 512, 512, 1500)
 KERNELS = (5, 3, 3, 1, 1)
 DILATIONS = (1, 2, 3, 1, 1)
-VARIANCE_FLOOR = 1e-5
+DEVIATION_FLOOR = 1e-5  # added to every deviation
 STEP = 3  # modules a layer in SpeechBrain's numbering: convolution, activation, normalisation
 LINEAR = f"blocks.{STEP * len(KERNELS) + 1}.w."  # after the pooling, which has no weights
 
@@ -83,7 +83,7 @@ class XVector(nn.Module):
             hidden = layer(hidden)
         mean = (hidden * sounding).sum(dim=2, keepdim=True) / count
         variance = ((hidden - mean) * sounding).square().sum(dim=2, keepdim=True) / (count - 1.0).clamp(min=1.0)
-        pooled = torch.cat([mean, torch.sqrt(variance + VARIANCE_FLOOR)], dim=1).squeeze(2)
+        pooled = torch.cat([mean, torch.sqrt(variance) + DEVIATION_FLOOR], dim=1).squeeze(2)
         embedding: Tensor = self.linear(pooled)
         return embedding
 
