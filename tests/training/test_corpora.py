@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from tests.training.conftest import write_corpus
-from training.corpora import Clip, CorpusError, load, read_corpora, read_manifest
+from training.corpora import FACTS, Clip, CorpusError, load, read_corpora, read_manifest, verify
 
 TONE = (0.2 * np.sin(np.arange(1_600) / 5.0)).astype(np.float32)
 
@@ -111,10 +111,15 @@ def test_an_unreadable_clip(tmp_path: Path) -> None:
             load(clip_of(path))
 
 
-def test_another_rate(tmp_path: Path) -> None:
-    soundfile.write(tmp_path / "a.wav", TONE, 44_100)
-    with pytest.raises(CorpusError, match=r"a\.wav has 44100 Hz; convert the corpus to 16000 Hz first"):
-        load(clip_of(tmp_path / "a.wav"))
+@pytest.mark.parametrize("rate", [8_000, 44_100, 48_000])
+def test_another_rate_is_resampled(tmp_path: Path, rate: int) -> None:
+    at = np.arange(rate // 2)
+    soundfile.write(tmp_path / "a.wav", 0.2 * np.sin(2 * np.pi * 440.0 * at / rate), rate, subtype="FLOAT")
+    samples = load(clip_of(tmp_path / "a.wav"))
+    assert samples.dtype == np.float32
+    assert len(samples) == 8_000
+    expected = 0.2 * np.sin(2 * np.pi * 440.0 * np.arange(8_000) / 16_000)
+    assert np.abs(samples - expected)[400:-400].max() < 1e-3
 
 
 @pytest.mark.parametrize("poison", [np.nan, np.inf, -np.inf])
@@ -130,3 +135,65 @@ def test_no_samples_at_all(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", TONE[:0], 16_000)
     with pytest.raises(CorpusError, match=r"a\.wav holds no sound"):
         load(clip_of(tmp_path / "a.wav"))
+
+
+def test_without_a_label_column_every_clip_is_read(tmp_path: Path) -> None:
+    folder = write_corpus(tmp_path / "mine", [{"file": "a.wav", "speaker": "1", "samples": TONE}])
+    assert [clip.label for clip in read_manifest(folder, "")] == [""]
+
+
+def test_what_a_manifest_says_beyond_the_label(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", TONE, 16_000)
+    folder = manifest(tmp_path, "file,speaker,emotion4,session,intensity,transcript\na.wav,1,sad,two,strong,Oh no\n")
+    (clip,) = read_manifest(folder)
+    assert (clip.session, clip.intensity, clip.transcript, clip.dimensions) == ("two", "strong", "Oh no", None)
+
+
+def test_every_corpus_has_a_licence() -> None:
+    known = {"ravdess", "emodb", "emovo", "nemo", "crema_d", "baved", "kathleen", "esc10", "goemotions", "librispeech"}
+    assert set(FACTS) == known | {"iemocap", "msp_podcast"}
+    assert FACTS["iemocap"].non_commercial
+    assert FACTS["msp_podcast"].non_commercial
+
+
+def signed(folder: Path, *, sums: list[str], seconds: str = "0.1") -> Path:
+    rows = "".join(f"{name}.wav,1,sad,{seconds},{value}\n" for name, value in zip("abcdef", sums, strict=False))
+    return manifest(folder, "file,speaker,emotion4,duration_s,content_sha1\n" + rows)
+
+
+def test_an_intact_corpus_has_no_problems(tmp_path: Path) -> None:
+    for name in "ab":
+        soundfile.write(tmp_path / f"{name}.wav", TONE, 16_000)
+    digest = hashlib.sha1((tmp_path / "a.wav").read_bytes()).hexdigest()
+    assert verify(signed(tmp_path, sums=[digest, digest])) == []
+
+
+def test_changed_missing_and_cut_files_are_named(tmp_path: Path) -> None:
+    for name, samples in (("a", TONE), ("b", 0.5 * TONE), ("d", TONE[:400])):
+        soundfile.write(tmp_path / f"{name}.wav", samples, 16_000)
+    (tmp_path / "e.wav").write_bytes(b"RIFF")
+    digest = hashlib.sha1((tmp_path / "a.wav").read_bytes()).hexdigest()
+    problems = verify(signed(tmp_path, sums=[digest, digest, digest, "", ""]))
+    assert len(problems) == 4
+    text = "\n".join(problems)
+    for words in ("b.wav has changed", "c.wav is missing", "d.wav lasts 0.025 s, not 0.1", "e.wav cannot be read"):
+        assert words in text
+
+
+def test_sums_of_another_form_of_the_files_are_no_proof(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", TONE, 16_000)
+    (problem,) = verify(signed(tmp_path, sums=["0" * 40]))
+    assert "content_sha1 is that of no file (1 compared)" in problem
+
+
+def test_a_full_copy_is_held_against_its_sums(tmp_path: Path) -> None:
+    manifest(tmp_path, "file,speaker,emotion4\n")
+    (tmp_path / "AudioWAV").mkdir()
+    for name in "ab":
+        soundfile.write(tmp_path / "AudioWAV" / f"{name}.wav", TONE, 16_000)
+    digest = hashlib.sha256((tmp_path / "AudioWAV" / "a.wav").read_bytes()).hexdigest()
+    rows = f"a.wav,{digest},1\nb.wav,{'0' * 64},1\nc.wav,{digest},1\n"
+    (tmp_path / "sha256_wav.csv").write_text("file,sha256,bytes\n" + rows, "utf-8")
+    changed, missing = verify(tmp_path)
+    assert "b.wav has changed" in changed
+    assert "c.wav is missing" in missing
