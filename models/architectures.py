@@ -6,6 +6,7 @@ from typing import Any
 
 from models.cnn_bilstm import CNNBiLSTM, CNNBiLSTMConfig
 from models.config import Config
+from models.cpc_regressor import CPCRegressor, CPCRegressorConfig
 from models.mscnn import MSCNN, MSCNNConfig
 from models.network import Network
 from models.tfcnn import TFCNN, FirstLayer, FirstLayerConfig, TFCNNConfig
@@ -15,6 +16,7 @@ ARCHITECTURES: dict[str, tuple[type[Any], type[Network]]] = {
     "tfcnn_first_layer": (FirstLayerConfig, FirstLayer),
     "cnn_bilstm": (CNNBiLSTMConfig, CNNBiLSTM),
     "mscnn": (MSCNNConfig, MSCNN),
+    "cpc": (CPCRegressorConfig, CPCRegressor),
 }
 
 
