@@ -1,7 +1,7 @@
 """Cut clips into the windows a network sees.
 
-Evaluation cuts 2 s windows with 1.6 s overlap (the papers' rule) and adds a last window that ends with the clip. A
-short clip is padded on the left, as the live system's window is when someone starts to speak; none is dropped.
+The papers cut 2 s segments, with 1.0 s overlap for training and 1.6 s for testing; here a last one ends with the clip.
+A short clip is padded on the left, as the live system's window is when someone starts to speak; none is dropped.
 """
 
 from __future__ import annotations
@@ -11,14 +11,22 @@ import numpy as np
 from training.corpora import SAMPLE_RATE, Samples
 
 
-def evaluation_windows(samples: Samples, length: int = 2 * SAMPLE_RATE, hop: int = 2 * SAMPLE_RATE // 5) -> Samples:
-    """Windows (N ≥ 1, length) of one clip."""
+def segments(samples: Samples, length: int = 2 * SAMPLE_RATE, hop: int = SAMPLE_RATE) -> Samples:
+    """Segments (N ≥ 1, length) of one clip, every ``hop`` samples; by default the papers' training segments.
+
+    Li et al. 2018 and Xu et al. 2021; unlike their released code, which drops clips of up to 2 s and every tail.
+    """
     if len(samples) <= length:
         return np.pad(samples, (length - len(samples), 0))[np.newaxis]
     starts = list(range(0, len(samples) - length + 1, hop))
     if starts[-1] != len(samples) - length:
         starts.append(len(samples) - length)
     return np.stack([samples[start : start + length] for start in starts])
+
+
+def evaluation_windows(samples: Samples, length: int = 2 * SAMPLE_RATE, hop: int = 2 * SAMPLE_RATE // 5) -> Samples:
+    """Windows (N ≥ 1, length) of one clip with the papers' overlap for testing, 1.6 s of 2 s."""
+    return segments(samples, length, hop)
 
 
 def active_range(samples: Samples, frame: int = 400, below_peak_db: float = 35.0) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from training.corpora import Samples
-from training.segments import active_range, evaluation_windows, training_window
+from training.segments import active_range, evaluation_windows, segments, training_window
 
 LENGTH, HOP = 32_000, 6_400
 
@@ -117,3 +117,16 @@ def test_the_same_seed_cuts_the_same_window() -> None:
     )
     assert (one == two).all()
     assert (one != other).any()
+
+
+def test_training_segments_overlap_by_one_second() -> None:
+    assert starts(segments(ramp(4 * 16_000))) == [0, 16_000, 32_000]
+    assert starts(segments(ramp(4 * 16_000 + 1))) == [0, 16_000, 32_000, 32_001]  # the tail is not lost
+
+
+@pytest.mark.parametrize("count", [1, 16_000, LENGTH - 1, LENGTH])
+def test_short_clips_give_one_training_segment_padded_on_the_left(count: int) -> None:
+    (segment,) = segments(ramp(count))
+    assert len(segment) == LENGTH
+    assert (segment[LENGTH - count :] == ramp(count)).all()
+    assert not segment[: LENGTH - count].any()

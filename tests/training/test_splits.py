@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from training.corpora import Clip
-from training.splits import LeakError, Split, SplitError, split_by_speaker
+from training.splits import LeakError, Split, SplitError, refuse_leak, split_by_speaker
 
 
 def clip(speaker: str, fingerprint: str | None = None, corpus: str = "c", label: str = "sad") -> Clip:
@@ -83,3 +83,17 @@ def test_whatever_passes_shares_nothing(drawn: list[tuple[str, int]]) -> None:
     for what in ("speaker", "fingerprint"):
         values = [{getattr(item, what) for item in side} for side in sides_of_split]
         assert sum(map(len, values)) == len(set().union(*values))
+
+
+def test_rows_of_strangers_are_no_leak() -> None:
+    refuse_leak([FOUR[0], FOUR[0], FOUR[1]], [FOUR[2], FOUR[3], FOUR[3]])  # copies repeat their source
+
+
+@pytest.mark.parametrize(
+    ("held", "words"),
+    [(clip("1", "another take"), r"speaker c/1 "), (clip("9", "c/1"), r"sound c/1 "), (FOUR[0], r"c/1 .*is held out")],
+)
+def test_an_augmented_copy_whose_source_is_held_out_is_refused(held: Clip, words: str) -> None:
+    copies = [source for source in FOUR[:2] for _ in range(8)]  # eight rows of each clip, augmented or not
+    with pytest.raises(LeakError, match=words):
+        refuse_leak(copies, [FOUR[2], held])
