@@ -6,9 +6,11 @@ it is given. Only training sound is augmented.
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 
 import numpy as np
+import soundfile
 import soxr
 
 from models.config import Config
@@ -28,6 +30,7 @@ class AugmentConfig(Config):
     telephone_share: float = 0.1  # share of windows passed through an 8 kHz line
     frequency_mask: int = 40  # bins
     time_mask: int = 25  # columns
+    codec_share: float = 0.0  # share of windows coded by one of CODECS; Opus costs some 50 ms a window
 
 
 def change_speed(samples: Samples, config: AugmentConfig, rng: np.random.Generator) -> Samples:
@@ -47,6 +50,28 @@ def telephone(samples: Samples) -> Samples:
     return np.resize(np.pad(wide, (0, max(0, len(samples) - len(wide)))), len(samples))
 
 
+# Container, coding and rate of what libsndfile can code in memory. Opus runs at its lowest rate, some 10 kb/s.
+CODECS: dict[str, tuple[str, str, int]] = {
+    "gsm": ("WAV", "GSM610", 8_000),  # GSM 06.10 full rate, 13 kb/s: old mobile telephones
+    "a_law": ("WAV", "ALAW", 8_000),  # G.711 A-law, 64 kb/s: European fixed lines
+    "opus": ("OGG", "OPUS", SAMPLE_RATE),  # voice over the internet at its worst
+}
+
+
+def through_codec(samples: Samples, name: str) -> Samples:
+    """Keep what one of ``CODECS`` leaves of the sound, without packet loss. Raises KeyError for an unknown name."""
+    container, coding, rate = CODECS[name]
+    sound = samples if rate == SAMPLE_RATE else soxr.resample(samples, SAMPLE_RATE, rate, quality="LQ")
+    file = io.BytesIO()
+    level = {"compression_level": 1.0} if coding == "OPUS" else {}
+    soundfile.write(file, np.clip(sound, -1.0, 1.0), rate, format=container, subtype=coding, **level)
+    file.seek(0)
+    heard, _ = soundfile.read(file, dtype="float32")
+    wide = heard if rate == SAMPLE_RATE else soxr.resample(heard, rate, SAMPLE_RATE, quality="LQ")
+    kept: Samples = np.pad(wide[: len(samples)], (0, max(0, len(samples) - len(wide)))).astype(np.float32)
+    return kept
+
+
 def add_background(samples: Samples, noises: list[Samples], config: AugmentConfig, rng: np.random.Generator) -> Samples:
     """Mix in a random stretch of a random background sound at a random signal-to-noise ratio."""
     noise = noises[int(rng.integers(len(noises)))]
@@ -62,7 +87,10 @@ def add_background(samples: Samples, noises: list[Samples], config: AugmentConfi
 
 
 def augment(window: Samples, noises: list[Samples], config: AugmentConfig, rng: np.random.Generator) -> Samples:
-    """Tilt, background, telephone line, gain and noise floor, in the order in which real sound meets them."""
+    """Tilt, background, gain, telephone line, codec and noise floor, in the order in which real sound meets them.
+
+    With ``codec_share`` at 0 nothing is drawn for codecs, so other recipes' windows stay what they were.
+    """
     if rng.random() < 0.5:
         coefficient = np.float32(rng.uniform(-config.tilt, config.tilt))
         window = window - coefficient * np.concatenate(([np.float32(0.0)], window[:-1]))
@@ -71,6 +99,8 @@ def augment(window: Samples, noises: list[Samples], config: AugmentConfig, rng: 
     window = window * np.float32(10.0 ** (rng.uniform(-config.gain_db, config.gain_db) / 20.0))
     if rng.random() < config.telephone_share:
         window = telephone(window)
+    if config.codec_share and rng.random() < config.codec_share:
+        window = through_codec(window, list(CODECS)[int(rng.integers(len(CODECS)))])
     quietest, loudest = config.floor_db
     floor = 10.0 ** (rng.uniform(quietest, loudest) / 20.0)
     window = window + rng.standard_normal(len(window), dtype=np.float32) * np.float32(floor)

@@ -8,8 +8,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training.augment import AugmentConfig, add_background, augment, change_speed, mask_spectrogram, telephone
+from training.augment import (
+    CODECS,
+    AugmentConfig,
+    add_background,
+    augment,
+    change_speed,
+    telephone,
+    through_codec,
+)
 from training.corpora import Samples
+from training.data import mask_picture
 
 NOTHING = AugmentConfig(
     speed=0.0, gain_db=0.0, tilt=0.0, noise_share=0.0, floor_db=(-200.0, -200.0), telephone_share=0.0
@@ -108,15 +117,52 @@ def test_background_is_left_out_where_a_ratio_means_nothing() -> None:
 
 def test_masks_blank_two_bands_and_one_stretch_of_each_picture() -> None:
     config = AugmentConfig(frequency_mask=40, time_mask=25)
-    pictures = torch.ones(50, 1, 400, 200)
-    masked = mask_spectrogram(pictures, config, np.random.default_rng(0))
-    assert (pictures == 1).all()  # a copy is masked
-    blank_rows = (masked == 0).all(dim=3)[:, 0].sum(dim=1)
-    blank_columns = (masked == 0).all(dim=2)[:, 0].sum(dim=1)
-    assert 40 < blank_rows.max() <= 80
-    assert 15 < blank_columns.max() <= 25
-    kept = (400 - blank_rows) * (200 - blank_columns)
-    assert torch.equal(masked.sum(dim=(1, 2, 3)).long(), kept)  # bands and stretches, nothing else
-    assert len(set(kept.tolist())) > 25  # each picture its own
+    pictures = torch.linspace(0.0, 1.0, 50 * 400 * 200).reshape(50, 1, 400, 200)
+    masked = mask_picture(pictures.clone(), config, np.random.default_rng(0))
+    blank = masked != pictures
+    fill = pictures.mean(dim=(1, 2, 3), keepdim=True).expand_as(pictures)
+    torch.testing.assert_close(masked[blank], fill[blank])
+    rows, columns = blank.all(dim=3)[:, 0].sum(dim=1), blank.all(dim=2)[:, 0].sum(dim=1)
+    assert 40 < rows.max() <= 80
+    assert 15 < columns.max() <= 25
+    assert torch.equal((~blank).sum(dim=(1, 2, 3)), (400 - rows) * (200 - columns))  # bands and stretches, nothing else
     off = AugmentConfig(frequency_mask=0, time_mask=0)
-    assert torch.equal(mask_spectrogram(pictures, off, np.random.default_rng(0)), pictures)
+    assert torch.equal(mask_picture(pictures.clone(), off, np.random.default_rng(0)), pictures)
+
+
+def correlation(one: Samples, other: Samples) -> float:
+    return float(np.corrcoef(one[1_000:-1_000], other[1_000:-1_000])[0, 1])
+
+
+@pytest.mark.parametrize(("name", "least"), [("gsm", 0.7), ("a_law", 0.99), ("opus", 0.7)])
+def test_a_codec_keeps_length_and_time_and_repeats_itself(name: str, least: float) -> None:
+    clean = tone(300.0) * (1.0 + 0.5 * np.sin(2.0 * np.pi * 4.0 * np.arange(RATE) / RATE)).astype(np.float32)
+    heard = through_codec(clean, name)
+    assert heard.shape == clean.shape
+    assert heard.dtype == np.float32
+    assert (heard == through_codec(clean, name)).all()
+    assert least < correlation(clean, heard) < 1.0
+    assert correlation(clean, heard) > correlation(clean[27:], heard[:-27])  # no delay of half a period
+
+
+@pytest.mark.parametrize("name", CODECS)
+@pytest.mark.parametrize("count", [2, 321, 20_961])
+def test_a_codec_keeps_any_length_and_survives_overload(name: str, count: int) -> None:
+    heard = through_codec(noise(count, 30.0), name)
+    assert heard.shape == (count,)
+    assert np.isfinite(heard).all()
+
+
+def test_an_unknown_codec() -> None:
+    with pytest.raises(KeyError, match="morse"):
+        through_codec(noise(), "morse")
+
+
+def test_codecs_come_with_their_share_and_else_change_nothing() -> None:
+    always = AugmentConfig(**{**NOTHING.to_dict(), "codec_share": 1.0})
+    plain = augment(tone(300.0), [], NOTHING, np.random.default_rng(0))
+    coded = [augment(tone(300.0), [], always, np.random.default_rng(seed)) for seed in range(12)]
+    np.testing.assert_allclose(plain, tone(300.0), atol=1e-7)
+    assert all(np.abs(item - plain).max() > 1e-3 for item in coded)
+    levels = {float(np.round(power(item - plain), 9)) for item in coded}
+    assert len(levels) == len(CODECS)  # each of them is drawn
