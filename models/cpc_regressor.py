@@ -73,7 +73,8 @@ class CPCRegressor(Network):
     def __init__(self, config: CPCRegressorConfig | None = None) -> None:
         """Build context network, attention and layers."""
         super().__init__()
-        self.config = c = config or CPCRegressorConfig()
+        self.config: CPCRegressorConfig = config or CPCRegressorConfig()
+        c = self.config
         self.context = Context(c.cpc)
         self.raw = Raw()
         if c.frozen:

@@ -1,4 +1,4 @@
-"""Train, export, measure and report: ``python -m training fit|export|evaluate|baseline|text|verify|report``."""
+"""Train, export, measure and report: ``python -m training --help`` lists the commands."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ from training.devices import DeviceError, leave, place
 from training.evaluate import figures_by_corpus, score
 from training.experiment import Experiment, choose, folds_of, run_baseline
 from training.export import export, held_out, predictor, trained
-from training.fit import FitError, Interrupted
+from training.pretrain import FOLDER, PretrainConfig, Pretrainer, speech
 from training.recipe import RecipeError, read_recipe, read_task
 from training.records import RecordError
 from training.report import report
+from training.resume import FitError, Interrupted
 from training.splits import SplitError
 from training.text import run_text
 
@@ -59,6 +60,10 @@ def parser() -> argparse.ArgumentParser:
         "evaluate", parents=[data, task], help="measure a checkpoint on a protocol's test speakers"
     )
     look.add_argument("--model", required=True, help="shipped model's name or a checkpoint's folder")
+    early = commands.add_parser("pretrain", parents=[data], help="contrastive pre-training on speech without labels")
+    early.add_argument("--runs", type=Path, default=Path("runs"), help="folder of runs")
+    early.add_argument("--steps", type=int, default=PretrainConfig().steps, help="training steps")
+    early.add_argument("--device", default="auto", help="auto, cpu or cuda")
     commands.add_parser("baseline", parents=[data, task, folds], help="log-mel statistics and a support vector machine")
     text = commands.add_parser("text", parents=[data], help="train the text branch on written comments")
     text.add_argument("--runs", type=Path, default=Path("runs"), help="folder of runs")
@@ -149,7 +154,11 @@ def run(options: argparse.Namespace) -> int:
         problems = [problem for name in options.corpora for problem in verify(data / name)]
         print("\n".join(problems) or f"{', '.join(options.corpora)}: every file is there and unchanged")
         return 1 if problems else 0
-    if options.command == "text":
+    if options.command == "pretrain":
+        train, held = speech(data)
+        config = PretrainConfig(steps=options.steps)
+        print(Pretrainer(train, held, config, options.runs / FOLDER, place(options.device)).run())
+    elif options.command == "text":
         run_text(data, options.runs, options.records)
     else:
         task = read_task(options.protocol)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ from training.corpora import Clip, CorpusError, Samples, load
 from training.segments import active_range
 from training.splits import Split, refuse_leak
 from training.stage import Staged
+from training.targets import DIMENSIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +96,16 @@ def mask_picture(features: Tensor, config: AugmentConfig, rng: np.random.Generat
     return features
 
 
+class Batch(NamedTuple):
+    """What one step learns from."""
+
+    features: Tensor  # (B, ...)
+    targets: Tensor  # (B, labels), each row sums to one
+    ratings: Tensor  # (B, 3): activation, valence, dominance; NaN where unknown
+
+
 class Batches:
-    """Training batches of one split: features (B, ...) float32 and targets (B, labels) that sum to one.
+    """Training batches of one split.
 
     ``at(step)`` depends on the seed and the step alone, so a run that goes on after a kill sees what it would have seen.
     Raises LeakError where the staged rows of a training clip also belong to a held-out one.
@@ -116,14 +126,17 @@ class Batches:
         self._staged, self._classes = staged, len(labels)
         self._config, self._batch, self._mixup = config, batch, mixup
 
-    def at(self, step: int, seed: int, rank: int = 0, columns: int | None = None) -> tuple[Tensor, Tensor]:
+    def at(self, step: int, seed: int, rank: int = 0, columns: int | None = None) -> Batch:
         """The batch of one step; ``columns`` keeps a random stretch of that width of every picture."""
         rng = np.random.default_rng([seed, step, rank])
         places = np.empty(self._batch, dtype=np.int64)
         labels = np.empty(self._batch, dtype=np.int64)
+        ratings = torch.full((self._batch, len(DIMENSIONS)), torch.nan)
         for row in range(self._batch):
             clip, labels[row] = self._sampler.draw(rng)
             places[row] = rng.choice(self._staged.rows_of(clip))
+            if clip.dimensions is not None:
+                ratings[row] = torch.tensor(clip.dimensions)
         features = torch.from_numpy(self._staged.rows[places].astype(np.float32))
         targets = torch.nn.functional.one_hot(torch.from_numpy(labels), self._classes).float()
         if columns is not None and columns < features.shape[-1]:
@@ -134,7 +147,8 @@ class Batches:
             wide = share.reshape(-1, *[1] * (features.ndim - 1))
             features = wide * features + (1.0 - wide) * features[order]
             targets = share.reshape(-1, 1) * targets + (1.0 - share.reshape(-1, 1)) * targets[order]
-        return mask_picture(features, self._config, rng), targets
+            ratings = share.reshape(-1, 1) * ratings + (1.0 - share.reshape(-1, 1)) * ratings[order]
+        return Batch(mask_picture(features, self._config, rng), targets, ratings)
 
     def _shares(self, rng: np.random.Generator) -> Tensor:
         """How much of itself each window keeps: at least half, so that the order of a pair does not matter."""

@@ -36,7 +36,9 @@ class Placement:
 
     def spread(self, network: nn.Module) -> nn.Module:
         """The network itself, or one whose gradients are averaged over the processes."""
-        return DistributedDataParallel(network) if self.world > 1 else network
+        if self.world == 1:
+            return network
+        return DistributedDataParallel(network, find_unused_parameters=True)  # a loss may leave a head out
 
     def agree(self, value: float) -> float:
         """The chief's value, in every process."""

@@ -12,10 +12,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from training.corpora import Clip, Samples
 from training.data import Utterance
+from training.losses import concordance
 from training.segments import evaluation_windows
+from training.targets import DIMENSIONS
 
 LEAST_CLIPS = 10  # of a class before its recall counts in UA
 
@@ -26,11 +29,12 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """What the network said of one clip: logits (windows, classes) and the true label index."""
+    """What the network said of one clip: logits (windows, classes), the true label index, and what it rated besides."""
 
     clip: Clip
     label: int
     logits: Probabilities
+    dimensions: Probabilities | None = None  # (windows, dimensions)
 
 
 def softmax(logits: Probabilities, temperature: float = 1.0) -> Probabilities:
@@ -146,6 +150,27 @@ def selective(scored: Sequence[Scored], temperature: float, threshold: float) ->
         "accuracy_where_labelled": round(float(right[kept].mean()) if kept.any() else 0.0, 4),
         "accuracy_everywhere": round(float(right.mean()), 4),
     }
+
+
+def concordances(scored: Sequence[Scored]) -> dict[str, dict[str, float]]:
+    """Concordance of each dimension over all clips of a corpus at once, by corpus; dimensions without targets are left out.
+
+    A clip's rating is the mean over its windows.
+    """
+    found: dict[str, dict[str, float]] = {}
+    for corpus in sorted({item.clip.corpus for item in scored}):
+        pairs = [
+            (item.dimensions.mean(axis=0), item.clip.dimensions)
+            for item in scored
+            if item.clip.corpus == corpus and item.dimensions is not None and item.clip.dimensions is not None
+        ]
+        if len(pairs) < LEAST_CLIPS:
+            continue
+        predicted, target = (torch.from_numpy(np.array(side, dtype=np.float64)) for side in zip(*pairs, strict=True))
+        known = torch.isfinite(target).sum(dim=0)
+        values = zip(DIMENSIONS, concordance(predicted, target).tolist(), known.tolist(), strict=True)
+        found[corpus] = {name: round(value, 4) for name, value, count in values if count >= LEAST_CLIPS}
+    return found
 
 
 def figures_by_corpus(

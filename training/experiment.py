@@ -17,21 +17,27 @@ from models.card import SAMPLE_RATE
 from training.baseline import evaluate_fold
 from training.corpora import CorpusError, Samples, load, read_corpora, read_manifest
 from training.devices import Placement
-from training.evaluate import Scored, figures_by_corpus, fit_temperature, utterance_probabilities
+from training.evaluate import Scored, concordances, figures_by_corpus, fit_temperature, utterance_probabilities
 from training.export import cost_of, trained
-from training.fit import FitError, Fitter, FitResult, score_staged
+from training.fit import FitResult, Fitter, score_staged, start_from
 from training.protocols import Fold, make_folds
 from training.recipe import Recipe, Task
 from training.records import Record, file_name, utterance_row, write_record
+from training.resume import FitError
 from training.stage import Staged, Stager
+from training.targets import rated
 
 WINDOW = 32_000  # samples
 
 
-def folds_of(task: Task, data: Path) -> list[Fold]:
-    """All folds of a task's protocol, of the corpora under ``data``. Raises CorpusError and SplitError."""
+def folds_of(task: Task, data: Path, *, ratings: bool = False) -> list[Fold]:
+    """All folds of a task's protocol, of the corpora under ``data``; with ``ratings``, clips have what is known of theirs.
+
+    Raises CorpusError and SplitError.
+    """
     corpora = list(dict.fromkeys([*task.corpora, *task.protocol.cross]))
-    return make_folds(task.protocol, read_corpora(data, corpora, task.label_column), data)
+    clips = read_corpora(data, corpora, task.label_column)
+    return make_folds(task.protocol, rated(clips, data) if ratings else clips, data)
 
 
 def choose(folds: Sequence[Fold], names: Iterable[str]) -> list[Fold]:
@@ -111,7 +117,7 @@ class Experiment:
     def __init__(self, recipe: Recipe, data: Path, runs: Path, where: Placement) -> None:
         """Make the folds. Raises CorpusError and SplitError."""
         self.recipe, self.data, self.runs, self.where = recipe, data, runs, where
-        self.folds = folds_of(recipe.task, data)
+        self.folds = folds_of(recipe.task, data, ratings=recipe.fit.ratings > 0.0)
         self._staged: tuple[Staged, Staged] | None = None
 
     def folder(self, fold: Fold, seed: int) -> Path:
@@ -124,7 +130,9 @@ class Experiment:
             first = self.folds[0]
             clips = [*first.split.train, *first.split.validation, *first.split.test]
             training = {clip.fingerprint for fold in self.folds for clip in fold.split.train}
-            network = untrained(self.recipe.architecture, self.recipe.model)
+            network, start = untrained(self.recipe.architecture, self.recipe.model), self._start()
+            if start is not None:
+                start_from(network, start)  # a front end may itself be pre-trained
             stager = Stager(network.frontend, self.runs / "staged", self.recipe.stage, self.recipe.augment)
             learnt = [clip for clip in clips if clip.fingerprint in training]
             self._staged = (
@@ -179,6 +187,7 @@ class Experiment:
             | {f"cross:{name}": value for name, value in window_figures(cross, temperature, labels).items()},
             curve=result.curve,
             best_epoch=result.best_epoch,
+            dimensions=concordances(test),
             seconds=round(seconds, 1),
             deviations=self.recipe.deviations,
             command=f"{command} --folds {fold.name} --seeds {seed}",

@@ -97,9 +97,10 @@ def probe_of(network: Network, window_samples: int, sample_rate: int) -> tuple[t
 
 
 def cost_of(network: Network, window_samples: int, sample_rate: int) -> tuple[int, int]:
-    """Parameters, and multiply-accumulates a window as papers count them: without the front end."""
+    """Parameters, and multiply-accumulates a window as papers count them: without the front end, unless it was learnt."""
     example = probe_of(network, window_samples, sample_rate)
-    return parameters(network), macs(network, *example) - macs(network.frontend, example[0])
+    fixed = 0 if parameters(network.frontend) else macs(network.frontend, example[0])
+    return parameters(network), macs(network, *example) - fixed
 
 
 def trained(recipe: Recipe, weights: Path) -> Network:

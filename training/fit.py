@@ -10,12 +10,8 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from pickle import UnpicklingError
@@ -35,22 +31,16 @@ from models.network import Network
 from training.corpora import Clip
 from training.data import Batches, label_index
 from training.devices import Placement
-from training.evaluate import Scored, figures_by_corpus, utterance_probabilities
+from training.evaluate import Scored, concordances, figures_by_corpus, utterance_probabilities
+from training.losses import concordance_loss
 from training.recipe import Recipe
+from training.resume import FitError, Interrupted, asked_to_stop, atomically, seed_of
 from training.splits import LeakError, Split
 from training.stage import Staged
 
 STATISTICS_BATCHES = 12  # that the averaged weights' batch-norm statistics are measured on
 MEASURED_ROWS = 2048  # training windows that means and deviations of the features are taken from
 STORE_SHARE = 0.03  # of the time may go into storing the state
-
-
-class FitError(Exception):
-    """A run that cannot go on; the text says why and what to do."""
-
-
-class Interrupted(KeyboardInterrupt):
-    """Someone asked the run to stop; its state is stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +54,6 @@ class FitResult:
     curve: list[dict[str, Any]]
 
 
-def seed_of(*parts: int) -> int:
-    """One 63-bit seed from several numbers."""
-    return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> 1)
-
-
 def score_staged(
     network: Network, clips: tuple[Clip, ...], staged: Staged, labels: tuple[str, ...], where: Placement
 ) -> list[Scored]:
@@ -77,31 +62,27 @@ def score_staged(
     with torch.inference_mode():
         for clip in clips:
             features = torch.from_numpy(staged.rows[staged.rows_of(clip)].astype(np.float32)).to(where.device)
-            logits = network.classify(features).logits.double().cpu().numpy()
-            scored.append(Scored(clip, label_index(clip, labels), logits))
+            scores = network.classify(features)
+            rated = None if scores.dimensions is None else scores.dimensions.double().cpu().numpy()
+            scored.append(Scored(clip, label_index(clip, labels), scores.logits.double().cpu().numpy(), rated))
     return scored
 
 
-def _atomically(path: Path, write: Callable[[Path], Any]) -> None:
-    """Write through a neighbour file and rename: readers see the old file or the new one, never half."""
-    partial = path.with_name(path.name + ".part")
-    write(partial)
-    os.replace(partial, path)
+def start_from(network: Network, folder: Path) -> set[str]:
+    """Take over a run's weights and statistics of the same name and shape; returns the speakers that run has met.
 
-
-@contextmanager
-def _asked_to_stop() -> Iterator[threading.Event]:
-    """An event that SIGTERM and SIGINT set while the block runs; signals reach the main thread only."""
-    asked = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield asked
-        return
-    before = {number: signal.signal(number, lambda *_: asked.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+    Raises FitError when the folder holds no finished run.
+    """
     try:
-        yield asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        run = torch.load(folder / "state.pt", weights_only=True)["run"]
+        weights = load_file(folder / "best.safetensors")
+    except (OSError, EOFError, RuntimeError, UnpicklingError, SafetensorError) as error:
+        raise FitError(f"cannot start from {folder}: {error}; fit it first") from error
+    own = network.state_dict()
+    fits = {name: value for name, value in weights.items() if name in own and own[name].shape == value.shape}
+    network.load_state_dict(own | fits)
+    sides = json.loads(run)[2]
+    return {*sides["train"], *sides["validation"]}
 
 
 class Fitter:
@@ -138,12 +119,13 @@ class Fitter:
         rows = np.random.default_rng(seed).permutation(rows)[:MEASURED_ROWS]
         self.network.measure(torch.from_numpy(train.rows[np.sort(rows)].astype(np.float32)))
         if start is not None:
-            self._start_from(start)
+            self._refuse_met(start_from(self.network, start))
         self.network.to(where.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.spread = where.spread(_Classify(self.network))
         averaging = get_ema_multi_avg_fn(fit.average_decay)  # type: ignore[no-untyped-call]
         self.average = AveragedModel(self.network, multi_avg_fn=averaging)
-        self.optimiser = torch.optim.AdamW(self.network.parameters(), fit.learning_rate, weight_decay=fit.weight_decay)
+        learning = [value for value in self.network.parameters() if value.requires_grad]
+        self.optimiser = torch.optim.AdamW(learning, fit.learning_rate, weight_decay=fit.weight_decay)
         self.a_epoch = fit.draws // fit.batch
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
             self.optimiser, fit.learning_rate, total_steps=max(fit.epochs * self.a_epoch, 2), pct_start=0.2
@@ -162,21 +144,12 @@ class Fitter:
         """Whole epochs done."""
         return self.step // self.a_epoch
 
-    def _start_from(self, folder: Path) -> None:
-        """Take over all weights and statistics of the same name and shape."""
-        try:
-            run = torch.load(folder / "state.pt", weights_only=True)["run"]
-            weights = load_file(folder / "best.safetensors")
-        except (OSError, EOFError, RuntimeError, UnpicklingError, SafetensorError) as error:
-            raise FitError(f"cannot start from {folder}: {error}; fit it first") from error
-        sides = json.loads(run)[2]
+    def _refuse_met(self, speakers: set[str]) -> None:
+        """Refuse weights that were learnt or chosen with somebody who is held out here."""
         held = {clip.speaker for clip in (*self.split.validation, *self.split.test)}
-        met = sorted(held & {*sides["train"], *sides["validation"]})
-        if met:
-            raise LeakError(f"the run in {folder} has met {', '.join(met)}, held out here; start from another")
-        own = self.network.state_dict()
-        fits = {name: value for name, value in weights.items() if name in own and own[name].shape == value.shape}
-        self.network.load_state_dict(own | fits)
+        if held & speakers:
+            met = ", ".join(sorted(held & speakers))
+            raise LeakError(f"the run that this one starts from has met {met}, held out here; start from another")
 
     def _restore(self) -> None:
         try:
@@ -204,7 +177,7 @@ class Fitter:
         state: dict[str, Any] = {name: getattr(self, name).state_dict() for name in self._parts}
         state |= {"step": self.step, "best": self.best, "best_epoch": self.best_epoch, "run": self._fingerprint()}
         state |= {"losses": self.losses, "curve": json.dumps(self.curve)}
-        _atomically(self.folder / "state.pt", lambda path: torch.save(state, path))
+        atomically(self.folder / "state.pt", lambda path: torch.save(state, path))
         self._stored_at = time.monotonic()
         self._store_cost = self._stored_at - began
 
@@ -215,15 +188,17 @@ class Fitter:
     def _train_step(self) -> float:
         fit = self.recipe.fit
         columns = fit.short_columns if self.epoch < fit.short_epochs else None
-        features, targets = self.batches.at(self.step, self.seed, self.where.rank, columns)
+        features, targets, ratings = self.batches.at(self.step, self.seed, self.where.rank, columns)
         features, targets = features.to(self.where.device), targets.to(self.where.device)
         if features.ndim == 4:
             features = features.contiguous(memory_format=torch.channels_last)
         torch.manual_seed(seed_of(self.seed, self.step, self.where.rank))  # dropout
         self.network.train()
         with self.where.autocast():
-            logits = self.spread(features)
-        loss = nn.functional.cross_entropy(logits.float(), targets, label_smoothing=fit.label_smoothing)
+            logits, dimensions = self.spread(features)
+        loss = fit.classes * nn.functional.cross_entropy(logits.float(), targets, label_smoothing=fit.label_smoothing)
+        if fit.ratings and dimensions is not None:
+            loss = loss + fit.ratings * concordance_loss(dimensions.float(), ratings.to(self.where.device))
         self.optimiser.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         self.scaler.unscale_(self.optimiser)
@@ -241,7 +216,7 @@ class Fitter:
 
     def _statistics(self) -> Iterator[Tensor]:
         for number in range(STATISTICS_BATCHES):
-            yield self.batches.at(number, seed_of(self.seed, 1))[0].to(self.where.device)
+            yield self.batches.at(number, seed_of(self.seed, 1)).features.to(self.where.device)
 
     def _look(self) -> dict[str, Any]:
         """The averaged weights on validation speakers."""
@@ -258,7 +233,11 @@ class Fitter:
         likelihood = np.log(utterance_probabilities(scored)[np.arange(len(truth)), truth] + 1e-9)
         # Every corpus counts the same, or the largest one would choose the weights.
         line = {"validation_UA": round(float(np.mean(own)), 4), "validation_NLL": round(-float(likelihood.mean()), 4)}
-        return line | {name: value["UA"] for name, value in results.items()}
+        line |= {name: value["UA"] for name, value in results.items()}
+        if self.recipe.fit.ratings:
+            agreements = [value for group in concordances(scored).values() for value in group.values()]
+            line["validation_CCC"] = round(float(np.mean(agreements)), 4) if agreements else 0.0
+        return line
 
     def _end_epoch(self, writer: SummaryWriter, began: float) -> None:
         fit = self.recipe.fit
@@ -267,17 +246,18 @@ class Fitter:
         if self.epoch % fit.look_every == 0 or self.epoch == fit.epochs:
             if self.where.chief:
                 line |= self._look()
-            figure = self.where.agree(line.get("validation_UA", 0.0))
+            chooser = "validation_UA" if fit.classes else "validation_CCC"
+            figure = self.where.agree(line.get(chooser, 0.0))
             if figure > self.best:
                 self.best, self.best_epoch = figure, self.epoch
                 if self.where.chief:
-                    _atomically(self.folder / "best.safetensors", lambda path: save_file(self._weights(), path))
+                    atomically(self.folder / "best.safetensors", lambda path: save_file(self._weights(), path))
         line["seconds"] = round(time.monotonic() - began, 1)
         self.curve.append(line)
         if self.where.chief:
             text = "\n".join(json.dumps(item) for item in self.curve) + "\n"
-            _atomically(self.folder / "curve.jsonl", lambda path: path.write_text(text, encoding="utf-8"))
-            for name in ("loss", "validation_UA", "validation_NLL"):
+            atomically(self.folder / "curve.jsonl", lambda path: path.write_text(text, encoding="utf-8"))
+            for name in ("loss", "validation_UA", "validation_NLL", "validation_CCC"):
                 if name in line:
                     writer.add_scalar(name, line[name], self.epoch)
             tqdm.write(json.dumps(line))
@@ -292,7 +272,7 @@ class Fitter:
         writer = (
             SummaryWriter(str(self.folder / "tensorboard"), purge_step=self.epoch + 1) if self.where.chief else None
         )
-        with _asked_to_stop() as asked:
+        with asked_to_stop() as asked:
             while self.epoch < fit.epochs and self.epoch - self.best_epoch < fit.patience * fit.look_every:
                 began, first = time.monotonic(), self.step % self.a_epoch
                 title = f"epoch {self.epoch + 1}/{fit.epochs}"
@@ -322,5 +302,6 @@ class _Classify(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, features: Tensor) -> Tensor:
-        return self.network.classify(features).logits
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor | None]:
+        scores = self.network.classify(features)
+        return scores.logits, scores.dimensions

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from models.mscnn import MSCNN, MSCNNConfig
 from training.evaluate import softmax
-from training.fit import FitError, seed_of
+from training.resume import FitError, seed_of
 from training.text import balanced, text_figures
 
 EMPTY, SAME, ANY = 0.4, 0.4, 0.2  # shares of training pairs

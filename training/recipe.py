@@ -42,6 +42,8 @@ class FitConfig(Config):
     short_columns: int = 128
     patience: int = 8  # looks at validation without a better figure before stopping
     look_every: int = 1  # epochs between two looks at validation
+    classes: float = 1.0  # weight of the cross-entropy over labels
+    ratings: float = 0.0  # weight of one minus the concordance of activation, valence and dominance
     precision: str = "auto"  # auto, float32, bfloat16 or float16
 
     def __post_init__(self) -> None:

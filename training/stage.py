@@ -99,6 +99,7 @@ class Stager:
     def _key(self, clips: Iterable[Clip], training: bool) -> str:
         about: dict[str, Any] = {
             "frontend": f"{type(self.frontend).__name__} {getattr(self.frontend, 'config', '')}",
+            "weights": self._weights(),
             "stage": asdict(self.config) if training else None,
             "augment": asdict(self.change) if training else None,
             "clips": [clip.fingerprint for clip in clips],
@@ -120,6 +121,13 @@ class Stager:
         ends = np.cumsum(counts)
         places = {c.fingerprint: np.arange(e - n, e) for c, n, e in zip(unique, counts, ends, strict=True)}
         return Staged(np.load(path, mmap_mode="r"), places)
+
+    def _weights(self) -> str:
+        """Of a front end that was pre-trained, which weights it has."""
+        digest = hashlib.sha256()
+        for value in self.frontend.parameters():
+            digest.update(value.detach().numpy().tobytes())
+        return digest.hexdigest()
 
     def _write(self, path: Path, index: Path, clips: list[Clip], noises: list[Samples], training: bool) -> None:
         counts: list[int] = []

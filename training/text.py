@@ -34,8 +34,8 @@ from models.words import FIRST, UNKNOWN, WORDS
 from training.comments import LICENCE, Comments, Tokens, frequent_words, glove_file, read_comments
 from training.evaluate import confusion_matrix, expected_calibration_error, softmax, unweighted_accuracy
 from training.experiment import hardware
-from training.fit import FitError, seed_of
 from training.records import Record, utterance_row, write_record
+from training.resume import FitError, seed_of
 
 LABELS = ("angry", "happy", "neutral", "sad")
 CONFIG = MSCNNConfig(modality="text", filters=64, hidden=128, tokens=32, words=3_000 + FIRST, word_width=50)
@@ -140,7 +140,8 @@ class TextFitter:
         torch.manual_seed(seed)
         self.network = MSCNN(self.config)
         self.network.set_words(vectors)
-        self.optimiser = torch.optim.Adam(self.network.parameters(), learning_rate)
+        self.network.vectors = self.network.vectors.float().requires_grad_()
+        self.optimiser = torch.optim.Adam([*self.network.parameters(), self.network.vectors], learning_rate)
         self.run_id = json.dumps([self.config.to_dict(), seed, batch, learning_rate], sort_keys=True)
         self.curve: list[dict[str, Any]] = []
         self._restore()
@@ -183,7 +184,7 @@ class TextFitter:
             loss = nn.functional.cross_entropy(logits, torch.from_numpy(labels[chosen]))
             self.optimiser.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+            nn.utils.clip_grad_norm_([*self.network.parameters(), self.network.vectors], 1.0)
             if not torch.isfinite(loss):
                 raise FitError(f"loss {loss.item()} in epoch {epoch}; lower learning_rate and use an empty folder")
             self.optimiser.step()
@@ -194,7 +195,8 @@ class TextFitter:
         line["seconds"] = round(time.monotonic() - began, 1)
         self.curve.append(line)
         if self.best["epoch"] == epoch:
-            weights = {name: value.contiguous() for name, value in self.network.state_dict().items()}
+            weights = {name: value.detach().contiguous() for name, value in self.network.state_dict().items()}
+            weights["vectors"] = weights["vectors"].half()
             self._store("best.safetensors", lambda path: save_file(weights, path))
         state = {"network": self.network.state_dict(), "optimiser": self.optimiser.state_dict(), "run": self.run_id}
         state["curve"] = json.dumps(self.curve)
@@ -207,8 +209,9 @@ class TextFitter:
         """
         while len(self.curve) < epochs and not (self.curve and len(self.curve) - self.best["epoch"] >= patience):
             self._epoch(len(self.curve) + 1)
-        self.network.load_state_dict(load_file(self.folder / "best.safetensors"))
-        return self.network.eval()
+        network = MSCNN(self.config)  # whose vectors are frozen, at half precision
+        network.load_state_dict(load_file(self.folder / "best.safetensors"))
+        return network.eval()
 
 
 def fit_text(
