@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import copy
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import torch
@@ -44,6 +44,7 @@ class CNNBiLSTMConfig(Config):
     expansion: int = 4  # of the feed-forward
     dropout: float = 0.1  # after every pool
     layer_dropout: float = 0.1  # in the transformer layers
+    folded: bool = False  # queries and keys folded away: for inference only
     frontend: LogMelConfig = field(default_factory=lambda: LogMelConfig(mels=40))
 
     def __post_init__(self) -> None:
@@ -103,6 +104,8 @@ class CNNBiLSTM(Network):
             self.pool = nn.Linear(width, 1)
         self.stack = StackedTransformerLayers(width, c.depth, c.heads, c.expansion, c.layer_dropout)
         self.classifier = nn.Linear(width, c.classes)
+        if c.folded:
+            self.stack.fold()
 
     def measure(self, features: Tensor) -> None:
         """Take the mean and deviation of every mel band from training features (N, 1, mels, frames)."""
@@ -135,4 +138,5 @@ class CNNBiLSTM(Network):
         """A copy in eval mode that computes the same with Q and K folded away (``models.stl``)."""
         network = copy.deepcopy(self).eval()
         network.stack.fold()
+        network.config = replace(self.config, folded=True)
         return network

@@ -6,7 +6,7 @@ does. Training computes the features once and keeps them; a live window goes thr
 
 from __future__ import annotations
 
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, Self
 
 from torch import Tensor, nn
 
@@ -47,3 +47,7 @@ class Network(nn.Module):
 
     def measure(self, features: Tensor) -> None:
         """Take means and deviations from training features (N, ...); nothing where the network has none to take."""
+
+    def for_inference(self) -> Self:
+        """The network that is shipped, in evaluation mode: itself, or one that computes the same with less."""
+        return self.eval()

@@ -45,6 +45,15 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
+class Word:
+    """A word that was said in ``[start, end)``. What people say is theirs: it is never logged, and sent only when asked for."""
+
+    text: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
 class Window:
     """What the worker is asked about: exactly the model's window of unbroken real sound."""
 
@@ -53,6 +62,7 @@ class Window:
     end: int
     samples: Samples  # (end - start,), owned by the window
     completed_ns: int = 0  # when the sound that completes it had arrived
+    tokens: npt.NDArray[np.int64] | None = None  # numbers of the newest words; None where nobody listens for any
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +83,7 @@ class Hop:
     window: Window | None
     missing: str | None = None  # why there is no sound at ``end``, where there is none
     completed_ns: int = 0
+    words: tuple[Word, ...] | None = None  # of the last seconds; None where nobody listens for any
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +105,7 @@ class Observation:
     logits: tuple[float, ...]  # one for each label
     attention: npt.NDArray[np.float32] | None  # (frequency, time); sums to one
     timing: Timing
+    dimensions: tuple[float, ...] | None = None  # one for each dimension; None where the model has none
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,3 +145,5 @@ class Point:
     peak_dbfs: float
     timing: Timing
     attention: npt.NDArray[np.float32] | None = None  # not sent over the wire
+    dimensions: tuple[float, ...] | None = None  # smoothed, each in [-1, 1]; None where the model was not asked or has none
+    words: tuple[Word, ...] | None = None  # sent over the wire only when asked for

@@ -125,6 +125,7 @@ def export(
     Weights are rounded to half precision first, so that figures, card and both files are those of the same numbers.
     ``extra`` files (name to source) lie beside the weights. Raises ExportError when ONNX Runtime computes otherwise.
     """
+    network = network.for_inference()
     round_to_half(network)
     labels = list(recipe.task.labels)
     predict = predictor(network)

@@ -55,7 +55,7 @@ class Trajectory:
             state = "stale"
         else:
             raw = calibrate(observation.logits, self.calibration.temperature)
-            belief = self._smoother.observe(hop.start, hop.end, raw)
+            belief = self._smoother.observe(hop.start, hop.end, raw, observation.dimensions)
             state = "speech" if max(belief) >= self.calibration.abstain_below else "uncertain"
         belief = self._smoother.belief
         confidence = max(belief) if raw is not None else 0.0
@@ -73,4 +73,6 @@ class Trajectory:
             peak_dbfs=hop.peak_dbfs,
             timing=observation.timing if observation is not None else Timing(hop.completed_ns),
             attention=observation.attention if observation is not None else None,
+            dimensions=self._smoother.dimensions if raw is not None else None,
+            words=hop.words,
         )
