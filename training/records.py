@@ -88,7 +88,7 @@ def _value(name: str, value: Any) -> str:
 
 
 def read_record(path: Path) -> Record:
-    """Read one record. Raises RecordError when it is not JSON, has another format, or lacks or adds a field."""
+    """Read one record. Raises RecordError when it is not JSON, has another format, field or kind of utterance."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -99,7 +99,25 @@ def read_record(path: Path) -> Record:
     wrong = {item.name for item in fields(Record)} ^ set(data)
     if wrong:
         raise RecordError(f"{path} lacks or adds {', '.join(sorted(wrong))}; run its command again")
-    return Record(**data)
+    record = Record(**data)
+    problem = _problem(record)
+    if problem:
+        raise RecordError(f"{path} {problem}; delete it and run its command again")
+    return record
+
+
+def _problem(record: Record) -> str | None:
+    """What makes a record's values unusable; tables rely on what passes."""
+    for item in fields(Record):
+        kind = {"list": list, "dict": dict, "str": str}.get(str(item.type).partition("[")[0], (int, float))
+        if not isinstance(getattr(record, item.name), kind):
+            return f"has {item.name} {getattr(record, item.name)!r}, which is no {item.type}"
+    for number, row in enumerate(record.utterances, 1):
+        match row:
+            case [str(), str(), int(truth), str(), [*shares]] if 0 <= truth < len(record.labels) == len(shares):
+                continue
+        return f"has utterance {number} {row!r}, which does not fit its {len(record.labels)} labels"
+    return None
 
 
 def read_records(folder: Path) -> list[Record]:

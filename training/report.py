@@ -159,11 +159,13 @@ def _protocol(writer: Writer, column: Column, rows: Rows) -> None:
     caption = f"Reliability of a clip's probabilities, {column.title} (temperature from validation speakers)"
     _picture(writer, plots.reliability, rows, f"reliability_{column.key}", caption, made)
     learnt = [(name, own) for name, own in rows if any(record.curve for record in own)]
-    caption = f"Learning curves, {column.title}: validation UA of each run, mean training loss (dashed), validation NLL (dotted)"
+    caption = (
+        f"Learning curves, {column.title}: validation UA of each run, mean training loss (dashed) and NLL (dotted)"
+    )
     _picture(writer, plots.learning_curves, learnt, f"curves_{column.key}", caption, made)
     seen = [(name, next(record for record in own if record.embedding)) for name, own in rows if _has_embedding(own)]
     if seen:
-        caption = f"t-SNE of what the last layer sees of one fold's test clips, {column.title}; distances between groups mean little"
+        caption = f"t-SNE of what the last layer sees of one fold's test clips, {column.title}, one network each"
         path = plots.embeddings(seen, writer.place(f"tsne_{column.key}"))
         writer.picture(path, caption)
         writer.add(made_by(record for _, record in seen))
