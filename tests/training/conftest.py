@@ -23,18 +23,13 @@ PITCH = {"angry": 320.0, "happy": 240.0, "neutral": 160.0, "sad": 90.0}
 SMALL = "first = 2\nwidths = [4, 4, 4, 4]"  # a network that costs a thirtieth
 RECIPE = """
 paper = "none"
-corpora = ["twovoices"]
-label = "invented"
-labels = ["angry", "happy", "neutral", "sad"]
-protocol = "one speaker a side"
+architecture = "{architecture}"
 {top}
 [model]
-head = "attention"
 {model}
-[validation]
-twovoices = ["B"]
-[test]
-twovoices = ["C"]
+[stage]
+copies = 2
+{stage}
 [fit]
 epochs = 2
 draws = 8
@@ -43,7 +38,19 @@ batch = 4
 [augment]
 {augment}
 """
-
+PROTOCOL = """
+corpora = ["twovoices"]
+label = "invented"
+labels = ["angry", "happy", "neutral", "sad"]
+about = "one speaker a side"
+{top}
+[protocol]
+kind = "holdout"
+[protocol.validation]
+twovoices = ["B"]
+[protocol.test]
+twovoices = ["C"]
+"""
 
 COLUMNS = ("file", "speaker", "sex", "emotion4", "sentence")
 
@@ -94,9 +101,22 @@ def corpora(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def write_recipe(tmp_path: Path) -> Callable[..., Path]:
     """Write a tiny recipe with extra lines in its tables and return its path."""
 
-    def write(name: str = "tiny", **tables: str) -> Path:
+    def write(name: str = "tiny", architecture: str = "tfcnn", **tables: str) -> Path:
         path = tmp_path / f"{name}.toml"
-        path.write_text(RECIPE.format(**{"top": "", "model": "", "fit": "", "augment": "", **tables}), encoding="utf-8")
+        empty = {"top": "", "model": SMALL, "stage": 'noise = "hum"', "fit": "", "augment": ""}
+        path.write_text(RECIPE.format(architecture=architecture, **{**empty, **tables}), encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture
+def write_protocol(tmp_path: Path) -> Callable[..., Path]:
+    """Write the protocol of ``twovoices`` with extra lines and return its path."""
+
+    def write(name: str = "voices", top: str = "") -> Path:
+        path = tmp_path / f"{name}.toml"
+        path.write_text(PROTOCOL.format(top=top), encoding="utf-8")
         return path
 
     return write
