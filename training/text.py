@@ -215,14 +215,22 @@ class TextFitter:
 
 
 def fit_text(
-    config: MSCNNConfig, data: Path, folder: Path, *, seed: int = 1, epochs: int = 20, name: str = "mscnn_text"
+    config: MSCNNConfig,
+    data: Path,
+    folder: Path,
+    *,
+    seed: int = 1,
+    epochs: int = 20,
+    batch: int = 64,
+    learning_rate: float = 5e-4,
+    name: str = "mscnn_text",
 ) -> Record:
     """Train, measure on the published test comments beside two baselines, and give back the record.
 
     Weights and vocabulary are left in ``folder``. Raises what ``TextFitter`` raises.
     """
     began = time.monotonic()
-    fitter = TextFitter(config, data, folder, seed=seed)
+    fitter = TextFitter(config, data, folder, seed=seed, batch=batch, learning_rate=learning_rate)
     network, sides = fitter.run(epochs), fitter.sides
     held, test = (_logits(network, fitter.tokens[side]) for side in ("validation", "test"))
     rows, truth = np.arange(len(held)), sides["validation"].labels
