@@ -49,20 +49,31 @@ def parser() -> argparse.ArgumentParser:
         "--hop", type=float, default=0.25, metavar="S", help="seconds between two points (default: 0.25)"
     )
     common.add_argument("--out", type=Path, metavar="FILE.jsonl", help="write every message to this file, one a line")
+    common.add_argument(
+        "--text",
+        default="auto",
+        metavar="NAME",
+        help="words for models that read them: pocketsphinx, transcript or none",
+    )
+    common.add_argument("--show-text", action="store_true", help="show words on screen, feed and files; else nowhere")
+    transcript = argparse.ArgumentParser(add_help=False)
+    transcript.add_argument("--transcript", type=Path, metavar="FILE", help="words in jsonl, csv, tsv, vtt or srt")
     common.add_argument("--headless", action="store_true", help="print a line a second instead of opening the screen")
     feed, no_feed = _feed_option("127.0.0.1:8765"), _feed_option("off")
 
     live = commands.add_parser("live", parents=[common, feed], help="listen to a microphone")
     live.add_argument("--device", metavar="D", help="number, name, or part of a name (default: the system's)")
     replay = commands.add_parser(
-        "replay", parents=[common, feed], help="play a recording, or raw samples from a pipe (-)"
+        "replay", parents=[common, feed, transcript], help="play a recording, or raw samples from a pipe (-)"
     )
     replay.add_argument("file", metavar="FILE", help="wav, flac, ogg, mp3; or - for raw samples on standard input")
     replay.add_argument("--speed", default="1", metavar="N", help="times real time, or max (default: 1)")
     replay.add_argument("--rate", type=int, metavar="HZ", help="rate of raw samples (only with -)")
     replay.add_argument("--channels", type=int, default=1, metavar="N", help="channels of raw samples (only with -)")
     replay.add_argument("--format", default="s16le", choices=["s16le", "f32le"], help="raw samples (default: s16le)")
-    analyze = commands.add_parser("analyze", parents=[common, no_feed], help="work through recordings without pacing")
+    analyze = commands.add_parser(
+        "analyze", parents=[common, no_feed, transcript], help="work through recordings without pacing"
+    )
     analyze.add_argument("files", metavar="FILE", nargs="+", help="wav, flac, ogg, mp3")
     bench = commands.add_parser("bench", parents=[model], help="measure cost, speed, start and memory on one thread")
     bench.add_argument("file", nargs="?", metavar="FILE", help="recording to run through (default: the bundled one)")

@@ -20,6 +20,7 @@ from stream_ser.errors import ConfigError, StreamSerError
 from stream_ser.feed.messages import Message
 from stream_ser.running import PATIENCE_S, Options, Station, run_to_end
 from stream_ser.session import Session, as_person_error
+from stream_ser.text.choice import TextOptions
 
 HELD_BACK = 4096  # bytes of what C libraries said during a screen that are shown after it
 BUNDLED = Path(__file__).parent.parent / "demos" / "recording" / "conversation.flac"
@@ -48,6 +49,11 @@ def replay(options: argparse.Namespace) -> int:
 
 def analyze(options: argparse.Namespace) -> int:
     """Work through recordings as fast as the machine can; one bad file does not stop the rest."""
+    if options.transcript is not None and len(_unique(options.files)) > 1:
+        raise ConfigError(
+            f"one transcript was given for {len(options.files)} recordings",
+            fix="analyse them one by one with their own",
+        )
     failed = 0
     with Station(_station_options(options, feed=options.feed)) as station:
         printer = LinePrinter()
@@ -159,7 +165,8 @@ def _run_screen(station: Station, session: Session) -> None:
 
 
 def _station_options(options: argparse.Namespace, feed: str) -> Options:
-    return Options(options.model, options.engine, options.hop, feed, options.out)
+    text = TextOptions(options.text, getattr(options, "transcript", None), options.show_text)
+    return Options(options.model, options.engine, options.hop, feed, options.out, text)
 
 
 def _unique(files: list[str]) -> list[str]:

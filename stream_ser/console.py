@@ -7,11 +7,13 @@ keeps the reason in ``error``, for whoever runs the stream to end it. Wording is
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from typing import TextIO
 
 from stream_ser.feed.messages import Message
 
 BAR = 20  # characters for a probability of one
+LABEL = 8  # columns for a label, or more where one is longer
 
 
 def clock(seconds: float) -> str:
@@ -26,6 +28,8 @@ class LinePrinter:
     def __init__(self, out: TextIO | None = None) -> None:
         self._out = out or sys.stdout
         self._second = -1
+        self._width = LABEL
+        self._text: str | None = None  # the words that were printed last
         self.error: OSError | None = None
 
     def __call__(self, message: Message) -> None:
@@ -41,9 +45,11 @@ class LinePrinter:
         if kind == "point":
             if int(message["t"]) > self._second:
                 self._second = int(message["t"])
-                self._print(self._point(message))
+                for line in self._point(message):
+                    self._print(line)
         elif kind == "hello":
             self._second = -1
+            self._width = max(LABEL, *(len(label) for label in message["labels"]))
             self._print(self._hello(message))
         elif kind == "gap":
             seconds = (message["end"] - message["start"]) / 16_000
@@ -60,20 +66,27 @@ class LinePrinter:
     @staticmethod
     def _hello(message: Message) -> str:
         source, model = message["source"], message["model"]
+        words = "" if message["text"] is None else f" · words from {message['text']}"
         length = "" if source["duration_s"] is None else f", {source['duration_s']:.1f} s"
         return (
             f"{source['kind']} {source['name']} ({source['rate']} Hz, {source['channels']} ch{length}) · "
             f"model {model['name']} ({model['digest'][:8]}) on {message['engine']} · "
-            f"every {message['hop'] / message['sample_rate']:g} s"
+            f"every {message['hop'] / message['sample_rate']:g} s{words}"
         )
 
-    @staticmethod
-    def _point(message: Message) -> str:
+    def _point(self, message: Message) -> Iterator[str]:
         label = message["label"] or ""
         share = f"{100 * message['confidence']:3.0f} %" if label else "     "
         bar = "█" * round(BAR * message["confidence"]) if label else ""
         level = f"{message['level_dbfs']:6.1f} dBFS"
-        return f"{clock(message['t'])}  {message['state']:<10} {label:<8} {share}  {bar:<{BAR}}  {level}"
+        rated = "".join(
+            f"  {name} {'–':>5}" if value is None else f"  {name} {value:+5.2f}"
+            for name, value in message["dimensions"].items()
+        )
+        yield f"{clock(message['t'])}  {message['state']:<10} {label:<{self._width}} {share}  {bar:<{BAR}}  {level}{rated}"
+        if message["text"] and message["text"] != self._text:
+            yield f"         “{message['text']}”"
+        self._text = message["text"]
 
 
 def summary(end: Message) -> list[str]:

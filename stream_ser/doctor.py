@@ -17,6 +17,7 @@ from stream_ser.engine.loading import load_backend, load_card
 from stream_ser.errors import StreamSerError
 from stream_ser.feed.server import FeedServer
 from stream_ser.running import feed_address
+from stream_ser.text.choice import describe
 
 PACKAGES = (
     "numpy",
@@ -49,6 +50,8 @@ def examine(model: str, engine: str, feed: str) -> Iterator[Finding]:
     yield _look("feed", lambda: _feed(feed))
     # A recording can be replayed without one, so its absence is told but is no failure.
     yield _look("microphone", _microphone, needed=False)
+    # Models that read words go by sound alone without one.
+    yield _look("words", describe, needed=False)
     encoding = (sys.stdout.encoding or "ascii").lower()
     unicode = encoding.startswith("utf")
     yield Finding("terminal", unicode, f"{encoding}" if unicode else f"{encoding}: set LANG=C.UTF-8", needed=False)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from models.card import CheckpointError, find, read_card, shipped
+from typing import Any
+
+from models.card import Card, CheckpointError, find, read_card, shipped
 from stream_ser.audio.devices import list_devices
 from stream_ser.engine.loading import as_engine_error
+
+PERCENT = ("UA", "WA")
 
 
 def print_devices() -> int:
@@ -25,16 +29,39 @@ def print_models() -> int:
             card = read_card(find(name))
         except CheckpointError as error:
             raise as_engine_error(error) from error
-        print(f"{card.name}  {card.digest}")
-        print(f"  {card.paper}")
-        print(f"  labels      {', '.join(card.labels)}; learnt from: {card.target}")
-        print(f"  cost        {card.parameters:,} parameters, {card.macs / 1e6:,.0f} M multiply-accumulates a window")
-        print(f"  window      {card.window_samples / card.sample_rate:g} s at {card.sample_rate} Hz")
-        print(f"  licence     {card.licence}")
-        print(f"  figures     test speakers never trained on; {card.figures.get('note', '')}")
-        for corpus, row in card.figures["test"].items():
-            print(
-                f"    {corpus:<10} {row['clips']:5} clips, {row['speakers']:2} speakers: "
-                f"UA {100 * row['UA']:.1f} %, WA {100 * row['WA']:.1f} %, ECE {row['ECE_windows']:.3f}"
-            )
+        print("\n".join(describe(card)))
     return 0
+
+
+def describe(card: Card) -> list[str]:
+    """A card in a few lines."""
+    rated = f"; rates {', '.join(card.dimensions)}" if card.dimensions else ""
+    milliseconds = card.figures.get("window_ms")
+    measured = f", {milliseconds:g} ms where it was exported" if isinstance(milliseconds, int | float) else ""
+    lines = [
+        f"{card.name}  {card.digest}",
+        f"  {card.paper}",
+        f"  labels      {', '.join(card.labels)}{rated}; learnt from: {card.target}",
+        f"  inputs      {', '.join(card.inputs)}; window {card.window_samples / card.sample_rate:g} s at {card.sample_rate} Hz",
+        f"  cost        {card.parameters:,} parameters, {card.macs / 1e6:,.0f} M multiply-accumulates a window{measured}",
+        f"  licence     {card.licence}",
+        f"  figures     test speakers never trained on; {card.figures.get('note', '')}",
+    ]
+    return lines + [f"    {corpus:<10} {figures(row)}" for corpus, row in card.figures["test"].items()]
+
+
+def figures(row: dict[str, Any]) -> str:
+    """One corpus's figures, whatever they are: recalls as percentages, errors and concordances as they are."""
+    size = ", ".join(f"{row[name]:>{width}} {name}" for name, width in (("clips", 5), ("speakers", 2)) if name in row)
+    values = [f"{name} {100 * row[name]:.1f} %" for name in PERCENT if isinstance(row.get(name), int | float)]
+    if isinstance(row.get("ECE_windows"), int | float):
+        values.append(f"ECE {row['ECE_windows']:.3f}")
+    for name, value in row.items():
+        if name.startswith("CCC"):
+            each = value.items() if isinstance(value, dict) else [("", value)]
+            values += [
+                f"{f'{name} {dimension}'.strip()} {number:.2f}"
+                for dimension, number in each
+                if isinstance(number, int | float)
+            ]
+    return f"{size}: {', '.join(values)}" if size else ", ".join(values)

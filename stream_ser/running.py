@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
@@ -24,6 +24,7 @@ from stream_ser.export.jsonl import JsonlWriter
 from stream_ser.feed.hub import Hub
 from stream_ser.feed.server import FeedServer
 from stream_ser.session import Session, as_person_error
+from stream_ser.text.choice import TextOptions, Words
 from stream_ser.types import SAMPLE_RATE
 
 # For a stream that was stopped to publish its end. That takes milliseconds on a machine that is not choked.
@@ -40,6 +41,7 @@ class Options:
     hop_s: float = 0.25
     feed: str = "127.0.0.1:8765"  # or "off"
     out: Path | None = None
+    text: TextOptions = field(default_factory=TextOptions)
 
 
 def feed_address(text: str) -> tuple[str, int] | None:
@@ -68,6 +70,7 @@ class Station:
     def __init__(self, options: Options) -> None:
         self.options = options
         self.folder, self.card = load_card(options.model)
+        self.words = Words(options.text, self.folder, self.card)
         longest = self.card.window_samples / SAMPLE_RATE
         if not SHORTEST_HOP_S <= options.hop_s <= longest:
             raise ConfigError(
@@ -102,8 +105,21 @@ class Station:
         self._closing.__exit__(kind, error, trace)
 
     def session(self, source: Source, stream: str) -> Session:
-        """A session of ``source``, not yet started."""
-        return Session(source, self.card, self.worker, self.hub, SpeechGate(), stream=stream, hop=self.hop)
+        """A session of ``source``, not yet started. Raises ConfigError where its recogniser cannot start."""
+        gate = SpeechGate()
+        listener = self.words.listener(gate, self.worker.token_count)
+        return Session(
+            source,
+            self.card,
+            self.worker,
+            self.hub,
+            gate,
+            stream=stream,
+            hop=self.hop,
+            listener=listener,
+            show_text=self.options.text.show,
+            notice=self.words.notice,
+        )
 
 
 def run_to_end(session: Session, failed: Callable[[], BaseException | None] = lambda: None) -> bool:

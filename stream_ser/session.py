@@ -5,7 +5,8 @@ thread. Points leave in the order of their hops, whoever brings the missing answ
 whoever completes its head publishes from there on, under one lock.
 
 A recording waits for the worker, so nothing of it is lost at any speed; live sound does not wait, and a window that was
-replaced by a newer one leaves a ``stale`` point.
+replaced by a newer one leaves a ``stale`` point. Words are recognised in the session's thread, before the window that reads
+them; where that is too slow for live sound, words give way and sound does not.
 """
 
 from __future__ import annotations
@@ -26,10 +27,13 @@ from stream_ser.errors import SourceError, StreamSerError
 from stream_ser.feed import messages
 from stream_ser.feed.hub import Hub
 from stream_ser.tally import Tally
+from stream_ser.text.listener import Listener
 from stream_ser.trajectory.trajectory import Calibration, Trajectory
 from stream_ser.types import SAMPLE_RATE, Block, Dropped, Failed, Gap, Hop, Observation
 
 LINE = 64  # hops that may wait for an answer
+# A microphone keeps 4 s of sound for us: words are given up long before any of it is lost.
+LATE_NS, CAUGHT_UP_NS = 1_000_000_000, 250_000_000
 
 
 @runtime_checkable
@@ -58,7 +62,8 @@ class _Waiting:
 class Session:
     """Runs one stream. ``start`` returns at once; ``wait`` until the stream is over; ``stop`` ends it from any thread.
 
-    ``hop`` is in samples. Raises ConfigError when it does not fit the model's window.
+    ``hop`` is in samples; ``listener`` hears words, which are published with ``show_text`` only, and belongs to the session.
+    Raises ConfigError when the hop does not fit the model's window.
     """
 
     def __init__(
@@ -71,11 +76,15 @@ class Session:
         *,
         stream: str,
         hop: int,
+        listener: Listener | None = None,
+        show_text: bool = False,
+        notice: str | None = None,
         clock_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         calibration = Calibration(tuple(card.labels), card.window_samples, card.temperature, card.abstain_below)
         self._source, self._worker, self._hub, self._clock_ns = source, worker, hub, clock_ns
-        self._schedule = WindowSchedule(stream, card.window_samples, hop, gate)
+        self._listener, self._notice = listener, notice
+        self._schedule = WindowSchedule(stream, card.window_samples, hop, gate, listener)
         self._trajectory = Trajectory(calibration)
         self._info = messages.StreamInfo(
             stream=stream,
@@ -88,6 +97,9 @@ class Session:
             source=messages.SourceInfo(
                 source.info.kind, source.info.name, source.info.rate, source.info.channels, source.info.duration_s
             ),
+            dimensions=tuple(card.dimensions),
+            text=None if listener is None else listener.name,
+            show_text=show_text,
         )
         self._line: deque[_Waiting | Gap] = deque()
         self._gap: Gap | None = None  # missing sound that may still grow; the session's thread alone
@@ -110,11 +122,13 @@ class Session:
         return self._paused.is_set()
 
     def start(self) -> None:
-        """Publish the ``hello`` and begin."""
+        """Publish the ``hello``, and the notice if there is one, and begin."""
         anchor = None if self._source.info.kind == "recording" else datetime.now(UTC)
         self._info = replace(self._info, anchor=anchor)
         self._hub.publish(messages.hello(self._info))
         self._open = True
+        if self._notice is not None:
+            self._say("warning", self._notice)
         self._thread.start()
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -160,7 +174,16 @@ class Session:
             self._error = self._error or error
         finally:
             self._source.close()
+            self._close_listener()
             self._publish_end()
+
+    def _close_listener(self) -> None:
+        if self._listener is None:
+            return
+        self._listener.close()
+        if self._listener.skipped:
+            seconds = self._listener.skipped / SAMPLE_RATE
+            self._say("warning", f"nobody listened for words in {seconds:.1f} s of speech, because it came too fast")
 
     def _take_all(self) -> SourceError | None:
         """Take everything that the source gives; its own error is returned, any other raised."""
@@ -186,6 +209,7 @@ class Session:
             item = Gap(item.start, item.end, "paused", item.arrived_ns)
         if isinstance(item, Block):
             self._take_gap()
+            self._give_way(item)
             self._enqueue(self._schedule.push(item))
             return
         # Gaps come as often as blocks; told one by one they would crowd points out of subscribers' queues.
@@ -196,6 +220,18 @@ class Session:
         self._gap = item if held is None else replace(item, start=held.start)
         if self._gap.end - self._gap.start >= self._schedule.hop:
             self._take_gap()
+
+    def _give_way(self, block: Block) -> None:
+        """Stop listening for words while live sound waits for too long to be taken."""
+        if self._listener is None or not self._source.info.live:
+            return
+        late = self._clock_ns() - block.arrived_ns
+        if late > LATE_NS and not self._listener.skipping:
+            if not self._listener.skipped:
+                self._say("warning", "this machine is too slow to recognise words of live speech: some are left out")
+            self._listener.skipping = True
+        elif late < CAUGHT_UP_NS:
+            self._listener.skipping = False
 
     def _take_gap(self) -> None:
         """Put the gap that has grown so far into the line, and the hops that are due in it."""

@@ -145,5 +145,7 @@ class Point:
     peak_dbfs: float
     timing: Timing
     attention: npt.NDArray[np.float32] | None = None  # not sent over the wire
-    dimensions: tuple[float, ...] | None = None  # smoothed, each in [-1, 1]; None where the model was not asked or has none
+    dimensions: tuple[float, ...] | None = (
+        None  # smoothed, each in [-1, 1]; None where the model was not asked or has none
+    )
     words: tuple[Word, ...] | None = None  # sent over the wire only when asked for

@@ -6,7 +6,7 @@ import threading
 
 import numpy as np
 
-from stream_ser.engine.backend import Output
+from stream_ser.engine.backend import Output, Tokens
 from stream_ser.types import Samples
 
 
@@ -48,9 +48,12 @@ class FakeBackend:
     """
 
     name = "fake"
+    token_count = 0
 
     def __init__(self, classes: int = 4) -> None:
         self.classes = classes
+        self.dimensions: tuple[float, ...] | None = None
+        self.read: list[list[int] | None] = []
         self.go = threading.Event()
         self.go.set()
         self.entered = threading.Semaphore(0)
@@ -58,7 +61,7 @@ class FakeBackend:
         self.runs = 0
         self._owner: int | None = None
 
-    def run(self, windows: Samples) -> Output:
+    def run(self, windows: Samples, tokens: Tokens | None = None) -> Output:
         self._owner = self._owner or threading.get_ident()
         assert threading.get_ident() == self._owner, "the device was used from another thread than its owner's"
         self.entered.release()
@@ -68,4 +71,6 @@ class FakeBackend:
             raise RuntimeError("the device fell off the bus")
         logits = np.zeros((len(windows), self.classes), dtype=np.float32)
         logits[:, 0] = windows[:, -1] * 10.0
-        return Output(logits, None)
+        self.read.append(None if tokens is None else tokens[0].tolist())
+        rated = None if self.dimensions is None else np.array([self.dimensions] * len(windows), dtype=np.float32)
+        return Output(logits, None, rated)

@@ -8,28 +8,38 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from models.card import Card, probe
+from models.card import Card, probe, probe_tokens
 from stream_ser.errors import EngineError
 from stream_ser.types import Samples
+
+Tokens = npt.NDArray[np.int64]  # (batch, words); 0 is padding
 
 PARITY = 1e-3  # largest accepted difference of any logit from the card's stored ones
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """Logits (batch, labels) and the attention map (batch, frequency, time), None for heads without one."""
+    """Logits (batch, labels), the attention map (batch, frequency, time), and dimensions (batch, dimensions).
+
+    None for networks without them.
+    """
 
     logits: npt.NDArray[np.float32]
     attention: npt.NDArray[np.float32] | None
+    dimensions: npt.NDArray[np.float32] | None = None
 
 
 class Backend(Protocol):
     """A loaded model. All calls come from the one thread that made it."""
 
     name: str  # as shown on screen and feed
+    token_count: int  # words that the network reads at once; 0 where it reads none
 
-    def run(self, windows: Samples) -> Output:
-        """Logits and attention for windows (batch, window_samples). The arrays belong to the caller."""
+    def run(self, windows: Samples, tokens: Tokens | None = None) -> Output:
+        """What the network says of windows (batch, window_samples). The arrays belong to the caller.
+
+        ``tokens`` (batch, token_count) are for networks that read words; without them nothing was said.
+        """
 
 
 def warm_up(backend: Backend, card: Card, runs: int = 2) -> float:
@@ -38,9 +48,17 @@ def warm_up(backend: Backend, card: Card, runs: int = 2) -> float:
     Raises EngineError when the engine does not compute what was trained.
     """
     signal = probe(card.window_samples, card.sample_rate)[np.newaxis]
+    words = probe_tokens(backend.token_count)[np.newaxis] if backend.token_count else None
     for _ in range(runs):
-        logits = backend.run(signal).logits[0]
-    difference = float(np.abs(logits - np.asarray(card.probe_logits, dtype=np.float32)).max())
+        output = backend.run(signal, words)
+    rated = 0 if output.dimensions is None else output.dimensions.shape[1]
+    if (output.logits.shape[1], rated) != (len(card.labels), len(card.dimensions)):
+        raise EngineError(
+            f"{card.name} gives {output.logits.shape[1]} logits and {rated} dimensions, its card names "
+            f"{len(card.labels)} labels and {len(card.dimensions)} dimensions",
+            fix="get the checkpoint again",
+        )
+    difference = float(np.abs(output.logits[0] - np.asarray(card.probe_logits, dtype=np.float32)).max())
     if not difference <= PARITY:
         raise EngineError(
             f"{backend.name} computes {card.name} wrongly: a logit is off by {difference:.2g}, at most {PARITY:g} is accepted",

@@ -21,9 +21,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models.card import ONNX, Card, probe, verified
+from models.card import ONNX, Card, probe, probe_tokens, verified
+from stream_ser.engine.backend import Tokens
 from stream_ser.engine.loading import load_backend, load_card
-from stream_ser.errors import EngineError
+from stream_ser.errors import ConfigError, EngineError
+from stream_ser.types import SAMPLE_RATE
 
 HOP_S = 0.25
 
@@ -47,21 +49,25 @@ def window_cost(model: str, engine: str, runs: int = 60) -> dict[str, Any]:
     folder, card = load_card(model)
     backend = load_backend(folder, card, engine)
     signal = probe(card.window_samples, card.sample_rate)[np.newaxis]
+    words = probe_tokens(backend.token_count)[np.newaxis] if backend.token_count else None
     times = []
     for run in range(runs + 5):
         began = time.perf_counter()
-        backend.run(signal)
+        backend.run(signal, words)
         if run >= 5:  # the first ones are cold
             times.append(time.perf_counter() - began)
     cost: dict[str, Any] = {"engine": backend.name, "model": card.name, "window": percentiles(times)}
     if backend.name.startswith("onnxruntime"):
-        share = front_end_share(folder, card, signal)
-        cost["front_end_ms"] = round(share * cost["window"]["p50_ms"], 3)
-        cost["network_ms"] = round((1.0 - share) * cost["window"]["p50_ms"], 3)
+        share = front_end_share(folder, card, signal, words)
+        if 0.0 < share < 1.0:  # not where the first convolution is the front end, or there is none
+            cost["front_end_ms"] = round(share * cost["window"]["p50_ms"], 3)
+            cost["network_ms"] = round((1.0 - share) * cost["window"]["p50_ms"], 3)
     return cost
 
 
-def front_end_share(folder: Path, card: Card, signal: npt.NDArray[np.float32], runs: int = 10) -> float:
+def front_end_share(
+    folder: Path, card: Card, signal: npt.NDArray[np.float32], words: Tokens | None, runs: int = 10
+) -> float:
     """Share of a window's time that passes before the first convolution, by ONNX Runtime's own profile."""
     import onnxruntime
 
@@ -74,7 +80,7 @@ def front_end_share(folder: Path, card: Card, signal: npt.NDArray[np.float32], r
             str(verified(folder, card, ONNX)), options, providers=["CPUExecutionProvider"]
         )
         for _ in range(runs):
-            session.run(None, {"waveform": signal})
+            session.run(None, {"waveform": signal} if words is None else {"waveform": signal, "tokens": words})
         events = json.loads(Path(session.end_profiling()).read_text())
     before = total = 0.0
     in_front_end = True
@@ -127,6 +133,37 @@ def stream_cost(recording: Path, model: str, engine: str) -> dict[str, Any]:
     }
 
 
+def words_cost(recording: Path) -> dict[str, Any] | None:
+    """What recognising words adds for models that read them; None where no recogniser is installed."""
+    from stream_ser.audio.gate import SpeechGate
+    from stream_ser.audio.recording import open_recording
+    from stream_ser.text.choice import make_pocketsphinx
+    from stream_ser.text.listener import Listener
+    from stream_ser.types import Block
+
+    gate = SpeechGate()
+    try:
+        listener = Listener(make_pocketsphinx(), gate)
+    except ConfigError:
+        return None
+    spent = speech = longest = 0.0
+    for item in open_recording(recording, speed=None):
+        if isinstance(item, Block):
+            gate.push(item.start, item.samples)
+            began = time.perf_counter()
+            listener.push(item.start, item.samples)
+            listener.words(item.end)
+            spent += time.perf_counter() - began
+            longest = max(longest, time.perf_counter() - began)
+            speech += gate.speech_samples(item.start, item.end) / SAMPLE_RATE
+    listener.close()
+    return {
+        "recogniser": listener.name,
+        "of_real_time_while_speaking": round(spent / speech, 3) if speech else None,
+        "longest_block_ms": round(longest * 1e3, 1),
+    }
+
+
 def start_to_ready(model: str, engine: str) -> float:
     """Seconds from starting an interpreter to a model that answers, feed included."""
     code = (
@@ -161,6 +198,8 @@ def show(result: dict[str, Any]) -> str:
         else ""
     )
     pinned = "pinned to one core" if result["pinned"] else "not pinned"
+    words = result["words"]
+    told = [] if words is None else [_show_words(words)]
     return "\n".join(
         [
             f"{result['machine']}, {pinned}; {window['model']} on {window['engine']}",
@@ -169,9 +208,18 @@ def show(result: dict[str, Any]) -> str:
             f"speed             {stream['times_real_time']:.1f} × real time at {HOP_S} s hop on {stream['sound_s']} s of sound "
             f"with silences ({stream['times_real_time_if_nobody_paused']:.1f} × if nobody paused)",
             f"live              {100 * stream['cpu_share_live']:.1f} % of a core",
+            *told,
             f"start to READY    {result['start_to_ready_s']:.2f} s",
             f"peak memory       {stream['peak_rss_mb']:.0f} MB",
         ]
+    )
+
+
+def _show_words(words: dict[str, Any]) -> str:
+    share = words["of_real_time_while_speaking"]
+    return (
+        f"words             {'–' if share is None else f'{share:.2f}'} of real time while someone speaks, by "
+        f"{words['recogniser']}; up to {words['longest_block_ms']:.0f} ms at once"
     )
 
 
@@ -184,6 +232,7 @@ def _child(model: str, engine: str, recording: Path) -> dict[str, Any]:
         "start_to_ready_s": round(min(start_to_ready(model, engine) for _ in range(3)), 3),
         "cost": window_cost(model, engine),
         "stream": stream,
+        "words": words_cost(recording) if "tokens" in load_card(model)[1].inputs else None,
     }
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import onnxruntime
 
-from stream_ser.engine.backend import Output
+from stream_ser.engine.backend import Output, Tokens
 from stream_ser.types import Samples
 
 
@@ -23,8 +24,14 @@ class OnnxCpuBackend:
         options.log_severity_level = 3
         self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         self._outputs = [output.name for output in self._session.get_outputs()]
+        shapes = {given.name: given.shape for given in self._session.get_inputs()}
+        self.token_count = int(shapes["tokens"][1]) if "tokens" in shapes else 0
 
-    def run(self, windows: Samples) -> Output:
+    def run(self, windows: Samples, tokens: Tokens | None = None) -> Output:
         """See ``Backend.run``."""
-        results = dict(zip(self._outputs, self._session.run(self._outputs, {"waveform": windows}), strict=True))
-        return Output(results["logits"], results.get("attention"))
+        given: dict[str, Samples | Tokens] = {"waveform": windows}
+        if self.token_count:
+            nothing = np.zeros((len(windows), self.token_count), dtype=np.int64)
+            given["tokens"] = nothing if tokens is None else tokens
+        results = dict(zip(self._outputs, self._session.run(self._outputs, given), strict=True))
+        return Output(results["logits"], results.get("attention"), results.get("dimensions"))

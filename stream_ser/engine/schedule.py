@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from stream_ser.audio.ring import SampleRing
 from stream_ser.errors import ConfigError
-from stream_ser.types import SAMPLE_RATE, Block, Gap, Hop, Samples, Window
+from stream_ser.types import SAMPLE_RATE, Block, Gap, Hop, Samples, Window, Word
 
 LEAST_SPEECH = SAMPLE_RATE // 2  # samples of speech in a window before the model is asked
 QUIET_DBFS = -120.0
@@ -35,6 +36,22 @@ class Gate(Protocol):
         """Whether someone is speaking at ``end``."""
 
 
+class Listener(Protocol):
+    """Knows the newest words. ``stream_ser.text.listener.Listener`` is the real one."""
+
+    def push(self, start: int, samples: Samples) -> None:
+        """Take the next samples, which the gate has had."""
+
+    def reset(self, at: int) -> None:
+        """Forget: sound before ``at`` is missing."""
+
+    def words(self, until: int) -> tuple[Word, ...]:
+        """The words of the last seconds before ``until``."""
+
+    def tokens(self, words: tuple[Word, ...]) -> npt.NDArray[np.int64] | None:
+        """Their numbers for the model; None where it reads none."""
+
+
 def dbfs(value: float) -> float:
     """Amplitude as decibels below full scale, no lower than QUIET_DBFS."""
     return max(QUIET_DBFS, round(20.0 * float(np.log10(max(value, 1e-12))), 2))
@@ -43,11 +60,13 @@ def dbfs(value: float) -> float:
 class WindowSchedule:
     """Turns one stream's sound into hops.
 
-    ``window`` and ``hop`` are in samples; the first item begins at ``start``. Raises ConfigError for a hop that is not
-    between 1 and the window.
+    ``window`` and ``hop`` are in samples; the first item begins at ``start``; ``listener`` is there where words are wanted.
+    Raises ConfigError for a hop that is not between 1 and the window.
     """
 
-    def __init__(self, stream: str, window: int, hop: int, gate: Gate, *, start: int = 0) -> None:
+    def __init__(
+        self, stream: str, window: int, hop: int, gate: Gate, listener: Listener | None = None, *, start: int = 0
+    ) -> None:
         if not 0 < hop <= window:
             raise ConfigError(
                 f"hop of {hop / SAMPLE_RATE:g} s does not fit the model's window of {window / SAMPLE_RATE:g} s",
@@ -57,6 +76,7 @@ class WindowSchedule:
         self.position = start  # everything before it was seen
         self._ring = SampleRing(window + hop, start)
         self._gate = gate
+        self._listener = listener
         self._unbroken_since = start
         self._missing: str | None = None
         self._arrived_ns = 0
@@ -73,6 +93,8 @@ class WindowSchedule:
         for start, samples in self._cut_at_hops(item):
             self._ring.write(samples, start)
             self._gate.push(start, samples)
+            if self._listener is not None:
+                self._listener.push(start, samples)
             self.position = start + len(samples)
             if self.position % self.hop == 0:
                 yield self._due()
@@ -95,6 +117,8 @@ class WindowSchedule:
             yield self._due()
         self.position = self._unbroken_since = gap.end
         self._gate.reset(gap.end)
+        if self._listener is not None:
+            self._listener.reset(gap.end)
 
     def _cut_at_hops(self, block: Block) -> Iterator[tuple[int, Samples]]:
         """The block's samples, cut where a hop ends."""
@@ -111,11 +135,13 @@ class WindowSchedule:
         speech = self._gate.speech_samples(end - covered, end) if covered else 0
         is_open = bool(covered) and self._gate.is_open(end)
         newest = self._ring.read(end - min(self.hop, covered), end) if covered else np.zeros(0, dtype=np.float32)
+        words = self._listener.words(end) if self._listener is not None and covered else None
         window = None
         if padded or (covered == self.window and is_open and speech >= LEAST_SPEECH):
             samples = np.zeros(self.window, dtype=np.float32)
             samples[self.window - covered :] = self._ring.read(end - covered, end)
-            window = Window(self.stream, start, end, samples, self._arrived_ns)
+            tokens = None if self._listener is None or words is None else self._listener.tokens(words)
+            window = Window(self.stream, start, end, samples, self._arrived_ns, tokens)
         return Hop(
             stream=self.stream,
             start=start,
@@ -128,4 +154,5 @@ class WindowSchedule:
             window=window,
             missing=self._missing if covered == 0 else None,
             completed_ns=self._arrived_ns,
+            words=words,
         )

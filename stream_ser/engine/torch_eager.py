@@ -8,7 +8,7 @@ import torch
 
 from models.card import Card
 from models.checkpoint import load_network
-from stream_ser.engine.backend import Output
+from stream_ser.engine.backend import Output, Tokens
 from stream_ser.types import Samples
 
 
@@ -21,9 +21,11 @@ class TorchEagerBackend:
         if self._device.type == "cpu":
             torch.set_num_threads(1)  # as for ONNX Runtime: equal results, and no idle spinning
         self._network = load_network(folder, card).to(self._device)
+        self.token_count = self._network.token_count
 
-    def run(self, windows: Samples) -> Output:
+    def run(self, windows: Samples, tokens: Tokens | None = None) -> Output:
         """See ``Backend.run``."""
         with torch.inference_mode():
-            logits, attention = self._network(torch.from_numpy(windows).to(self._device))
-        return Output(logits.cpu().numpy(), None if attention is None else attention.cpu().numpy())
+            words = None if tokens is None else torch.from_numpy(tokens).to(self._device)
+            logits, *others = self._network(torch.from_numpy(windows).to(self._device), words)
+        return Output(logits.cpu().numpy(), *(None if value is None else value.cpu().numpy() for value in others))

@@ -46,6 +46,7 @@ class Worker:
         self._failure: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="worker", daemon=True)
         self.engine = ""
+        self.token_count = 0
 
     def start(self) -> None:
         """Start the thread and wait until the model is READY. Raises what loading raised."""
@@ -89,7 +90,7 @@ class Worker:
     def _run(self) -> None:
         try:
             backend = self._make_backend()
-            self.engine = backend.name
+            self.engine, self.token_count = backend.name, backend.token_count
         except Exception as error:  # handed to the caller of start, who shows it to a person
             self._failure = error
             return
@@ -99,10 +100,13 @@ class Worker:
             window, deliver = taken
             started = self._clock_ns()
             try:
-                output = backend.run(window.samples[np.newaxis])
-                if not np.isfinite(output.logits).all():
+                tokens = None if window.tokens is None else window.tokens[np.newaxis]
+                output = backend.run(window.samples[np.newaxis], tokens)
+                numbers = [output.logits] if output.dimensions is None else [output.logits, output.dimensions]
+                if not all(np.isfinite(values).all() for values in numbers):
                     raise EngineError(
-                        f"{backend.name} gave {output.logits[0].tolist()} for samples {window.start} to {window.end}",
+                        f"{backend.name} gave {[values[0].tolist() for values in numbers]} for samples {window.start} to "
+                        f"{window.end}",
                         fix="try the other engine with --engine, or another --model",
                     )
             except Exception as error:  # every waiting stream must hear of it, or it would wait for ever
@@ -111,7 +115,8 @@ class Worker:
             timing = Timing(window.completed_ns, started, self._clock_ns())
             attention = None if output.attention is None else output.attention[0]
             logits = tuple(float(value) for value in output.logits[0])
-            deliver(Observation(window.stream, window.start, window.end, logits, attention, timing))
+            rated = None if output.dimensions is None else tuple(float(value) for value in output.dimensions[0])
+            deliver(Observation(window.stream, window.start, window.end, logits, attention, timing, rated))
 
     def _take(self) -> tuple[Window, Deliver] | None:
         """The next window, streams in turn; None when stopping."""

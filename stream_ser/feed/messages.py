@@ -52,6 +52,9 @@ class StreamInfo:
     engine: str
     source: SourceInfo
     anchor: datetime | None = None  # wall time of sample 0, with a time zone; None offline
+    dimensions: tuple[str, ...] = ()
+    text: str | None = None  # who says which words are said; None where nobody listens for any
+    show_text: bool = False  # whether words go over the wire
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +77,13 @@ def hello(info: StreamInfo, seq: int = 0) -> Message:
         "version": stream_ser.__version__,
         "stream": info.stream,
         "labels": list(info.labels),
+        "dimensions": list(info.dimensions),
         "sample_rate": SAMPLE_RATE,
         "window": info.window,
         "hop": info.hop,
         "model": {"name": info.model_name, "digest": info.model_digest},
         "engine": info.engine,
+        "text": info.text,
         "source": {
             "kind": source.kind,
             "name": source.name,
@@ -98,6 +103,8 @@ def point(info: StreamInfo, point: Point, published_ns: int, lag_samples: int = 
     not yet in a published point.
     """
     timing = point.timing
+    rated = (None,) * len(info.dimensions) if point.dimensions is None else point.dimensions
+    shown = info.show_text and point.words is not None
     raw = (None,) * len(info.labels) if point.raw is None else point.raw
     return {
         "type": "point",
@@ -111,6 +118,8 @@ def point(info: StreamInfo, point: Point, published_ns: int, lag_samples: int = 
         "confidence": float(point.confidence),
         "raw": {label: _number(p) for label, p in zip(info.labels, raw, strict=True)},
         "smoothed": {label: float(p) for label, p in zip(info.labels, point.smoothed, strict=True)},
+        "dimensions": {name: _number(value) for name, value in zip(info.dimensions, rated, strict=True)},
+        "text": " ".join(word.text for word in point.words or ()) if shown else None,
         "speech_s": float(point.speech_s),
         "level_dbfs": float(point.level_dbfs),
         "peak_dbfs": float(point.peak_dbfs),

@@ -19,6 +19,7 @@ from textual.widgets import Footer
 
 from stream_ser.tui.bars import Bars
 from stream_ser.tui.canvas import Canvas
+from stream_ser.tui.extras import Dimensions, Words
 from stream_ser.tui.headline import Headline
 from stream_ser.tui.help import Help
 from stream_ser.tui.meter import Meter
@@ -67,7 +68,9 @@ class StreamSerApp(App[None]):
             Header(title, id="header"),
             Headline("expressed emotion", id="headline"),
             Bars("probabilities", id="bars"),
+            Dimensions(id="dimensions"),
             Timeline("trajectory", id="timeline"),
+            Words(id="words"),
             Meter("sound", id="meter"),
             Status("speed", feed, id="status"),
             NoticeLine(id="notice"),
@@ -78,10 +81,12 @@ class StreamSerApp(App[None]):
 
     def compose(self) -> ComposeResult:
         """Arrange the widgets."""
-        header, headline, bars, timeline, meter, status, notice = self._canvases
+        header, headline, bars, dimensions, timeline, words, meter, status, notice = self._canvases
         yield header
         yield Horizontal(headline, bars, id="top")
+        yield dimensions
         yield timeline
+        yield words
         yield Horizontal(meter, status, id="bottom")
         yield notice
         yield Footer()
@@ -98,21 +103,29 @@ class StreamSerApp(App[None]):
     def frame(self) -> None:
         """Take what the source has, and draw what changed by it."""
         now = self._clock()
-        labels = len(self.state.labels)
+        before = self._shape()
         for message in self._source.drain():
             self.state.consume(message, now)
         self.state.set_paused(self._controls.paused, now)
-        if len(self.state.labels) != labels:
+        if self._shape() != before:
             self._arrange(self.size.height)
         for canvas in self._canvases:
             canvas.update_from(self.state, now)
         if self.state.ended is not None and self._exit_on_end:
             self._leave()
 
+    def _shape(self) -> tuple[int, bool, bool]:
+        """What the panels' heights depend on besides the screen's: labels, and the rows that not every stream has."""
+        return len(self.state.labels), bool(self.state.dimensions), self.state.text is not None
+
     def _arrange(self, height: int) -> None:
         """Choose the panels' heights: enough for every label if the timeline keeps six rows."""
+        _, *extras = self._shape()
+        for name, shown in zip(("#dimensions", "#words"), extras, strict=True):
+            self.query_one(name).display = shown
+        height -= sum(extras)
         labels = max(4, len(self.state.labels))
-        tall = height >= TALL
+        tall = self.size.height >= TALL
         wanted = 2 + (2 * labels + 1 if tall else labels + 1)
         bottom = 7 if tall else 6
         self.query_one("#top").styles.height = max(7, min(wanted, height - bottom - 9))

@@ -95,6 +95,7 @@ class ScreenState:
         """Forget one stream's points, because another begins."""
         self.point: Message | None = None
         self.gap: Message | None = None
+        self.text: str | None = None  # the words of the last seconds; None where none are shown
         self.history = History()
         self.compute = Quantiles()  # ms
         self.age = Quantiles()  # ms
@@ -105,6 +106,11 @@ class ScreenState:
     def labels(self) -> tuple[str, ...]:
         """The labels in the model's order; empty before hello."""
         return tuple(self.hello["labels"]) if self.hello else ()
+
+    @property
+    def dimensions(self) -> tuple[str, ...]:
+        """What the model rates besides, in its order; empty for most models and before hello."""
+        return tuple(self.hello["dimensions"]) if self.hello else ()
 
     @property
     def hop_s(self) -> float:
@@ -171,12 +177,15 @@ class ScreenState:
 
     def _hello(self, message: Message) -> None:
         before, self.hello = self.hello, message
-        if before is not None and any(before[key] != message[key] for key in ("stream", "labels", "hop", "anchor")):
+        if before is not None and any(
+            before[key] != message[key] for key in ("stream", "labels", "dimensions", "hop", "anchor")
+        ):
             self._begin()
         self.ended = None
 
     def _point(self, message: Message, now: float) -> None:
         self.point = message
+        self.text = message["text"]
         self._arrived = now
         if message["peak_dbfs"] >= CLIPPING_DBFS:
             self._clipped_at = message["end"]

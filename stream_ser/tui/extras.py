@@ -1,0 +1,80 @@
+"""Rows that only some streams have: what the model rates besides labels, and the words that were said.
+
+Owned by the Textual event loop. The app shows each row only while the stream has something for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rich.style import Style
+
+from stream_ser.tui.canvas import Canvas, Row, ink, joined
+from stream_ser.tui.view import ScreenState
+
+SHORTEST = 7  # cells of a scale from -1 to 1; where not even that fits, the number stands alone
+
+
+@dataclass(frozen=True, slots=True)
+class DimensionsPicture:
+    """Names, and values in [-1, 1] or None where nothing is known."""
+
+    names: tuple[str, ...]
+    values: tuple[float | None, ...]
+
+
+class Dimensions(Canvas[DimensionsPicture]):
+    """A scale from -1 to 1 for each dimension, side by side."""
+
+    def look(self, state: ScreenState, now: float) -> DimensionsPicture:
+        """Take the newest values; old ones are not shown as if they were present."""
+        names = state.dimensions
+        if state.point is None or state.kind(now) not in ("speech", "uncertain"):
+            return DimensionsPicture(names, (None,) * len(names))
+        return DimensionsPicture(names, tuple(state.point["dimensions"][name] for name in names))
+
+    def draw(self, picture: DimensionsPicture, width: int, height: int) -> list[Row]:  # noqa: ARG002 - one row
+        """Draw one row, shared out evenly."""
+        if not picture.names:
+            return []
+        room = (width + 3) // len(picture.names) - 3
+        muted, text = ink(self.palette.muted), ink(self.palette.text, bold=True)
+        row: Row = []
+        for name, value in zip(picture.names, picture.values, strict=True):
+            head, tail = f"{name} ", "     –" if value is None else f" {value:+5.2f}"
+            length = room - len(head) - len(tail)
+            row += [("   ", muted)] if row else []
+            row += [(head, muted), *self._scale(value, length - 1 + length % 2), (tail, text)]
+        return [row]
+
+    def _scale(self, value: float | None, length: int) -> Row:
+        """An odd number of cells with zero in the middle."""
+        if length < SHORTEST:
+            return []
+        cells: list[tuple[str, Style]] = [("─", ink(self.palette.frame))] * length
+        cells[length // 2] = ("┼", ink(self.palette.muted))
+        if value is not None:
+            cells[round((value + 1.0) / 2.0 * (length - 1))] = ("●", ink(self.palette.good, bold=True))
+        return joined(cells)
+
+
+@dataclass(frozen=True, slots=True)
+class WordsPicture:
+    """The words of the last seconds."""
+
+    text: str
+
+
+class Words(Canvas[WordsPicture]):
+    """The newest words that fit, as they are understood now."""
+
+    def look(self, state: ScreenState, now: float) -> WordsPicture:  # noqa: ARG002 - the same at any time
+        """Take the newest."""
+        return WordsPicture(state.text or "")
+
+    def draw(self, picture: WordsPicture, width: int, height: int) -> list[Row]:  # noqa: ARG002 - one row
+        """Draw one row that ends with the newest word."""
+        head, text = "words ", picture.text
+        room = max(1, width - len(head))
+        shown = text if len(text) <= room else "…" + text[len(text) - room + 1 :]
+        return [[(head, ink(self.palette.muted)), (shown, ink(self.palette.text))]]
