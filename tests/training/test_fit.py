@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,15 +19,18 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.training.conftest import SMALL, changed
+from tests.training.conftest import SMALL
 from training import fit as fitting
-from training.__main__ import main
-from training.corpora import Clip
-from training.data import BalancedSampler, Utterance
-from training.fit import FitError, Fitter, fit_recipe, load_noises, make_split, predictor
+from training.devices import Placement
+from training.experiment import Experiment
+from training.fit import FitResult, Fitter, score_staged
 from training.recipe import Recipe, read_recipe
+from training.resume import FitError, Interrupted
+from training.splits import LeakError, Split
 
-Recipes = Callable[..., Path]
+Writer = Callable[..., Path]
+HERE = Placement(torch.device("cpu"), torch.float32)
+TINY = "channels = [4, 4]\ntime_pools = [4, 4]\nfrequency_pools = [4, 4]\nhidden = 4\nheads = 2\ndepth = 1\n"
 
 
 @pytest.fixture(autouse=True)
@@ -34,12 +40,16 @@ def fewer_statistics(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def recipe(write_recipe: Recipes) -> Recipe:
-    return read_recipe(str(write_recipe(model=SMALL, fit="short_epochs = 1", top='noise = "hum"')))
+def recipe(write_recipe: Writer, write_protocol: Writer) -> Recipe:
+    """Dropout, mixup and batch normalisation included: everything that draws or keeps statistics."""
+    path = write_recipe(architecture="cnn_bilstm", model=TINY, fit="mixup = 0.4")
+    return read_recipe(str(path), str(write_protocol()))
 
 
-def fitter(recipe: Recipe, data: Path, folder: Path) -> Fitter:
-    return Fitter(recipe, make_split(recipe, data), load_noises(recipe, data), folder)
+def fitter(recipe: Recipe, data: Path, folder: Path, seed: int = 1, where: Placement = HERE) -> Fitter:
+    experiment = Experiment(recipe, data, folder.parent / "shared", where)
+    train, held = experiment.staged()
+    return Fitter(recipe, experiment.folds[0].split, train, held, folder, seed=seed, where=where)
 
 
 def curve(folder: Path) -> list[dict[str, Any]]:
@@ -47,144 +57,201 @@ def curve(folder: Path) -> list[dict[str, Any]]:
     return [{name: value for name, value in line.items() if name != "seconds"} for line in lines]
 
 
-def equal_states(one: Path, other: Path) -> None:
+def equal_runs(one: Path, other: Path) -> None:
+    """Curves, states and best weights are the same to the last bit."""
+    assert curve(one) == curve(other)
     first, second = (torch.load(folder / "state.pt", weights_only=True) for folder in (one, other))
     for part in ("network", "average"):
         assert first[part].keys() == second[part].keys()
-        for name, value in first[part].items():
-            torch.testing.assert_close(value, second[part][name], atol=1e-6, rtol=0)
-    assert first["numpy_rng"] == second["numpy_rng"]
-    assert (first["epoch"], first["best"], first["best_epoch"]) == (
-        second["epoch"],
-        second["best"],
-        second["best_epoch"],
-    )
-    for name, value in load_file(one / "best.safetensors").items():
-        torch.testing.assert_close(value, load_file(other / "best.safetensors")[name], atol=1e-6, rtol=0)
+        assert all(torch.equal(value, second[part][name]) for name, value in first[part].items())
+    assert [first[key] for key in ("step", "best", "best_epoch")] == [
+        second[key] for key in ("step", "best", "best_epoch")
+    ]
+    best = load_file(other / "best.safetensors")
+    assert all(torch.equal(value, best[name]) for name, value in load_file(one / "best.safetensors").items())
 
 
-def stop_after(monkeypatch: pytest.MonkeyPatch, draws: int) -> pytest.MonkeyPatch:
-    """Press Ctrl-C while the given draw is made."""
-    counter, draw = itertools.count(1), BalancedSampler.draw
-
-    def drawing(self: BalancedSampler, rng: np.random.Generator) -> Utterance:
-        if next(counter) == draws:
-            raise KeyboardInterrupt
-        return draw(self, rng)
-
-    monkeypatch.setattr(BalancedSampler, "draw", drawing)
-    return monkeypatch
-
-
-def test_a_kill_loses_the_running_epoch_and_nothing_else(
-    recipe: Recipe, corpora: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("step", [0, 1, 2, 3])
+def test_a_failure_in_any_step_changes_nothing(
+    recipe: Recipe, corpora: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
     whole = fitter(recipe, corpora, tmp_path / "whole").run()
-    assert whole.epochs == 2
     assert curve(tmp_path / "whole")[1]["loss"] != curve(tmp_path / "whole")[0]["loss"]
+    counter, train_step = itertools.count(), Fitter._train_step
+
+    def dying(self: Fitter) -> float:
+        if next(counter) == step:
+            raise OSError("the machine went away")
+        return train_step(self)
 
     with monkeypatch.context() as context:
-        stop_after(context, draws=8 + 2 * 4 + 6)  # in the second batch of the second epoch
-        with pytest.raises(KeyboardInterrupt):
+        context.setattr(Fitter, "_train_step", dying)
+        with pytest.raises(OSError, match="went away"):
             fitter(recipe, corpora, tmp_path / "killed").run()
-    assert curve(tmp_path / "killed") == curve(tmp_path / "whole")[:1]
-    resumed = fitter(recipe, corpora, tmp_path / "killed")
-    assert resumed.epoch == 1
-    assert resumed.run().best == whole.best
-    assert curve(tmp_path / "killed") == curve(tmp_path / "whole")
-    equal_states(tmp_path / "killed", tmp_path / "whole")
+    assert fitter(recipe, corpora, tmp_path / "killed").run().best == whole.best
+    equal_runs(tmp_path / "killed", tmp_path / "whole")
     assert not list((tmp_path / "killed").glob("*.part"))
 
 
-def test_a_kill_before_the_state_is_stored_leaves_no_epoch_twice(
+def test_a_state_is_stored_within_an_epoch(
     recipe: Recipe, corpora: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = Fitter._store
-    for epoch in (1, 2):
+    monkeypatch.setattr(Fitter, "_due", lambda _: True)
+    counter, train_step = itertools.count(), Fitter._train_step
 
-        def killed(self: Fitter, last: int = epoch) -> None:
-            if self.epoch == last:
-                raise KeyboardInterrupt
-            store(self)
+    def dying(self: Fitter) -> float:
+        if next(counter) == 3:
+            raise OSError("the machine went away")
+        return train_step(self)
 
-        with monkeypatch.context() as context:
-            context.setattr(Fitter, "_store", killed)
-            with pytest.raises(KeyboardInterrupt):
-                fitter(recipe, corpora, tmp_path / "killed").run()
-        assert [line["epoch"] for line in curve(tmp_path / "killed")] == list(range(1, epoch + 1))
-    fitter(recipe, corpora, tmp_path / "killed").run()
-    fitter(recipe, corpora, tmp_path / "whole").run()
-    assert curve(tmp_path / "killed") == curve(tmp_path / "whole")
-    equal_states(tmp_path / "killed", tmp_path / "whole")
-
-
-def test_another_process_goes_on_where_ctrl_c_stopped(
-    write_recipe: Recipes,
-    corpora: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    path = changed(changed(write_recipe(model=SMALL), "draws = 8", "draws = 2"), "batch = 4", "batch = 1")
-    arguments = ["fit", "--recipe", str(path), "--data", str(corpora), "--out", str(tmp_path / "run"), "--threads", "1"]
     with monkeypatch.context() as context:
-        context.setattr(fitting, "STATISTICS_BATCHES", 12)  # as in the other process
-        stop_after(context, draws=2 + 12 + 1)
-        assert main(arguments) == 130
-    assert "interrupted; the same command goes on from the last finished epoch" in capsys.readouterr().err
-    told = subprocess.run([sys.executable, "-m", "training", *arguments], capture_output=True, text=True, check=True)
-    assert "after 2 epochs" in told.stdout
+        context.setattr(Fitter, "_train_step", dying)
+        with pytest.raises(OSError, match="went away"):
+            fitter(recipe, corpora, tmp_path / "killed").run()
+    resumed = fitter(recipe, corpora, tmp_path / "killed")
+    assert (resumed.step, resumed.epoch, len(resumed.losses)) == (3, 1, 1)  # only the running step is lost
+    resumed.run()
+    fitter(recipe, corpora, tmp_path / "whole").run()
+    equal_runs(tmp_path / "killed", tmp_path / "whole")
 
-    monkeypatch.setattr(fitting, "STATISTICS_BATCHES", 12)
-    fit_recipe(read_recipe(str(path)), corpora, tmp_path / "whole")
-    stopped, whole = curve(tmp_path / "run"), curve(tmp_path / "whole")
-    assert stopped[0] == whole[0]
-    assert stopped[1]["loss"] == pytest.approx(whole[1]["loss"], abs=1e-6)
-    equal_states(tmp_path / "run", tmp_path / "whole")
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_another_process_goes_on_where_a_kill_stopped_it(
+    write_recipe: Writer, write_protocol: Writer, corpora: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    fit = "look_every = 2\nmixup = 0.4"
+    path = write_recipe(architecture="cnn_bilstm", model=TINY, fit=fit)
+    path.write_text(path.read_text("utf-8").replace("epochs = 2", "epochs = 40"), "utf-8")
+    protocol = write_protocol()
+    options = ["--recipe", str(path), "--protocol", str(protocol), "--data", str(corpora), "--threads", "1"]
+    command = [sys.executable, "-m", "training", "fit", *options]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+    def start(name: str) -> subprocess.Popen[bytes]:
+        places = ["--runs", str(tmp_path / name), "--records", str(tmp_path / name / "records")]
+        return subprocess.Popen(
+            [*command, *places], env=environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        )
+
+    assert start("whole").wait() == 0
+    run = "tiny__voices__holdout__s1"
+    killed = start("killed")
+    state = tmp_path / "killed" / run / "state.pt"
+    deadline = time.monotonic() + 60.0
+    while not state.is_file() and killed.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+    time.sleep(float(np.random.default_rng().uniform(0.0, 0.3)))  # at whatever moment that is
+    killed.send_signal(number)
+    code = killed.wait()
+    if code != 0:  # it had not just finished
+        assert code == (130 if number == signal.SIGTERM else -signal.SIGKILL)
+        assert start("killed").wait() == 0
+    equal_runs(tmp_path / "killed" / run, tmp_path / "whole" / run)
+    one, other = (
+        json.loads(next((tmp_path / name / "records").glob("*.json")).read_text("utf-8"))
+        for name in ("killed", "whole")
+    )
+    assert one["utterances"] == other["utterances"]
+
+
+def test_being_asked_to_stop_stores_and_says_so(
+    recipe: Recipe, corpora: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train_step = Fitter._train_step
+
+    def asked(self: Fitter) -> float:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return train_step(self)
+
+    before = signal.getsignal(signal.SIGTERM)
+    with monkeypatch.context() as context:
+        context.setattr(Fitter, "_train_step", asked)
+        with pytest.raises(Interrupted):
+            fitter(recipe, corpora, tmp_path / "run").run()
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert fitter(recipe, corpora, tmp_path / "run").step == 1
 
 
 def test_a_finished_run_is_left_as_it_is(recipe: Recipe, corpora: Path, tmp_path: Path) -> None:
-    first = fit_recipe(recipe, corpora, tmp_path / "run")
-    before = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
-    assert fit_recipe(recipe, corpora, tmp_path / "run") == first
-    assert {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
+    first = fitter(recipe, corpora, tmp_path / "run").run()
+    before = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir() if path.is_file()}
+    assert fitter(recipe, corpora, tmp_path / "run").run() == first
+    assert {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir() if path.is_file()} == before
+
+
+def looks(monkeypatch: pytest.MonkeyPatch, *told: float) -> None:
+    """Let validation say these figures, the last one for ever."""
+    given = itertools.chain(told, itertools.repeat(told[-1]))
+    monkeypatch.setattr(Fitter, "_look", lambda _: {"validation_UA": next(given)})
 
 
 def test_patience_ends_a_run_that_does_not_get_better(
     recipe: Recipe, corpora: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Fitter, "_validate", lambda _: {"twovoices": {"UA": 0.25}, "pooled": {"UA": 0.25}})
+    looks(monkeypatch, 0.25)
     patient = replace(recipe, fit=replace(recipe.fit, epochs=6, patience=2))
-    result = fit_recipe(patient, corpora, tmp_path / "run")
-    assert (result.best, result.epochs) == (0.25, 3)  # the first epoch was the best, two more did not beat it
-    assert fit_recipe(patient, corpora, tmp_path / "run") == result
+    result = fitter(patient, corpora, tmp_path / "run").run()
+    assert (result.best, result.best_epoch, result.epochs) == (0.25, 1, 3)  # two more did not beat it
+    assert fitter(patient, corpora, tmp_path / "run").run() == result
 
 
-def test_another_recipe_is_refused(recipe: Recipe, write_recipe: Recipes, corpora: Path, tmp_path: Path) -> None:
-    fit_recipe(recipe, corpora, tmp_path / "run")
-    other = read_recipe(str(write_recipe(model=SMALL, fit="short_epochs = 1\nseed = 2", top='noise = "hum"')))
-    with pytest.raises(FitError, match=r"holds a run of another recipe; give an empty folder with --out"):
-        fitter(other, corpora, tmp_path / "run")
+def test_the_best_epoch_is_the_one_with_the_best_figure(
+    recipe: Recipe, corpora: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks(monkeypatch, 0.2, 0.6, 0.4)
+    result = fitter(replace(recipe, fit=replace(recipe.fit, epochs=3)), corpora, tmp_path / "run").run()
+    assert (result.best, result.best_epoch) == (0.6, 2)
+
+
+def test_looks_are_as_far_apart_as_asked(recipe: Recipe, corpora: Path, tmp_path: Path) -> None:
+    seldom = replace(recipe, fit=replace(recipe.fit, epochs=5, look_every=2))
+    result = fitter(seldom, corpora, tmp_path / "run").run()
+    assert [line["epoch"] for line in result.curve if "validation_UA" in line] == [2, 4, 5]
+
+
+def test_the_best_weights_are_the_ones_that_were_validated(recipe: Recipe, corpora: Path, tmp_path: Path) -> None:
+    run = fitter(recipe, corpora, tmp_path / "run")
+    result = run.run()
+    network = type(run.network)(recipe.model)  # type: ignore[call-arg]
+    network.load_state_dict(load_file(result.weights))
+    scored = score_staged(network.eval(), run.split.validation, run.held, recipe.task.labels, HERE)
+    figures = fitting.figures_by_corpus(scored, list(recipe.task.labels))
+    assert figures["twovoices"]["UA"] == pytest.approx(result.best, abs=1e-4)
+
+
+def test_tensorboard_reads_what_was_written(recipe: Recipe, corpora: Path, tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    result = fitter(recipe, corpora, tmp_path / "run").run()
+    events = EventAccumulator(str(tmp_path / "run" / "tensorboard"))
+    events.Reload()
+    written = [(event.step, round(event.value, 4)) for event in events.Scalars("loss")]
+    assert written == [(line["epoch"], line["loss"]) for line in result.curve]
+
+
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+def test_both_precisions_learn(recipe: Recipe, corpora: Path, tmp_path: Path, precision: torch.dtype) -> None:
+    long = replace(recipe, fit=replace(recipe.fit, epochs=25, mixup=0.0, learning_rate=2e-2))
+    result: FitResult = fitter(long, corpora, tmp_path / "run", where=Placement(HERE.device, precision)).run()
+    assert result.curve[-1]["loss"] < result.curve[0]["loss"]
+
+
+def test_another_recipe_or_seed_is_refused(recipe: Recipe, corpora: Path, tmp_path: Path) -> None:
+    fitter(recipe, corpora, tmp_path / "run").run()
+    refusal = r"holds a run of another recipe; give an empty folder"
+    with pytest.raises(FitError, match=refusal):
+        fitter(recipe, corpora, tmp_path / "run", seed=2)
+    with pytest.raises(FitError, match=refusal):
+        fitter(replace(recipe, fit=replace(recipe.fit, weight_decay=0.5)), corpora, tmp_path / "run")
 
 
 def test_an_unreadable_state_is_refused(recipe: Recipe, corpora: Path, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
     for content in (b"", b"no state", b"PK\x03\x04 half a state"):
-        (tmp_path / "state.pt").write_bytes(content)
-        with pytest.raises(FitError, match=r"cannot go on in .*; give an empty folder with --out") as caught:
-            fitter(recipe, corpora, tmp_path)
+        (tmp_path / "run" / "state.pt").write_bytes(content)
+        with pytest.raises(FitError, match=r"cannot go on in .*; give an empty folder") as caught:
+            fitter(recipe, corpora, tmp_path / "run")
         assert "\n" not in str(caught.value)
-
-
-def test_a_learning_rate_that_blows_up_is_told(
-    write_recipe: Recipes, corpora: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    recipe = write_recipe(model=SMALL, fit="learning_rate = 1e30")
-    out = tmp_path / "run"
-    assert main(["fit", "--recipe", str(recipe), "--data", str(corpora), "--out", str(out)]) == 2
-    last = capsys.readouterr().err.splitlines()[-1]
-    assert last.startswith("training: loss ")
-    assert last.endswith("lower learning_rate and fit into an empty folder (--out)")
-    assert "Traceback" not in last
 
 
 def test_a_poisoned_step_stops_before_it_reaches_weights_or_state(
@@ -193,9 +260,9 @@ def test_a_poisoned_step_stops_before_it_reaches_weights_or_state(
     run = fitter(recipe, corpora, tmp_path / "run")
     with torch.no_grad():
         next(run.network.parameters()).fill_(float("nan"))
-    with pytest.raises(FitError, match=r"loss nan .* in epoch 1"):
+    with pytest.raises(FitError, match=r"loss nan .* in epoch 1; lower learning_rate"):
         run.run()
-    assert not list((tmp_path / "run").iterdir())
+    assert not (tmp_path / "run" / "state.pt").exists()
 
     run = fitter(recipe, corpora, tmp_path / "run")
     next(run.network.parameters()).register_hook(lambda gradient: gradient * float("inf"))
@@ -203,86 +270,41 @@ def test_a_poisoned_step_stops_before_it_reaches_weights_or_state(
     with pytest.raises(FitError, match=r"gradient norm (inf|nan) in epoch 1"):
         run.run()
     assert all(torch.equal(a, b) for a, b in zip(before, run.network.parameters(), strict=True))
-    assert not list((tmp_path / "run").iterdir())
+    assert not (tmp_path / "run" / "best.safetensors").exists()
 
 
-def test_the_best_weights_are_chosen_by_the_mean_over_corpora(
-    recipe: Recipe, corpora: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_weights_are_taken_over_where_they_fit(recipe: Recipe, corpora: Path, tmp_path: Path) -> None:
+    first = fitter(recipe, corpora, tmp_path / "first")
+    first.run()
+    experiment = Experiment(recipe, corpora, tmp_path / "shared", HERE)
+    split = experiment.folds[0].split
+    other = Split(split.train, split.test, ())  # whom the first run has not met
+    train, held = experiment.staged()
+    wide = replace(recipe, fit=replace(recipe.fit, learning_rate=1e-9))
+    run = Fitter(wide, other, train, held, tmp_path / "second", seed=5, where=HERE, start=tmp_path / "first")
+    weights = load_file(tmp_path / "first" / "best.safetensors")
+    for name, value in run.network.state_dict().items():
+        assert torch.equal(value, weights[name])
+    with pytest.raises(LeakError, match=r"has met twovoices/B, held out here"):
+        Fitter(wide, split, train, held, tmp_path / "third", seed=5, where=HERE, start=tmp_path / "first")
+    with pytest.raises(FitError, match=r"cannot start from .*; fit it first"):
+        Fitter(wide, other, train, held, tmp_path / "fourth", seed=5, where=HERE, start=tmp_path / "none")
+
+
+def test_first_epochs_see_a_stretch_of_each_window(
+    write_recipe: Writer, write_protocol: Writer, corpora: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = iter(
-        [
-            {"a": {"UA": 0.2}, "b": {"UA": 0.8}, "pooled": {"UA": 0.3}},
-            {"a": {"UA": 0.4}, "b": {"UA": 0.4}, "pooled": {"UA": 0.9}},
-        ]
-    )
-    monkeypatch.setattr(Fitter, "_validate", lambda _: next(told))
-    result = fitter(recipe, corpora, tmp_path / "run").run()
-    assert result.best == pytest.approx(0.5)
-    assert torch.load(tmp_path / "run" / "state.pt", weights_only=True)["best_epoch"] == 1
+    path = write_recipe(model=SMALL, fit="short_epochs = 1")
+    recipe = read_recipe(str(path), str(write_protocol()))
+    run, widths = fitter(recipe, corpora, tmp_path / "run"), []
+    drawn = run.batches.at
 
+    def watched(*arguments: Any) -> Any:
+        batch = drawn(*arguments)
+        widths.append(tuple(batch.features.shape[1:]))
+        return batch
 
-def test_the_best_weights_are_the_ones_that_were_validated(recipe: Recipe, corpora: Path, tmp_path: Path) -> None:
-    run = fitter(recipe, corpora, tmp_path / "run")
-    result = run.run()
-    network = type(run.network)(recipe.model)
-    network.load_state_dict(load_file(result.weights))
-    scored = fitting.score(run.validation, predictor(network.eval()), most_windows=fitting.VALIDATION_WINDOWS)
-    figures = fitting.figures_by_corpus(scored, recipe.labels)
-    assert figures["twovoices"]["UA"] == pytest.approx(result.best)
-
-
-def test_the_same_seed_gives_the_same_run_and_another_does_not(
-    recipe: Recipe, write_recipe: Recipes, corpora: Path, tmp_path: Path
-) -> None:
-    other = read_recipe(str(write_recipe("other", model=SMALL, fit="seed = 2\nshort_epochs = 1", top='noise = "hum"')))
-    losses = [fitter(kind, corpora, tmp_path / str(i))._train_epoch() for i, kind in enumerate((recipe, recipe, other))]
-    assert losses[0] == pytest.approx(losses[1], abs=1e-6)
-    assert losses[0] != pytest.approx(losses[2], abs=1e-3)
-
-
-def test_validation_is_thinned_evenly() -> None:
-    def clips(corpus: str, count: int) -> list[Clip]:
-        return [Clip(corpus, Path(str(i)), f"s{i // 50}", "", "sad", 1.0, f"{corpus}{i}") for i in range(count)]
-
-    kept = fitting._thinned([*clips("big", 500), *clips("small", 7)])
-    assert [clip.corpus for clip in kept].count("small") == 7
-    big = [int(clip.path.name) for clip in kept if clip.corpus == "big"]
-    assert len(big) == fitting.VALIDATION_CLIPS
-    assert (big[0], big[-1]) == (0, 499)
-    assert max(np.diff(big)) - min(np.diff(big)) <= 1
-    assert {f"s{i // 50}" for i in big} == {f"s{i}" for i in range(10)}
-
-
-def test_the_predictor_gives_the_same_in_any_batch(recipe: Recipe, corpora: Path, tmp_path: Path) -> None:
-    network = fitter(recipe, corpora, tmp_path).network.eval()
-    windows = (0.1 * np.random.default_rng(0).standard_normal((5, 32_000))).astype(np.float32)
-    logits = predictor(network, batch=2)(windows)
-    assert logits.shape == (5, 4)
-    assert logits.dtype == np.float64
-    np.testing.assert_allclose(logits, predictor(network, batch=16)(windows), atol=1e-5)
-
-
-def test_first_epochs_see_shorter_windows(
-    recipe: Recipe, corpora: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    widths, mask = [], fitting.mask_spectrogram
-
-    def watched(spectrogram: torch.Tensor, *others: Any) -> torch.Tensor:
-        widths.append(tuple(spectrogram.shape[1:]))
-        return mask(spectrogram, *others)
-
-    monkeypatch.setattr(fitting, "mask_spectrogram", watched)
-    fit_recipe(recipe, corpora, tmp_path / "run")
-    assert widths == [(1, 400, 128)] * 2 + [(1, 400, 200)] * 2
-
-
-def test_validation_measures_statistics_on_the_same_windows_every_time(
-    recipe: Recipe, corpora: Path, tmp_path: Path
-) -> None:
-    run = fitter(recipe, corpora, tmp_path)
-    drawn = run.rng.bit_generator.state
-    first = run._validate()
-    statistics = {name: value.clone() for name, value in run.average.module.named_buffers()}
-    assert run._validate() == first
-    assert all(torch.equal(value, statistics[name]) for name, value in run.average.module.named_buffers())
-    assert run.rng.bit_generator.state == drawn  # training goes on as if nobody had looked
+    monkeypatch.setattr(run.batches, "at", watched)
+    run.run()
+    assert widths[:2] == [(1, 400, 128)] * 2
+    assert set(widths[2:]) == {(1, 400, 200)}
