@@ -10,7 +10,7 @@ without words is all zeros. A frame of digital silence, such as those put before
 known by its zeroth coefficient and left out too, so a short utterance is seen as itself, not as itself after a pause.
 
 Deviations: 2 s windows instead of 7.5 s; the training speakers' mean and deviation of every coefficient; word vectors are
-frozen; the width of the hidden layer (256) and padding at both ends of the maps are not in the paper.
+a frozen table; the width of the hidden layer (256) and padding at both ends of the maps are not in the paper.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from models.words import FIRST, Vocabulary, read_glove, tokenise
+from models.words import FIRST, UNKNOWN, Vocabulary, read_glove, tokenise
 from training.corpora import CorpusError
 
 EMOTIONS = {"angry": "anger", "happy": "joy", "neutral": "neutral", "sad": "sadness"}  # our label to GoEmotions'
@@ -103,13 +103,15 @@ def glove_file(data: Path) -> Path:
 
 
 def frequent_words(comments: Comments, glove: Path, most: int) -> tuple[Vocabulary, npt.NDArray[np.float16]]:
-    """Vocabulary of the ``most`` most frequent words of the comments that GloVe knows, and its vectors.
+    """Vocabulary of the ``most`` most frequent words of the comments, and vectors as ``read_glove`` gives them.
 
-    People talk more like comments than like the encyclopaedia and the newspapers that GloVe counted: so chosen, a third of
-    the words cover as much. Vectors are as ``read_glove`` gives them. Raises WordsError for a bad file of vectors.
+    People talk more like comments than like the encyclopaedia and the newspapers that GloVe counted: many words that tell
+    (oaths, lol, awesome) are not among its most frequent. A word that the file lacks begins as the unknown word's vector,
+    and is told from it by tuning. Raises WordsError for a bad file of vectors.
     """
     known, vectors = read_glove(glove)
-    counts = Counter(word for words in comments.words for word in words)
     places = {word: place for place, word in enumerate(known.words, FIRST)}
-    order = sorted(known.words, key=lambda word: (-counts[word], places[word]))[:most]
-    return Vocabulary(order), vectors[[*range(FIRST), *(places[word] for word in order)]]
+    counts = Counter(word for words in comments.words for word in words)
+    order = sorted(counts, key=lambda word: (-counts[word], word))[:most]
+    rows = [*range(FIRST), *(places.get(word, UNKNOWN) for word in order)]
+    return Vocabulary(order), vectors[rows]

@@ -119,6 +119,9 @@ def test_the_vocabulary_is_what_people_write_most(data: Path) -> None:
     for number, word in enumerate(vocabulary.words, 2):
         np.testing.assert_allclose(vectors[number], [float(v) for v in lines[word].split()], atol=2e-3)
     assert (vectors[0] == 0).all()
+    longer, more = frequent_words(train, glove_file(data), 15)
+    assert longer.words[14] == "train0"  # which GloVe lacks
+    assert (more[16] == more[1]).all()
 
 
 def test_every_class_is_drawn_as_often() -> None:
