@@ -139,19 +139,6 @@ def wa_by_speaker(given: Predictions) -> dict[str, float]:
     return {str(who): weighted_accuracy(given.where(given.speakers == who)) for who in np.unique(given.speakers)}
 
 
-def concordance(target: npt.ArrayLike, prediction: npt.ArrayLike) -> float:
-    """Concordance correlation coefficient of two series (N,), Lin 1989, to be taken over a whole fold.
-
-    2 cov / (var + var + squared distance of the means); zero where both are constant. Raises ValueError for different
-    or empty lengths.
-    """
-    x, y = np.asarray(target, dtype=np.float64), np.asarray(prediction, dtype=np.float64)
-    if x.shape != y.shape or x.ndim != 1 or not len(x):
-        raise ValueError(f"shapes {x.shape} and {y.shape}; give two series of the same length, one value at least")
-    apart = float(x.var() + y.var() + (x.mean() - y.mean()) ** 2)
-    return float(2.0 * np.mean((x - x.mean()) * (y - y.mean())) / apart) if apart else 0.0
-
-
 @dataclass(frozen=True, slots=True)
 class Spread:
     """A mean over folds, with its sample standard deviation where there are two or more."""

@@ -101,7 +101,8 @@ def reliability(rows: Rows, path: Path) -> Path:
         axis.set(xlim=(0.0, 1.0), ylim=(0.0, 1.0), xlabel="confidence", ylabel="share right")
         axis.set_title(title(name))
         if len(axis.get_legend_handles_labels()[1]) > 1:
-            axis.legend(fontsize=6.0, frameon=False)
+            for mark in axis.legend(fontsize=6.0, frameon=False).legend_handles:
+                mark.set_sizes([12.0])
     return save(figure, path)
 
 
@@ -162,6 +163,7 @@ def sweep(lines: Sequence[tuple[str, str, list[tuple[int, Spread]]]], path: Path
             x, y = [setting for setting, _ in points], [100.0 * value.mean for _, value in points]
             bars = [100.0 * (value.sd or 0.0) for _, value in points]
             axis.errorbar(x, y, yerr=bars, marker="o", markersize=3.0, capsize=2.0, color=COLOURS[place], label=label)
+        axis.set_xticks(sorted({x for own, _, points in lines if own == name for x, _ in points}))
         axis.set_xlabel(name)
         axis.set_ylabel("UA, %")
         axis.legend(fontsize=6.5, frameon=False)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from training import plots
 from training.metrics import Spread, recalls, ua, weighted_accuracy
-from training.records import Record, read_records
+from training.records import Record, RecordError, read_records
 from training.results import (
     Column,
     Reference,
@@ -26,10 +26,10 @@ from training.results import (
     systems_of,
 )
 from training.tables import (
-    command,
     corpus_table,
     detail_table,
     dimension_table,
+    made_by,
     main_table,
     percent,
     published_table,
@@ -55,8 +55,18 @@ READING = """\
 - A fold that is missing is said to be missing: such a mean is over the easier or harder speakers that happened to be run.
 - **Clips of acted speech**: the label is what the actor was asked for, not what anybody felt or heard.
 - **Cross-corpus** means that no clip of that corpus was trained on: the nearest thing here to a stranger's microphone.
+- A clip's probabilities are means, which are rarely extreme: **ECE** of clips says how far they are from frequencies as they
+  stand; ECE of single windows, which the temperature was fitted on, stands in a table of its own.
 - Parameters and MACs (multiply-accumulates of a 2 s window, front end excluded) are those with the classes of the first
-  protocol that was run. Milliseconds are measured on the machine named under *Runs*, one thread.
+  protocol that was run.
+"""
+
+RATINGS = """\
+Concordance (CCC) of each corpus's whole test side, mean ± sd over runs. **Targets**: CREMA-D, the votes of its voice-only
+raters, each vote the coordinates that Russell and Mehrabian (1977) give for the word; RAVDESS, the coordinates of the emotion
+that was asked for, halved at normal intensity; BAVED, the three levels of arousal as activation −1, 0 and 1. Only BAVED's and
+CREMA-D's are anybody's judgement of a clip; `training/targets.py` says exactly how each is made. CCC of RAVDESS is therefore
+mostly a matter of telling emotions apart, and none of these figures can be held against those on IEMOCAP.
 """
 
 
@@ -97,6 +107,7 @@ def report(records: Path, out: Path) -> list[Path]:
     Raises RecordError when there is no record or one cannot be used.
     """
     found, reference, writer = read_records(records), read_reference(), Writer(out)
+    _refuse_mixed_labels(found)
     systems = systems_of(found, reference)
     _opening(writer, systems, reference)
     for column in reference.columns:
@@ -111,11 +122,16 @@ def report(records: Path, out: Path) -> list[Path]:
     return writer.finish()
 
 
-def made_by(records: Iterable[Record]) -> str:
-    """A line that names the commands behind a table or picture."""
-    commands = list(dict.fromkeys(command(record) for record in records))
-    shown = "; ".join(f"`{text}`" for text in commands)
-    return f"<sub>Made by `python -m training report` from the records of: {shown}</sub>"
+def _refuse_mixed_labels(records: Sequence[Record]) -> None:
+    """Raise RecordError where records of one protocol have different labels, naming two of them."""
+    first: dict[str, Record] = {}
+    for record in records:
+        other = first.setdefault(record.protocol, record)
+        if other.labels != record.labels:
+            raise RecordError(
+                f"{other.file_name} and {record.file_name} have different labels under the protocol {record.protocol}; "
+                "delete the older one and run its command again"
+            )
 
 
 def _opening(writer: Writer, systems: Sequence[System], reference: Reference) -> None:
@@ -124,6 +140,11 @@ def _opening(writer: Writer, systems: Sequence[System], reference: Reference) ->
         writer.add(f"What the figures mean, and why systems fall short: [{DISCUSSION}]({DISCUSSION}).")
     writer.add("## All systems", main_table(systems, reference))
     writer.add(made_by(record for system in systems for record in system.records))
+    measured = sorted(
+        {str(own.notes["window_ms_how"]) for row in systems for own in row.records if "window_ms" in own.notes}
+    )
+    if measured:
+        writer.add(f"Milliseconds: {'; '.join(measured)} (`python -m training cost`).")
     for column in reference.columns:
         writer.add(verdict(systems, column))
     writer.add("### How to read it", READING)
@@ -185,22 +206,19 @@ def _dimensions(writer: Writer, records: Sequence[Record]) -> None:
     rated = dimension_table(records)
     if rated:
         own = [record for record in records if record.dimensions]
-        targets = "; ".join(dict.fromkeys(record.target for record in own if record.target))
-        writer.add(
-            "## Dimensions", f"Concordance (CCC) over a whole test side, mean ± sd over runs. Target: {targets}."
-        )
+        writer.add("## Activation, valence and dominance", RATINGS)
         writer.add(rated, made_by(own))
 
 
 def _swept(
     reference: Reference, settings: Sequence[tuple[str, list[int], System]]
 ) -> tuple[list[list[str]], list[tuple[str, list[int], Spread]], list[Record]]:
-    """Table rows, points to draw and records of a sweep, protocol by protocol."""
+    """Table rows, points to draw and records of a sweep, for each protocol with two settings or more."""
     lines, points, used = [], [], []
     for column in reference.columns:
-        for name, place, system in settings:
-            own = system.under(column.key)
-            value = over_folds(own, ua) if own else None
+        ran = [(name, place, own) for name, place, system in settings if (own := system.under(column.key))]
+        for name, place, own in ran if len(ran) > 1 else []:
+            value = over_folds(own, ua)
             if value is None:
                 continue
             found = recalls(heard(own, cross=False))
@@ -219,7 +237,7 @@ HEADER = ("protocol", "setting", "UA, mean of folds", "WA", "recall of each clas
 def _depths(writer: Writer, records: Sequence[Record], reference: Reference) -> None:
     settings = [(str(depth), [depth], system) for depth, system in depths_of(records)]
     lines, points, used = _swept(reference, settings)
-    if len({depth for depth, _ in depths_of(used)}) < 2:
+    if not used:
         return
     writer.add("## How many transformer layers", table(HEADER, lines), made_by(used))
     drawn = _lines([("transformer layers", short, place[0], value) for short, place, value in points])
@@ -251,8 +269,8 @@ def _lines(points: Iterable[tuple[str, str, int, Spread]]) -> list[tuple[str, st
 
 
 def _others(writer: Writer, systems: Sequence[System], reference: Reference) -> None:
-    """Protocols that the main table has no column for."""
-    known = {column.key for column in reference.columns}
+    """Protocols that the main table has no column for, and whose labels are learnt."""
+    known = {*reference.rated, *(column.key for column in reference.columns)}
     protocols = sorted(
         {record.protocol for system in systems for record in system.records if record.utterances} - known
     )
@@ -269,7 +287,7 @@ def _closing(writer: Writer, records: Sequence[Record], reference: Reference) ->
         "## Published figures",
         "Measured by others or elsewhere, none of them here. Most published figures let a speaker stand on both sides; those "
         "are no yardstick.",
-        published_table(reference.figures),
+        published_table(reference),
         "<sub>From `training/published.toml`, by `python -m training report`</sub>",
         "## Papers",
         "\n".join(f"- **{paper.name}**: {paper.cite}" for paper in reference.papers),

@@ -67,6 +67,7 @@ class Reference:
     papers: list[Paper]
     columns: list[Column]
     figures: list[Published]
+    rated: list[str]  # protocols whose labels only balance what is drawn, so that UA says nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,7 @@ def read_reference(path: Path = PUBLISHED) -> Reference:
         [Paper.from_dict(item) for item in data["paper"]],
         [Column.from_dict(item) for item in data["protocol"]],
         [Published.from_dict(item) for item in data["figure"]],
+        list(data["rated"]),
     )
 
 

@@ -21,7 +21,6 @@ from training.metrics import (
 from training.records import Record
 from training.results import (
     Column,
-    Published,
     Reference,
     System,
     by_fold,
@@ -35,12 +34,12 @@ from training.results import (
 NONE = "–"
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A markdown table; the first column is flush left, the others right. Empty without rows."""
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, words: bool = False) -> str:
+    """A markdown table, empty without rows; columns after the first are flush right, unless they hold words."""
     lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
     if not lines:
         return ""
-    rule = "|" + "|".join(["---"] + ["---:"] * (len(header) - 1)) + "|"
+    rule = "|" + "|".join(["---"] + ["---" if words else "---:"] * (len(header) - 1)) + "|"
     return "\n".join(["| " + " | ".join(header) + " |", rule, *lines])
 
 
@@ -200,12 +199,15 @@ def dimension_table(records: Sequence[Record]) -> str:
     return table(["system", "protocol", "corpus", "runs", *(f"CCC {name}" for name in names)], lines)
 
 
-def published_table(figures: Sequence[Published]) -> str:
+def published_table(reference: Reference) -> str:
     """Figures from elsewhere."""
     header = ["protocol", "system", "figure", "how it was measured", "comparable with ours", "source"]
-    return table(
-        header, [[item.protocol, item.system, item.value, item.how, item.comparable, item.source] for item in figures]
-    )
+    titles = {column.key: column.short for column in reference.columns}
+    lines = [
+        [titles.get(item.protocol, item.protocol), item.system, item.value, item.how, item.comparable, item.source]
+        for item in reference.figures
+    ]
+    return table(header, lines, words=True)
 
 
 def run_table(records: Sequence[Record]) -> str:
@@ -219,9 +221,25 @@ def run_table(records: Sequence[Record]) -> str:
             versions = ", ".join(f"{name} {version}" for name, version in sorted(under[0].versions.items()))
             line = [f"`{recipe}`", protocol, ", ".join(by_fold(under)), str(seeds_of(under)), f"{seconds / 60.0:.1f}"]
             lines.append([*line, f"`{command(under[0])}`", machine, versions])
-    return table(["recipe", "protocol", "folds", "seeds", "minutes in all", "command", "machine", "versions"], lines)
+    header = ["recipe", "protocol", "folds", "seeds", "minutes in all", "command", "machine", "versions"]
+    return table(header, lines, words=True)
 
 
 def command(record: Record) -> str:
     """The command that makes the record, for all folds of its protocol."""
     return record.command.partition(" --folds ")[0]
+
+
+def made_by(records: Iterable[Record]) -> str:
+    """A line that names the commands behind a table or picture; recipes that differ in nothing else share one."""
+    commands: dict[str, list[str]] = {}
+    for record in records:
+        general = command(record).replace(f"--recipe {record.recipe}", "--recipe NAME")
+        names = commands.setdefault(general, [])
+        if record.recipe not in names:
+            names.append(record.recipe)
+    shown = []
+    for general, names in commands.items():
+        one = len(names) == 1 or "NAME" not in general
+        shown.append(f"`{general.replace('NAME', names[0])}`" if one else f"`{general}` with NAME {', '.join(names)}")
+    return f"<sub>Made by `python -m training report` from the records of {'; '.join(shown)}.</sub>"

@@ -2,12 +2,10 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import pytest
 
 from tests.training.made_up import record
 from training.metrics import (
-    concordance,
     confusion,
     ece,
     nll,
@@ -72,19 +70,6 @@ def test_records_are_pooled_only_with_the_same_labels() -> None:
     assert len(predictions([record(ANSWERS), record(ANSWERS, seed=2)])) == 2 * len(ANSWERS)
     with pytest.raises(ValueError, match="2 sets of labels"):
         predictions([record(ANSWERS), record(labels=["angry", "sad"])])
-
-
-def test_concordance() -> None:
-    x = np.array([0.0, 1.0, 2.0, 3.0])
-    assert concordance(x, x) == pytest.approx(1.0)
-    assert concordance(x, -x + 3.0) == pytest.approx(-1.0)
-    assert concordance(x, x + 1.0) == pytest.approx(2 * 1.25 / (1.25 + 1.25 + 1.0))  # correlation alone would say 1
-    assert concordance(x, 2.0 * x) == pytest.approx(2 * 2.5 / (1.25 + 5.0 + 2.25))
-    assert concordance([1.0, 1.0], [1.0, 1.0]) == 0.0
-    with pytest.raises(ValueError, match="same length"):
-        concordance(x, x[:2])
-    with pytest.raises(ValueError, match="same length"):
-        concordance([], [])
 
 
 def test_spread() -> None:

@@ -51,7 +51,7 @@ def full_set() -> list[Record]:
         variant="attention head",
         utterances=record(crossing).utterances,
         windows={"one": {"UA": 0.5, "ECE": 0.1}, "two": {"UA": 0.4, "ECE": 0.2}, "cross:far": {"UA": 0.3, "ECE": 0.3}},
-        notes={"window_ms": 3.21},
+        notes={"window_ms": 3.21, "window_ms_how": "by a stopwatch"},
     )
     made += [heads, replace(heads, embedding=embedding(1, heads), seed=2)]
     svm = {"architecture": "svm", "variant": "statistics and SVM", "parameters": 0, "macs": 0, "curve": []}
@@ -69,7 +69,18 @@ def full_set() -> list[Record]:
         )
     for seed, activation in ((1, 0.5), (2, 0.7)):
         dimensions = {"baved": {"activation": activation}}
-        made.append(of("cpc_frozen", "rated", "1", seed, architecture="cpc", variant="frozen", dimensions=dimensions))
+        made.append(
+            of(
+                "cpc_frozen",
+                "ratings",
+                "1",
+                seed,
+                architecture="cpc",
+                variant="frozen",
+                dimensions=dimensions,
+                utterances=heads.utterances,
+            )
+        )
     made.append(
         of("mscnn_text", "written", "all", 1, architecture="mscnn", variant="words", utterances=heads.utterances[:20])
     )
@@ -103,6 +114,7 @@ def test_figures_of_the_main_table_by_hand(built: tuple[Path, Path, str]) -> Non
     assert row[1:5] == ["12.3 k", "6.70 M", "–", f"62.5 ± {stdev(folds):.1f}"]
     assert row[5:7] == ["not run", "–"]
     assert cells(text, "TF-CNN, attention head")[3] == "3.2"
+    assert "by a stopwatch" in text
     assert (
         "the best of the papers' systems, CNN-BiLSTM + STL, depth 5, has UA 62.5; it reaches the floor, not the aim"
         in text
@@ -147,7 +159,7 @@ def test_folds_with_few_classes_are_also_counted_together(tmp_path: Path) -> Non
 
 def test_sections_follow_the_records(built: tuple[Path, Path, str]) -> None:
     text = built[2]
-    assert cells(section(text, "Dimensions"), "frozen")[-1] == f"0.600 ± {stdev([0.5, 0.7]):.3f}"
+    assert cells(section(text, "Activation, valence and dominance"), "frozen")[-1] == f"0.600 ± {stdev([0.5, 0.7]):.3f}"
     depths = section(text, "How many transformer layers")
     assert [line.split("|")[2].strip() for line in depths.splitlines() if line.startswith("| Pooled 4")] == [
         "0",
@@ -161,6 +173,7 @@ def test_sections_follow_the_records(built: tuple[Path, Path, str]) -> None:
         "10 × 2",
     ]
     assert "MSCNN-SPU, words" in section(text, "Other protocols: written")
+    assert "Other protocols: ratings" not in text  # its labels were not learnt
     assert "(cross-corpus)" in section(text, "Four corpora pooled")
     assert "ComParE" in section(text, "Published figures")
 
@@ -198,3 +211,23 @@ def test_an_embedding_of_another_length_names_the_record(tmp_path: Path) -> None
         RecordError, match=r"tfcnn_attention__pooled4__holdout__s1\.json has 1 rows of embedding for 40"
     ):
         report(tmp_path, tmp_path / "out")
+
+
+def test_records_of_one_protocol_with_other_labels_are_named(tmp_path: Path) -> None:
+    write_record(tmp_path, ravdess("1", 4))
+    write_record(tmp_path, replace(ravdess("2", 4), labels=[*EIGHT[:7], "surprised"]))
+    with pytest.raises(RecordError, match=r"ravdess8__1__s1.json and .*__2__s1.json have different labels"):
+        report(tmp_path, tmp_path / "out")
+
+
+def test_the_weakest_points_by_hand(tmp_path: Path) -> None:
+    answers = [("one/a", "F", 0, "one", 0), ("one/a", "F", 1, "one", 1), ("one/a", "F", 2, "one", 2)]
+    answers += [("one/b", "M", 0, "one", 0), ("one/b", "M", 1, "one", 0), ("one/b", "M", 2, "one", 2)]
+    answers += [("far/c", "F", 0, "cross:far", 0), ("far/c", "F", 1, "cross:far", 2)]
+    write_record(tmp_path, of("cnn_bilstm", "pooled4", "holdout", 1, utterances=record(answers).utterances))
+    report(tmp_path, tmp_path / "out")
+    text = (tmp_path / "out" / "README.md").read_text("utf-8").partition("### Where each system is weakest")[2]
+    row = cells(text, "CNN-BiLSTM")
+    assert row[2:4] == ["happy (50.0)", "angry"]
+    assert row[4:6] == ["male by 33.3", "one/b (66.7 of 83.3)"]
+    assert row[6] == "-33.3"
