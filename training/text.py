@@ -3,8 +3,8 @@
 Acted corpora cannot teach it: their actors speak fixed sentences, so that words carry no emotion by design, or give away
 the clip. Every class is drawn as often as every other; the epoch is chosen by UA on validation comments; the temperature is
 fitted there too. The word vectors begin as GloVe's and are tuned along; in the network they are frozen afterwards. A run's
-folder holds ``state.pt`` (what an unbroken run would go on from, stored after each epoch),
-``best.safetensors`` and the vocabulary.
+folder holds ``state.pt`` (what an unbroken run would go on from, stored after each epoch), ``best.safetensors`` and the
+vocabulary.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ class TextFitter:
         self.network = MSCNN(self.config)
         self.network.set_words(vectors)
         self.network.vectors = self.network.vectors.float().requires_grad_()
-        groups = [
+        groups: list[dict[str, Any]] = [
             {"params": list(self.network.parameters())},
             {"params": [self.network.vectors], "lr": VECTOR_RATE * learning_rate},
         ]

@@ -21,7 +21,7 @@ from training.text import LABELS, TextFitter, balanced, fit_text, say, text_figu
 
 NAMES = ("anger", "disgust", "fear", "joy", "neutral", "sadness", "surprise")
 TELLING = {"anger": "hate", "joy": "love", "neutral": "chair", "sadness": "cry"}
-FILLERS = ("the", "a", "do", "n't", "she", "'s", "here", "now", "so", "very")
+FILLERS = ("the", "a", "do", "not", "she", "is", "here", "now", "so", "very")
 SMALL = MSCNNConfig(modality="text", filters=6, hidden=12, tokens=8, words=16, word_width=4)
 
 
