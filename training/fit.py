@@ -68,8 +68,8 @@ def score_staged(
     return scored
 
 
-def start_from(network: Network, folder: Path) -> set[str]:
-    """Take over a run's weights and statistics of the same name and shape; returns the speakers that run has met.
+def start_from(network: Network, folder: Path) -> dict[str, list[str]]:
+    """Take over a run's weights and statistics of the same name and shape; returns who stood on which side of that run.
 
     Raises FitError when the folder holds no finished run.
     """
@@ -81,8 +81,8 @@ def start_from(network: Network, folder: Path) -> set[str]:
     own = network.state_dict()
     fits = {name: value for name, value in weights.items() if name in own and own[name].shape == value.shape}
     network.load_state_dict(own | fits)
-    sides = json.loads(run)[2]
-    return {*sides["train"], *sides["validation"]}
+    sides: dict[str, list[str]] = json.loads(run)[2]
+    return sides
 
 
 class Fitter:
@@ -144,12 +144,13 @@ class Fitter:
         """Whole epochs done."""
         return self.step // self.a_epoch
 
-    def _refuse_met(self, speakers: set[str]) -> None:
-        """Refuse weights that were learnt or chosen with somebody who is held out here."""
-        held = {clip.speaker for clip in (*self.split.validation, *self.split.test)}
-        if held & speakers:
-            met = ", ".join(sorted(held & speakers))
-            raise LeakError(f"the run that this one starts from has met {met}, held out here; start from another")
+    def _refuse_met(self, met: dict[str, list[str]]) -> None:
+        """Refuse weights that were learnt with somebody who is held out here, or chosen by somebody who is tested."""
+        sides = {side: {clip.speaker for clip in getattr(self.split, side)} for side in ("validation", "test")}
+        known = (sides["validation"] | sides["test"]) & set(met["train"]) | sides["test"] & set(met["validation"])
+        if known:
+            names = ", ".join(sorted(known))
+            raise LeakError(f"the run that this one starts from has met {names}, held out here; start from another")
 
     def _restore(self) -> None:
         try:

@@ -285,8 +285,17 @@ def test_weights_are_taken_over_where_they_fit(recipe: Recipe, corpora: Path, tm
     weights = load_file(tmp_path / "first" / "best.safetensors")
     for name, value in run.network.state_dict().items():
         assert torch.equal(value, weights[name])
-    with pytest.raises(LeakError, match=r"has met twovoices/B, held out here"):
-        Fitter(wide, split, train, held, tmp_path / "third", seed=5, where=HERE, start=tmp_path / "first")
+    Fitter(
+        wide, split, train, held, tmp_path / "third", seed=5, where=HERE, start=tmp_path / "first"
+    )  # B chooses in both
+    ours, theirs = split.train[:8], split.train[8:]
+    for leak in (
+        Split(theirs, split.test, ours),
+        Split(theirs, ours, split.test),
+        Split(theirs, split.test, split.validation),
+    ):
+        with pytest.raises(LeakError, match=r"has met twovoices/[AB], held out here"):
+            Fitter(wide, leak, train, held, tmp_path / "leak", seed=5, where=HERE, start=tmp_path / "first")
     with pytest.raises(FitError, match=r"cannot start from .*; fit it first"):
         Fitter(wide, other, train, held, tmp_path / "fourth", seed=5, where=HERE, start=tmp_path / "none")
 
