@@ -126,9 +126,7 @@ def test_missing_keys_of_a_protocol_are_named(write_recipe: Writer, write_protoc
         ("[protocol.test]", "[protocol.test", "is not TOML"),
     ],
 )
-def test_protocols_that_cannot_be(
-    write_recipe: Writer, write_protocol: Writer, old: str, new: str, words: str
-) -> None:
+def test_protocols_that_cannot_be(write_recipe: Writer, write_protocol: Writer, old: str, new: str, words: str) -> None:
     assert words in refusal(write_recipe(), changed(write_protocol(), old, new))
 
 

@@ -64,7 +64,7 @@ def test_equal_sound_is_staged_once(clips: list[Clip], tmp_path: Path) -> None:
 
 def test_the_next_run_finds_what_was_staged(clips: list[Clip], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = stager(tmp_path).stage(clips, [], training=True)
-    monkeypatch.setattr(stage, "load", lambda clip: pytest.fail("read again"))
+    monkeypatch.setattr(stage, "load", lambda _: pytest.fail("read again"))
     again = stager(tmp_path).stage(clips, [], training=True)
     np.testing.assert_array_equal(first.rows, again.rows)
 
