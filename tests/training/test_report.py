@@ -222,12 +222,17 @@ def test_records_of_one_protocol_with_other_labels_are_named(tmp_path: Path) -> 
 
 def test_the_weakest_points_by_hand(tmp_path: Path) -> None:
     answers = [("one/a", "F", 0, "one", 0), ("one/a", "F", 1, "one", 1), ("one/a", "F", 2, "one", 2)]
-    answers += [("one/b", "M", 0, "one", 0), ("one/b", "M", 1, "one", 0), ("one/b", "M", 2, "one", 2)]
+    answers += [
+        ("one/a", "F", 1, "one", 1),
+        ("one/b", "M", 0, "one", 0),
+        ("one/b", "M", 1, "one", 0),
+        ("one/b", "M", 2, "one", 2),
+    ]
     answers += [("far/c", "F", 0, "cross:far", 0), ("far/c", "F", 1, "cross:far", 2)]
     write_record(tmp_path, of("cnn_bilstm", "pooled4", "holdout", 1, utterances=record(answers).utterances))
     report(tmp_path, tmp_path / "out")
     text = (tmp_path / "out" / "README.md").read_text("utf-8").partition("### Where each system is weakest")[2]
     row = cells(text, "CNN-BiLSTM")
-    assert row[2:4] == ["happy (50.0)", "angry"]
-    assert row[4:6] == ["male by 33.3", "one/b (66.7 of 83.3)"]
-    assert row[6] == "-33.3"
+    assert row[2:4] == ["happy (66.7)", "angry"]
+    assert row[4:6] == ["male by 33.3", "one/b (66.7 of 85.7)"]
+    assert row[6] == "-38.9"
