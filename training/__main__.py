@@ -112,7 +112,8 @@ def _export(options: argparse.Namespace) -> int:
     if not weights.is_file():
         raise CheckpointError(f"no {weights}", f"fit first: {again}")
     place_of_it = options.out.name if options.out.is_absolute() else options.out  # a card names no path of a machine
-    command = f"{again} --seeds {options.seed} && python -m training export --recipe {recipe.name} "
+    command = f"python -m training fit --recipe {recipe.name} --protocol {recipe.task.name} --folds {fold.name} "
+    command += f"--seeds {options.seed} && python -m training export --recipe {recipe.name} "
     command += f"--protocol {recipe.task.name} --fold {fold.name} --seed {options.seed} --out {place_of_it}"
     show(export(recipe, fold, trained(recipe, weights), options.out, command).figures["test"])
     return 0

@@ -157,9 +157,9 @@ class Fitter:
             state = torch.load(self.folder / "state.pt", weights_only=True, map_location=self.where.device)
         except (OSError, EOFError, RuntimeError, UnpicklingError) as error:
             reason = str(error).partition("\n")[0]
-            raise FitError(f"cannot go on in {self.folder}: {reason}; give an empty folder with --out") from error
+            raise FitError(f"cannot go on in {self.folder}: {reason}; give an empty folder with --runs") from error
         if state.get("run") != self._fingerprint():
-            raise FitError(f"{self.folder} holds a run of another recipe; give an empty folder with --out")
+            raise FitError(f"{self.folder} holds a run of another recipe; give an empty folder with --runs")
         for name in self._parts:
             getattr(self, name).load_state_dict(state[name])
         self.step, self.best, self.best_epoch = state["step"], state["best"], state["best_epoch"]
@@ -208,7 +208,7 @@ class Fitter:
         # Half precision overflows now and then by design: its scaler then skips the step and lowers the scale.
         if not math.isfinite(loss.item()) or not (self.scaler.is_enabled() or math.isfinite(norm.item())):
             what = f"loss {loss.item()} with gradient norm {norm.item()} in epoch {self.epoch + 1}"
-            raise FitError(f"{what}; lower learning_rate and fit into an empty folder (--out)")
+            raise FitError(f"{what}; lower learning_rate and fit into an empty folder (--runs)")
         self.scaler.step(self.optimiser)
         self.scaler.update()
         self.schedule.step()
