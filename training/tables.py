@@ -58,7 +58,7 @@ def with_sd(value: Spread | None) -> str:
 def size(count: int) -> str:
     """A count in thousands or millions, as papers give it."""
     if count >= 1_000_000:
-        return f"{count / 1e6:.2f} M" if count < 10_000_000 else f"{count / 1e6:.0f} M"
+        return f"{count / 1e6:.2f} M" if count < 10_000_000 else f"{count / 1e6:.1f} M"
     return f"{count / 1e3:.1f} k" if count >= 1000 else str(count)
 
 
