@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from models.area_attention import AreaAttention, AreaAttentionConfig
 from models.cnn_bilstm import CNNBiLSTM, CNNBiLSTMConfig
 from models.config import Config
 from models.cpc_regressor import CPCRegressor, CPCRegressorConfig
@@ -14,6 +15,7 @@ from models.tfcnn import TFCNN, FirstLayer, FirstLayerConfig, TFCNNConfig
 ARCHITECTURES: dict[str, tuple[type[Any], type[Network]]] = {
     "tfcnn": (TFCNNConfig, TFCNN),
     "tfcnn_first_layer": (FirstLayerConfig, FirstLayer),
+    "area_attention": (AreaAttentionConfig, AreaAttention),
     "cnn_bilstm": (CNNBiLSTMConfig, CNNBiLSTM),
     "mscnn": (MSCNNConfig, MSCNN),
     "cpc": (CPCRegressorConfig, CPCRegressor),
