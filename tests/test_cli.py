@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.card import SHIPPED, file_hash
+from models.card import SHIPPED, file_hash, shipped
 from stream_ser import cli
 from tests.conftest import read_lines
 
@@ -289,6 +289,45 @@ def test_portaudio_or_the_device_is_missing(command: Command) -> None:
     assert "Traceback" not in result[2]
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--text", "telepathy"], ("telepathy", "pocketsphinx")),
+        (["--text", "pocketsphinx"], ("tfcnn-attention", "reads no words", "--show-text")),
+        (["--text", "transcript"], ("without a file", "--transcript")),
+        (["--transcript", "none.csv", "--show-text"], ("none.csv", "check the path")),
+    ],
+)
+def test_words_that_cannot_be_had(command: Command, talk: Path, options: list[str], words: tuple[str, ...]) -> None:
+    refused(command("replay", talk, "--headless", "--feed", "off", *options), *words)
+
+
+def test_one_transcript_for_two_recordings(command: Command, talk: Path, bundled: Path, tmp_path: Path) -> None:
+    said = tmp_path / "said.csv"
+    said.write_text("0,1,yes\n")
+    refused(command("analyze", talk, bundled, "--transcript", said), "2 recordings", "one by one")
+
+
+# Every shipped model ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_every_shipped_model_replays(command: Command, talk: Path, tmp_path: Path, name: str) -> None:
+    out = tmp_path / "out.jsonl"
+    arguments = ["--model", name, "--speed", "max", "--headless", "--feed", "off", "--out", out]
+    code, printed, error = command("replay", talk, *arguments)
+    assert (code, error) == (0, "")
+    hello, *messages = read_lines(out)
+    points = [message for message in messages if message["type"] == "point"]
+    assert len(points) == 48
+    asked = [point for point in points if None not in point["raw"].values()]
+    assert asked, "the model was never asked"
+    assert all(list(point["smoothed"]) == hello["labels"] for point in points)
+    assert all(None not in point["dimensions"].values() for point in asked)
+    assert all(list(point["dimensions"]) == hello["dimensions"] for point in points)
+    assert "finished: 12.0 s of sound" in printed
+
+
 # Looking around --------------------------------------------------------------------------------------------------------
 
 
@@ -303,6 +342,7 @@ def test_doctor_is_content_here_and_names_what_is_wrong(command: Command) -> Non
     code, out, _ = command("doctor", "--feed", "127.0.0.1:0")
     assert code == 0
     assert "computes tfcnn-attention as trained" in out
+    assert "words " in out
     with socket.create_server(("127.0.0.1", 0)) as taken:
         code, out, _ = command("doctor", "--feed", f"127.0.0.1:{taken.getsockname()[1]}")
     assert code == 2

@@ -14,7 +14,9 @@ from stream_ser.engine.worker import Worker
 from stream_ser.errors import SourceError
 from stream_ser.feed.hub import Hub
 from stream_ser.session import Session
-from stream_ser.types import Block, Gap
+from stream_ser.text.listener import Listener
+from stream_ser.text.recogniser import Recogniser
+from stream_ser.types import Block, Gap, Word
 from tests.fakes import FakeBackend, FakeClock, FakeGate
 
 HOP, WINDOW = 4_000, 32_000
@@ -48,7 +50,14 @@ class Fed:
 
 
 class Rig:
-    def __init__(self, live: bool = False, speech: tuple[int, int] = (0, 10**9)) -> None:
+    def __init__(
+        self,
+        live: bool = False,
+        speech: tuple[int, int] = (0, 10**9),
+        listener: Recogniser | None = None,
+        clock: FakeClock | None = None,
+        **options: Any,
+    ) -> None:
         self.backend, self.hub, self.source = FakeBackend(), Hub(), Fed(live)
         self.worker = Worker(lambda: self.backend, FakeClock())
         self.messages: list[dict[str, Any]] = []
@@ -58,7 +67,16 @@ class Rig:
         card = read_card(find("tfcnn-attention"))
         gate = FakeGate(speech)
         self.session = Session(
-            self.source, card, self.worker, self.hub, gate, stream="s", hop=HOP, clock_ns=FakeClock()
+            self.source,
+            card,
+            self.worker,
+            self.hub,
+            gate,
+            stream="s",
+            hop=HOP,
+            listener=None if listener is None else Listener(listener, gate),
+            clock_ns=clock or FakeClock(),
+            **options,
         )
 
     def _arrive(self, message: dict[str, Any]) -> None:
@@ -222,3 +240,84 @@ def test_stop_ends_a_stream_in_under_a_second(make: Any, busy: bool) -> None:
     rig.worker.stop(timeout=0.01)
     assert rig.session.wait(1.0)
     assert rig.of("end")[0]["reason"] == "stopped"
+
+
+class Slow:
+    """A recogniser whose every call takes ``seconds`` of the fake clock."""
+
+    name = "slow"
+
+    def __init__(self, clock: FakeClock, seconds: float) -> None:
+        self.clock, self.seconds, self.heard, self.closed = clock, seconds, 0, False
+
+    def hear(self, samples: np.ndarray, end: int) -> None:
+        self.clock.ns += round(self.seconds * 1e9)
+        self.heard += len(samples)
+        self.end = end
+
+    def rest(self) -> None:
+        pass
+
+    def words(self, until: int, span: int) -> list[Word]:
+        return [Word("secret", max(until - span, until - 5), until)]
+
+    def reset(self, at: int) -> None:
+        pass
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def listen(make: Any, live: bool, seconds: float) -> tuple[Rig, Slow]:
+    """Four seconds of speech in blocks of 0.1 s that arrive in time, whatever the recogniser is doing."""
+    clock = FakeClock()
+    slow = Slow(clock, seconds)
+    rig = make(live=live, listener=slow, clock=clock)
+    began = clock.ns
+    rig.session.start()
+    for number in range(40):
+        rig.source.items.put(
+            Block(1600 * number, np.full(1600, 0.1, dtype=np.float32), began + (number + 1) * 100_000_000)
+        )
+    rig.source.items.put(None)
+    assert rig.session.wait(10.0)
+    return rig, slow
+
+
+def test_a_recogniser_that_is_too_slow_gives_way_to_live_sound(make: Any) -> None:
+    rig, slow = listen(make, live=True, seconds=0.5)  # a block of 32 ms takes 0.5 s
+    assert 0 < slow.heard < 30_000
+    notices = [message["text"] for message in rig.of("notice")]
+    assert len(notices) == 2, "told once when it begins, and once at the end"
+    assert "too slow" in notices[0]
+    assert "of speech" in notices[1]
+    assert not rig.of("gap")
+    assert sum(point["end"] for point in rig.of("point")) == sum(range(HOP, 64_001, HOP)), "no hop is missing"
+    assert slow.closed
+
+
+@pytest.mark.parametrize(("live", "seconds"), [(False, 0.5), (True, 0.001)])
+def test_a_recording_waits_for_its_words_and_a_fast_recogniser_hears_all(make: Any, live: bool, seconds: float) -> None:
+    rig, slow = listen(make, live, seconds)
+    assert slow.heard == 64_000
+    assert not rig.of("notice")
+    assert slow.closed
+
+
+def test_words_are_published_only_when_asked_for(make: Any) -> None:
+    for show in (False, True):
+        rig = make(listener=Slow(FakeClock(), 0.0), show_text=show)
+        rig.session.start()
+        rig.source.put(WINDOW)
+        rig.source.items.put(None)
+        assert rig.session.wait(10.0)
+        assert rig.of("hello")[0]["text"] == "slow"
+        assert ("secret" in str(rig.messages)) == show
+
+
+def test_a_notice_about_words_follows_the_hello(make: Any) -> None:
+    rig = make(notice="no recogniser is installed")
+    rig.session.start()
+    rig.source.items.put(None)
+    assert rig.session.wait(10.0)
+    assert [message["type"] for message in rig.messages[:2]] == ["hello", "notice"]

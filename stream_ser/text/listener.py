@@ -55,7 +55,7 @@ class Listener:
         self._recogniser, self._gate = recogniser, gate
         self._vocabulary, self._count = vocabulary, count
         self._span = round(seconds * SAMPLE_RATE)
-        self._before: deque[Samples] = deque(maxlen=BEFORE)
+        self._before: deque[Samples] = deque(maxlen=BEFORE + 1)  # and the one that opens it
         self._block = np.zeros(BLOCK, dtype=np.float32)
         self._begin(start)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from stream_ser.audio.gate import SpeechGate
 from stream_ser.engine.schedule import LEAST_SPEECH, QUIET_DBFS, WindowSchedule
 from stream_ser.errors import ConfigError
-from stream_ser.types import Block, Gap, Hop
+from stream_ser.types import Block, Gap, Hop, Word
 from tests.fakes import FakeGate
 
 WINDOW, HOP = 32_000, 4_000
@@ -130,3 +130,65 @@ def test_a_short_silent_recording_has_no_padded_window() -> None:
     target = WindowSchedule("s", WINDOW, HOP, SpeechGate())
     run(target, Block(0, np.zeros(20_000, dtype=np.float32)))
     assert target.finish() is None
+
+
+class FakeListener:
+    """Knows one word, which ends where it was asked; its number is the hop's."""
+
+    def __init__(self) -> None:
+        self.position: int | None = None
+        self.resets: list[int] = []
+
+    def push(self, start: int, samples: np.ndarray) -> None:
+        assert self.position is None or start == self.position
+        self.position = start + len(samples)
+
+    def reset(self, at: int) -> None:
+        self.position = at
+        self.resets.append(at)
+
+    def words(self, until: int) -> tuple[Word, ...]:
+        assert until == self.position, "words were asked for sound that nobody heard yet"
+        return (Word("now", until - 10, until),)
+
+    def tokens(self, words: tuple[Word, ...]) -> np.ndarray:
+        return np.array([words[-1].end // HOP], dtype=np.int64)
+
+
+def test_words_come_with_the_hop_and_their_numbers_with_the_window() -> None:
+    listener = FakeListener()
+    hops = run(
+        WindowSchedule("s", WINDOW, HOP, FakeGate(ALWAYS), listener), counting(0, 33_000), counting(33_000, 41_000)
+    )
+    assert [hop.words for hop in hops] == [(Word("now", hop.end - 10, hop.end),) for hop in hops]
+    windows = [hop.window for hop in hops if hop.window is not None]
+    assert [window.tokens.tolist() for window in windows if window.tokens is not None] == [[8], [9], [10]]
+
+
+def test_no_words_are_known_where_sound_is_missing_and_a_gap_is_told() -> None:
+    listener = FakeListener()
+    hops = run(
+        WindowSchedule("s", WINDOW, HOP, FakeGate(ALWAYS), listener),
+        counting(0, HOP),
+        Gap(HOP, 3 * HOP, "lost"),
+        counting(3 * HOP, 4 * HOP),
+    )
+    assert [hop.words is None for hop in hops] == [False, True, True, False]
+    assert listener.resets == [3 * HOP]
+
+
+def test_the_padded_window_of_a_short_stream_has_its_words() -> None:
+    target = WindowSchedule("s", WINDOW, HOP, FakeGate(ALWAYS), FakeListener())
+    run(target, counting(0, 20_000))
+    hop = target.finish()
+    assert hop is not None
+    assert hop.window is not None
+    assert hop.window.tokens is not None
+    assert hop.window.tokens.tolist() == [5]
+
+
+def test_without_a_listener_there_are_no_words() -> None:
+    hops = run(schedule(), counting(0, WINDOW))
+    assert {hop.words for hop in hops} == {None}
+    assert hops[-1].window is not None
+    assert hops[-1].window.tokens is None

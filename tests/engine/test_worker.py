@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -134,3 +135,24 @@ def test_stopping_frees_a_waiting_submitter(rig: Rig) -> None:
     submitter.join(5.0)
     assert not submitter.is_alive()
     assert results[-1] is False
+
+
+def test_words_reach_the_model_and_dimensions_the_stream(rig: Rig) -> None:
+    rig.backend.dimensions = (0.25, -0.5)
+    rig.worker.start()
+    rig.worker.submit(replace(window("a", 0), tokens=np.array([3, 2, 0])), rig.answers.put, "WAIT")
+    rig.submit("a", 1, "WAIT")
+    first, second = rig.take(2)
+    assert rig.backend.read == [[3, 2, 0], None]
+    assert isinstance(first, Observation)
+    assert isinstance(second, Observation)
+    assert first.dimensions == second.dimensions == (0.25, -0.5)
+
+
+def test_dimensions_that_are_no_numbers_are_a_failure(rig: Rig) -> None:
+    rig.backend.dimensions = (0.25, float("nan"))
+    rig.worker.start()
+    rig.submit("a", 0, "WAIT")
+    (answer,) = rig.take(1)
+    assert isinstance(answer, Failed)
+    assert "nan" in str(answer.error)

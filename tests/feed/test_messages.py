@@ -10,10 +10,11 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from stream_ser.feed import messages
-from stream_ser.types import SAMPLE_RATE, Gap, Timing
+from stream_ser.types import SAMPLE_RATE, Gap, Timing, Word
 from tests.feed.wire import LABELS, SUMMARY, VALIDATOR, end_message, make_info, make_point, point_message, problems
 
 INFO = make_info()
+LATER = 1_007_000_000  # after what make_point says
 SILENT = messages.point(INFO, make_point(state="silence", label=None, timing=Timing(5_000_000)), 6_000_000)
 EVERY = [
     messages.hello(INFO),
@@ -65,6 +66,32 @@ def test_an_error_text_belongs_to_an_end_by_error() -> None:
 def test_raw_has_every_label_and_nulls_where_the_model_was_not_asked() -> None:
     assert SILENT["raw"] == dict.fromkeys(LABELS)
     assert point_message()["raw"] == dict(zip(LABELS, (0.8, 0.05, 0.1, 0.05), strict=True))
+
+
+def test_dimensions_have_their_names_and_nulls_where_the_model_was_not_asked() -> None:
+    info = dataclasses.replace(INFO, dimensions=("activation", "valence"))
+    rated = messages.point(info, dataclasses.replace(make_point(), dimensions=(0.5, -1.0)), LATER)
+    silent = messages.point(info, make_point(state="silence", label=None), LATER)
+    assert messages.hello(info)["dimensions"] == ["activation", "valence"]
+    assert rated["dimensions"] == {"activation": 0.5, "valence": -1.0}
+    assert silent["dimensions"] == {"activation": None, "valence": None}
+    assert [problems(message) for message in (messages.hello(info), rated, silent)] == [[], [], []]
+    assert problems({**rated, "dimensions": {"activation": 1.5}})
+    with pytest.raises(ValueError, match="shorter"):
+        messages.point(info, dataclasses.replace(make_point(), dimensions=(0.5,)), 0)
+
+
+def test_words_are_sent_only_when_asked_for() -> None:
+    point = dataclasses.replace(make_point(), words=(Word("don't", 0, 9), Word("go", 9, 12)))
+    heard = dataclasses.replace(INFO, text="pocketsphinx")
+    shown = dataclasses.replace(heard, show_text=True)
+    assert messages.hello(heard)["text"] == "pocketsphinx"
+    assert messages.point(heard, point, 0)["text"] is None
+    assert "don't" not in messages.encode(messages.point(heard, point, 0))
+    assert messages.point(shown, point, 0)["text"] == "don't go"
+    assert messages.point(shown, dataclasses.replace(point, words=()), 0)["text"] == ""
+    assert messages.point(shown, make_point(), 0)["text"] is None
+    assert problems(messages.point(shown, point, LATER)) == []
 
 
 def test_the_ledger_says_where_the_time_went() -> None:

@@ -71,3 +71,34 @@ def test_forgetting_starts_afresh() -> None:
     used.forget()
     assert used.belief == new.belief
     assert used.observe(10**9, 10**9 + 2 * SAMPLE_RATE, B) == new.observe(0, 2 * SAMPLE_RATE, B)
+
+
+def test_dimensions_are_weighted_like_probabilities_but_have_no_prior() -> None:
+    smoother = Smoother(4)
+    assert smoother.dimensions is None
+    smoother.observe(0, 2 * SAMPLE_RATE, A, (0.5, -3.0))
+    assert smoother.dimensions == pytest.approx((0.5, -1.0)), "clipped, and nothing pulls towards zero"
+    before = smoother.dimensions
+    assert before is not None
+    smoother.observe(HOP, 2 * SAMPLE_RATE + HOP, B, (-0.5, 1.0))
+    weight, kept = -math.expm1(-HOP / SAMPLE_RATE), -math.expm1(-2.0) * math.exp(-HOP / SAMPLE_RATE)
+    expected = [(kept * o + weight * n) / (kept + weight) for o, n in zip(before, (-0.5, 1.0), strict=True)]
+    assert smoother.dimensions == pytest.approx(expected)
+
+
+def test_after_a_silence_or_a_gap_new_dimensions_count_at_once() -> None:
+    for pause in ("rest", "forget"):
+        smoother = Smoother(4)
+        smoother.observe(0, 2 * SAMPLE_RATE, A, (1.0,))
+        smoother.rest(60 * SAMPLE_RATE) if pause == "rest" else smoother.forget()
+        smoother.observe(58 * SAMPLE_RATE, 60 * SAMPLE_RATE + HOP, A, (-0.5,))
+        assert smoother.dimensions == pytest.approx((-0.5,))
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=30))
+def test_dimensions_never_leave_their_range(values: list[float]) -> None:
+    smoother = Smoother(4)
+    for hop, value in enumerate(values, 8):
+        smoother.observe((hop - 8) * HOP, hop * HOP, A, (value,))
+        assert smoother.dimensions is not None
+        assert -1.0 <= smoother.dimensions[0] <= 1.0

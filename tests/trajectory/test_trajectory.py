@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from stream_ser.trajectory.trajectory import Calibration, Trajectory
-from stream_ser.types import Hop, Observation, Timing, Window
+from stream_ser.types import Hop, Observation, Timing, Window, Word
 
 LABELS = ("angry", "happy", "neutral", "sad")
 WINDOW = 32_000
@@ -62,3 +62,17 @@ def test_a_gap_is_forgotten_across_and_a_dropped_window_is_not() -> None:
         grown.advance(HEARD, said(HEARD, 0.0, 9.0, 0.0, 0.0))
         after = grown.advance(replace(HEARD, **change), None)  # type: ignore[arg-type]
         assert (after.smoothed[1] > 0.9) == kept
+
+
+def test_dimensions_are_given_where_the_model_was_asked_and_nowhere_else() -> None:
+    grown = trajectory()
+    rated = replace(said(HEARD, 0.0, 4.0, 0.0, 0.0), dimensions=(0.5, -0.25))
+    assert grown.advance(HEARD, rated).dimensions == pytest.approx((0.5, -0.25))
+    for change in ({"gate_open": False, "window": None}, {"covered": 0}, {"covered": 9}, {"window": None}, {}):
+        assert grown.advance(replace(HEARD, **change), None).dimensions is None  # type: ignore[arg-type]
+    assert trajectory().advance(HEARD, said(HEARD, 0.0, 4.0, 0.0, 0.0)).dimensions is None
+
+
+def test_words_are_passed_on() -> None:
+    words = (Word("yes", 10, 20),)
+    assert trajectory().advance(replace(HEARD, words=words), None).words == words

@@ -1,0 +1,48 @@
+"""Every shipped model on both engines: the same answers, and those that its card says."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from models.card import probe, shipped
+from stream_ser.engine.backend import warm_up
+from stream_ser.engine.loading import load_backend, load_card
+from stream_ser.errors import EngineError
+from tests.fakes import FakeBackend
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_both_engines_compute_what_the_card_says(name: str) -> None:
+    folder, card = load_card(name)
+    signal = probe(card.window_samples, card.sample_rate)[np.newaxis]
+    outputs = []
+    for engine in ("onnx", "torch"):
+        backend = load_backend(folder, card, engine)
+        assert warm_up(backend, card) < 1e-3
+        assert (backend.token_count > 0) == ("tokens" in card.inputs)
+        outputs.append(backend.run(signal))
+    one, other = outputs
+    np.testing.assert_allclose(one.logits, other.logits, atol=1e-3)
+    assert one.logits.shape == (1, len(card.labels))
+    for name_of in ("attention", "dimensions"):
+        a, b = getattr(one, name_of), getattr(other, name_of)
+        assert (a is None) == (b is None)
+        if a is not None:
+            np.testing.assert_allclose(a, b, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("dimensions", "named", "classes"),
+    [(None, ["valence"], 4), ((0.5,), [], 4), ((0.5, 0.1), ["valence"], 4), (None, [], 5)],
+)
+def test_a_model_that_gives_other_things_than_its_card_says_is_refused(
+    dimensions: tuple[float, ...] | None, named: list[str], classes: int
+) -> None:
+    _, card = load_card("tfcnn-attention")
+    backend = FakeBackend(classes)
+    backend.dimensions = dimensions
+    with pytest.raises(EngineError, match="its card names"):
+        warm_up(backend, dataclasses.replace(card, dimensions=named))
