@@ -15,12 +15,15 @@ import torch
 from models.card import CheckpointError, find, read_card
 from models.checkpoint import load_network
 from models.export import ExportError
+from models.words import WordsError
 from training.corpora import CorpusError, verify
+from training.cost import add_costs
 from training.data import load_utterances
 from training.devices import DeviceError, leave, place
 from training.evaluate import figures_by_corpus, score
 from training.experiment import Experiment, choose, folds_of, run_baseline
 from training.export import export, held_out, predictor, trained
+from training.fuse import fuse
 from training.pretrain import FOLDER, PretrainConfig, Pretrainer, speech
 from training.recipe import RecipeError, read_recipe, read_task
 from training.records import RecordError
@@ -31,6 +34,17 @@ from training.text import run_text
 
 DATA_VARIABLE = "STREAM_SER_DATA"
 RECORDS = Path("docs/results/records")
+FAILURES = (
+    CheckpointError,
+    CorpusError,
+    DeviceError,
+    ExportError,
+    FitError,
+    RecipeError,
+    RecordError,
+    SplitError,
+    WordsError,
+)  # each says what happened and what to do
 
 
 def parser() -> argparse.ArgumentParser:
@@ -68,6 +82,14 @@ def parser() -> argparse.ArgumentParser:
     text = commands.add_parser("text", parents=[data], help="train the text branch on written comments")
     text.add_argument("--runs", type=Path, default=Path("runs"), help="folder of runs")
     text.add_argument("--records", type=Path, default=RECORDS, help=f"where the record goes (default: {RECORDS})")
+    join = commands.add_parser(
+        "fuse", parents=[data], help="make the checkpoint for sound and words from both branches"
+    )
+    join.add_argument("--runs", type=Path, default=Path("runs"), help="folder of runs")
+    join.add_argument("--records", type=Path, default=RECORDS, help=f"where the record goes (default: {RECORDS})")
+    join.add_argument("--out", type=Path, required=True, help="the checkpoint's folder; its name becomes the model's")
+    price = commands.add_parser("cost", help="measure what a window costs every recorded system, into its records")
+    price.add_argument("--records", type=Path, default=RECORDS, help=f"stored records (default: {RECORDS})")
     check = commands.add_parser("verify", parents=[data], help="hold corpora against the checksums in their manifests")
     check.add_argument("corpora", nargs="+", help="names of corpora")
     write = commands.add_parser("report", help="rebuild tables and plots from the stored records")
@@ -150,15 +172,21 @@ def run(options: argparse.Namespace) -> int:
         for path in report(options.records, options.out):
             print(path)
         return 0
+    if options.command == "cost":
+        for name, milliseconds in add_costs(options.records):
+            print(f"{name:24} {milliseconds:7.2f} ms a window, one thread")
+        return 0
     data = data_folder(options.data)
     if options.command == "verify":
         problems = [problem for name in options.corpora for problem in verify(data / name)]
-        print("\n".join(problems) or f"{', '.join(options.corpora)}: every file is there and unchanged")
+        print("\n".join(problems) or f"{', '.join(options.corpora)}: nothing missing, no known checksum differs")
         return 1 if problems else 0
     if options.command == "pretrain":
         train, held = speech(data)
         config = PretrainConfig(steps=options.steps)
         print(Pretrainer(train, held, config, options.runs / FOLDER, place(options.device)).run())
+    elif options.command == "fuse":
+        show(fuse(data, options.runs, options.records, options.out)[0].figures["test"])
     elif options.command == "text":
         run_text(data, options.runs, options.records)
     else:
@@ -183,16 +211,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; expected failures are one line and exit code 2."""
     try:
         return run(parser().parse_args(arguments))
-    except (
-        CorpusError,
-        RecipeError,
-        SplitError,
-        FitError,
-        CheckpointError,
-        ExportError,
-        DeviceError,
-        RecordError,
-    ) as error:
+    except FAILURES as error:
         print(f"training: {error}", file=sys.stderr)
         return 2
     except (KeyboardInterrupt, Interrupted):

@@ -6,18 +6,30 @@ import os
 import platform
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from sklearn.decomposition import PCA
 
 from models.architectures import untrained
 from models.card import SAMPLE_RATE
+from models.network import Network
 from training.baseline import evaluate_fold
-from training.corpora import CorpusError, Samples, load, read_corpora, read_manifest
+from training.corpora import Clip, CorpusError, Samples, load, read_corpora, read_manifest
 from training.devices import Placement
-from training.evaluate import Scored, concordances, figures_by_corpus, fit_temperature, utterance_probabilities
+from training.evaluate import (
+    Scored,
+    concordances,
+    confusion_matrix,
+    expected_calibration_error,
+    fit_temperature,
+    softmax,
+    unweighted_accuracy,
+    utterance_probabilities,
+)
 from training.export import cost_of, trained
 from training.fit import FitResult, Fitter, score_staged, start_from
 from training.protocols import Fold, make_folds
@@ -28,6 +40,7 @@ from training.stage import Staged, Stager
 from training.targets import rated
 
 WINDOW = 32_000  # samples
+PICTURED = 16  # numbers kept of an embedding
 
 
 def folds_of(task: Task, data: Path, *, ratings: bool = False) -> list[Fold]:
@@ -102,13 +115,85 @@ def rows(scored: Sequence[Scored], temperature: float, *, cross: bool = False) -
 
 
 def window_figures(scored: Sequence[Scored], temperature: float, labels: Sequence[str]) -> dict[str, dict[str, float]]:
-    """UA and ECE over single windows, by corpus."""
-    found = figures_by_corpus(scored, list(labels), temperature) if scored else {}
-    return {
-        name: {"UA": value["UA_windows"], "ECE": value["ECE_windows"]}
-        for name, value in found.items()
-        if name != "pooled"
-    }
+    """UA over the classes that occur, and ECE, over single windows, by corpus."""
+    found = {}
+    for corpus in sorted({item.clip.corpus for item in scored}):
+        own = [item for item in scored if item.clip.corpus == corpus]
+        truth = np.concatenate([np.full(len(item.logits), item.label) for item in own])
+        shares = np.concatenate([softmax(item.logits, temperature) for item in own])
+        confusion = confusion_matrix(truth, shares.argmax(axis=1), len(labels))
+        accuracy = unweighted_accuracy(confusion, confusion.sum(axis=1) > 0)
+        found[corpus] = {"UA": round(accuracy, 4), "ECE": round(expected_calibration_error(shares, truth), 4)}
+    return found
+
+
+def embeddings(network: Network, clips: Sequence[Clip], held: Staged, where: Placement) -> list[list[float]]:
+    """What the last layer sees of each clip, mean over its windows, in at most PICTURED principal directions."""
+    found = []
+    with torch.inference_mode():
+        for clip in clips:
+            features = torch.from_numpy(held.rows[held.rows_of(clip)].astype(np.float32)).to(where.device)
+            found.append(network.embed(features).mean(dim=0).cpu().numpy())
+    places = np.stack(found)
+    if places.shape[1] > PICTURED < len(places):
+        places = PCA(PICTURED, random_state=0).fit_transform(places)
+    return [[round(float(value), 3) for value in row] for row in places]
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How a run went, for its record."""
+
+    curve: list[dict[str, Any]]
+    best_epoch: int
+    seconds: float
+    command: str
+
+
+def measured(
+    recipe: Recipe,
+    fold: Fold,
+    seed: int,
+    network: Network,
+    held: Staged,
+    where: Placement,
+    course: Course,
+    *,
+    embed: bool = False,
+    notes: dict[str, Any] | None = None,
+) -> Record:
+    """The record of a network: its validation side gives the temperature, its test side and crossed corpora the rest."""
+    labels = recipe.task.labels
+    chosen, test, cross = (
+        score_staged(network, clips, held, labels, where)
+        for clips in (fold.split.validation, fold.split.test, fold.cross)
+    )
+    temperature = round(fit_temperature(chosen), 4)
+    places = embeddings(network, [item.clip for item in (*test, *cross)], held, where) if embed else []
+    parameters, macs = cost_of(network.cpu(), WINDOW, SAMPLE_RATE)
+    return Record(
+        recipe=recipe.name,
+        architecture=recipe.architecture,
+        variant=recipe.variant,
+        paper=recipe.paper,
+        fold=fold.name,
+        seed=seed,
+        **described(recipe.task, fold),
+        parameters=parameters,
+        macs=macs,
+        temperature=temperature,
+        utterances=[*rows(test, temperature), *rows(cross, temperature, cross=True)],
+        windows=window_figures(test, temperature, labels)
+        | {f"cross:{name}": value for name, value in window_figures(cross, temperature, labels).items()},
+        curve=course.curve,
+        best_epoch=course.best_epoch,
+        dimensions=concordances(test),
+        embedding=places,
+        seconds=round(course.seconds, 1),
+        deviations=recipe.deviations,
+        command=course.command,
+        notes=notes or {},
+    )
 
 
 class Experiment:
@@ -160,38 +245,11 @@ class Experiment:
 
     def record(self, fold: Fold, seed: int, result: FitResult, seconds: float) -> Record:
         """Measure the fold's best weights on its test side, and on the corpora that nobody trained on."""
-        _, held = self.staged()
         network = trained(self.recipe, result.weights).to(self.where.device)
-        labels = self.recipe.task.labels
-        chosen, test, cross = (
-            score_staged(network, clips, held, labels, self.where)
-            for clips in (fold.split.validation, fold.split.test, fold.cross)
-        )
-        temperature = round(fit_temperature(chosen), 4)
-        task = self.recipe.task
-        command = f"python -m training fit --recipe {self.recipe.name} --protocol {task.name}"
-        parameters, macs = cost_of(network.cpu(), WINDOW, SAMPLE_RATE)
-        return Record(
-            recipe=self.recipe.name,
-            architecture=self.recipe.architecture,
-            variant=self.recipe.variant,
-            paper=self.recipe.paper,
-            fold=fold.name,
-            seed=seed,
-            **described(task, fold),
-            parameters=parameters,
-            macs=macs,
-            temperature=temperature,
-            utterances=[*rows(test, temperature), *rows(cross, temperature, cross=True)],
-            windows=window_figures(test, temperature, labels)
-            | {f"cross:{name}": value for name, value in window_figures(cross, temperature, labels).items()},
-            curve=result.curve,
-            best_epoch=result.best_epoch,
-            dimensions=concordances(test),
-            seconds=round(seconds, 1),
-            deviations=self.recipe.deviations,
-            command=f"{command} --folds {fold.name} --seeds {seed}",
-        )
+        command = f"python -m training fit --recipe {self.recipe.name} --protocol {self.recipe.task.name}"
+        course = Course(result.curve, result.best_epoch, seconds, f"{command} --folds {fold.name} --seeds {seed}")
+        pictured = fold.name == self.folds[0].name and seed == 1
+        return measured(self.recipe, fold, seed, network, self.staged()[1], self.where, course, embed=pictured)
 
     def run(self, folds: Sequence[Fold], seeds: Sequence[int], records: Path) -> Iterable[Record]:
         """Fit and measure each fold and seed in turn; what has its record already is passed over."""

@@ -14,7 +14,6 @@ from training.metrics import (
     spread,
     ua,
     ua_by_sex,
-    ua_of_counted,
     wa_by_speaker,
     weighted_accuracy,
 )
@@ -157,7 +156,7 @@ def window_table(rows: Sequence[tuple[str, list[Record]]]) -> str:
             for group, value in record.windows.items():
                 clips = sides.where(sides.groups == group)
                 if len(clips):
-                    pairs.append((ua_of_counted(clips), value["UA"], ece(clips), value["ECE"]))
+                    pairs.append((ua(clips), value["UA"], ece(clips), value["ECE"]))
         if pairs:
             clip_ua, window_ua, clip_ece, window_ece = (fmean(column) for column in zip(*pairs, strict=True))
             gap = f"{100.0 * (window_ua - clip_ua):+.1f}"

@@ -39,9 +39,7 @@ from training.records import Record, utterance_row, write_record
 from training.resume import FitError, seed_of
 
 LABELS = ("angry", "happy", "neutral", "sad")
-CONFIG = MSCNNConfig(
-    modality="text", filters=64, hidden=128, dropout=0.5, tokens=32, words=4_000 + FIRST, word_width=50
-)
+CONFIG = MSCNNConfig(modality="text", filters=32, hidden=64, dropout=0.5, tokens=32, words=3_000 + FIRST, word_width=50)
 TEMPERATURES = tuple(float(value) for value in np.geomspace(0.3, 5.0, 143))
 VECTOR_RATE = 4.0  # learning rate of the word vectors, times the network's
 UNKNOWN_SHARE = 0.2  # of a training comment's words are made unknown, as a recogniser's mistakes are
