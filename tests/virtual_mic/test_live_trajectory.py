@@ -58,3 +58,21 @@ def test_live_equals_offline_but_for_the_shift(virtual_mic: VirtualMicrophone, t
     apart = np.mean([abs(a["smoothed"][label] - b["smoothed"][label]) for a, b in both for label in a["smoothed"]])
     assert same >= 0.8, f"{same:.2f} of the states agree"
     assert apart <= 0.1, f"smoothed probabilities are {apart:.3f} apart"
+
+
+def test_listening_for_words_loses_no_sound(virtual_mic: VirtualMicrophone, talk: Path, tmp_path: Path) -> None:
+    pytest.importorskip("pocketsphinx", reason="needs pocketsphinx: pip install 'stream-ser[asr]'")
+    live = tmp_path / "live.jsonl"
+    arguments = ["live", "--headless", "--feed", "off", "--show-text", "--out", str(live)]
+    environment = virtual_mic.environment()
+    with subprocess.Popen([*STREAM_SER, *arguments], env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        while not process.stdout.readline().startswith("00:01"):
+            assert process.poll() is None, "live ended by itself"
+        virtual_mic.play(talk)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=5)
+        assert process.returncode == 0
+    messages = read_lines(live)
+    assert not [message for message in messages if message["type"] == "gap"], "sound was lost"
+    assert any(point["text"] for point in points(live)), "no word was understood"
