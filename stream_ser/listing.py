@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from models.card import Card, CheckpointError, find, read_card, shipped
@@ -47,16 +48,20 @@ def describe(card: Card) -> list[str]:
         f"  licence     {card.licence}",
         f"  figures     test speakers never trained on; {card.figures.get('note', '')}",
     ]
-    return lines + [f"    {corpus:<10} {figures(row)}" for corpus, row in card.figures["test"].items()]
+    return lines + [f"    {corpus:<10} {figures(row, card.dimensions)}" for corpus, row in card.figures["test"].items()]
 
 
-def figures(row: dict[str, Any]) -> str:
-    """One corpus's figures, whatever they are: recalls as percentages, errors and concordances as they are."""
+def figures(row: dict[str, Any], dimensions: Sequence[str] = ()) -> str:
+    """One corpus's figures, whatever they are: recalls as percentages, errors and concordances as they are.
+
+    Concordances stand under ``CCC…``, as a number or by dimension, or under the name of one of the ``dimensions``.
+    """
     size = ", ".join(f"{row[name]:>{width}} {name}" for name, width in (("clips", 5), ("speakers", 2)) if name in row)
     values = [f"{name} {100 * row[name]:.1f} %" for name in PERCENT if isinstance(row.get(name), int | float)]
     if isinstance(row.get("ECE_windows"), int | float):
         values.append(f"ECE {row['ECE_windows']:.3f}")
-    for name, value in row.items():
+    named = {f"CCC {name}" if name in dimensions else name: value for name, value in row.items()}
+    for name, value in named.items():
         if name.startswith("CCC"):
             each = value.items() if isinstance(value, dict) else [("", value)]
             values += [

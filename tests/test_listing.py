@@ -32,8 +32,9 @@ def test_a_measured_cost_is_told() -> None:
         ({"clips": 7, "CCC": {"activation": 0.5, "valence": None, "dominance": -0.25}},
          "    7 clips: CCC activation 0.50, CCC dominance -0.25"),
         ({"CCC_activation": 0.75, "UA": None}, "CCC_activation 0.75"),
+        ({"clips": 7, "valence": 0.25, "loss": 3.0}, "    7 clips: CCC valence 0.25"),
         ({}, ""),
     ],
 )  # fmt: skip
 def test_figures_of_any_kind(row: dict[str, object], told: str) -> None:
-    assert figures(row) == told
+    assert figures(row, ["activation", "valence"]) == told
