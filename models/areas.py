@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from itertools import chain
 from typing import Any
 
 import torch
@@ -21,7 +22,7 @@ from torch import Tensor, nn
 
 KEYS = ("max", "mean", "sample")
 VALUES = ("max", "mean", "sum")
-IN_CACHE = 1 << 16  # logits that are pooled at once on a CPU, so that all areas' weights for them stay in its cache
+IN_CACHE = 1 << 17  # logits that are pooled at once on a CPU, so that all areas' weights for them stay in its cache
 ON_DEVICE = 1 << 26  # and elsewhere: some 2.5 GB for 9 sizes
 
 Combine = Callable[[Tensor, Tensor], Tensor]
@@ -76,14 +77,18 @@ def _means(sums: Columns) -> Columns:
     return [[part / (h * w) for h, part in enumerate(column, 1)] for w, column in enumerate(sums, 1)]
 
 
-def received_by_cells(weights: Columns) -> Tensor:
-    """Areas' weights, summed over the queries and spread evenly over each area's cells (B, H, W)."""
-    return spread_areas(_means([[part.sum(dim=3) for part in column] for column in weights]))
+def _means_in_place(sums: Columns) -> Columns:
+    """The same without new memory, which costs more than the arithmetic; for tensors that nothing else looks at."""
+    for w, column in enumerate(sums, 1):
+        for h, part in enumerate(column, 1):
+            if h * w > 1:
+                part.mul_(1.0 / (h * w))
+    return sums
 
 
 def _exponentials(logits: Tensor, top: Tensor, area: tuple[int, ...]) -> Columns:
     """Exponentials of all areas' logits; no area's mean is above the largest cell, so none overflows."""
-    columns = _means(pool_areas(logits - top, area, torch.add))
+    columns = _means_in_place(pool_areas(logits - top, area, torch.add))
     return [[part.exp_() for part in column] for column in columns]
 
 
@@ -91,11 +96,12 @@ def _weigh(logits: Tensor, area: tuple[int, ...], value: str) -> tuple[Tensor, T
     """Cell weights (B, H, W, Q), weight received (B, H, W), largest logit and normaliser (B, 1, 1, Q)."""
     top = logits.amax(dim=(1, 2), keepdim=True)
     columns = _exponentials(logits, top, area)
-    norm = torch.stack([part.sum(dim=(1, 2)) for column in columns for part in column]).sum(dim=0)[:, None, None]
+    norm = torch.stack([part.sum(dim=(1, 2)) for column in columns for part in column]).sum(dim=0)
     inverse = 1.0 / norm
-    columns = [[part.mul_(inverse) for part in column] for column in columns]
-    received = received_by_cells(columns)
-    return spread_areas(_means(columns) if value == "mean" else columns), received, top, norm
+    received = [[torch.einsum("bhwq,bq->bhw", part, inverse) for part in column] for column in columns]
+    weights = spread_areas(_means_in_place(columns) if value == "mean" else columns)
+    norm, inverse = norm[:, None, None], inverse[:, None, None]
+    return weights.mul_(inverse), spread_areas(_means_in_place(received)), top, norm
 
 
 def _chunks(logits: Tensor) -> Iterator[tuple[slice, slice]]:
@@ -109,6 +115,12 @@ def _chunks(logits: Tensor) -> Iterator[tuple[slice, slice]]:
             yield slice(i, i + many), slice(j, j + some)
 
 
+def single_precision(tensor: Tensor) -> AbstractContextManager[object]:
+    """Context without autocast; nothing at all where there is none, as in an export."""
+    device = tensor.device.type
+    return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()
+
+
 class _CellWeights(torch.autograd.Function):
     """``_weigh`` piece by piece, with a gradient that computes areas' weights again instead of keeping them."""
 
@@ -117,9 +129,10 @@ class _CellWeights(torch.autograd.Function):
         weights = torch.empty_like(logits)
         top, norm = logits.new_empty(2, logits.shape[0], 1, 1, logits.shape[3]).unbind()
         received = logits.new_zeros(logits.shape[:3])
-        for i, j in _chunks(logits):
-            weights[i, ..., j], part, top[i, ..., j], norm[i, ..., j] = _weigh(logits[i, ..., j], area, value)
-            received[i] += part
+        with single_precision(logits):
+            for i, j in _chunks(logits):
+                weights[i, ..., j], part, top[i, ..., j], norm[i, ..., j] = _weigh(logits[i, ..., j], area, value)
+                received[i] += part
         ctx.save_for_backward(logits, weights, top, norm)
         ctx.mark_non_differentiable(received)
         ctx.area, ctx.value = area, value
@@ -130,18 +143,15 @@ class _CellWeights(torch.autograd.Function):
         logits, weights, top, norm = ctx.saved_tensors
         result = torch.empty_like(logits)
         for i, j in _chunks(logits):
-            gradient = gradients[0][i, ..., j].contiguous()
+            gradient = gradients[0][i, ..., j].clone(memory_format=torch.contiguous_format)
             # The softmax's gradient: each area's weight times what its own gradient has above the weighted mean of all.
             mean = (gradient * weights[i, ..., j]).sum(dim=(1, 2), keepdim=True)
             own = pool_areas(gradient, ctx.area, torch.add)
-            own = _means(own) if ctx.value == "mean" else own
+            own = _means_in_place(own) if ctx.value == "mean" else own
             shares = _exponentials(logits[i, ..., j], top[i, ..., j], ctx.area)
-            inverse = 1.0 / norm[i, ..., j]
-            shares = [
-                [share.mul_(part - mean).mul_(inverse) for share, part in zip(*pair, strict=True)]
-                for pair in zip(shares, own, strict=True)
-            ]
-            result[i, ..., j] = spread_areas(_means(shares))
+            for share, part in zip(chain(*shares), chain(*own), strict=True):
+                share.mul_(part.sub_(mean))
+            torch.div(spread_areas(_means_in_place(shares)), norm[i, ..., j], out=result[i, ..., j])
         return result, None, None
 
 
@@ -151,8 +161,10 @@ def cell_weights(logits: Tensor, area: tuple[int, ...], value: str) -> tuple[Ten
     Logits (B, H, W, Q) of cells and queries become weights (B, H, W, Q), with which the cells' values are to be summed,
     and the weight that each cell received from all queries (B, H, W), which has no gradient.
     """
-    if torch.compiler.is_exporting():
-        return _weigh(logits, area, value)[:2]
+    if torch.compiler.is_exporting():  # pieces of the queries only, because the number of windows is not known
+        some = max(1, IN_CACHE // (logits.shape[1] * logits.shape[2]))
+        pieces = [_weigh(piece, area, value) for piece in logits.split(some, dim=3)]
+        return torch.cat([piece[0] for piece in pieces], dim=3), torch.stack([piece[1] for piece in pieces]).sum(dim=0)
     weights, received = _CellWeights.apply(logits, area, value)  # type: ignore[no-untyped-call]
     return weights, received
 
@@ -213,16 +225,10 @@ class Areas(nn.Module):
                 logits = _flat(_means(pool_areas(logits, self.area, torch.add)))
             weights = torch.softmax(logits, dim=1)
             columns = _by_size(weights, height, width, self.area)
-            received = received_by_cells([[part.detach() for part in column] for column in columns])
+            received = spread_areas(_means([[part.detach().sum(dim=3) for part in column] for column in columns]))
             if self.value != "max":
                 columns = _means(columns) if self.value == "mean" else [[p.clone() for p in c] for c in columns]
                 weights = spread_areas(columns).flatten(1, 2)
         values = cells if self.value != "max" else _flat(pool_areas(on_grid, self.area, torch.maximum))
         attended = values.transpose(1, 2) @ self.dropout(weights)
         return attended.reshape(maps.shape), received / (height * width)
-
-
-def single_precision(tensor: Tensor) -> AbstractContextManager[object]:
-    """Context without autocast; nothing at all where there is none, as in an export."""
-    device = tensor.device.type
-    return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()
