@@ -23,7 +23,8 @@ from torch import Tensor, nn
 KEYS = ("max", "mean", "sample")
 VALUES = ("max", "mean", "sum")
 IN_CACHE = 1 << 17  # logits that are pooled at once on a CPU, so that all areas' weights for them stay in its cache
-ON_DEVICE = 1 << 26  # and elsewhere: some 2.5 GB for 9 sizes
+EXPORTED_PIECES = 4  # at most, because every piece makes the graph longer
+ON_DEVICE = 1 << 26  # and at once elsewhere: some 2.5 GB for 9 sizes
 
 Combine = Callable[[Tensor, Tensor], Tensor]
 Columns = list[list[Tensor]]  # at [w - 1][h - 1] what belongs to areas h cells tall and w wide, (B, H-h+1, W-w+1, ...)
@@ -162,7 +163,7 @@ def cell_weights(logits: Tensor, area: tuple[int, ...], value: str) -> tuple[Ten
     and the weight that each cell received from all queries (B, H, W), which has no gradient.
     """
     if torch.compiler.is_exporting():  # pieces of the queries only, because the number of windows is not known
-        some = max(1, IN_CACHE // (logits.shape[1] * logits.shape[2]))
+        some = max(IN_CACHE // (logits.shape[1] * logits.shape[2]), -(-logits.shape[3] // EXPORTED_PIECES), 1)
         pieces = [_weigh(piece, area, value) for piece in logits.split(some, dim=3)]
         return torch.cat([piece[0] for piece in pieces], dim=3), torch.stack([piece[1] for piece in pieces]).sum(dim=0)
     weights, received = _CellWeights.apply(logits, area, value)  # type: ignore[no-untyped-call]
