@@ -119,11 +119,13 @@ def export(
     *,
     extra: dict[str, Path] | None = None,
     more_figures: dict[str, Any] | None = None,
+    more_data: Sequence[dict[str, Any]] = (),
 ) -> Card:
     """Write the checkpoint folder ``out`` and return its card.
 
     Weights are rounded to half precision first, so that figures, card and both files are those of the same numbers.
-    ``extra`` files (name to source) lie beside the weights. Raises ExportError when ONNX Runtime computes otherwise.
+    ``extra`` files (name to source) lie beside the weights; ``more_data`` is what else was learnt from. Raises
+    ExportError when ONNX Runtime computes otherwise.
     """
     network = network.for_inference()
     round_to_half(network)
@@ -177,7 +179,7 @@ def export(
         target=recipe.task.label,
         licence=licence_of(fold.split),
         intended_use=INTENDED_USE,
-        data=describe_data(fold.split, recipe.stage.noise),
+        data=[*describe_data(fold.split, recipe.stage.noise), *more_data],
         split={"protocol": recipe.task.about, **held_out(fold)},
         figures=figures | (more_figures or {}),
         command=command,

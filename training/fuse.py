@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ from models.config import Config
 from models.mscnn import MSCNNConfig
 from models.words import WORDS, Vocabulary
 from training.comments import Tokens, read_comments
-from training.corpora import Clip
+from training.corpora import FACTS, Clip
 from training.data import label_index
 from training.devices import Placement
 from training.experiment import Course, Experiment, measured
@@ -93,7 +93,11 @@ def fuse(data: Path, runs: Path, records: Path, out: Path, seed: int = 1) -> tup
     curve = fit_fusion(network, material["train"], material["validation"], LABELS, seed=seed)
     figures = evaluate_fusion(network, material["test"], LABELS, seed)
     named: Recipe = replace(recipe, name=NAME, variant="sound and words", model=config)
-    card = export(named, fold, network, out, COMMAND, extra={WORDS: text / WORDS}, more_figures={"words": figures})
+    also = [{"corpus": "goemotions", **asdict(FACTS["goemotions"]), "use": "comments that taught the words"}]
+    card = export(
+        named, fold, network, out, COMMAND,
+        extra={WORDS: text / WORDS}, more_figures={"words": figures}, more_data=also,
+    )  # fmt: skip
     best_epoch = max(curve, key=lambda line: line["validation_UA"])["epoch"]
     course = Course(curve, best_epoch, time.monotonic() - began, COMMAND)
     record = measured(named, fold, seed, network, held, here, course, notes={"words": figures})
