@@ -73,6 +73,17 @@ def no_thread_is_left() -> Iterator[None]:
     ]
 
 
+def refused(result: tuple[int, str, str], *words: str) -> None:
+    """One line on stderr that says what happened and what to do; exit code 2; no traceback."""
+    code, _, error = result
+    assert code == 2
+    lines = error.strip().splitlines()
+    assert len(lines) == 1, error
+    assert lines[0].startswith("stream-ser: ")
+    for word in words:
+        assert word in lines[0]
+
+
 def read_lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -15,23 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.card import SHIPPED, file_hash, shipped
 from stream_ser import cli
-from tests.conftest import read_lines
+from tests.conftest import read_lines, refused
 
 Command = Callable[..., tuple[int, str, str]]
 TONE = 0.1 * np.sin(np.arange(48_000) / 10)
-
-
-def refused(result: tuple[int, str, str], *words: str) -> None:
-    """One line on stderr that says what happened and what to do; exit code 2; no traceback."""
-    code, _, error = result
-    assert code == 2
-    lines = error.strip().splitlines()
-    assert len(lines) == 1, error
-    assert lines[0].startswith("stream-ser: ")
-    for word in words:
-        assert word in lines[0]
 
 
 def test_replay_prints_a_line_a_second_and_a_summary(command: Command, talk: Path) -> None:
@@ -153,34 +140,6 @@ def test_an_address_that_is_none(command: Command, talk: Path, address: str) -> 
     refused(command("replay", talk, "--headless", "--feed", address), address, "HOST:PORT")
 
 
-def test_an_unknown_model(command: Command, talk: Path) -> None:
-    refused(
-        command("replay", talk, "--model", "nope", "--headless", "--feed", "off"),
-        "nope",
-        "tfcnn-attention",
-        "stream-ser models",
-    )
-
-
-def test_a_corrupt_checkpoint(command: Command, talk: Path, tmp_path: Path) -> None:
-    broken = tmp_path / "broken"
-    shutil.copytree(SHIPPED / "tfcnn-attention", broken)
-    weights = bytearray((broken / "model.onnx").read_bytes())
-    weights[len(weights) // 2] ^= 1
-    (broken / "model.onnx").write_bytes(weights)
-    refused(command("replay", talk, "--model", broken, "--headless", "--feed", "off"), "corrupt", "SHA-256")
-
-
-def test_a_model_that_computes_something_else(command: Command, talk: Path, tmp_path: Path) -> None:
-    """The hashes fit, but the engine's answers are not the card's: the start-up check must refuse it."""
-    other = tmp_path / "other"
-    shutil.copytree(SHIPPED / "tfcnn-attention", other)
-    card = json.loads((other / "card.json").read_text())
-    card["probe_logits"][0] += 0.01
-    (other / "card.json").write_text(json.dumps(card))
-    refused(command("replay", talk, "--model", other, "--headless", "--feed", "off"), "wrongly", "doctor")
-
-
 @pytest.mark.parametrize("hop", ["3", "0", "-1", "nan"])
 def test_a_hop_that_does_not_fit(command: Command, talk: Path, hop: str) -> None:
     refused(command("replay", talk, "--hop", hop, "--headless", "--feed", "off"), "hop", "window", "--hop")
@@ -189,15 +148,6 @@ def test_a_hop_that_does_not_fit(command: Command, talk: Path, hop: str) -> None
 @pytest.mark.parametrize("speed", ["0", "-2", "fast", "inf", "nan"])
 def test_a_speed_that_is_none(command: Command, talk: Path, speed: str) -> None:
     refused(command("replay", talk, "--speed", speed, "--headless", "--feed", "off"), speed, "max")
-
-
-def test_an_unknown_engine(command: Command, talk: Path) -> None:
-    refused(command("replay", talk, "--engine", "abacus", "--headless", "--feed", "off"), "abacus", "onnx")
-
-
-def test_no_engine_installed(command: Command, talk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stream_ser.engine.loading.find_spec", lambda _: None)
-    refused(command("replay", talk, "--headless", "--feed", "off"), "no engine", "stream-ser[cpu]")
 
 
 def test_an_output_that_cannot_be_written(command: Command, talk: Path, tmp_path: Path) -> None:
@@ -230,20 +180,6 @@ def test_raw_samples_in_a_file(command: Command, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["x" * 300 + ".wav", "."])
 def test_a_name_that_is_no_file(command: Command, name: str) -> None:
     refused(command("replay", name, "--headless", "--feed", "off"))
-
-
-def test_a_model_name_that_no_folder_can_have(command: Command, talk: Path) -> None:
-    refused(command("replay", talk, "--model", "x" * 300, "--headless", "--feed", "off"), "check the path")
-
-
-def test_a_model_file_that_its_engine_cannot_load(command: Command, talk: Path, tmp_path: Path) -> None:
-    broken = tmp_path / "broken"
-    shutil.copytree(SHIPPED / "tfcnn-attention", broken)
-    (broken / "model.onnx").write_bytes(b"this is not a network")
-    card = json.loads((broken / "card.json").read_text())
-    card["files"]["model.onnx"] = file_hash(broken / "model.onnx")
-    (broken / "card.json").write_text(json.dumps(card))
-    refused(command("replay", talk, "--model", broken, "--headless", "--feed", "off"), "cannot load", "doctor")
 
 
 def test_ctrl_c_ends_an_analysis_and_not_one_file_of_it(bundled: Path, tmp_path: Path) -> None:
@@ -287,66 +223,6 @@ def test_portaudio_or_the_device_is_missing(command: Command) -> None:
     assert result[0] == 2
     assert any(word in result[2] for word in ("libportaudio2", "stream-ser devices", "stream-ser replay"))
     assert "Traceback" not in result[2]
-
-
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        (["--text", "telepathy"], ("telepathy", "pocketsphinx")),
-        (["--text", "pocketsphinx"], ("tfcnn-attention", "reads no words", "--show-text")),
-        (["--text", "transcript"], ("without a file", "--transcript")),
-        (["--transcript", "none.csv", "--show-text"], ("none.csv", "check the path")),
-    ],
-)
-def test_words_that_cannot_be_had(command: Command, talk: Path, options: list[str], words: tuple[str, ...]) -> None:
-    refused(command("replay", talk, "--headless", "--feed", "off", *options), *words)
-
-
-def test_one_transcript_for_two_recordings(command: Command, talk: Path, bundled: Path, tmp_path: Path) -> None:
-    said = tmp_path / "said.csv"
-    said.write_text("0,1,yes\n")
-    refused(command("analyze", talk, bundled, "--transcript", said), "2 recordings", "one by one")
-
-
-# Every shipped model ---------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", shipped())
-def test_every_shipped_model_replays(command: Command, talk: Path, tmp_path: Path, name: str) -> None:
-    out = tmp_path / "out.jsonl"
-    arguments = ["--model", name, "--speed", "max", "--headless", "--feed", "off", "--out", out]
-    code, printed, error = command("replay", talk, *arguments)
-    assert (code, error) == (0, "")
-    hello, *messages = read_lines(out)
-    points = [message for message in messages if message["type"] == "point"]
-    assert len(points) == 48
-    asked = [point for point in points if None not in point["raw"].values()]
-    assert asked, "the model was never asked"
-    assert all(list(point["smoothed"]) == hello["labels"] for point in points)
-    assert all(None not in point["dimensions"].values() for point in asked)
-    assert all(list(point["dimensions"]) == hello["dimensions"] for point in points)
-    assert "finished: 12.0 s of sound" in printed
-
-
-# Looking around --------------------------------------------------------------------------------------------------------
-
-
-def test_models_lists_cost_licence_and_figures(command: Command) -> None:
-    code, out, _ = command("models")
-    assert code == 0
-    for word in ("tfcnn-attention", "93,573 parameters", "angry, happy, neutral, sad", "licence", "UA"):
-        assert word in out
-
-
-def test_doctor_is_content_here_and_names_what_is_wrong(command: Command) -> None:
-    code, out, _ = command("doctor", "--feed", "127.0.0.1:0")
-    assert code == 0
-    assert "computes tfcnn-attention as trained" in out
-    assert "words " in out
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        code, out, _ = command("doctor", "--feed", f"127.0.0.1:{taken.getsockname()[1]}")
-    assert code == 2
-    assert "MISSING" in out
 
 
 def test_help_teaches(command: Command) -> None:
