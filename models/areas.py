@@ -164,7 +164,7 @@ def cell_weights(logits: Tensor, area: tuple[int, ...], value: str) -> tuple[Ten
     """
     if torch.compiler.is_exporting():  # pieces of the queries only, because the number of windows is not known
         some = max(IN_CACHE // (logits.shape[1] * logits.shape[2]), -(-logits.shape[3] // EXPORTED_PIECES), 1)
-        pieces = [_weigh(piece, area, value) for piece in logits.split(some, dim=3)]
+        pieces = [_weigh(piece, area, value) for piece in torch.split(logits, some, dim=3)]
         return torch.cat([piece[0] for piece in pieces], dim=3), torch.stack([piece[1] for piece in pieces]).sum(dim=0)
     weights, received = _CellWeights.apply(logits, area, value)  # type: ignore[no-untyped-call]
     return weights, received
