@@ -1,0 +1,86 @@
+"""The area attention network: the specified counts, both readings of the paper, and the exported file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from models.area_attention import AreaAttention, AreaAttentionConfig
+from models.areas import Areas
+from models.counting import macs, parameters
+from models.export import export_onnx
+
+SMALL = {"first": 2, "widths": [4, 4, 4, 6], "frontend": {"mels": 16}, "concat": "channels"}
+
+
+def network(**config: Any) -> AreaAttention:
+    torch.manual_seed(0)
+    return AreaAttention(AreaAttentionConfig.from_dict(config)).eval()
+
+
+def test_counts_are_the_specified_ones() -> None:
+    assert parameters(network()) == 503_108
+    assert parameters(network(concat="channels")) == 302_916
+    assert AreaAttentionConfig().map_shape == (64, 20)
+
+
+def test_areas_cost_no_more_products_than_single_cells() -> None:
+    sound = torch.zeros(1, 32_000)
+    one, nine = (macs(network(area=[size, size]), sound) for size in (1, 3))
+    assert nine < 1.1 * one
+    assert nine < 0.7e9  # the plain way takes 2.47e9
+
+
+@pytest.mark.parametrize("mode", ["grid", "rows"])
+def test_outputs(mode: str) -> None:
+    made = network(**SMALL, mode=mode, classes=7)
+    scores = made(0.1 * torch.randn(2, 32_000))
+    assert scores.logits.shape == (2, 7)
+    assert scores.attention is not None
+    assert scores.attention.shape == (2, *made.config.map_shape) == (2, 4, 20)
+    torch.testing.assert_close(scores.attention.sum(dim=(1, 2)), torch.ones(2))
+    assert made.embed(made.frontend(torch.zeros(1, 32_000))).shape == (1, 6)
+
+
+def test_rows_attend_to_themselves_alone() -> None:
+    made = network(**SMALL, mode="rows", area=[3, 3])
+    maps = torch.randn(1, 6, 4, 20)
+    changed = maps.clone()
+    changed[:, :, 2] += 1.0
+    one, other = made.attend(maps)[0], made.attend(changed)[0]
+    same = (one == other).all(dim=1).all(dim=2)[0]
+    assert same.tolist() == [True, True, False, True]
+    alone = Areas((3, 3), "mean", "sum", scaled=True, dropout=0.0).eval()(maps[:, :, :1])[0]
+    torch.testing.assert_close(one[:, :, :1], alone)
+
+
+def test_the_grid_sees_everything() -> None:
+    made = network(**SMALL, mode="grid")
+    maps = torch.randn(1, 6, 4, 20)
+    changed = maps.clone()
+    changed[:, :, 2] += 1.0
+    assert not (made.attend(maps)[0] == made.attend(changed)[0]).any(dim=1).any()
+
+
+@pytest.mark.parametrize("mode", ["grid", "rows"])
+def test_the_file_computes_the_same(mode: str, tmp_path: Path) -> None:
+    assert export_onnx(network(**SMALL, mode=mode), 32_000, tmp_path / "model.onnx") <= 1e-4
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"mode": "columns"}, "mode 'columns' is unknown; choose one of grid, rows"),
+        ({"key": "sum"}, "key 'sum' is unknown"),
+        ({"area": [0, 3]}, r"area is \(0, 3\)"),
+        ({"widths": [4, 4]}, "must be four and one numbers"),
+        ({"dropout": 1.0}, "dropout is 1.0"),
+        ({"columns": 70}, "columns 70 must hold 79 frames"),
+    ],
+)
+def test_what_cannot_be_built_is_refused(values: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        AreaAttentionConfig.from_dict(values)
