@@ -57,6 +57,53 @@ def test_rows_attend_to_themselves_alone() -> None:
     torch.testing.assert_close(one[:, :, :1], alone)
 
 
+def test_rows_know_no_taller_area() -> None:
+    features = torch.randn(2, 1, 16, 79, generator=torch.Generator().manual_seed(5))
+    flat, square, tall = (
+        network(**SMALL, mode="rows", area=area).classify(features).logits for area in ([1, 3], [3, 3], [3, 1])
+    )
+    assert torch.equal(flat, square)
+    assert not torch.equal(square, tall)
+
+
+def test_even_filters_see_one_cell_more_after_than_before() -> None:
+    made = network(first=1, frontend={"mels": 32})
+    picture = torch.zeros(1, 1, 32, 79)
+    picture[0, 0, 16, 40] = 1.0
+    seen: list[torch.Tensor] = []
+    made.trunk.register_forward_pre_hook(lambda _, maps: seen.append(maps[0]))
+    with torch.no_grad():
+        for branch in (made.frequency, made.time):
+            layer, norm = branch[0], branch[1]
+            layer.weight.fill_(1.0)
+            layer.bias.zero_()
+            norm.running_var.fill_(1.0)
+        made.maps(picture)
+    rows, columns = seen[0][0, 0].nonzero().unbind(dim=1)  # the two branches lie below each other
+    places = set(zip(rows.tolist(), columns.tolist(), strict=True))
+    # Row i sees rows i-4 … i+5 and columns j … j+1, or i … i+1 and j-3 … j+4: padded as TensorFlow's SAME.
+    tall = {(i, j) for i in range(11, 21) for j in (39, 40)}
+    wide = {(32 + i, j) for i in (15, 16) for j in range(36, 44)}
+    assert places == tall | wide
+
+
+def test_missing_columns_are_the_training_sounds_mean() -> None:
+    made = network(**SMALL)
+    made.measure(5.0 + torch.randn(8, 1, 16, 79))
+    features = 5.0 + torch.randn(2, 1, 16, 60)
+    whole = torch.cat([features, made.standardise.mean.expand(2, 1, 16, 19)], dim=3)
+    torch.testing.assert_close(made.classify(features).logits, made.classify(whole).logits)
+
+
+def test_batch_normalisation_learns_its_statistics() -> None:
+    made = network(**SMALL).train()
+    made.classify(torch.randn(4, 1, 16, 79))
+    norms = [module for module in made.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    assert len(norms) == 6
+    assert all(norm.running_mean is not None and norm.running_mean.abs().max() > 0 for norm in norms)
+    assert {norm.eps for norm in norms} == {1e-3}
+
+
 def test_the_grid_sees_everything() -> None:
     made = network(**SMALL, mode="grid")
     maps = torch.randn(1, 6, 4, 20)

@@ -8,7 +8,8 @@ import math
 import pytest
 import torch
 
-from models.areas import KEYS, VALUES, Areas, count_areas
+from models import areas
+from models.areas import KEYS, VALUES, Areas, cell_weights, count_areas
 
 CHANNELS, HEIGHT, WIDTH = 3, 5, 4
 
@@ -70,6 +71,32 @@ def test_the_gradient_is_the_plain_ones(key: str, value: str) -> None:
         (attended * direction).sum().backward()
         gradients.append(leaf.grad)
     torch.testing.assert_close(*gradients, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("value", ["mean", "sum"])
+def test_pieces_are_the_whole(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    logits = 3.0 * torch.randn(5, HEIGHT, WIDTH, 7, generator=torch.Generator().manual_seed(2))
+    direction = torch.randn(logits.shape, generator=torch.Generator().manual_seed(3))
+    results = []
+    for limit in (1 << 17, 60, 2 * 7 * HEIGHT * WIDTH):  # all at once, three queries, two maps at a time
+        monkeypatch.setattr(areas, "IN_CACHE", limit)
+        leaf = logits.clone().requires_grad_(True)
+        weights, received = cell_weights(leaf, (3, 2), value)
+        (weights * direction).sum().backward()
+        results.append((weights.detach(), received, leaf.grad))
+    assert len(list(areas._chunks(logits))) == 3
+    torch.testing.assert_close(results[1], results[0])
+    torch.testing.assert_close(results[2], results[0])
+
+
+def test_half_precision_leaves_logits_alone() -> None:
+    maps = 3.0 * torch.rand(2, 80, 8, 8, generator=torch.Generator().manual_seed(4))
+    layer = Areas((3, 3), "mean", "mean", scaled=False, dropout=0.0)
+    exact, received = layer(maps)
+    with torch.autocast("cpu", torch.bfloat16):
+        near, near_received = layer(maps)
+    torch.testing.assert_close(near_received, received)
+    torch.testing.assert_close(near.float(), exact, atol=0.05, rtol=0.02)
 
 
 def test_counts_of_areas_are_the_specified_ones() -> None:
