@@ -25,7 +25,7 @@ def load_card(name: str) -> tuple[Path, Card]:
 def load_backend(folder: Path, card: Card, engine: str = "auto") -> Backend:
     """The engine asked for, with the card's weights; ``auto`` takes ONNX Runtime where it is installed, else torch.
 
-    Raises EngineError when none is installed, naming the extra, or when the weights are missing or corrupt.
+    Raises EngineError when none is installed, naming the extra, or when any file that the card names is missing or corrupt.
     """
     if engine not in ENGINES:
         raise EngineError(f"engine {engine!r} is unknown", fix=f"choose one of {', '.join(ENGINES)}")
@@ -35,6 +35,8 @@ def load_backend(folder: Path, card: Card, engine: str = "auto") -> Backend:
         missing = "no engine is installed" if engine == "auto" else f"engine {engine} is not installed"
         raise EngineError(missing, fix=INSTALL)
     try:
+        for name in card.files:  # the other engine's too: a folder that is broken anywhere is not to be trusted
+            verified(folder, card, name)
         # Engines are imported here, so that a live install needs only the one it has.
         if chosen == "onnx":
             from stream_ser.engine.onnx_cpu import OnnxCpuBackend

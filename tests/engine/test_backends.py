@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from models.card import probe, shipped
+from models.card import ONNX, WEIGHTS, find, probe, shipped
+from models.words import WORDS
 from stream_ser.engine.backend import warm_up
 from stream_ser.engine.loading import load_backend, load_card
 from stream_ser.errors import EngineError
@@ -46,3 +49,20 @@ def test_a_model_that_gives_other_things_than_its_card_says_is_refused(
     backend.dimensions = dimensions
     with pytest.raises(EngineError, match="its card names"):
         warm_up(backend, dataclasses.replace(card, dimensions=named))
+
+
+@pytest.mark.parametrize("engine", ["onnx", "torch"])
+@pytest.mark.parametrize("file", [ONNX, WEIGHTS, WORDS])
+@pytest.mark.parametrize("how", ["changed", "missing"])
+def test_every_file_that_the_card_names_is_checked(engine: str, file: str, how: str, tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(find("mscnn-both"), folder)
+    _, card = load_card(str(folder))
+    load_backend(folder, card, engine)
+    path = folder / file
+    if how == "changed":
+        path.write_bytes(path.read_bytes() + b"\n")
+    else:
+        path.unlink()
+    with pytest.raises(EngineError, match=rf"{file}.*is {'corrupt' if how == 'changed' else 'missing'}"):
+        load_backend(folder, card, engine)
