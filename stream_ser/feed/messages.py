@@ -20,7 +20,7 @@ from typing import Any, Literal, get_args
 import stream_ser
 from stream_ser.types import SAMPLE_RATE, Gap, Point, State
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 Message = dict[str, Any]  # one wire object; whoever receives one shares it with others and does not change it
 Level = Literal["info", "warning", "error"]

@@ -20,7 +20,7 @@ def hello(**changes: Any) -> Message:
     message = {
         "type": "hello",
         "seq": 0,
-        "schema": 1,
+        "schema": 2,
         "version": "0.1.0",
         "stream": "demo",
         "labels": LABELS,
