@@ -11,12 +11,15 @@ in training and live alike.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
+import torch
 from torch import Tensor, nn
 
 from models.config import Config
 
-KERNELS, STRIDES, PADDINGS = (10, 8, 8, 4), (5, 4, 4, 2), (3, 2, 2, 1)
+STRIDES, PADDINGS = (5, 4, 4, 2), (3, 2, 2, 1)
+KERNELS = tuple(2 * stride for stride in STRIDES)  # 10, 8, 8, 4: what lets a convolution be one matrix product
 HOP = 160  # samples between two frames: the product of the strides
 
 
@@ -43,7 +46,12 @@ class FrameNorm(nn.Module):
 
 
 class Encoder(nn.Sequential):
-    """Waveform (B, 1, N) to frames (B, channels, N / 160): four strided convolutions, each normalised and rectified."""
+    """Waveform (B, 1, N) to frames (B, channels, N / 160): four strided convolutions, each normalised and rectified.
+
+    The layers in their order are the definition. ``forward`` computes the same from blocks as long as a stride: a filter
+    covers two of them, so a layer is one matrix product over pairs of neighbours. Channels stay last, as the norm wants
+    them; layer by layer they would be moved there and back, which costs a third of the time.
+    """
 
     def __init__(self, channels: int) -> None:
         layers: list[nn.Module] = []
@@ -52,6 +60,21 @@ class Encoder(nn.Sequential):
             layers += [nn.Conv1d(inputs, channels, kernel, stride, padding), FrameNorm(channels), nn.ReLU()]
             inputs = channels
         super().__init__(*layers)
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """Frames."""
+        frames = waveform.transpose(1, 2)
+        layers = list(self)
+        for layer, norm, rectify in zip(layers[0::3], layers[1::3], layers[2::3], strict=True):
+            convolution = cast(nn.Conv1d, layer)
+            stride, padding = convolution.stride[0], int(convolution.padding[0])
+            blocks = (frames.shape[1] + 2 * padding) // stride
+            right = blocks * stride - padding - frames.shape[1]  # of the padding, as much as fills a block
+            padded = nn.functional.pad(frames, (0, 0, padding, right)).reshape(frames.shape[0], blocks, -1)
+            pairs = torch.cat([padded[:, :-1], padded[:, 1:]], dim=2)
+            weight = convolution.weight.transpose(1, 2).flatten(1)
+            frames = rectify(cast(FrameNorm, norm).norm(nn.functional.linear(pairs, weight, convolution.bias)))
+        return frames.transpose(1, 2)
 
 
 class Context(nn.Module):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
+from torch import nn
 
-from models.counting import parameters
-from models.cpc import CPC, Context, CPCConfig
+from models.counting import macs, parameters
+from models.cpc import CPC, KERNELS, Context, CPCConfig, Encoder
 
 
 def test_counts_are_the_papers() -> None:
@@ -22,6 +24,30 @@ def test_shapes() -> None:
     assert frames.shape == (2, 200, 128)
     assert expected.shape == (2, 200, 12, 128)
     assert CPC(CPCConfig(steps=3, channels=8, context=16))(torch.zeros(1, 1_600))[1].shape == (1, 10, 3, 8)
+
+
+@pytest.mark.parametrize("samples", [3_200, 3_283, 425])
+def test_products_over_pairs_of_blocks_are_the_convolutions(samples: int) -> None:
+    torch.manual_seed(0)
+    encoder, sound = Encoder(8), 0.1 * torch.randn(2, 1, samples)
+    for layer in encoder:
+        if isinstance(layer, nn.Conv1d):
+            nn.init.normal_(layer.bias)
+    outcomes = []
+    for compute in (encoder, lambda x: nn.Sequential.forward(encoder, x)):
+        frames = compute(sound)
+        gradients = torch.autograd.grad(frames.square().sum(), list(encoder.parameters()))
+        outcomes.append((frames, *gradients))
+    for own, defined in zip(*outcomes, strict=True):
+        torch.testing.assert_close(own, defined, atol=1e-4, rtol=1e-4)
+    assert KERNELS == (10, 8, 8, 4)
+
+
+def test_the_work_is_that_of_the_convolutions() -> None:
+    encoder, sound = Encoder(128), torch.zeros(1, 1, 32_000)
+    # Outputs times inputs times kernel times frames of each layer.
+    layers = 128 * 10 * 6_400 + 128 * 128 * (8 * 1_600 + 8 * 400 + 4 * 200)
+    assert macs(encoder, sound) == layers
 
 
 def test_a_context_hears_what_came_before_and_nothing_after() -> None:
