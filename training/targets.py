@@ -2,7 +2,9 @@
 
 Coordinates of emotion words: Russell and Mehrabian 1977, "Evidence for a three-factor theory of emotions", Journal of
 Research in Personality 11, 273-294, means on -1 to 1. They are norms for states that words name, not measurements of
-these clips; what is learnt from them is where a clip's words would lie, no more.
+these clips; what is learnt from them is where a clip's words would lie, no more. The numbers were checked against
+quotations in later work, the article itself was not at hand; for ``relaxed`` no quotation was found, so calm's three are
+the least certain. Neutral as zero is a convention, not a norm.
 
 * CREMA-D: the mean of the coordinates over the votes of its voice-only raters, neutral counting as zero.
 * RAVDESS: the coordinates of the intended emotion; for normal intensity half of them (a convention of this project), so
