@@ -30,6 +30,7 @@ from training.devices import Placement
 from training.losses import info_nce
 from training.recipe import read_task
 from training.resume import FitError, Interrupted, asked_to_stop, atomically, seed_of
+from training.splits import refuse_leak
 
 FOLDER = "cpc__pretrain__holdout__s1"  # of a run, where recipes look for it
 UNLABELLED = {
@@ -58,13 +59,17 @@ class PretrainConfig(Config):
 
 
 def speech(data: Path) -> tuple[list[Clip], list[Clip]]:
-    """Clips to learn from, and clips of other speakers to look at. Raises CorpusError and RecipeError."""
+    """Clips to learn from, and clips of other speakers to look at.
+
+    Raises CorpusError and RecipeError, and LeakError where somebody's sound is held out under another name.
+    """
     protocols = [read_task(name).protocol for name in ("pooled4", "ratings")]
     chosen = {f"{corpus}/{name}" for p in protocols for corpus, names in p.validation.items() for name in names}
     held = chosen | {f"{corpus}/{name}" for p in protocols for corpus, names in p.test.items() for name in names}
     clips = [clip for corpus, column in UNLABELLED.items() for clip in read_corpora(data, [corpus], column)]
-    looked = [clip for clip in clips if clip.speaker in chosen][::HELD_SHARE]
-    return [clip for clip in clips if clip.speaker not in held], looked
+    learnt = [clip for clip in clips if clip.speaker not in held]
+    refuse_leak(learnt, [clip for clip in clips if clip.speaker in held])
+    return learnt, [clip for clip in clips if clip.speaker in chosen][::HELD_SHARE]
 
 
 def _stored(clips: Sequence[Clip]) -> list[Stored]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +17,11 @@ from models.cpc import CPC, CPCConfig
 from training import pretrain
 from training.corpora import Clip, read_manifest
 from training.devices import Placement
+from training.experiment import folds_of
 from training.pretrain import PretrainConfig, Pretrainer, speech
 from training.recipe import read_task
 from training.resume import FitError
+from training.splits import LeakError, refuse_leak
 
 HERE = Placement(torch.device("cpu"), torch.float32)
 SMALL = CPCConfig(channels=8, context=12, steps=3)
@@ -104,3 +107,27 @@ def test_nobody_who_is_held_out_is_heard() -> None:
         for side in (protocol.validation, protocol.test):
             assert not speakers & {f"{corpus}/{speaker}" for corpus, names in side.items() for speaker in names}
     assert sum(clip.duration_s for clip in heard) > 4 * 3600
+
+
+def test_every_protocol_may_start_from_what_was_heard() -> None:
+    root = os.environ.get("STREAM_SER_DATA")
+    needed = ("ravdess", "emodb", "emovo", *pretrain.UNLABELLED)
+    if not root or not all((Path(root) / name / "manifest.csv").is_file() for name in needed):
+        pytest.skip("STREAM_SER_DATA names no folder that holds the corpora of every protocol")
+    heard = speech(Path(root))[0]
+    for name in ("ratings", "pooled4", "ravdess8", "emodb7", "before"):
+        for fold in folds_of(read_task(name), Path(root)):
+            refuse_leak(heard, (*fold.split.validation, *fold.split.test, *fold.cross))
+
+
+def test_sound_that_is_held_out_under_another_name_is_refused(
+    clips: list[Clip], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = read_task("ratings").protocol.test["baved"][0]
+    own = [replace(clips[0], speaker="baved/x"), replace(clips[1], speaker=f"baved/{held}")]
+    monkeypatch.setattr(pretrain, "UNLABELLED", {"baved": "emotion"})
+    monkeypatch.setattr(pretrain, "read_corpora", lambda *_: own)
+    assert speech(Path())[0] == own[:1]
+    monkeypatch.setattr(pretrain, "read_corpora", lambda *_: [own[0], replace(own[1], fingerprint=own[0].fingerprint)])
+    with pytest.raises(LeakError, match=r"sound .* is held out"):
+        speech(Path())
