@@ -6,8 +6,9 @@ every position asks) or rows (code: attention inside each frequency row, areas o
 (paper's wording) or frequency (code). Vocal-tract-length perturbation is the front end's (``models.logmel``).
 
 Deviations: the batch normalisation works (the code never puts it into training mode, so that it is only an affine layer)
-and dropout is off outside training (the code leaves it on); features are standardised by the training speakers' mean and
-deviation; frames are not padded at the ends, so two of the 81 columns are empty; the logarithm has a floor.
+and dropout is off outside training (the code leaves it on) and leaves out cells' weights rather than areas', which the
+cheap computation never holds all at once; features are standardised by the training speakers' mean and deviation; frames
+are not padded at the ends, so two of the 81 columns are empty; the logarithm has a floor.
 """
 
 from __future__ import annotations

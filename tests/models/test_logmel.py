@@ -55,6 +55,8 @@ def test_the_warp_is_straight_below_the_knee_and_ends_where_it_began() -> None:
         warped = warp_hz(hz, factor, 8_000.0)
         low = hz <= 4_800.0 * min(factor, 1.0) / factor
         np.testing.assert_allclose(warped[low], hz[low] * factor)
+        bent = np.abs(warped - hz * factor) > 1e-6
+        np.testing.assert_array_equal(bent, ~low if factor != 1.0 else np.zeros_like(low))
         assert (np.diff(warped) > 0).all()
         assert warped[-1] == pytest.approx(8_000.0)
     np.testing.assert_array_equal(warp_hz(hz, 1.0, 8_000.0), hz)
