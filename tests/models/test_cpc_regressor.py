@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from models.architectures import make_network
-from models.counting import parameters
+from models.counting import macs, parameters
 from models.cpc_regressor import CPCRegressor, CPCRegressorConfig, FrameAttention
 from models.export import export_onnx
 
@@ -24,6 +24,15 @@ def test_counts_are_the_papers() -> None:
     assert parameters(made) - parameters(made.classifier) == 1_235_587
     assert parameters(made.attention) == 526_080
     assert parameters(made.layers) + parameters(made.rate) == 82_563
+
+
+def test_the_work_is_the_papers() -> None:
+    frames, pairs = 200, 200 * 200
+    encoder = 128 * 10 * 6_400 + 128 * 128 * (8 * 1_600 + 8 * 400 + 4 * 200)
+    gru = frames * 3 * 256 * (128 + 256)
+    attention = frames * 256 * (3 * 512 + 512) + 2 * pairs * 512
+    layers = 512 * 128 + 128 * 128 + 128 * (3 + 4)
+    assert macs(network(), torch.zeros(1, 32_000)) == encoder + gru + attention + layers  # 488 M
 
 
 def test_outputs() -> None:
