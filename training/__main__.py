@@ -16,6 +16,7 @@ from models.card import CheckpointError, find, read_card
 from models.checkpoint import load_network
 from models.export import ExportError
 from models.words import WordsError
+from training.before import learnt_before
 from training.corpora import CorpusError, verify
 from training.cost import add_costs
 from training.data import load_utterances
@@ -137,7 +138,9 @@ def _export(options: argparse.Namespace) -> int:
     command = f"python -m training fit --recipe {recipe.name} --protocol {recipe.task.name} --folds {fold.name} "
     command += f"--seeds {options.seed} && python -m training export --recipe {recipe.name} "
     command += f"--protocol {recipe.task.name} --fold {fold.name} --seed {options.seed} --out {place_of_it}"
-    show(export(recipe, fold, trained(recipe, weights), options.out, command).figures["test"])
+    network, before = trained(recipe, weights), learnt_before(recipe, experiment.data)
+    card = export(recipe, fold, network, options.out, f"{before.command}{command}", more_data=before.data)
+    show(card.figures["test"])
     return 0
 
 

@@ -47,19 +47,13 @@ def softmax(logits: Probabilities, temperature: float = 1.0) -> Probabilities:
 
 
 def score(
-    utterances: Sequence[Utterance], predict: Callable[[Samples], Probabilities], *, most_windows: int | None = None
+    utterances: Sequence[Utterance], predict: Callable[[Samples], tuple[Probabilities, Probabilities | None]]
 ) -> list[Scored]:
-    """Run ``predict`` (windows (N, 32000) to logits (N, classes)) over every clip's windows.
-
-    ``most_windows`` keeps evenly spaced windows of long clips, for quick looks during fitting; figures use all.
-    """
-    scored = []
-    for utterance in utterances:
-        windows = evaluation_windows(utterance.samples)
-        if most_windows is not None and len(windows) > most_windows:
-            windows = windows[np.linspace(0, len(windows) - 1, most_windows).round().astype(int)]
-        scored.append(Scored(utterance.clip, utterance.label, predict(windows)))
-    return scored
+    """Run ``predict`` (windows (N, 32000) to logits (N, classes) and dimensions (N, 3) or None) over every clip."""
+    return [
+        Scored(utterance.clip, utterance.label, *predict(evaluation_windows(utterance.samples)))
+        for utterance in utterances
+    ]
 
 
 def confusion_matrix(labels: Indices, predicted: Indices, classes: int) -> Indices:

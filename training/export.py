@@ -6,7 +6,7 @@ neither training nor any choice has met.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from training.data import load_utterances
 from training.evaluate import (
     Probabilities,
     Scored,
+    concordances,
     figures_by_corpus,
     fit_temperature,
     score,
@@ -67,23 +68,24 @@ def describe_data(split: Split, noise: str = "") -> list[dict[str, Any]]:
     return described
 
 
-def licence_of(split: Split) -> str:
-    """Weights inherit the strictest limit of the sound they learnt from."""
-    corpora = sorted({clip.corpus for clip in split.train})
-    limited = [corpus for corpus in corpora if corpus in FACTS and FACTS[corpus].non_commercial]
+def licence_of(corpora: Iterable[str]) -> str:
+    """Weights inherit the strictest limit of the corpora they learnt from."""
+    names = sorted(set(corpora))
+    limited = [corpus for corpus in names if corpus in FACTS and FACTS[corpus].non_commercial]
     if limited:
         return f"CC BY-NC-SA 4.0 (non-commercial, inherited from {', '.join(limited)})"
-    return f"no licence chosen; see the licences of the corpora it learnt from: {', '.join(corpora)}"
+    return f"no licence chosen; see the licences of the corpora it learnt from: {', '.join(names)}"
 
 
-def predictor(network: Network, batch: int = 16) -> Callable[[Samples], Probabilities]:
-    """Windows to logits with a torch network, for ``training.evaluate.score``; networks that read words get none."""
+def predictor(network: Network, batch: int = 16) -> Callable[[Samples], tuple[Probabilities, Probabilities | None]]:
+    """Windows to logits and dimensions, for ``training.evaluate.score``; networks that read words get none."""
 
     @torch.inference_mode()
-    def predict(windows: Samples) -> Probabilities:
-        chunks = [network(torch.from_numpy(windows[i : i + batch])).logits for i in range(0, len(windows), batch)]
-        logits: Probabilities = torch.cat(chunks).double().numpy()
-        return logits
+    def predict(windows: Samples) -> tuple[Probabilities, Probabilities | None]:
+        scores = [network(torch.from_numpy(windows[i : i + batch])) for i in range(0, len(windows), batch)]
+        rated = [part.dimensions for part in scores if part.dimensions is not None]
+        logits = torch.cat([part.logits for part in scores]).double().numpy()
+        return logits, torch.cat(rated).double().numpy() if rated else None
 
     return predict
 
@@ -146,6 +148,9 @@ def export(
         "selective_test": selective(test, temperature, threshold),
         "validation_UA": {k: v["UA"] for k, v in figures_by_corpus(validation, labels, temperature).items()},
     }
+    agreement = concordances(test)
+    if agreement:
+        figures["test_CCC"] = agreement
     if fold.cross:
         cross = figures_by_corpus(scored(fold.cross), labels, temperature)
         figures["cross_corpus"] = {name: value for name, value in cross.items() if name != "pooled"}
@@ -177,7 +182,7 @@ def export(
         temperature=temperature,
         abstain_below=threshold,
         target=recipe.task.label,
-        licence=licence_of(fold.split),
+        licence=licence_of([clip.corpus for clip in fold.split.train] + [item["corpus"] for item in more_data]),
         intended_use=INTENDED_USE,
         data=[*describe_data(fold.split, recipe.stage.noise), *more_data],
         split={"protocol": recipe.task.about, **held_out(fold)},

@@ -45,7 +45,7 @@ STORE_SHARE = 0.03  # of the time may go into storing the state
 
 @dataclass(frozen=True, slots=True)
 class FitResult:
-    """Where a run left its best weights, its best validation figure, and how it went."""
+    """Where a run left its best weights, the validation figure that chose them (NLL negated), and how it went."""
 
     weights: Path
     best: float
@@ -124,20 +124,27 @@ class Fitter:
         self.spread = where.spread(_Classify(self.network))
         averaging = get_ema_multi_avg_fn(fit.average_decay)  # type: ignore[no-untyped-call]
         self.average = AveragedModel(self.network, multi_avg_fn=averaging)
-        learning = [value for value in self.network.parameters() if value.requires_grad]
-        self.optimiser = torch.optim.AdamW(learning, fit.learning_rate, weight_decay=fit.weight_decay)
+        self.optimiser = torch.optim.AdamW(self._groups(), fit.learning_rate, weight_decay=fit.weight_decay)
         self.a_epoch = fit.draws // fit.batch
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
             self.optimiser, fit.learning_rate, total_steps=max(fit.epochs * self.a_epoch, 2), pct_start=0.2
         )
         self.scaler = torch.amp.GradScaler(where.device.type, enabled=where.precision is torch.float16)
-        self.step, self.best, self.best_epoch = 0, -1.0, 0
+        self.step, self.best, self.best_epoch = 0, -math.inf, 0
         self.losses: list[float] = []  # of the running epoch
         self.curve: list[dict[str, Any]] = []  # the lines of curve.jsonl
         self._parts = ("network", "average", "optimiser", "schedule", "scaler")
         self._stored_at, self._store_cost = time.monotonic(), 0.0
         if (folder / "state.pt").is_file():
             self._restore()
+
+    def _groups(self) -> list[dict[str, Any]]:
+        """What is learnt, apart what does not decay."""
+        learning = [value for value in self.network.parameters() if value.requires_grad]
+        if self.recipe.fit.decay_vectors:
+            return [{"params": learning}]
+        vectors = {"params": [value for value in learning if value.ndim < 2], "weight_decay": 0.0}
+        return [{"params": [value for value in learning if value.ndim >= 2]}, vectors]
 
     @property
     def epoch(self) -> int:
@@ -247,8 +254,9 @@ class Fitter:
         if self.epoch % fit.look_every == 0 or self.epoch == fit.epochs:
             if self.where.chief:
                 line |= self._look()
-            chooser = "validation_UA" if fit.classes else "validation_CCC"
-            figure = self.where.agree(line.get(chooser, 0.0))
+            figure = self.where.agree(
+                line.get(f"validation_{fit.choose}", 0.0) * (-1.0 if fit.choose == "NLL" else 1.0)
+            )
             if figure > self.best:
                 self.best, self.best_epoch = figure, self.epoch
                 if self.where.chief:

@@ -32,6 +32,7 @@ from training.recipe import read_task
 from training.resume import FitError, Interrupted, asked_to_stop, atomically, seed_of
 from training.splits import refuse_leak
 
+START = "cpc:pretrain"  # as recipes name it
 FOLDER = "cpc__pretrain__holdout__s1"  # of a run, where recipes look for it
 UNLABELLED = {
     "nemo": "emotion",

@@ -35,6 +35,7 @@ class FitConfig(Config):
     batch: int = 32
     learning_rate: float = 3e-3
     weight_decay: float = 0.02
+    decay_vectors: bool = True  # decay biases and normalisation's gains too
     label_smoothing: float = 0.1
     mixup: float = 0.0  # both parameters of the beta distribution that mixes pairs of windows; none at 0
     average_decay: float = 0.99  # of the averaged weights, a step
@@ -45,6 +46,7 @@ class FitConfig(Config):
     classes: float = 1.0  # weight of the cross-entropy over labels
     ratings: float = 0.0  # weight of one minus the concordance of activation, valence and dominance
     precision: str = "auto"  # auto, float32, bfloat16 or float16
+    choose: str = "UA"  # validation figure that chooses the weights: UA, NLL (few clips: surer), or CCC
 
     def __post_init__(self) -> None:
         """Refuse sizes that make no step, and a precision that nobody has."""
@@ -53,6 +55,11 @@ class FitConfig(Config):
             raise ValueError(f"{sizes}; an epoch needs at least one batch of draws")
         if self.precision not in ("auto", "float32", "bfloat16", "float16"):
             raise ValueError(f"precision = {self.precision!r}; choose auto, float32, bfloat16 or float16")
+        possible = [
+            name for name, weight in (("UA", self.classes), ("NLL", self.classes), ("CCC", self.ratings)) if weight
+        ]
+        if self.choose not in possible:
+            raise ValueError(f"choose = {self.choose!r} is not among what is learnt here: {', '.join(possible)}")
 
 
 @dataclass(frozen=True)

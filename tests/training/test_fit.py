@@ -179,10 +179,10 @@ def test_a_finished_run_is_left_as_it_is(recipe: Recipe, corpora: Path, tmp_path
     assert {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir() if path.is_file()} == before
 
 
-def looks(monkeypatch: pytest.MonkeyPatch, *told: float) -> None:
+def looks(monkeypatch: pytest.MonkeyPatch, *told: float, figure: str = "UA") -> None:
     """Let validation say these figures, the last one for ever."""
     given = itertools.chain(told, itertools.repeat(told[-1]))
-    monkeypatch.setattr(Fitter, "_look", lambda _: {"validation_UA": next(given)})
+    monkeypatch.setattr(Fitter, "_look", lambda _: {f"validation_{figure}": next(given)})
 
 
 def test_patience_ends_a_run_that_does_not_get_better(
@@ -201,6 +201,24 @@ def test_the_best_epoch_is_the_one_with_the_best_figure(
     looks(monkeypatch, 0.2, 0.6, 0.4)
     result = fitter(replace(recipe, fit=replace(recipe.fit, epochs=3)), corpora, tmp_path / "run").run()
     assert (result.best, result.best_epoch) == (0.6, 2)
+
+
+def test_the_smallest_log_loss_chooses_where_the_recipe_says_so(
+    recipe: Recipe, corpora: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks(monkeypatch, 1.4, 0.9, 1.1, figure="NLL")
+    chosen = replace(recipe, fit=replace(recipe.fit, epochs=3, choose="NLL"))
+    result = fitter(chosen, corpora, tmp_path / "run").run()
+    assert (result.best, result.best_epoch) == (-0.9, 2)
+
+
+def test_only_matrices_decay_where_the_recipe_says_so(recipe: Recipe, corpora: Path, tmp_path: Path) -> None:
+    spared = replace(recipe, fit=replace(recipe.fit, decay_vectors=False))
+    run = fitter(spared, corpora, tmp_path / "run")
+    groups = {group["weight_decay"]: {value.ndim for value in group["params"]} for group in run.optimiser.param_groups}
+    assert groups.pop(0.0) == {1}
+    assert groups.popitem()[1].isdisjoint({0, 1})
+    assert not groups
 
 
 def test_looks_are_as_far_apart_as_asked(recipe: Recipe, corpora: Path, tmp_path: Path) -> None:
