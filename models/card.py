@@ -21,6 +21,7 @@ FORMAT = 2
 CARD = "card.json"
 WEIGHTS = "weights.safetensors"
 ONNX = "model.onnx"
+STEP = "step.onnx"  # the same network hop by hop, where it can be computed so
 SAMPLE_RATE = 16_000
 INPUTS = ("waveform", "tokens")
 LONGEST_WINDOW = 60 * SAMPLE_RATE

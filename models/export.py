@@ -10,6 +10,7 @@ import logging
 import math
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -95,15 +96,31 @@ def export_onnx(network: Network, window_samples: int, path: Path) -> float:
     example = _examples(network, window_samples, 2, 0.05, 7)
     with torch.inference_mode():
         scores = network(*example)
+    outputs = [name for name, value in scores._asdict().items() if value is not None]
+    shapes = tuple({0: BATCH} for _ in example) if len(example) > 1 else {"waveform": {0: BATCH}}
+    save_program(wrapped, example, list(network.inputs), outputs, shapes, path)
+    return check_parity(network, window_samples, path)
+
+
+def save_program(
+    module: nn.Module,
+    example: tuple[Tensor, ...],
+    inputs: list[str],
+    outputs: list[str],
+    shapes: dict[str, Any] | tuple[Any, ...],
+    path: Path,
+    metadata: dict[str, str] | None = None,
+) -> None:
+    """Write a module as ONNX with named inputs and outputs; ``shapes`` says which of the example's sizes may change."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter warns about its own internals
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
         program = torch.onnx.export(
-            wrapped,
+            module.eval(),
             example,
-            input_names=list(network.inputs),
-            output_names=[name for name, value in scores._asdict().items() if value is not None],
-            dynamic_shapes=tuple({0: BATCH} for _ in example) if len(example) > 1 else {"waveform": {0: BATCH}},
+            input_names=inputs,
+            output_names=outputs,
+            dynamic_shapes=shapes,
             dynamo=True,
             optimize=True,
             verbose=False,
@@ -114,8 +131,8 @@ def export_onnx(network: Network, window_samples: int, path: Path) -> float:
     for function in model.functions:
         _forget_origin(function)
     _store_halves(model.graph)
+    onnx.helper.set_model_props(model, metadata or {})
     onnx.save(model, str(path))
-    return check_parity(network, window_samples, path)
 
 
 def check_parity(network: Network, window_samples: int, path: Path) -> float:

@@ -4,7 +4,8 @@
 Savitzky and Golay's fits (a straight line for the first, a parabola for the second: what librosa computes by default).
 Scaling is fixed: nothing depends on the window's own mean or maximum. At the window's ends the first and last frame are
 repeated, so the derivatives of the outer four frames differ from those of a window further on; all others are the same
-wherever the window begins.
+wherever the window begins. Without ``ends`` the outer four frames are left out, and every frame is the same in all windows
+that hold it: what incremental inference needs.
 """
 
 from __future__ import annotations
@@ -31,12 +32,18 @@ class MFCCConfig(LogMelConfig):
     hop: int = 160  # 10 ms
     mels: int = 64
     coefficients: int = 32  # the zeroth, which is the level, included
+    ends: bool = True  # keep the outer frames, whose derivatives see repeated ones
 
     def __post_init__(self) -> None:
         """Refuse what cannot be computed."""
         super().__post_init__()
         if not 1 <= self.coefficients <= self.mels:
             raise ValueError(f"coefficients is {self.coefficients}; choose 1 to mels = {self.mels}")
+
+    @property
+    def columns(self) -> int:
+        """Frames that come out: 198, or 190 without the ends."""
+        return self.frames if self.ends else self.frames - 2 * REACH
 
     @property
     def rows(self) -> int:
@@ -79,9 +86,21 @@ class MFCC(nn.Module):
 
     def forward(self, waveform: Tensor) -> Tensor:
         """Coefficients and derivatives."""
-        plain = self.cosines @ (self.mel(waveform).squeeze(1) + LEVEL)  # (B, coefficients, frames)
+        plain = self.plain(waveform)
+        if self.config.ends:
+            first, last = plain[..., :1].expand(-1, -1, REACH), plain[..., -1:].expand(-1, -1, REACH)
+            plain = torch.cat([first, plain, last], dim=2)
+        return self.derive(plain).unsqueeze(1)
+
+    def plain(self, waveform: Tensor) -> Tensor:
+        """Coefficients (B, coefficients, frames) of every whole frame."""
+        coefficients: Tensor = self.cosines @ (self.mel(waveform).squeeze(1) + LEVEL)
+        return coefficients
+
+    def derive(self, plain: Tensor) -> Tensor:
+        """Coefficients (B, rows, T) and their derivatives over them, of all but the outer four frames (B, 3 · rows, T - 8)."""
         batch, rows, frames = plain.shape
-        first, last = plain[..., :1].expand(-1, -1, REACH), plain[..., -1:].expand(-1, -1, REACH)
-        longer = torch.cat([first, plain, last], dim=2).reshape(batch * rows, 1, frames + 2 * REACH)
-        slopes = nn.functional.conv1d(longer, self.derivatives).reshape(batch, rows, 2, frames)
-        return torch.cat([plain, slopes[:, :, 0], slopes[:, :, 1]], dim=1).unsqueeze(1)
+        inner = frames - 2 * REACH
+        slopes = nn.functional.conv1d(plain.reshape(batch * rows, 1, frames), self.derivatives)
+        slopes = slopes.reshape(batch, rows, 2, inner)
+        return torch.cat([plain[..., REACH : REACH + inner], slopes[:, :, 0], slopes[:, :, 1]], dim=1)

@@ -48,6 +48,9 @@ class MSCNNConfig(Config):
     attention: bool = True  # sound asks the words; only with both
     swem: bool = True  # maximum and mean of the words' vectors; only with text
     xvector: bool = False  # a speaker embedding; only with sound
+    padded: bool = (
+        True  # zeros around the window; without, only places whose whole reach lies in it (models.incremental)
+    )
     tokens: int = 128  # words a window
     words: int = 9_165  # in the vocabulary, padding and unknown included
     word_width: int = 300
@@ -64,6 +67,9 @@ class MSCNNConfig(Config):
         if self.asks and len(self.audio_kernels) != len(self.text_kernels):
             both = f"audio_kernels {self.audio_kernels} and text_kernels {self.text_kernels}"
             raise ValueError(f"{both} must be equally many for sound to ask the words; set attention = false")
+        if self.padded != self.frontend.ends or (self.xvector and not self.padded):
+            what = f"padded {self.padded}, frontend.ends {self.frontend.ends}, xvector {self.xvector}"
+            raise ValueError(f"{what}: padding and the front end's ends go together, and the x-vector needs both")
         if self.tokens < 1 or self.words < 2 or self.word_width < 1:
             sizes = f"tokens {self.tokens}, words {self.words}, word_width {self.word_width}"
             raise ValueError(f"{sizes}; a vocabulary has padding, unknown and words of some width")
@@ -84,6 +90,11 @@ class MSCNNConfig(Config):
         return self.attention and self.modality == "both"
 
     @property
+    def lost(self) -> int:
+        """Places at either end of the picture that have none in the maps."""
+        return 0 if self.padded else max(self.audio_kernels) // 2
+
+    @property
     def fused(self) -> int:
         """Numbers that the head reads: 1536 for sound alone, 5720 for everything."""
         audio = 3 * self.filters * len(self.audio_kernels) + EMBEDDING * self.xvector
@@ -95,14 +106,15 @@ class MSCNNConfig(Config):
 class MultiScale(nn.Module):
     """Sequence (B, rows, T) to a map (B, filters, T) for each of several lengths, by parallel convolutions and ReLU."""
 
-    def __init__(self, rows: int, filters: int, kernels: Sequence[int]) -> None:
-        """Make one convolution a length."""
+    def __init__(self, rows: int, filters: int, kernels: Sequence[int], lost: int = 0) -> None:
+        """Make one convolution a length; ``lost`` places at either end of the sequence have none in the maps."""
         super().__init__()
         self.scales = nn.ModuleList([nn.Conv1d(rows, filters, kernel) for kernel in kernels])
-        self.ends = [((kernel - 1) // 2, kernel // 2) for kernel in kernels]  # zeros that keep the length
+        # Zeros that keep the length, or, below zero, places that are left out so that all maps have one length.
+        self.ends = [((kernel - 1) // 2 - lost, kernel // 2 - lost) for kernel in kernels]
 
     def forward(self, sequence: Tensor, mask: Tensor) -> list[Tensor]:
-        """Maps in float32, zero where the mask (B, 1, T) is."""
+        """Maps in float32, zero where the mask (B, 1, T - 2 · lost) is."""
         padded = [nn.functional.pad(sequence, ends) for ends in self.ends]
         return [torch.relu(scale(one)).float() * mask for scale, one in zip(self.scales, padded, strict=True)]
 
@@ -174,7 +186,7 @@ class MSCNN(Network):
         self.frontend = MFCCAndBands(c.frontend) if c.xvector and c.hears else MFCC(c.frontend)
         if c.hears:
             self.standardise = Standardise(c.frontend.rows)
-            self.audio = MultiScale(c.frontend.rows, c.filters, c.audio_kernels)
+            self.audio = MultiScale(c.frontend.rows, c.filters, c.audio_kernels, c.lost)
             if c.xvector:
                 self.speaker = XVector(BANDS).requires_grad_(False).eval()
         if c.reads:
@@ -208,7 +220,9 @@ class MSCNN(Network):
         c = self.config
         cepstra = features[:, :, : c.frontend.rows]
         sounding = (cepstra[:, :, 0] > c.frontend.threshold).float()  # (B, 1, T)
-        pooled = statistics(self.audio(self.standardise(cepstra).squeeze(1) * sounding, sounding), sounding)
+        heard = self.standardise(cepstra).squeeze(1) * sounding
+        counted = sounding[..., c.lost : sounding.shape[2] - c.lost]
+        pooled = statistics(self.audio(heard, counted), counted)
         parts = [pooled.flatten(1)]
         if c.xvector:
             parts.append(self.speaker(features[:, 0, c.frontend.rows :], sounding).float())

@@ -16,9 +16,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from models.architectures import untrained
-from models.card import FORMAT, ONNX, WEIGHTS, Card, file_hash, probe, probe_tokens, write_card
+from models.card import FORMAT, ONNX, STEP, WEIGHTS, Card, file_hash, probe, probe_tokens, write_card
 from models.counting import macs, parameters
 from models.export import export_onnx, round_to_half
+from models.export_step import export_step
+from models.incremental import refusal
+from models.mscnn import MSCNN
 from models.network import Network
 from training.corpora import FACTS, Clip, Samples
 from training.data import load_utterances
@@ -161,6 +164,10 @@ def export(
     }
     save_file({name: value.contiguous() for name, value in halves.items()}, out / WEIGHTS)
     figures["onnx_largest_logit_difference"] = export_onnx(network, window, out / ONNX)
+    files = [WEIGHTS, ONNX, *(extra or {})]
+    if isinstance(network, MSCNN) and refusal(network.config, window) is None:
+        figures["onnx_largest_step_difference"] = export_step(network, out / STEP)
+        files.append(STEP)
     for name, source in (extra or {}).items():
         (out / name).write_bytes(source.read_bytes())
     with torch.inference_mode():
@@ -189,7 +196,7 @@ def export(
         figures=figures | (more_figures or {}),
         command=command,
         probe_logits=[round(float(value), 6) for value in logits],
-        files={name: file_hash(out / name) for name in (WEIGHTS, ONNX, *(extra or {}))},
+        files={name: file_hash(out / name) for name in files},
     )
     write_card(out, card)
     return card

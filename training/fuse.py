@@ -36,6 +36,7 @@ from training.text import CONFIG, LABELS
 
 SOUND, PROTOCOL, NAME = "mscnn_small", "pooled4", "mscnn_both"
 MOST_ROWS = 12_000  # training windows that the head learns from
+PAPER = "Peng et al. 2021, ICASSP, MSCNN-SPU-ATT, sound and words"
 COMMAND = f"python -m training fit --recipe {SOUND} --protocol {PROTOCOL} && python -m training text && python -m training fuse"
 
 
@@ -92,7 +93,7 @@ def fuse(data: Path, runs: Path, records: Path, out: Path, seed: int = 1) -> tup
     }
     curve = fit_fusion(network, material["train"], material["validation"], LABELS, seed=seed)
     figures = evaluate_fusion(network, material["test"], LABELS, seed)
-    named: Recipe = replace(recipe, name=NAME, variant="sound and words", model=config)
+    named: Recipe = replace(recipe, name=NAME, paper=PAPER, variant="sound and words", model=config)
     also = [{"corpus": "goemotions", **asdict(FACTS["goemotions"]), "use": "comments that taught the words"}]
     card = export(
         named, fold, network, out, COMMAND,
