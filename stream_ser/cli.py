@@ -43,7 +43,9 @@ def parser() -> argparse.ArgumentParser:
     model.add_argument(
         "--model", default="tfcnn-attention", metavar="NAME", help="shipped model or a checkpoint's folder"
     )
-    model.add_argument("--engine", default="auto", metavar="NAME", help="auto, onnx or torch (default: auto)")
+    model.add_argument(
+        "--engine", default="auto", metavar="NAME", help="auto, cuda-graph, cuda, onnx-cuda, onnx or torch"
+    )
     common = argparse.ArgumentParser(add_help=False, parents=[model])
     common.add_argument(
         "--hop", type=float, default=0.25, metavar="S", help="seconds between two points (default: 0.25)"

@@ -13,11 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
-from models.card import Card
 from stream_ser.audio.gate import SpeechGate
 from stream_ser.audio.source import Source
-from stream_ser.engine.backend import Backend, warm_up
-from stream_ser.engine.loading import load_backend, load_card
+from stream_ser.engine.loading import ladder, load_card
 from stream_ser.engine.worker import Worker
 from stream_ser.errors import ConfigError
 from stream_ser.export.jsonl import JsonlWriter
@@ -54,13 +52,6 @@ def feed_address(text: str) -> tuple[str, int] | None:
     return host.strip("[]"), int(port)
 
 
-def ready_backend(folder: Path, card: Card, engine: str) -> Backend:
-    """Load and warm up an engine, and hold it against the card's stored outputs. Runs on the worker's thread."""
-    backend = load_backend(folder, card, engine)
-    warm_up(backend, card)
-    return backend
-
-
 class Station:
     """Everything that outlives one stream: model, worker, hub, feed and file. A context manager.
 
@@ -80,7 +71,7 @@ class Station:
         self.hop = round(options.hop_s * SAMPLE_RATE)
         self._address = feed_address(options.feed)
         self.hub = Hub()
-        self.worker = Worker(lambda: ready_backend(self.folder, self.card, options.engine))
+        self.worker = Worker(ladder(self.folder, self.card, options.engine, hop=self.hop))
         self.feed_url: str | None = None
         self._closing = ExitStack()
 

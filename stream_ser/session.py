@@ -21,8 +21,10 @@ from typing import Protocol, runtime_checkable
 
 from models.card import Card
 from stream_ser.audio.source import Notice, Source
+from stream_ser.engine.ladder import StepDown
 from stream_ser.engine.schedule import Gate, WindowSchedule
-from stream_ser.engine.worker import Answer, Policy, Worker
+from stream_ser.engine.waiting import Answer, Policy
+from stream_ser.engine.worker import Worker
 from stream_ser.errors import SourceError, StreamSerError
 from stream_ser.feed import messages
 from stream_ser.feed.hub import Hub
@@ -122,7 +124,8 @@ class Session:
         return self._paused.is_set()
 
     def start(self) -> None:
-        """Publish the ``hello``, and the notice if there is one, and begin."""
+        """Publish the ``hello``, and the notice if there is one, and begin. Raises EngineError where there is no room."""
+        self._worker.admit(self._info.stream, self._told)
         anchor = None if self._source.info.kind == "recording" else datetime.now(UTC)
         self._info = replace(self._info, anchor=anchor)
         self._hub.publish(messages.hello(self._info))
@@ -164,6 +167,10 @@ class Session:
         with self._moved:
             if self._open:
                 self._hub.publish(messages.notice(self._info.stream, level, text))
+
+    def _told(self, step: StepDown) -> None:
+        """Say that the engine was changed; called on the worker's thread."""
+        self._say("warning", f"the engine {step.engine} broke ({step.reason}); going on with {self._worker.engine}")
 
     def _run(self) -> None:
         try:
@@ -315,6 +322,7 @@ class Session:
             if not self._open:
                 return
             self._open = False
+            self._worker.release(self._info.stream)
             error = self._error
             self._hub.publish(
                 messages.end(

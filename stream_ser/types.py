@@ -63,6 +63,7 @@ class Window:
     samples: Samples  # (end - start,), owned by the window
     completed_ns: int = 0  # when the sound that completes it had arrived
     tokens: npt.NDArray[np.int64] | None = None  # numbers of the newest words; None where nobody listens for any
+    hop: int = 0  # samples between this stream's windows, all on one grid; 0 for a window that stands alone
 
 
 @dataclass(frozen=True, slots=True)

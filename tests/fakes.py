@@ -6,7 +6,7 @@ import threading
 
 import numpy as np
 
-from stream_ser.engine.backend import Output, Tokens
+from stream_ser.engine.backend import Output, Stepper, Tokens
 from stream_ser.types import Samples
 
 
@@ -50,8 +50,10 @@ class FakeBackend:
     name = "fake"
     token_count = 0
 
-    def __init__(self, classes: int = 4) -> None:
-        self.classes = classes
+    def __init__(self, classes: int = 4, *, most: int = 1, stepper: Stepper | None = None) -> None:
+        self.classes, self.most, self.stepper = classes, most, stepper
+        self.closed = False
+        self.batches: list[int] = []
         self.dimensions: tuple[float, ...] | None = None
         self.read: list[list[int] | None] = []
         self.go = threading.Event()
@@ -67,6 +69,7 @@ class FakeBackend:
         self.entered.release()
         assert self.go.wait(5.0)
         self.runs += 1
+        self.batches.append(len(windows))
         if self.breaks_at == self.runs:
             raise RuntimeError("the device fell off the bus")
         logits = np.zeros((len(windows), self.classes), dtype=np.float32)
@@ -74,3 +77,6 @@ class FakeBackend:
         self.read.append(None if tokens is None else tokens[0].tolist())
         rated = None if self.dimensions is None else np.array([self.dimensions] * len(windows), dtype=np.float32)
         return Output(logits, None, rated)
+
+    def close(self) -> None:
+        self.closed = True

@@ -1,16 +1,35 @@
-"""From a model's name to an engine that is ready to be asked."""
+"""From a model's name to the engines that could run it, in the order of preference, each made only when its turn comes."""
 
 from __future__ import annotations
 
+import ctypes
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
-from models.card import ONNX, Card, CheckpointError, find, read_card, verified
-from stream_ser.engine.backend import Backend
+from models.card import ONNX, STEP, Card, CheckpointError, find, read_card, verified
+from stream_ser.engine.backend import Backend, warm_up
+from stream_ser.engine.ladder import Ladder, Rung
 from stream_ser.errors import EngineError
 
-ENGINES = ("auto", "onnx", "torch")
+NO_GRAPH = "STREAM_SER_NO_CUDA_GRAPH"  # environment variable that passes over the first rung
 INSTALL = "install one with: pip install 'stream-ser[cpu]' (or [gpu])"
+CUDA = ("cuda-graph", "cuda", "onnx-cuda")
+LADDER = (*CUDA, "onnx", "torch")
+ENGINES = ("auto", *LADDER)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What an engine is to be made for."""
+
+    folder: Path
+    card: Card
+    hop: int = 0  # samples; what a GPU prepares steps for
+    streams: int = 1  # and how many streams it keeps room for
 
 
 def load_card(name: str) -> tuple[Path, Card]:
@@ -22,37 +41,91 @@ def load_card(name: str) -> tuple[Path, Card]:
         raise as_engine_error(error) from error
 
 
-def load_backend(folder: Path, card: Card, engine: str = "auto") -> Backend:
-    """The engine asked for, with the card's weights; ``auto`` takes ONNX Runtime where it is installed, else torch.
+def ladder(folder: Path, card: Card, engine: str = "auto", *, hop: int = 0, streams: int = 1) -> Ladder:
+    """The engines that may be used: one that was asked for alone, or with ``auto`` all, the fastest first.
 
-    Raises EngineError when none is installed, naming the extra, or when any file that the card names is missing or corrupt.
+    ``hop`` (samples) and ``streams`` say what a GPU is prepared for. Raises EngineError for an unknown engine, where none is
+    installed, and when any file that the card names is missing or corrupt: other engines' too, for a folder that is broken
+    anywhere is not to be trusted.
     """
     if engine not in ENGINES:
         raise EngineError(f"engine {engine!r} is unknown", fix=f"choose one of {', '.join(ENGINES)}")
-    have = {"onnx": find_spec("onnxruntime") is not None, "torch": find_spec("torch") is not None}
-    chosen = engine if engine != "auto" else next((name for name, there in have.items() if there), "none")
-    if not have.get(chosen, False):
-        missing = "no engine is installed" if engine == "auto" else f"engine {engine} is not installed"
-        raise EngineError(missing, fix=INSTALL)
+    if all(find_spec(package) is None for package in ("onnxruntime", "torch")):
+        raise EngineError("no engine is installed", fix=INSTALL)
     try:
-        for name in card.files:  # the other engine's too: a folder that is broken anywhere is not to be trusted
-            verified(folder, card, name)
-        # Engines are imported here, so that a live install needs only the one it has.
-        if chosen == "onnx":
-            from stream_ser.engine.onnx_cpu import OnnxCpuBackend
-
-            return OnnxCpuBackend(verified(folder, card, ONNX))
-        from stream_ser.engine.torch_eager import TorchEagerBackend
-
-        return TorchEagerBackend(folder, card)
+        for file in card.files:
+            verified(folder, card, file)
     except CheckpointError as error:
         raise as_engine_error(error) from error
+    names, wanted = LADDER if engine == "auto" else (engine,), Wanted(folder, card, hop, streams)
+    return Ladder([Rung(name, partial(_ready, name, wanted)) for name in names])
+
+
+def load_backend(folder: Path, card: Card, engine: str = "auto") -> Backend:
+    """The first engine that can be had, ready and checked. Raises EngineError where none can, with all reasons."""
+    return ladder(folder, card, engine).next()
+
+
+def _ready(name: str, wanted: Wanted) -> Backend:
+    """Load and warm up one engine, and hold it against the card's stored outputs. Raises EngineError."""
+    if (reason := _missing(name)) is not None:
+        raise EngineError(reason, fix=INSTALL)
+    try:
+        backend = _MAKERS[name](wanted)
+        warm_up(backend, wanted.card)
+        return backend
+    except EngineError:
+        raise
     except Exception as error:  # engines raise types of their own, and a broken install raises anything
         first = str(error).partition("\n")[0]
         raise EngineError(
-            f"{chosen} cannot load {card.name} ({type(error).__name__}: {first})",
-            fix="see stream-ser doctor, install the engine again, or try the other one with --engine",
+            f"{name} cannot load {wanted.card.name} ({type(error).__name__}: {first})",
+            fix="see stream-ser doctor, install the engine again, or try another one with --engine",
         ) from error
+
+
+def _missing(name: str) -> str | None:
+    """Why an engine cannot be had on this machine, without importing it: torch alone would take seconds."""
+    package = "onnxruntime" if name.startswith("onnx") else "torch"
+    if find_spec(package) is None:
+        return f"{package} is not installed"
+    if name in CUDA and (reason := no_cuda()) is not None:
+        return reason
+    if name == "cuda-graph" and os.environ.get(NO_GRAPH):
+        return f"{NO_GRAPH} is set"
+    return None
+
+
+def no_cuda() -> str | None:
+    """Why there is no CUDA device, asked of the driver itself; None where there is one."""
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return "no CUDA device (no NVIDIA driver)"
+    count = ctypes.c_int(0)
+    if (code := driver.cuInit(0)) or (code := driver.cuDeviceGetCount(ctypes.byref(count))):
+        return f"no CUDA device (the driver says error {code})"
+    return None if count.value else "no CUDA device (the driver sees none)"
+
+
+# Engines are imported here, so that a live install needs only the one it has.
+
+
+def _onnx(wanted: Wanted) -> Backend:
+    from stream_ser.engine.onnx_cpu import OnnxCpuBackend
+
+    folder, card = wanted.folder, wanted.card
+    step = verified(folder, card, STEP) if STEP in card.files else None
+    return OnnxCpuBackend(verified(folder, card, ONNX), step)
+
+
+def _torch(wanted: Wanted) -> Backend:
+    from stream_ser.engine.torch_eager import TorchEagerBackend
+
+    return TorchEagerBackend(wanted.folder, wanted.card)
+
+
+_MAKERS: dict[str, Callable[[Wanted], Backend]] = {"onnx": _onnx, "torch": _torch}
 
 
 def as_engine_error(error: CheckpointError) -> EngineError:

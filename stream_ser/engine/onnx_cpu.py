@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import onnxruntime
 
-from stream_ser.engine.backend import Output, Tokens
+from stream_ser.engine.backend import Output, Stepper, Tokens
 from stream_ser.types import Samples
 
 
+def open_session(path: Path) -> onnxruntime.InferenceSession:
+    """A session of one thread. Results are then equal to the last bit, and more threads gain little on maps this size."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    # Idle worker threads of ONNX Runtime spin by default and burn a core at four windows a second.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
 class OnnxCpuBackend:
-    """Runs ``model.onnx``. One thread keeps results equal to the last bit; more would gain little on maps this size."""
+    """Runs ``model.onnx``, and ``step.onnx`` where there is one."""
 
     name = "onnxruntime-cpu"
+    most = 1  # a batch takes as long as its windows one by one, and would change their last bits
 
-    def __init__(self, path: Path) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        # Idle worker threads of ONNX Runtime spin by default and burn a core at four windows a second.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 3
-        self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    def __init__(self, path: Path, step: Path | None = None) -> None:
+        self._session = open_session(path)
         self._outputs = [output.name for output in self._session.get_outputs()]
-        shapes = {given.name: given.shape for given in self._session.get_inputs()}
-        self.token_count = int(shapes["tokens"][1]) if "tokens" in shapes else 0
+        given = {given.name: given for given in self._session.get_inputs()}
+        self.token_count = int(given["tokens"].shape[1]) if "tokens" in given else 0
+        self.stepper: Stepper | None = None
+        if step is not None:
+            self.stepper = OnnxStepper(step, int(given["waveform"].shape[1]))
 
     def run(self, windows: Samples, tokens: Tokens | None = None) -> Output:
         """See ``Backend.run``."""
@@ -35,3 +46,39 @@ class OnnxCpuBackend:
             given["tokens"] = nothing if tokens is None else tokens
         results = dict(zip(self._outputs, self._session.run(self._outputs, given), strict=True))
         return Output(results["logits"], results.get("attention"), results.get("dimensions"))
+
+    def close(self) -> None:
+        """See ``Backend.close``: memory goes with the object."""
+
+
+class OnnxStepper:
+    """Runs ``step.onnx``: state goes in and comes out, and is kept here for each stream (some 110 kB)."""
+
+    def __init__(self, path: Path, window: int) -> None:
+        self._session, self._window = open_session(path), window
+        self._unit = int(self._session.get_modelmeta().custom_metadata_map["unit"])
+        self._outputs = [output.name for output in self._session.get_outputs()]
+        self._shapes = {
+            given.name: tuple(given.shape[1:]) for given in self._session.get_inputs() if given.name.startswith("in_")
+        }
+        self._states: dict[str, list[npt.NDArray[np.float32]]] = {}
+
+    def fits(self, hop: int) -> bool:
+        """See ``Stepper.fits``."""
+        return hop > 0 and hop % self._unit == 0 and self._window % hop == 0
+
+    def step(self, streams: Sequence[str], fresh: Sequence[bool], sound: Samples) -> Output:
+        """See ``Stepper.step``."""
+        logits = [self._one(*each) for each in zip(streams, fresh, sound, strict=True)]
+        return Output(np.concatenate(logits), None)
+
+    def _one(self, stream: str, fresh: bool, sound: Samples) -> npt.NDArray[np.float32]:
+        if fresh:
+            self._states[stream] = [np.zeros((1, *shape), dtype=np.float32) for shape in self._shapes.values()]
+        given = {"new": sound[np.newaxis], **dict(zip(self._shapes, self._states[stream], strict=True))}
+        logits, *self._states[stream] = self._session.run(self._outputs, given)
+        return np.asarray(logits)
+
+    def release(self, stream: str) -> None:
+        """See ``Stepper.release``."""
+        self._states.pop(stream, None)

@@ -141,7 +141,8 @@ class WindowSchedule:
             samples = np.zeros(self.window, dtype=np.float32)
             samples[self.window - covered :] = self._ring.read(end - covered, end)
             tokens = None if self._listener is None or words is None else self._listener.tokens(words)
-            window = Window(self.stream, start, end, samples, self._arrived_ns, tokens)
+            hop = 0 if padded else self.hop
+            window = Window(self.stream, start, end, samples, self._arrived_ns, tokens, hop)
         return Hop(
             stream=self.stream,
             start=start,

@@ -1,52 +1,67 @@
-"""The worker: one thread that owns the device, loads the model on it, and answers windows one by one.
+"""The worker: one thread that owns the device, loads the model on it, and answers windows, several streams at a time.
 
 Two ways to hand a window over, chosen by the stream:
 
-* ``WAIT``: nothing is lost. The caller waits while the stream has QUEUE windows unanswered. For recordings, which can wait.
+* ``WAIT``: nothing is lost. The caller waits while the stream has ``waiting.DEPTH`` windows unanswered. For recordings.
 * ``NEWEST``: a window that is still waiting is replaced by the next one of its stream, and answered as Dropped. For live
-  sound, which cannot wait: lag is bounded by one hop and one inference.
+  sound, which cannot wait: lag is bounded by one hop and one inference, however many streams there are.
 
-Answers are delivered on the worker's thread (Dropped ones on the submitter's), in the order of each stream's windows.
+Answers are delivered on the worker's thread (Dropped ones on the submitter's), in the order of each stream's windows. An
+engine that breaks while running is left for the next one on the ladder, and the windows it had are computed again; only
+where none is left do all streams hear of the failure.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict, deque
 from collections.abc import Callable
-from typing import Literal
+from contextlib import suppress
 
-import numpy as np
-
-from stream_ser.engine.backend import Backend
+from stream_ser.engine.backend import Backend, Output
+from stream_ser.engine.compute import Computer
+from stream_ser.engine.ladder import Ladder, Rung, StepDown
+from stream_ser.engine.waiting import Asked, Deliver, Policy, WaitingRoom
 from stream_ser.errors import EngineError
 from stream_ser.types import Dropped, Failed, Observation, Timing, Window
 
-QUEUE = 4
-Answer = Observation | Dropped | Failed
-Deliver = Callable[[Answer], None]
-Policy = Literal["WAIT", "NEWEST"]
+LIMIT = 1_000  # streams, unless the owner says otherwise
+Tell = Callable[[StepDown], None]
 
 
 class Worker:
     """Owns one device. ``start`` returns when the model is READY; ``stop`` ends the thread.
 
-    ``make_backend`` is called on the worker's thread and must return a warmed-up engine; what it raises, ``start`` raises.
-    ``clock_ns`` stamps when each step ended; results do not depend on it.
+    ``engines`` makes the engine on the worker's thread: a ladder, or one function whose result is used or nothing.
+    ``limit`` is how many streams may be admitted at once. ``clock_ns`` stamps when each step ended; results do not depend
+    on it.
     """
 
-    def __init__(self, make_backend: Callable[[], Backend], clock_ns: Callable[[], int] = time.monotonic_ns) -> None:
-        self._make_backend = make_backend
+    def __init__(
+        self,
+        engines: Ladder | Callable[[], Backend],
+        clock_ns: Callable[[], int] = time.monotonic_ns,
+        *,
+        limit: int = LIMIT,
+    ) -> None:
+        self._ladder = engines if isinstance(engines, Ladder) else Ladder([Rung("engine", engines)])
         self._clock_ns = clock_ns
+        self.limit = limit
         self._changed = threading.Condition()
-        self._waiting: OrderedDict[str, deque[tuple[Window, Deliver]]] = OrderedDict()
+        self._waiting = WaitingRoom()
+        self._streams: dict[str, Tell | None] = {}
+        self._left: list[str] = []  # streams that the worker's thread has still to forget
         self._stopping = False
         self._ready = threading.Event()
         self._failure: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="worker", daemon=True)
         self.engine = ""
         self.token_count = 0
+
+    @property
+    def steps_down(self) -> list[StepDown]:
+        """Engines that are not used, with reasons."""
+        return self._ladder.steps
 
     def start(self) -> None:
         """Start the thread and wait until the model is READY. Raises what loading raised."""
@@ -56,27 +71,46 @@ class Worker:
             self._thread.join()
             raise self._failure
 
+    def admit(self, stream: str, tell: Tell | None = None) -> None:
+        """Make room for a stream. ``tell`` is called, on the worker's thread, when the engine is changed.
+
+        Raises EngineError when there is no room, or there is a stream of that name.
+        """
+        with self._changed:
+            if stream in self._streams:
+                raise EngineError(f"a stream {stream!r} is running already", fix="give streams different names")
+            if len(self._streams) >= self.limit:
+                raise EngineError(
+                    f"{self.engine} carries {self.limit} streams at most, and has as many",
+                    fix="end one, or raise --most-streams",
+                )
+            self._streams[stream] = tell
+
+    def release(self, stream: str) -> None:
+        """Forget a stream; windows of it that wait are not answered. Safe to call twice and from any thread."""
+        with self._changed:
+            if stream in self._streams:
+                del self._streams[stream]
+                self._waiting.clear(stream)
+                self._left.append(stream)
+                self._changed.notify_all()
+
     def submit(self, window: Window, deliver: Deliver, policy: Policy) -> bool:
-        """Ask about a window; the answer comes through ``deliver``. False when the worker is stopping.
+        """Ask about a window; the answer comes through ``deliver``. False when the worker or the stream is stopping.
 
         Raises EngineError when the engine has failed.
         """
-        replaced: list[tuple[Window, Deliver]] = []
         with self._changed:
-            queue = self._waiting.setdefault(window.stream, deque())
-            if policy == "NEWEST":
-                replaced = list(queue)
-                queue.clear()
-            while len(queue) >= QUEUE and not self._stopping and self._failure is None:
+            while policy == "WAIT" and not self._over(window.stream) and not self._waiting.has_room(window.stream):
                 self._changed.wait()
             if self._failure is not None:
                 raise EngineError(f"the engine has failed: {self._failure}", fix="start again; see stream-ser doctor")
-            if self._stopping:
+            if self._over(window.stream):
                 return False
-            self._waiting.setdefault(window.stream, queue).append((window, deliver))
+            replaced = self._waiting.put(Asked(window, deliver), policy)
             self._changed.notify_all()
-        for old, answer in replaced:
-            answer(Dropped(old.stream, old.start, old.end, Timing(old.completed_ns)))
+        for old in replaced:
+            old.deliver(Dropped(old.window.stream, old.window.start, old.window.end, Timing(old.window.completed_ns)))
         return True
 
     def stop(self, timeout: float = 1.0) -> None:
@@ -87,58 +121,80 @@ class Worker:
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(timeout)
 
+    def _over(self, stream: str) -> bool:
+        return self._stopping or self._failure is not None or stream not in self._streams
+
     def _run(self) -> None:
         try:
-            backend = self._make_backend()
-            self.engine, self.token_count = backend.name, backend.token_count
+            computer = self._use(self._ladder.next())
         except Exception as error:  # handed to the caller of start, who shows it to a person
             self._failure = error
             return
         finally:
             self._ready.set()
-        while (taken := self._take()) is not None:
-            window, deliver = taken
+        while taken := self._take(computer):
+            windows = [asked.window for asked in taken]
             started = self._clock_ns()
-            try:
-                tokens = None if window.tokens is None else window.tokens[np.newaxis]
-                output = backend.run(window.samples[np.newaxis], tokens)
-                numbers = [output.logits] if output.dimensions is None else [output.logits, output.dimensions]
-                if not all(np.isfinite(values).all() for values in numbers):
-                    raise EngineError(
-                        f"{backend.name} gave {[values[0].tolist() for values in numbers]} for samples {window.start} to "
-                        f"{window.end}",
-                        fix="try the other engine with --engine, or another --model",
-                    )
-            except Exception as error:  # every waiting stream must hear of it, or it would wait for ever
-                self._fail(error, window, deliver)
-                return
-            timing = Timing(window.completed_ns, started, self._clock_ns())
-            attention = None if output.attention is None else output.attention[0]
-            logits = tuple(float(value) for value in output.logits[0])
-            rated = None if output.dimensions is None else tuple(float(value) for value in output.dimensions[0])
-            deliver(Observation(window.stream, window.start, window.end, logits, attention, timing, rated))
+            outputs = None
+            while outputs is None:
+                try:
+                    outputs = computer.compute(windows)
+                except Exception as error:  # every waiting stream must hear of it, or it would wait for ever
+                    try:
+                        computer = self._step_down(computer, error)
+                    except EngineError as last:
+                        self._fail(last if len(self.steps_down) > 1 else error, taken)
+                        return
+            computed = self._clock_ns()
+            for asked, output in zip(taken, outputs, strict=True):
+                asked.deliver(_observation(asked.window, output, started, computed))
+        computer.backend.close()
 
-    def _take(self) -> tuple[Window, Deliver] | None:
-        """The next window, streams in turn; None when stopping."""
+    def _use(self, backend: Backend) -> Computer:
+        self.engine, self.token_count = backend.name, backend.token_count
+        return Computer(backend)
+
+    def _step_down(self, computer: Computer, error: Exception) -> Computer:
+        broken = computer.backend
+        with suppress(Exception):  # what is broken may not be able to close
+            broken.close()
+        following = self._use(self._ladder.next(error, broken.name))
+        step = next(step for step in reversed(self.steps_down) if step.while_running)
+        with self._changed:
+            told = [tell for tell in self._streams.values() if tell is not None]
+        for tell in told:
+            tell(step)
+        return following
+
+    def _take(self, computer: Computer) -> list[Asked]:
+        """The next windows, each of another stream; none when stopping."""
         with self._changed:
             while not self._stopping:
-                for stream in list(self._waiting):
-                    queue = self._waiting[stream]
-                    self._waiting.move_to_end(stream)
-                    if queue:
-                        taken = queue.popleft()
-                        if not queue:
-                            del self._waiting[stream]
-                        self._changed.notify_all()
-                        return taken
+                while self._left:
+                    computer.release(self._left.pop())
+                taken = self._waiting.take(computer.backend.most)
+                if taken:
+                    self._changed.notify_all()
+                    return taken
                 self._changed.wait()
-            return None
+            return []
 
-    def _fail(self, error: Exception, window: Window, deliver: Deliver) -> None:
+    def _fail(self, error: Exception, taken: list[Asked]) -> None:
         with self._changed:
             self._failure = error
-            waiting = [(window, deliver), *(pair for queue in self._waiting.values() for pair in queue)]
-            self._waiting.clear()
+            everyone = [*taken, *self._waiting.clear()]
             self._changed.notify_all()
-        for old, answer in waiting:
-            answer(Failed(old.stream, old.start, old.end, error))
+        for old in everyone:
+            old.deliver(Failed(old.window.stream, old.window.start, old.window.end, error))
+
+
+def _observation(window: Window, output: Output, started: int, computed: int) -> Observation:
+    return Observation(
+        window.stream,
+        window.start,
+        window.end,
+        tuple(float(value) for value in output.logits[0]),
+        None if output.attention is None else output.attention[0],
+        Timing(window.completed_ns, started, computed),
+        None if output.dimensions is None else tuple(float(value) for value in output.dimensions[0]),
+    )

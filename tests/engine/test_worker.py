@@ -7,7 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stream_ser.engine.worker import QUEUE, Answer, Policy, Worker
+from stream_ser.engine.ladder import Ladder, Rung, StepDown
+from stream_ser.engine.waiting import DEPTH, Answer, Policy
+from stream_ser.engine.worker import Worker
 from stream_ser.errors import EngineError
 from stream_ser.types import Dropped, Failed, Observation, Window
 from tests.fakes import FakeBackend, FakeClock
@@ -25,6 +27,8 @@ class Rig:
         self.backend, self.clock = FakeBackend(), FakeClock()
         self.worker = Worker(lambda: self.backend, self.clock)
         self.answers: queue.Queue[Answer] = queue.Queue()
+        self.worker.admit("a")
+        self.worker.admit("b")
 
     def submit(self, stream: str, number: int, policy: Policy) -> bool:
         return self.worker.submit(window(stream, number), self.answers.put, policy)
@@ -75,7 +79,7 @@ def test_live_sound_keeps_only_the_newest_and_tells_of_the_others(rig: Rig) -> N
 def test_a_recording_waits_and_loses_nothing(rig: Rig) -> None:
     rig.worker.start()
     rig.backend.go.clear()
-    count = QUEUE + 3
+    count = DEPTH + 3
     submitter = threading.Thread(target=lambda: [rig.submit("a", number, "WAIT") for number in range(count)])
     submitter.start()
     submitter.join(0.1)
@@ -128,7 +132,7 @@ def test_stopping_frees_a_waiting_submitter(rig: Rig) -> None:
     rig.worker.start()
     rig.backend.go.clear()
     results: list[bool] = []
-    submitter = threading.Thread(target=lambda: results.extend(rig.submit("a", n, "WAIT") for n in range(QUEUE + 2)))
+    submitter = threading.Thread(target=lambda: results.extend(rig.submit("a", n, "WAIT") for n in range(DEPTH + 2)))
     submitter.start()
     assert rig.backend.entered.acquire(timeout=5.0)
     rig.worker.stop(timeout=0.01)
@@ -156,3 +160,78 @@ def test_dimensions_that_are_no_numbers_are_a_failure(rig: Rig) -> None:
     (answer,) = rig.take(1)
     assert isinstance(answer, Failed)
     assert "nan" in str(answer.error)
+
+
+def test_streams_that_wait_together_are_computed_together() -> None:
+    rig = Rig()
+    rig.backend.most = 3
+    rig.backend.go.clear()
+    rig.worker.start()
+    for name in "cdef":
+        rig.worker.admit(name)
+    rig.submit("f", 1, "NEWEST")
+    assert rig.backend.entered.acquire(timeout=5.0)
+    for name in "abcd":
+        rig.submit(name, 2, "NEWEST")
+    rig.backend.go.set()
+    answers = rig.take(5)
+    rig.worker.stop()
+    assert rig.backend.batches == [1, 3, 1]
+    assert [answer.stream for answer in answers] == ["f", "a", "b", "c", "d"]
+    assert rig.backend.closed
+
+
+def test_there_is_room_for_so_many_streams() -> None:
+    rig = Rig()
+    rig.worker.limit = 3
+    rig.worker.start()
+    rig.worker.admit("c")
+    with pytest.raises(EngineError, match=r"fake carries 3 streams at most, and has as many; end one, or raise"):
+        rig.worker.admit("d")
+    with pytest.raises(EngineError, match="a stream 'a' is running already"):
+        rig.worker.admit("a")
+    rig.worker.release("a")
+    rig.worker.release("a")
+    rig.worker.admit("d")
+    assert rig.submit("a", 1, "WAIT") is False  # it left
+    rig.worker.stop()
+
+
+def test_a_stream_that_leaves_frees_its_submitter(rig: Rig) -> None:
+    rig.worker.start()
+    rig.backend.go.clear()
+    results: list[bool] = []
+    submitter = threading.Thread(target=lambda: results.extend(rig.submit("a", n, "WAIT") for n in range(DEPTH + 2)))
+    submitter.start()
+    assert rig.backend.entered.acquire(timeout=5.0)
+    rig.worker.release("a")
+    submitter.join(5.0)
+    assert results[-1] is False
+
+
+def test_a_broken_device_is_left_for_the_next_and_nothing_is_lost() -> None:
+    first, second, clock = FakeBackend(), FakeBackend(), FakeClock()
+    first.name, first.breaks_at = "first", 2
+    told: list[StepDown] = []
+    answers: queue.Queue[Answer] = queue.Queue()
+    worker = Worker(Ladder([Rung("first", lambda: first), Rung("second", lambda: second)]), clock)
+    worker.start()
+    worker.admit("a", told.append)
+    worker.admit("b")
+    for number in range(4):
+        worker.submit(window("a", number), answers.put, "WAIT")
+    found = [answers.get(timeout=5.0) for _ in range(4)]
+    assert [type(answer) for answer in found] == [Observation] * 4
+    assert [answer.start for answer in found] == [0, 100, 200, 300]
+    assert (
+        told
+        == worker.steps_down
+        == [StepDown("first", "RuntimeError: the device fell off the bus", while_running=True)]
+    )
+    assert (worker.engine, first.closed) == ("fake", True)
+    second.breaks_at = second.runs + 1
+    worker.submit(window("b", 5), answers.put, "WAIT")
+    last = answers.get(timeout=5.0)
+    assert isinstance(last, Failed)
+    assert str(last.error).count("fell off the bus") == 2  # both reasons
+    worker.stop()

@@ -1,0 +1,64 @@
+"""Engines in the order of preference, and why each one that is not used is not.
+
+A rung that cannot be had (no such device, not installed, wrong results at the start) is passed over; one that breaks while
+running is left for the next. Every step down is kept with its reason, to be logged once and shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from stream_ser.engine.backend import Backend
+from stream_ser.errors import EngineError
+
+Make = Callable[[], Backend]
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One engine and how to make it, loaded, warmed up and checked. ``make`` raises EngineError where it cannot be had."""
+
+    name: str
+    make: Make
+
+
+@dataclass(frozen=True, slots=True)
+class StepDown:
+    """An engine that is not used, and why."""
+
+    engine: str
+    reason: str
+    while_running: bool
+
+
+class Ladder:
+    """Climbs down only. One thread, the worker's; ``steps`` may be read by others once a rung is found."""
+
+    def __init__(self, rungs: Sequence[Rung]) -> None:
+        self._left = list(rungs)
+        self.steps: list[StepDown] = []
+
+    def next(self, broke: Exception | None = None, engine: str = "") -> Backend:
+        """The first engine that can be had among those not tried; ``broke`` is what ended the running one, ``engine``.
+
+        Raises EngineError with every reason when none is left.
+        """
+        if broke is not None:
+            self.steps.append(StepDown(engine, _reason(broke), while_running=True))
+        fix = "run stream-ser doctor"
+        while self._left:
+            rung = self._left.pop(0)
+            try:
+                return rung.make()
+            except EngineError as error:
+                self.steps.append(StepDown(rung.name, error.what, while_running=False))
+                fix = error.fix or fix
+        raise EngineError("; ".join(f"{step.engine}: {step.reason}" for step in self.steps) or "no engine", fix=fix)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, EngineError):
+        return error.what
+    first = str(error).partition("\n")[0]
+    return f"{type(error).__name__}: {first}"
