@@ -96,6 +96,7 @@ class Session:
             model_name=card.name,
             model_digest=card.digest,
             engine=worker.engine,
+            passed_over=tuple((step.engine, step.reason) for step in worker.steps_down),
             source=messages.SourceInfo(
                 source.info.kind, source.info.name, source.info.rate, source.info.channels, source.info.duration_s
             ),
@@ -132,6 +133,9 @@ class Session:
         self._open = True
         if self._notice is not None:
             self._say("warning", self._notice)
+        for step in self._worker.steps_down:
+            if step.kind == "refused":  # of those that are not there, the hello tells
+                self._say("warning", f"engine {step.engine} is not used: {step.reason}")
         self._thread.start()
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -301,6 +305,7 @@ class Session:
         dropped = isinstance(head.answer, Dropped)
         self._tally.dropped += dropped
         point = self._trajectory.advance(head.hop, None if isinstance(head.answer, Dropped) else head.answer)
+        point = replace(point, timing=replace(point.timing, smoothed_ns=self._clock_ns()))
         self._tally.add(point)
         lag = self._schedule.position - point.end
         self._hub.publish(messages.point(self._info, point, self._clock_ns(), lag))

@@ -27,6 +27,7 @@ class Block:
     start: int
     samples: Samples
     arrived_ns: int = 0
+    captured_ns: int = 0  # when its last sample was sound in the air, as far as the device tells; 0 where nobody knows
 
     @property
     def end(self) -> int:
@@ -62,6 +63,7 @@ class Window:
     end: int
     samples: Samples  # (end - start,), owned by the window
     completed_ns: int = 0  # when the sound that completes it had arrived
+    captured_ns: int = 0  # when its last sample was captured; 0 where nobody knows
     tokens: npt.NDArray[np.int64] | None = None  # numbers of the newest words; None where nobody listens for any
     hop: int = 0  # samples between this stream's windows, all on one grid; 0 for a window that stands alone
 
@@ -84,16 +86,22 @@ class Hop:
     window: Window | None
     missing: str | None = None  # why there is no sound at ``end``, where there is none
     completed_ns: int = 0
+    captured_ns: int = 0
     words: tuple[Word, ...] | None = None  # of the last seconds; None where nobody listens for any
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """When each step of one result ended, monotonic ns. ``started`` and ``computed`` are None where no model ran."""
+    """When each step of one result ended, monotonic ns: the ledger.
 
-    completed_ns: int
-    started_ns: int | None = None
+    ``started`` and ``computed`` are None where no model ran, ``captured`` where the source does not tell.
+    """
+
+    completed_ns: int  # the window's last sample had arrived
+    started_ns: int | None = None  # the worker took it from the line
     computed_ns: int | None = None
+    captured_ns: int | None = None  # its last sample was captured
+    smoothed_ns: int | None = None  # it was its turn and the trajectory had it
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,7 +64,11 @@ def test_a_model_file_that_its_engine_cannot_load(command: Command, talk: Path, 
     card = json.loads((broken / "card.json").read_text())
     card["files"]["model.onnx"] = file_hash(broken / "model.onnx")
     (broken / "card.json").write_text(json.dumps(card))
-    refused(command("replay", talk, "--model", broken, "--headless", "--feed", "off"), "cannot load", "doctor")
+    call = ("replay", talk, "--model", broken, "--headless", "--feed", "off", "--speed", "max")
+    refused(command(*call, "--engine", "onnx"), "cannot load", "doctor")
+    code, out, error = command(*call)  # the other engine can
+    assert code == 0, error
+    assert "engine onnx is not used" in out + error
 
 
 @pytest.mark.parametrize(

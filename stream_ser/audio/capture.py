@@ -15,11 +15,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stream_ser.audio.devices import Status
+from stream_ser.audio.devices import Status, Times
 from stream_ser.audio.pacing import Clock
 from stream_ser.audio.resample import Frames
 
 _RECORDS = 1024
+MOST_LATE_S = 5.0  # a device that says more does not know
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +31,16 @@ class Captured:
     arrived_ns: int
     overflow: bool  # the device lost an unknown number of frames before this block
     dropped: int  # frames before this block that found no room in the buffer
+    captured_ns: int = 0  # when its last frame was sound in the air, as far as the device tells; 0 where it does not
 
 
 class CaptureBuffer:
     """Room for ``capacity`` native frames: one writer, one reader."""
 
-    def __init__(self, capacity: int, channels: int, clock: Clock, arrived: threading.Event) -> None:
+    def __init__(self, capacity: int, channels: int, clock: Clock, arrived: threading.Event, rate: int = 0) -> None:
+        self._rate = rate  # 0: nothing is said of when blocks were captured
         self._frames = np.zeros((capacity, channels), dtype=np.float32)
-        self._records = np.zeros((_RECORDS, 4), dtype=np.int64)  # frames, arrived_ns, overflow, dropped
+        self._records = np.zeros((_RECORDS, 5), dtype=np.int64)  # as in Captured, frames counted
         self._clock = clock
         self._dropped = 0  # writer's
         self._overflow = False  # writer's: told with the next block that fits
@@ -48,8 +51,8 @@ class CaptureBuffer:
         self._arrived = arrived  # set after each block, cleared by the reader
         self.heard_ns = 0  # when the newest callback came, with room or without
 
-    def callback(self, indata: Frames, frames: int, _time: object, status: Status) -> None:
-        """PortAudio's callback."""
+    def callback(self, indata: Frames, frames: int, times: Times | None, status: Status) -> None:
+        """PortAudio's callback. ``times`` are on the stream's own clock; some drivers leave them zero."""
         now = self._clock.now_ns()
         self.heard_ns = now
         overflow = self._overflow or bool(status.input_overflow)
@@ -62,17 +65,29 @@ class CaptureBuffer:
         first = min(frames, capacity - at)
         self._frames[at : at + first] = indata[:first]
         self._frames[: frames - first] = indata[first:]
-        self._records[self._blocks % _RECORDS] = (frames, now, overflow, self._dropped)
+        self._records[self._blocks % _RECORDS] = (
+            frames,
+            now,
+            overflow,
+            self._dropped,
+            self._captured(now, frames, times),
+        )
         self._dropped, self._overflow = 0, False
         self._written += frames
         self._blocks += 1  # last: only now may the reader look at the block
         self._arrived.set()
 
+    def _captured(self, now: int, frames: int, times: Times | None) -> int:
+        if not self._rate or times is None or times.inputBufferAdcTime <= 0.0:
+            return 0
+        since = times.currentTime - times.inputBufferAdcTime - frames / self._rate
+        return now - round(since * 1e9) if 0.0 <= since < MOST_LATE_S else 0
+
     def take(self) -> Captured | None:
         """Take out the oldest block, or None when there is none."""
         if self._taken == self._blocks:
             return None
-        frames, arrived_ns, overflow, dropped = self._records[self._taken % _RECORDS].tolist()
+        frames, arrived_ns, overflow, dropped, captured_ns = self._records[self._taken % _RECORDS].tolist()
         at = self._read % len(self._frames)
         copy = np.empty((frames, self._frames.shape[1]), dtype=np.float32)
         first = min(frames, len(self._frames) - at)
@@ -80,7 +95,7 @@ class CaptureBuffer:
         copy[first:] = self._frames[: frames - first]
         self._read += frames
         self._taken += 1  # last: only now may the writer use the room again
-        return Captured(copy, arrived_ns, bool(overflow), dropped)
+        return Captured(copy, arrived_ns, bool(overflow), dropped, captured_ns)
 
 
 class LossEstimator:

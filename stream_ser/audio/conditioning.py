@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 
 from stream_ser.audio.resample import Frames, Resampler, position, to_mono
-from stream_ser.types import Block, Gap
+from stream_ser.types import SAMPLE_RATE, Block, Gap
 
 NOT_NUMBERS = "samples that are not numbers"
 
@@ -33,12 +33,15 @@ class Conditioner:
         """One past the last sample yielded."""
         return self._end
 
-    def push(self, frames: Frames, arrived_ns: int) -> Iterator[Block | Gap]:
-        """Take (n, channels) native frames. Values that are not finite become gaps of exactly their range."""
+    def push(self, frames: Frames, arrived_ns: int, captured_ns: int = 0) -> Iterator[Block | Gap]:
+        """Take (n, channels) native frames. Values that are not finite become gaps of exactly their range.
+
+        ``captured_ns`` is when the last of them was sound in the air, 0 where nobody knows.
+        """
         mono = to_mono(frames)
         good = np.isfinite(mono)
         if good.all():
-            yield from self._sound(mono, arrived_ns)
+            yield from self._sound(mono, arrived_ns, captured_ns)
             return
         edges = [0, *(np.flatnonzero(good[1:] != good[:-1]) + 1).tolist(), len(mono)]
         for first, last in pairwise(edges):
@@ -69,14 +72,17 @@ class Conditioner:
             self._resampler = None
             yield from self._block(rest, arrived_ns)
 
-    def _sound(self, mono: Frames, arrived_ns: int) -> Iterator[Block | Gap]:
+    def _sound(self, mono: Frames, arrived_ns: int, captured_ns: int = 0) -> Iterator[Block | Gap]:
         if self._resampler is None:
             self._resampler = Resampler(self._rate, origin=self._frames)
         self._frames += len(mono)
-        yield from self._block(self._resampler.push(mono), arrived_ns)
+        yield from self._block(self._resampler.push(mono), arrived_ns, captured_ns)
 
-    def _block(self, samples: Frames, arrived_ns: int) -> Iterator[Block | Gap]:
+    def _block(self, samples: Frames, arrived_ns: int, captured_ns: int = 0) -> Iterator[Block | Gap]:
         if len(samples):
-            block = Block(self._end, samples, arrived_ns)
-            self._end = block.end
+            end = self._end + len(samples)
+            if captured_ns:  # the resampler still holds the newest
+                captured_ns -= (self._base + position(self._frames, self._rate) - end) * 1_000_000_000 // SAMPLE_RATE
+            block = Block(self._end, samples, arrived_ns, captured_ns)
+            self._end = end
             yield block

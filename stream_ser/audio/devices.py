@@ -38,7 +38,14 @@ class Status(Protocol):
         """Whether sound was lost before this block."""
 
 
-Callback = Callable[[Frames, int, object, Status], None]  # indata (frames, channels), frames, time, status
+class Times(Protocol):
+    """PortAudio's times of a block, s."""
+
+    inputBufferAdcTime: float  # noqa: N815  (PortAudio's name) of its first frame
+    currentTime: float  # noqa: N815
+
+
+Callback = Callable[[Frames, int, Times | None, Status], None]  # indata (frames, channels), frames, time, status
 
 
 class OpenStream(Protocol):

@@ -98,7 +98,9 @@ class Microphone:
             self._shut()
 
     def _open(self, device: InputDevice) -> _Opened:
-        buffer = CaptureBuffer(round(BUFFER_S * device.rate), min(2, device.channels), self._clock, self._arrived)
+        buffer = CaptureBuffer(
+            round(BUFFER_S * device.rate), min(2, device.channels), self._clock, self._arrived, device.rate
+        )
         return _Opened(device, buffer, self._backend.open(device, buffer.callback), self._clock.now_ns())
 
     def _begin(self, opened: _Opened) -> None:
@@ -126,7 +128,7 @@ class Microphone:
         reason = "sound was not taken in time" if block.dropped else "the device lost sound"
         yield from self._conditioner.lose(lost, reason, now) if lost else ()
         yield from self._look_for_zeros(block)
-        yield from self._conditioner.push(block.frames, now)
+        yield from self._conditioner.push(block.frames, now, block.captured_ns)
 
     def _look_for_zeros(self, block: Captured) -> Iterator[Notice]:
         if block.frames.any():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from stream_ser.engine.backend import Backend
 from stream_ser.errors import EngineError
@@ -23,13 +24,17 @@ class Rung:
     make: Make
 
 
+class UnavailableError(EngineError):
+    """An engine that this machine does not have, or that was switched off: nothing is wrong."""
+
+
 @dataclass(frozen=True, slots=True)
 class StepDown:
     """An engine that is not used, and why."""
 
     engine: str
     reason: str
-    while_running: bool
+    kind: Literal["absent", "refused", "broke"]  # not there; there but of no use; broke while running
 
 
 class Ladder:
@@ -45,14 +50,15 @@ class Ladder:
         Raises EngineError with every reason when none is left.
         """
         if broke is not None:
-            self.steps.append(StepDown(engine, _reason(broke), while_running=True))
+            self.steps.append(StepDown(engine, _reason(broke), "broke"))
         fix = "run stream-ser doctor"
         while self._left:
             rung = self._left.pop(0)
             try:
                 return rung.make()
             except EngineError as error:
-                self.steps.append(StepDown(rung.name, error.what, while_running=False))
+                kind: Literal["absent", "refused"] = "absent" if isinstance(error, UnavailableError) else "refused"
+                self.steps.append(StepDown(rung.name, error.what, kind))
                 fix = error.fix or fix
         raise EngineError("; ".join(f"{step.engine}: {step.reason}" for step in self.steps) or "no engine", fix=fix)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from models.card import ONNX, STEP, Card, CheckpointError, find, read_card, verified
 from stream_ser.engine.backend import Backend, warm_up
-from stream_ser.engine.ladder import Ladder, Rung
+from stream_ser.engine.ladder import Ladder, Rung, UnavailableError
 from stream_ser.errors import EngineError
 
 NO_GRAPH = "STREAM_SER_NO_CUDA_GRAPH"  # environment variable that passes over the first rung
@@ -69,7 +69,7 @@ def load_backend(folder: Path, card: Card, engine: str = "auto") -> Backend:
 def _ready(name: str, wanted: Wanted) -> Backend:
     """Load and warm up one engine, and hold it against the card's stored outputs. Raises EngineError."""
     if (reason := _missing(name)) is not None:
-        raise EngineError(reason, fix=INSTALL)
+        raise UnavailableError(reason, fix=INSTALL)
     try:
         backend = _MAKERS[name](wanted)
         warm_up(backend, wanted.card)

@@ -79,13 +79,14 @@ class WindowSchedule:
         self._listener = listener
         self._unbroken_since = start
         self._missing: str | None = None
-        self._arrived_ns = 0
+        self._arrived_ns = self._captured_ns = self._captured_end = 0
 
     def push(self, item: Block | Gap) -> Iterator[Hop]:
         """The hops that become due with this item, oldest first. Items must follow each other without a hole."""
         if item.start != self.position:
             raise ValueError(f"expected sample {self.position}, got {item.start}: a source must report gaps as gaps")
         self._arrived_ns = item.arrived_ns
+        self._captured_ns, self._captured_end = (item.captured_ns, item.end) if isinstance(item, Block) else (0, 0)
         if isinstance(item, Gap):
             yield from self._push_gap(item)
             return
@@ -128,6 +129,11 @@ class WindowSchedule:
             yield start, block.samples[start - block.start : end - block.start]
             start = end
 
+    def _captured_at(self, sample: int) -> int:
+        """When the sample before this index was captured; 0 where nobody knows."""
+        since = (self._captured_end - sample) * 1_000_000_000 // SAMPLE_RATE
+        return self._captured_ns - since if self._captured_ns else 0
+
     def _due(self, padded: bool = False) -> Hop:
         end = self.position
         covered = min(self.window, end - self._unbroken_since)
@@ -142,7 +148,7 @@ class WindowSchedule:
             samples[self.window - covered :] = self._ring.read(end - covered, end)
             tokens = None if self._listener is None or words is None else self._listener.tokens(words)
             hop = 0 if padded else self.hop
-            window = Window(self.stream, start, end, samples, self._arrived_ns, tokens, hop)
+            window = Window(self.stream, start, end, samples, self._arrived_ns, self._captured_at(end), tokens, hop)
         return Hop(
             stream=self.stream,
             start=start,
@@ -155,5 +161,6 @@ class WindowSchedule:
             window=window,
             missing=self._missing if covered == 0 else None,
             completed_ns=self._arrived_ns,
+            captured_ns=self._captured_at(end),
             words=words,
         )

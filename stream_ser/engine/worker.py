@@ -110,7 +110,7 @@ class Worker:
             replaced = self._waiting.put(Asked(window, deliver), policy)
             self._changed.notify_all()
         for old in replaced:
-            old.deliver(Dropped(old.window.stream, old.window.start, old.window.end, Timing(old.window.completed_ns)))
+            old.deliver(Dropped(old.window.stream, old.window.start, old.window.end, _timing(old.window)))
         return True
 
     def stop(self, timeout: float = 1.0) -> None:
@@ -159,7 +159,7 @@ class Worker:
         with suppress(Exception):  # what is broken may not be able to close
             broken.close()
         following = self._use(self._ladder.next(error, broken.name))
-        step = next(step for step in reversed(self.steps_down) if step.while_running)
+        step = next(step for step in reversed(self.steps_down) if step.kind == "broke")
         with self._changed:
             told = [tell for tell in self._streams.values() if tell is not None]
         for tell in told:
@@ -195,6 +195,10 @@ def _observation(window: Window, output: Output, started: int, computed: int) ->
         window.end,
         tuple(float(value) for value in output.logits[0]),
         None if output.attention is None else output.attention[0],
-        Timing(window.completed_ns, started, computed),
+        _timing(window, started, computed),
         None if output.dimensions is None else tuple(float(value) for value in output.dimensions[0]),
     )
+
+
+def _timing(window: Window, started: int | None = None, computed: int | None = None) -> Timing:
+    return Timing(window.completed_ns, started, computed, window.captured_ns or None)

@@ -52,6 +52,7 @@ class StreamInfo:
     engine: str
     source: SourceInfo
     anchor: datetime | None = None  # wall time of sample 0, with a time zone; None offline
+    passed_over: tuple[tuple[str, str], ...] = ()  # faster engines that are not used, and why
     dimensions: tuple[str, ...] = ()
     text: str | None = None  # who says which words are said; None where nobody listens for any
     show_text: bool = False  # whether words go over the wire
@@ -83,6 +84,7 @@ def hello(info: StreamInfo, seq: int = 0) -> Message:
         "hop": info.hop,
         "model": {"name": info.model_name, "digest": info.model_digest},
         "engine": info.engine,
+        "passed_over": [{"engine": engine, "reason": reason} for engine, reason in info.passed_over],
         "text": info.text,
         "source": {
             "kind": source.kind,
@@ -124,9 +126,11 @@ def point(info: StreamInfo, point: Point, published_ns: int, lag_samples: int = 
         "level_dbfs": float(point.level_dbfs),
         "peak_dbfs": float(point.peak_dbfs),
         "ledger": {
+            "capture_ms": _milliseconds(timing.captured_ns, timing.completed_ns),
             "wait_ms": _milliseconds(timing.completed_ns, timing.started_ns),
             "compute_ms": _milliseconds(timing.started_ns, timing.computed_ns),
-            "publish_ms": _milliseconds(timing.computed_ns, published_ns),
+            "smooth_ms": _milliseconds(timing.computed_ns, timing.smoothed_ns),
+            "publish_ms": _milliseconds(timing.smoothed_ns, published_ns),
             "age_ms": _milliseconds(timing.completed_ns, published_ns),
             "lag_ms": int(lag_samples) * 1000 / SAMPLE_RATE,
         },

@@ -71,7 +71,9 @@ class Trajectory:
             speech_s=hop.speech / SAMPLE_RATE,
             level_dbfs=hop.level_dbfs,
             peak_dbfs=hop.peak_dbfs,
-            timing=observation.timing if observation is not None else Timing(hop.completed_ns),
+            timing=observation.timing
+            if observation is not None
+            else Timing(hop.completed_ns, captured_ns=hop.captured_ns or None),
             attention=observation.attention if observation is not None else None,
             dimensions=self._smoother.dimensions if raw is not None else None,
             words=hop.words,

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 import tracemalloc
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -182,3 +183,16 @@ def test_time_without_any_block_is_missing_from_the_opening_on() -> None:
     estimator.skip(RATE)
     assert estimator.missing(8 * SECOND) == 0
     assert estimator.missing(9 * SECOND) == RATE
+
+
+def test_when_sound_was_captured_is_what_the_device_says_if_it_is_believable() -> None:
+    clock = VirtualClock()
+    buffer = CaptureBuffer(9_600, 1, clock, threading.Event(), 48_000)
+    times = SimpleNamespace(inputBufferAdcTime=10.0, currentTime=10.030)
+    for said in (times, SimpleNamespace(inputBufferAdcTime=0.0, currentTime=10.0), None):
+        buffer.callback(np.zeros((960, 1), np.float32), 960, said, Flags())
+    late = SimpleNamespace(inputBufferAdcTime=1.0, currentTime=60.0)
+    buffer.callback(np.zeros((960, 1), np.float32), 960, late, Flags())
+    blocks = [buffer.take() for _ in range(4)]
+    told = [0 if block is None or not block.captured_ns else block.arrived_ns - block.captured_ns for block in blocks]
+    assert told == [10_000_000, 0, 0, 0]  # 30 ms since the first of 960 frames: 10 ms since the last

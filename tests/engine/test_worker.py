@@ -223,11 +223,7 @@ def test_a_broken_device_is_left_for_the_next_and_nothing_is_lost() -> None:
     found = [answers.get(timeout=5.0) for _ in range(4)]
     assert [type(answer) for answer in found] == [Observation] * 4
     assert [answer.start for answer in found] == [0, 100, 200, 300]
-    assert (
-        told
-        == worker.steps_down
-        == [StepDown("first", "RuntimeError: the device fell off the bus", while_running=True)]
-    )
+    assert told == worker.steps_down == [StepDown("first", "RuntimeError: the device fell off the bus", "broke")]
     assert (worker.engine, first.closed) == ("fake", True)
     second.breaks_at = second.runs + 1
     worker.submit(window("b", 5), answers.put, "WAIT")

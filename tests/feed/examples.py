@@ -20,9 +20,9 @@ def examples() -> list[Message]:
     kept: list[Message] = []
     hub.attach(kept.append)
     info = make_info()
-    heard = make_point(2, timing=Timing(10_000_000_000, 10_000_850_000, 10_007_100_000))
+    heard = make_point(2, timing=Timing(10_000_000_000, 10_000_850_000, 10_007_100_000, 9_990_000_000, 10_007_200_000))
     silent = dataclasses.replace(
-        make_point(9, "silence", None, Timing(11_750_000_000)),
+        make_point(9, "silence", None, Timing(11_750_000_000, captured_ns=11_740_000_000, smoothed_ns=11_750_050_000)),
         confidence=0.0,
         smoothed=(0.25, 0.25, 0.25, 0.25),
         speech_s=0.0,

@@ -95,13 +95,29 @@ def test_words_are_sent_only_when_asked_for() -> None:
 
 
 def test_the_ledger_says_where_the_time_went() -> None:
-    timing = Timing(completed_ns=1_000_000_000, started_ns=1_002_000_000, computed_ns=1_008_500_000)
+    timing = Timing(1_000_000_000, 1_002_000_000, 1_008_500_000, captured_ns=988_000_000, smoothed_ns=1_008_750_000)
     ledger = messages.point(INFO, make_point(timing=timing), 1_009_000_000, lag_samples=1_600)["ledger"]
-    assert ledger == {"wait_ms": 2.0, "compute_ms": 6.5, "publish_ms": 0.5, "age_ms": 9.0, "lag_ms": 100.0}
+    assert ledger == {
+        "capture_ms": 12.0,
+        "wait_ms": 2.0,
+        "compute_ms": 6.5,
+        "smooth_ms": 0.25,
+        "publish_ms": 0.25,
+        "age_ms": 9.0,
+        "lag_ms": 100.0,
+    }
 
 
 def test_the_ledger_has_no_model_time_where_no_model_ran() -> None:
-    assert SILENT["ledger"] == {"wait_ms": None, "compute_ms": None, "publish_ms": None, "age_ms": 1.0, "lag_ms": 0.0}
+    assert SILENT["ledger"] == {
+        "capture_ms": None,
+        "wait_ms": None,
+        "compute_ms": None,
+        "smooth_ms": None,
+        "publish_ms": None,
+        "age_ms": 1.0,
+        "lag_ms": 0.0,
+    }
 
 
 def test_a_position_past_32_bits_stays_exact() -> None:

@@ -26,6 +26,7 @@ def make_info(stream: str = "call-1") -> StreamInfo:
         engine="onnxruntime-cpu",
         source=SourceInfo("microphone", "USB headset", 44_100, 2),
         anchor=datetime(2026, 11, 21, 3, 0, tzinfo=UTC),
+        passed_over=(("cuda-graph", "no CUDA device (no NVIDIA driver)"),),
     )
 
 
@@ -46,7 +47,7 @@ def make_point(
         speech_s=1.75,
         level_dbfs=-23.5,
         peak_dbfs=-9.25,
-        timing=timing or Timing(1_000_000_000, 1_000_500_000, 1_006_750_000),
+        timing=timing or Timing(1_000_000_000, 1_000_500_000, 1_006_750_000, smoothed_ns=1_006_800_000),
     )
 
 

@@ -30,6 +30,7 @@ def hello(**changes: Any) -> Message:
         "hop": HOP,
         "model": {"name": "tfcnn-area", "digest": "9f2c1ab0d4e5"},
         "engine": "onnxruntime-cpu",
+        "passed_over": [],
         "text": None,
         "source": {"kind": "recording", "name": "clip.flac", "rate": 44100, "channels": 2, "duration_s": 40.1},
         "anchor": None,
@@ -68,8 +69,10 @@ def point(
         "level_dbfs": -23.4 if asked else -54.2,
         "peak_dbfs": -10.3 if asked else -41.0,
         "ledger": {
+            "capture_ms": None,
             "wait_ms": 0.4 if asked else None,
             "compute_ms": 3.1 if asked else None,
+            "smooth_ms": 0.1 if asked else None,
             "publish_ms": 0.2 if asked else None,
             "age_ms": 4.0 if asked else 0.5,
             "lag_ms": 0.0,
