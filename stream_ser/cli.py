@@ -68,7 +68,12 @@ def parser() -> argparse.ArgumentParser:
     replay = commands.add_parser(
         "replay", parents=[common, feed, transcript], help="play a recording, or raw samples from a pipe (-)"
     )
-    replay.add_argument("file", metavar="FILE", help="wav, flac, ogg, mp3; or - for raw samples on standard input")
+    replay.add_argument(
+        "files",
+        metavar="FILE",
+        nargs="+",
+        help="wav, flac, ogg, mp3, several at once; or - for raw samples on standard input",
+    )
     replay.add_argument("--speed", default="1", metavar="N", help="times real time, or max (default: 1)")
     replay.add_argument("--rate", type=int, metavar="HZ", help="rate of raw samples (only with -)")
     replay.add_argument("--channels", type=int, default=1, metavar="N", help="channels of raw samples (only with -)")

@@ -21,6 +21,7 @@ from stream_ser.feed.messages import Message
 from stream_ser.running import PATIENCE_S, Options, Station, run_to_end
 from stream_ser.session import Session, as_person_error
 from stream_ser.text.choice import TextOptions
+from stream_ser.together import together
 
 HELD_BACK = 4096  # bytes of what C libraries said during a screen that are shown after it
 BUNDLED = Path(__file__).parent.parent / "demos" / "recording" / "conversation.flac"
@@ -37,14 +38,19 @@ def live(options: argparse.Namespace) -> int:
 def replay(options: argparse.Namespace) -> int:
     """Play a recording, or raw samples from standard input."""
     speed = parse_speed(options.speed)
-    if options.file == "-":
+    if len(options.files) > 1:
+        return together(
+            _station_options(options, feed=options.feed), options.files, speed, transcript=options.transcript
+        )
+    (file,) = options.files
+    if file == "-":
         return _replay_pipe(options)
     if options.rate is not None:
         raise ConfigError(
             f"--rate {options.rate} was given for a file, which says its own rate", fix="leave --rate out"
         )
-    with closing(open_recording(options.file, speed=speed)) as source:
-        return _show(source, Path(options.file).name, options)
+    with closing(open_recording(file, speed=speed)) as source:
+        return _show(source, Path(file).name, options)
 
 
 def analyze(options: argparse.Namespace) -> int:

@@ -97,6 +97,9 @@ def summary(end: Message) -> list[str]:
         f"{end['reason']}: {end['duration_s']:.1f} s of sound, {end['points']} points, {end['dropped']} windows dropped",
         f"speech {told['speech_s']:.1f} s, silence {told['silence_s']:.1f} s; expressed emotion where labelled: {share}",
     ]
-    if told["mean_compute_ms"] is not None:
-        lines.append(f"the model took {told['mean_compute_ms']:.1f} ms a window on average")
+    compute, age = (told["ledger"][stage] for stage in ("compute_ms", "age_ms"))
+    if compute is not None:
+        lines.append(f"the model took {compute['p50']:.1f} ms a window (p99 {compute['p99']:.1f})")
+    if age is not None:
+        lines.append(f"a point came {age['p50']:.1f} ms after its sound (p99 {age['p99']:.1f})")
     return lines

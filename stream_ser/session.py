@@ -306,9 +306,10 @@ class Session:
         self._tally.dropped += dropped
         point = self._trajectory.advance(head.hop, None if isinstance(head.answer, Dropped) else head.answer)
         point = replace(point, timing=replace(point.timing, smoothed_ns=self._clock_ns()))
-        self._tally.add(point)
         lag = self._schedule.position - point.end
-        self._hub.publish(messages.point(self._info, point, self._clock_ns(), lag))
+        message = messages.point(self._info, point, self._clock_ns(), lag)
+        self._tally.add(point, message["ledger"])
+        self._hub.publish(message)
 
     def _over(self) -> bool:
         return self._stopping.is_set() or self._error is not None

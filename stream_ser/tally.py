@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 from stream_ser.feed import messages
+from stream_ser.ledger import Ledger
 from stream_ser.types import Point
 
 
@@ -17,18 +19,15 @@ class Tally:
     dropped: int = 0
     states: Counter[str] = field(default_factory=Counter)
     labels: Counter[str] = field(default_factory=Counter)
-    computed: int = 0
-    compute_ns: int = 0
+    ledger: Ledger = field(default_factory=Ledger)
 
-    def add(self, point: Point) -> None:
-        """Count one point."""
+    def add(self, point: Point, ledger: dict[str, Any]) -> None:
+        """Count one point and the ``ledger`` of its message."""
         self.points += 1
         self.states[point.state] += 1
         if point.label is not None:
             self.labels[point.label] += 1
-        if point.timing.started_ns is not None and point.timing.computed_ns is not None:
-            self.computed += 1
-            self.compute_ns += point.timing.computed_ns - point.timing.started_ns
+        self.ledger.add(ledger)
 
     def summary(self, hop_s: float) -> messages.Summary:
         """The figures of the ``end`` message."""
@@ -37,5 +36,5 @@ class Tally:
             speech_s=(self.states["speech"] + self.states["uncertain"]) * hop_s,
             silence_s=self.states["silence"] * hop_s,
             share={label: count / labelled for label, count in self.labels.items()},
-            mean_compute_ms=self.compute_ns / self.computed / 1e6 if self.computed else None,
+            ledger=self.ledger.summary(),
         )

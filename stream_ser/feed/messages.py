@@ -65,7 +65,7 @@ class Summary:
     speech_s: float
     silence_s: float
     share: Mapping[str, float]  # of the points that have a label, how many have this one; in [0, 1]
-    mean_compute_ms: float | None  # None where no model ran
+    ledger: dict[str, dict[str, float] | None]  # quantiles of each stage; None where no point had it
 
 
 def hello(info: StreamInfo, seq: int = 0) -> Message:
@@ -178,7 +178,7 @@ def end(
             "speech_s": float(summary.speech_s),
             "silence_s": float(summary.silence_s),
             "share": {label: float(summary.share.get(label, 0.0)) for label in info.labels},
-            "mean_compute_ms": _number(summary.mean_compute_ms),
+            "ledger": summary.ledger,
         },
         "error": error,
     }

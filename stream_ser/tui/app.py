@@ -22,6 +22,7 @@ from stream_ser.tui.canvas import Canvas
 from stream_ser.tui.extras import Dimensions, Words
 from stream_ser.tui.headline import Headline
 from stream_ser.tui.help import Help
+from stream_ser.tui.latency import Latency
 from stream_ser.tui.meter import Meter
 from stream_ser.tui.palette import DARK, LIGHT, theme
 from stream_ser.tui.status import Header, NoticeLine, Status
@@ -40,6 +41,7 @@ class StreamSerApp(App[None]):
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "toggle_pause", "pause / go on", priority=True),
+        Binding("l", "latency", "latency"),
         Binding("d", "toggle_theme", "dark / light", priority=True),
         Binding("question_mark", "help", "help", key_display="?"),
         Binding("q", "quit", "quit", priority=True),
@@ -148,6 +150,10 @@ class StreamSerApp(App[None]):
     def action_help(self) -> None:
         """Open the help."""
         self.push_screen(Help(self.state.labels))
+
+    def action_latency(self) -> None:
+        """Open the ledger."""
+        self.push_screen(Latency(self.state))
 
     async def action_quit(self) -> None:
         """Leave the screen and ask the stream to stop."""

@@ -17,6 +17,7 @@ from stream_ser.tui.palette import letters_of
 TEXT = """\
 Keys
   space      pause, go on
+  l          latency: where the time went
   d          dark or light
   ?, escape  open or close this help
   q          quit

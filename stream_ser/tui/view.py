@@ -11,6 +11,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from stream_ser.ledger import Ledger
 from stream_ser.tui.history import Cell, History
 
 Message = dict[str, Any]
@@ -99,6 +100,7 @@ class ScreenState:
         self.history = History()
         self.compute = Quantiles()  # ms
         self.age = Quantiles()  # ms
+        self.ledger = Ledger()  # of the whole stream
         self._arrived = 0.0  # when the newest point came
         self._clipped_at: int | None = None  # the sample index where the newest clipped point ends
 
@@ -191,6 +193,7 @@ class ScreenState:
             self._clipped_at = message["end"]
         self.compute.add(message["ledger"]["compute_ms"])
         self.age.add(message["ledger"]["age_ms"])
+        self.ledger.add(message["ledger"])
         if self.hello is not None:
             smoothed = tuple(message["smoothed"][label] for label in self.labels)
             cell = Cell(message["state"], message["label"], message["confidence"], smoothed)

@@ -8,11 +8,13 @@ from jsonschema import Draft202012Validator
 
 from stream_ser.feed import messages
 from stream_ser.feed.messages import Message, SourceInfo, StreamInfo, Summary
+from stream_ser.ledger import STAGES
 from stream_ser.types import Point, State, Timing
 
 LABELS = ("angry", "happy", "neutral", "sad")
 VALIDATOR = Draft202012Validator(messages.schema())
-SUMMARY = Summary(speech_s=31.5, silence_s=8.6, share={"angry": 0.25, "neutral": 0.75}, mean_compute_ms=6.25)
+LEDGER = {key: {"p50": 6.25, "p95": 6.5, "p99": 9.75} for key in STAGES} | {"capture_ms": None}
+SUMMARY = Summary(speech_s=31.5, silence_s=8.6, share={"angry": 0.25, "neutral": 0.75}, ledger=LEDGER)
 
 
 def make_info(stream: str = "call-1") -> StreamInfo:

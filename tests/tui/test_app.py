@@ -10,6 +10,7 @@ import pytest
 
 from stream_ser.tui.app import DARK_THEME, LIGHT_THEME, StreamSerApp
 from stream_ser.tui.help import Help
+from stream_ser.tui.latency import Latency
 from tests.tui.wire import Clock, Message, Source, Switch, end, hello, point, screen, story, text_of
 
 STATES: dict[str, list[Message]] = {
@@ -89,6 +90,20 @@ async def test_help_opens_and_closes(key: str) -> None:
             assert part in text
         await pilot.press(key)
         assert not isinstance(app.screen, Help)
+
+
+@pytest.mark.parametrize("key", ["l", "escape"])
+async def test_latency_opens_goes_on_and_closes(key: str) -> None:
+    app = screen(story())
+    async with app.run_test() as pilot:
+        await pilot.pause()
+        await pilot.press("l")
+        assert isinstance(app.screen, Latency)
+        text = "\n".join(text_of(app))
+        for part in ("p50", "p95", "p99", "compute", "in the model", "engine onnxruntime-cpu"):
+            assert part in text
+        await pilot.press(key)
+        assert not isinstance(app.screen, Latency)
 
 
 async def test_other_keys_work_while_help_is_open() -> None:

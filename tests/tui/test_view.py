@@ -131,7 +131,7 @@ def test_quantiles_are_values_that_were_seen_and_are_bounded() -> None:
 
 
 def test_the_ledger_forgets_slow_results_of_long_ago() -> None:
-    state = state_after(hello(), point(8, ledger={"compute_ms": 900.0, "age_ms": 950.0, "lag_ms": 0.0}))
+    state = state_after(hello(), point(8, ledger=point(8)["ledger"] | {"compute_ms": 900.0, "age_ms": 950.0}))
     assert state.compute.at(1.0) == 900.0
     for slot in range(9, 9 + LEDGER_POINTS):
         state.consume(point(slot), 0.0)

@@ -6,6 +6,7 @@ from typing import Any
 
 from textual.app import App
 
+from stream_ser.ledger import STAGES
 from stream_ser.tui.app import StreamSerApp, make_app
 
 LABELS = ["angry", "happy", "neutral", "sad"]
@@ -102,7 +103,7 @@ def end(reason: str = "finished", error: str | None = None) -> Message:
             "speech_s": 24.5,
             "silence_s": 13.5,
             "share": {"angry": 0.45, "happy": 0.3, "neutral": 0.25, "sad": 0.0},
-            "mean_compute_ms": 3.2,
+            "ledger": {key: {"p50": 3.2, "p95": 4.1, "p99": 6.5} for key in STAGES} | {"capture_ms": None},
         },
         "error": error,
     }
