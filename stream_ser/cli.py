@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import stream_ser
+from models.card import DEFAULT
 from stream_ser.errors import ConfigError, StreamSerError
 
 EPILOG = """examples:
@@ -41,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
 
     model = argparse.ArgumentParser(add_help=False)
     model.add_argument(
-        "--model", default="tfcnn-attention", metavar="NAME", help="shipped model or a checkpoint's folder"
+        "--model", default=DEFAULT, metavar="NAME", help=f"shipped model or a checkpoint's folder (default: {DEFAULT})"
     )
     model.add_argument(
         "--engine", default="auto", metavar="NAME", help="auto, cuda-graph, cuda, onnx-cuda, onnx or torch"

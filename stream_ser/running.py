@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
+from models.card import DEFAULT
 from stream_ser.audio.gate import SpeechGate
 from stream_ser.audio.source import Source
 from stream_ser.engine.loading import ladder, load_card
@@ -34,7 +35,7 @@ SHORTEST_HOP_S = 0.02
 class Options:
     """What all running commands share."""
 
-    model: str = "tfcnn-attention"
+    model: str = DEFAULT
     engine: str = "auto"
     hop_s: float = 0.25
     feed: str = "127.0.0.1:8765"  # or "off"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from models.card import SHIPPED, file_hash, shipped
+from models.card import DEFAULT, SHIPPED, file_hash, shipped
 from tests.conftest import read_lines, refused
 
 Command = Callable[..., tuple[int, str, str]]
@@ -75,7 +75,7 @@ def test_a_model_file_that_its_engine_cannot_load(command: Command, talk: Path, 
     ("options", "words"),
     [
         (["--text", "telepathy"], ("telepathy", "pocketsphinx")),
-        (["--text", "pocketsphinx"], ("tfcnn-attention", "reads no words", "--show-text")),
+        (["--text", "pocketsphinx"], (DEFAULT, "reads no words", "--show-text")),
         (["--text", "transcript"], ("without a file", "--transcript")),
         (["--transcript", "none.csv", "--show-text"], ("none.csv", "check the path")),
     ],
@@ -123,7 +123,7 @@ def test_models_lists_cost_licence_and_figures(command: Command) -> None:
 def test_doctor_is_content_here_and_names_what_is_wrong(command: Command) -> None:
     code, out, _ = command("doctor", "--feed", "127.0.0.1:0")
     assert code == 0
-    assert "computes tfcnn-attention as trained" in out
+    assert f"computes {DEFAULT} as trained" in out
     assert "words " in out
     with socket.create_server(("127.0.0.1", 0)) as taken:
         code, out, _ = command("doctor", "--feed", f"127.0.0.1:{taken.getsockname()[1]}")

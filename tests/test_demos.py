@@ -11,21 +11,21 @@ import pytest
 import soundfile
 
 from demos import make_picture, make_recording
-from models.card import find, read_card
+from models.card import DEFAULT, find, read_card
 from tests.conftest import BUNDLED
 
 
 def test_the_picture_is_drawn_from_the_bundled_recording(tmp_path: Path) -> None:
     make_picture.main(tmp_path / "screen.svg", speed=None)
     drawn = (tmp_path / "screen.svg").read_text("utf-8").replace("&#160;", " ")
-    for words in ("expressed emotion", "conversation.flac", "tfcnn-attention"):
+    for words in ("expressed emotion", "conversation.flac", DEFAULT):
         assert words in drawn
 
 
 def test_the_bundled_recording_has_true_silences_and_unheard_speakers() -> None:
     samples, rate = soundfile.read(BUNDLED)
     clips = json.loads(BUNDLED.with_name("conversation.labels.json").read_text("utf-8"))["clips"]
-    held_out = read_card(find("tfcnn-attention")).split["test"]["crema_d"]
+    held_out = read_card(find(DEFAULT)).split["test"]["crema_d"]
     assert {clip["speaker"] for clip in clips} <= set(held_out)
     assert {clip["intended"] for clip in clips} == {"happy", "sad"}
     spoken = np.zeros(len(samples), dtype=bool)

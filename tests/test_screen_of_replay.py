@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from models.card import DEFAULT
+
 pty = pytest.importorskip("pty", reason="needs a POSIX terminal")
 
 
@@ -31,7 +33,7 @@ def test_the_screen_opens_and_q_ends_it(talk: Path) -> None:
     environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "100", "LINES": "30"}
     with subprocess.Popen(command, stdin=inner, stdout=inner, stderr=inner, env=environment) as process:
         os.close(inner)
-        drawn = read_until(terminal, b"tfcnn-attention")
+        drawn = read_until(terminal, DEFAULT.encode())
         assert b"expressed emotion" in drawn
         began = time.monotonic()
         os.write(terminal, b"q")
