@@ -1,6 +1,6 @@
 """Many recordings at once through one engine: what a machine carries, by its own ledger.
 
-Each recording is a stream of its own, paced or not; one that breaks does not stop the others. Where streams wait for the
+Each recording is a stream of its own, paced or not, and paced ones begin spread over one hop; one that breaks does not stop the others. Where streams wait for the
 engine, points become old, and the ledger says so. Runs on the caller's thread; sessions own theirs.
 """
 
@@ -77,6 +77,8 @@ def together(options: Options, files: Sequence[str], speed: float | None, transc
         began = time.monotonic()
         try:
             for session in list(sessions):
+                # Spread over a hop, as calls begin when they will: in step, all windows would be due at one moment.
+                time.sleep(options.hop_s / len(files) if speed is not None else 0.0)
                 try:
                     session.start()
                 except StreamSerError as error:  # no room

@@ -134,7 +134,7 @@ class Recording:
 
 
 def open_recording(
-    path: str | Path, *, speed: float | None = 1.0, block: int = 320, clock: Clock | None = None
+    path: str | Path, *, speed: float | None = 1.0, block: int = 800, clock: Clock | None = None
 ) -> Recording:
     """Open a sound file to be played at ``speed`` times real time, or as fast as it is taken with ``speed=None``.
 
