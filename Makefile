@@ -19,7 +19,7 @@ lint: $(VENV)/.dev ## what CI checks besides the tests
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: $(VENV)/.live ## cost of a window, speed, time to READY, memory; one thread
+bench: $(VENV)/.live ## cost of a window and a hop, streams carried, speed, time to READY, memory; one thread
 	$(BIN)/stream-ser bench
 
 pictures: $(VENV)/.live ## draw the README's picture anew

@@ -83,9 +83,12 @@ def parser() -> argparse.ArgumentParser:
         "analyze", parents=[common, no_feed, transcript], help="work through recordings without pacing"
     )
     analyze.add_argument("files", metavar="FILE", nargs="+", help="wav, flac, ogg, mp3")
-    bench = commands.add_parser("bench", parents=[model], help="measure cost, speed, start and memory on one thread")
+    bench = commands.add_parser(
+        "bench", parents=[model], help="measure cost, speed, streams carried, start and memory on one thread"
+    )
     bench.add_argument("file", nargs="?", metavar="FILE", help="recording to run through (default: the bundled one)")
     bench.add_argument("--json", action="store_true", help="print the figures as JSON")
+    bench.add_argument("--peers", action="store_true", help="time what else one could use, where it is installed")
     commands.add_parser("devices", help="list the sound inputs")
     commands.add_parser("doctor", parents=[model, feed], help="check engine, sound, feed; say what to do")
     commands.add_parser("models", help="list the models with cost, licence and figures")

@@ -81,15 +81,15 @@ def analyze(options: argparse.Namespace) -> int:
 
 def bench(options: argparse.Namespace) -> int:
     """Measure this machine."""
-    from stream_ser.engine.bench import bench as measure
-    from stream_ser.engine.bench import show
+    from stream_ser.bench.report import show
+    from stream_ser.bench.run import bench as measure
     from stream_ser.engine.loading import load_backend, load_card
 
     recording = Path(options.file) if options.file else BUNDLED
     with closing(open_recording(recording, speed=None)):
         pass  # a file that cannot be read is told of here, not in the child
-    load_backend(*load_card(options.model), options.engine)
-    result = measure(options.model, options.engine, recording)
+    load_backend(*load_card(options.model), options.engine).close()
+    result = measure(options.model, options.engine, recording, peers=options.peers)
     print(json.dumps(result, indent=1) if options.json else show(result))
     return 0
 

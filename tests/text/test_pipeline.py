@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from models.card import read_card
+from stream_ser.bench.stream import words_cost
 from stream_ser.engine.backend import warm_up
-from stream_ser.engine.bench import window_cost, words_cost
 from stream_ser.engine.loading import load_backend
 from stream_ser.feed.messages import Message
 from stream_ser.running import Options, Station
@@ -156,7 +156,6 @@ def test_both_engines_compute_it_with_words_and_without(tiny: Path, monkeypatch:
 
 @needs_pocketsphinx
 def test_the_bench_measures_what_words_cost(tiny: Path, talk: Path) -> None:
-    assert window_cost(str(tiny), "onnx", runs=2)["model"] == "tiny"
     cost = words_cost(talk)
     assert cost is not None
     assert cost["of_real_time_while_speaking"] > 0.0

@@ -1,0 +1,38 @@
+"""What a measuring process is asked to do; goes to it as JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stream_ser.types import SAMPLE_RATE
+
+HOPS_S = (0.1, 0.25, 0.5, 1.0)
+WHOLE_HOPS_S = (0.25, 1.0)  # hops at which streams are counted where every window is computed whole
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How long to measure. The defaults keep a machine with two engines under 90 s."""
+
+    loop_s: float = 4.0  # for what is timed side by side
+    crowd_s: float = 2.0  # of sound that a crowd of streams is fed
+    crowds: int = 4  # tried at each hop
+    hops_s: tuple[float, ...] = HOPS_S
+    whole_hops_s: tuple[float, ...] = WHOLE_HOPS_S
+    starts: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One part of the bench: ``machine``, ``engine``, ``stream`` or ``peer``."""
+
+    part: str
+    model: str
+    name: str = ""  # of the engine or the peer
+    recording: str = ""
+    effort: Effort = Effort()
+
+
+def in_samples(seconds: float) -> int:
+    """A hop in samples."""
+    return round(seconds * SAMPLE_RATE)
