@@ -29,12 +29,8 @@ class State(NamedTuple):
 
     sound: Tensor  # (B, 320): samples that the next frames begin in
     plain: Tensor  # (B, 32, 8): coefficients whose neighbours are not all there yet
-    rows: Tensor  # (B, 96, 10): standardised rows that the next columns reach back to
-    sounding: Tensor  # (B, 1, 10): which of them hold sound
-    counts: Tensor  # (B, 36): columns with sound in each block
-    sums: Tensor  # (B, 36, C)
-    squares: Tensor  # (B, 36, C): squared distances from the block's mean
-    highest: Tensor  # (B, 36, C)
+    rows: Tensor  # (B, 97, 10): standardised rows that the next columns reach back to, and which of them hold sound
+    blocks: Tensor  # (B, 36, 3·C + 1): of each block sums, squared distances from its mean, maxima, and how many columns count
 
 
 def refusal(config: object, advance: int) -> str | None:
@@ -76,17 +72,12 @@ class IncrementalMSCNN(nn.Module):
         """The state of streams that have heard nothing."""
         c, width = self.config, self.config.filters * len(self.config.audio_kernels)
         like = self.network.standardise.mean
-        shapes = {
-            "sound": (batch, self.tail),
-            "plain": (batch, c.frontend.coefficients, 2 * REACH),
-            "rows": (batch, c.frontend.rows, self.reach),
-            "sounding": (batch, 1, self.reach),
-            "counts": (batch, self.blocks),
-            "sums": (batch, self.blocks, width),
-            "squares": (batch, self.blocks, width),
-            "highest": (batch, self.blocks, width),
-        }
-        return State(**{name: like.new_zeros(shape) for name, shape in shapes.items()})
+        return State(
+            sound=like.new_zeros(batch, self.tail),
+            plain=like.new_zeros(batch, c.frontend.coefficients, 2 * REACH),
+            rows=like.new_zeros(batch, c.frontend.rows + 1, self.reach),
+            blocks=like.new_zeros(batch, self.blocks, 3 * width + 1),
+        )
 
     def forward(self, new: Tensor, state: State) -> tuple[Scores, State]:
         """One step. The scores are those of a window only after ``steps`` steps without a gap."""
@@ -96,41 +87,38 @@ class IncrementalMSCNN(nn.Module):
         plain = torch.cat([state.plain, frontend.plain(sound)], dim=2)
         fresh = frontend.derive(plain)
         heard = (fresh[:, :1] > self.config.frontend.threshold).float()
-        sounding = torch.cat([state.sounding, heard], dim=2)
-        rows = torch.cat([state.rows, network.standardise(fresh.unsqueeze(1)).squeeze(1) * heard], dim=2)
+        standard = network.standardise(fresh.unsqueeze(1)).squeeze(1) * heard
+        rows = torch.cat([state.rows, torch.cat([standard, heard], dim=1)], dim=2)
         lost = self.config.lost
-        counted = sounding[..., lost : sounding.shape[2] - lost]
-        maps = torch.cat(network.audio(rows, counted), dim=1)  # (B, C, columns)
-        counts, sums, squares, highest = self._blocks(maps, counted)
-        kept = counts.shape[1]
+        counted = rows[:, -1:, lost : rows.shape[2] - lost]
+        maps = torch.cat(network.audio(rows[:, :-1], counted), dim=1)  # (B, C, columns)
+        blocks = torch.cat([state.blocks, self._blocks(maps, counted)], dim=1)
         after = State(
             sound[:, sound.shape[1] - self.tail :],
             plain[..., plain.shape[2] - 2 * REACH :],
             rows[..., rows.shape[2] - self.reach :],
-            sounding[..., sounding.shape[2] - self.reach :],
-            torch.cat([state.counts[:, kept:], counts], dim=1)[:, -self.blocks :],
-            torch.cat([state.sums[:, kept:], sums], dim=1)[:, -self.blocks :],
-            torch.cat([state.squares[:, kept:], squares], dim=1)[:, -self.blocks :],
-            torch.cat([state.highest[:, kept:], highest], dim=1)[:, -self.blocks :],
+            blocks[:, blocks.shape[1] - self.blocks :],
         )
-        return Scores(network.decide(self._merge(after))[1]), after
+        return Scores(network.decide(self._merge(after.blocks))[1]), after
 
-    def _blocks(self, maps: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Statistics of each block of columns: counts (B, n), and sums, squares, highest (B, n, C)."""
+    def _blocks(self, maps: Tensor, mask: Tensor) -> Tensor:
+        """Statistics (B, n, 3·C + 1) of each block of columns."""
         cut = maps.reshape(*maps.shape[:2], -1, BLOCK)  # (B, C, n, BLOCK)
         there = mask.reshape(*mask.shape[:2], -1, BLOCK)  # (B, 1, n, BLOCK)
         counts = there.sum(dim=3)
         sums = cut.sum(dim=3)
         means = sums / counts.clamp(min=1.0)
         squares = ((cut - means.unsqueeze(3)) * there).square().sum(dim=3)
-        return counts[:, 0], sums.transpose(1, 2), squares.transpose(1, 2), cut.amax(dim=3).transpose(1, 2)
+        return torch.cat([sums, squares, cut.amax(dim=3), counts], dim=1).transpose(1, 2)
 
-    def _merge(self, state: State) -> Tensor:
-        """What ``models.mscnn.statistics`` gives for the whole window, flattened (B, 3 · C)."""
-        counts = state.counts.unsqueeze(2)
-        total = state.counts.sum(dim=1, keepdim=True)
-        mean = state.sums.sum(dim=1) / total.clamp(min=1.0)
-        apart = state.sums / counts.clamp(min=1.0) - mean.unsqueeze(1)
-        variance = (state.squares + counts * apart.square()).sum(dim=1) / total.clamp(min=1.0)
+    def _merge(self, blocks: Tensor) -> Tensor:
+        """What ``models.mscnn.statistics`` gives for the whole window, flattened (B, 3·C)."""
+        width = (blocks.shape[2] - 1) // 3
+        sums, squares, highest = (blocks[..., i * width : (i + 1) * width] for i in range(3))
+        counts = blocks[..., -1:]
+        total = counts.sum(dim=1)  # (B, 1)
+        mean = sums.sum(dim=1) / total.clamp(min=1.0)
+        apart = sums / counts.clamp(min=1.0) - mean.unsqueeze(1)
+        variance = (squares + counts * apart.square()).sum(dim=1) / total.clamp(min=1.0)
         deviation = torch.sqrt(variance + VARIANCE_FLOOR) * (total > 0.0).float()
-        return torch.stack([state.highest.amax(dim=1), mean, deviation], dim=1).flatten(1)
+        return torch.stack([highest.amax(dim=1), mean, deviation], dim=1).flatten(1)
