@@ -89,9 +89,15 @@ def bench(options: argparse.Namespace) -> int:
     with closing(open_recording(recording, speed=None)):
         pass  # a file that cannot be read is told of here, not in the child
     load_backend(*load_card(options.model), options.engine).close()
-    result = measure(options.model, options.engine, recording, peers=options.peers)
+    result = measure(options.model, options.engine, recording, peers=options.peers, tell=_tell_measured)
     print(json.dumps(result, indent=1) if options.json else show(result))
     return 0
+
+
+def _tell_measured(part: str) -> None:
+    """For whoever waits at a terminal: it takes a minute or two."""
+    if sys.stderr.isatty():
+        print(f"measuring: {part}", file=sys.stderr, flush=True)
 
 
 def _replay_pipe(options: argparse.Namespace) -> int:

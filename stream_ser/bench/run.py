@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -24,24 +25,34 @@ from stream_ser.engine.loading import CUDA, LADDER, ladder, load_card
 from stream_ser.errors import EngineError, StreamSerError
 from stream_ser.types import SAMPLE_RATE
 
-FOLDERS = re.compile(r"(?<![\w.])(?:[A-Za-z]:)?(?:[\\/][^\\/\s:;,'\"]+)*[\\/](?=[^\\/\s])")  # of an absolute path
+FOLDERS = re.compile(r"(?<![\w.:/])(?:[A-Za-z]:)?(?:[\\/][^\\/\s:;,'\"]+)*[\\/](?=[^\\/\s])")  # of an absolute path
 PATIENCE_S = 300.0  # for one part; the longest takes a minute on an idle core
 
 
 def bench(
-    model: str, engine: str, recording: Path, *, peers: bool = False, effort: Effort | None = None
+    model: str,
+    engine: str,
+    recording: Path,
+    *,
+    peers: bool = False,
+    effort: Effort | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
     """Measure one engine, or with ``auto`` every one that can be had, and list those that cannot with their reasons.
 
-    Raises EngineError where a part other than an engine fails, as for a recording in which nobody speaks.
+    ``tell`` hears what is measured next. Raises EngineError where a part other than an engine or a peer fails, as for a
+    recording in which nobody speaks.
     """
-    effort, began = effort or Effort(), time.perf_counter()
-    stream = _part(Job("stream", model, engine, str(recording), effort))
-    device = _part(Job("machine", model, effort=effort))
-    engines = [
-        _part_or_why(Job("engine", model, name, effort=effort)) for name in (LADDER if engine == "auto" else (engine,))
-    ]
-    others = [_part_or_why(Job("peer", model, name, effort=effort)) for name in PEERS] if peers else None
+    began = time.perf_counter()
+
+    def job(part: str, name: str = "") -> Job:
+        if tell is not None:
+            tell(f"{part} {name}".rstrip())
+        return Job(part, model, name, str(recording), effort or Effort())
+
+    stream, device = _part(job("stream", engine)), _part(job("machine"))
+    engines = [_part_or_why(job("engine", name)) for name in (LADDER if engine == "auto" else (engine,))]
+    others = [_part_or_why(job("peer", name)) for name in PEERS] if peers else None
     card = load_card(model)[1]
     for cost in engines:
         if "unavailable" not in cost:

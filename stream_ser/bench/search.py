@@ -37,7 +37,7 @@ class Trial:
 def largest(start: int, trials: int, attempt: Callable[[int], Trial]) -> tuple[Trial | None, Trial | None]:
     """The trial with most streams that passed, and the one with fewest that failed; None for those that never happened.
 
-    Begins with ``start`` streams. After a failure it goes by what was served then, and between two outcomes it takes the middle.
+    Begins with ``start`` streams. After a failure it goes by what was served then, and between two outcomes takes the middle.
     """
     passed: Trial | None = None
     failed: Trial | None = None

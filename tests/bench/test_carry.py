@@ -35,7 +35,7 @@ def test_streams_are_counted_whole_and_in_steps() -> None:
     assert [(hop, streams) for hop, streams, _ in made] == [(0, 4), (800, 4)]
     assert all(row["carried"] + (row["not_carried"] or 0) == 4 for row in rows)  # one trial, of 0.8 hop / cost
     whole, stepped = made[0][2], made[1][2]
-    assert whole.runs >= 4 * 2
+    assert whole.runs > 4
     assert stepped.runs == 0
     assert isinstance(stepped.stepper, FakeStepper)
     assert stepped.stepper.asked[:4] == [(1, 32_000, True)] * 4

@@ -25,6 +25,10 @@ def test_whole_windows_of_every_batch_and_steps_of_every_hop_are_timed() -> None
     assert [row["batch"] for row in cost["windows"]] == [1, 2, 4]
     assert [(row["hop_s"], row["batch"]) for row in cost["steps"]] == [(0.1, 1), (0.1, 4), (0.25, 1), (0.25, 4)]
     assert all(0.0 < row["p50_ms"] <= row["p99_ms"] for row in [*cost["windows"], *cost["steps"], cost["start"]])
+    for row in cost["steps"]:  # whole windows one by one, against steps side by side
+        each = row["p50_ms"] / row["batch"]
+        assert row["whole_p50_ms"] == cost["windows"][0]["p50_ms"]
+        assert row["times_cheaper"] == pytest.approx(row["whole_p50_ms"] / each, rel=0.1, abs=0.1)
     assert set(backend.batches) == {1, 2, 4}
     assert {asked for asked in stepper.asked if not asked[2]} == {
         (1, 1_600, False),

@@ -23,7 +23,10 @@ Command = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture(scope="module")
 def result(talk: Path) -> dict[str, Any]:
-    return run.bench("cnn-bilstm", "onnx", talk, effort=QUICK)
+    told: list[str] = []
+    found = run.bench("cnn-bilstm", "onnx", talk, effort=QUICK, tell=told.append)
+    assert told == ["stream onnx", "machine", "engine onnx"]
+    return found
 
 
 def test_every_figure_is_there(result: dict[str, Any]) -> None:
@@ -75,6 +78,12 @@ def test_a_part_that_dies_is_told_of_and_does_not_end_the_rest() -> None:
         run._part(run.Job("no such part", "cnn-bilstm"))
     found = run._part_or_why(run.Job("peer", "cnn-bilstm", "/some/where/peer"))
     assert found["unavailable"] == "the measuring process ended with KeyError: 'peer'"
+
+
+def test_reasons_name_files_and_no_folders() -> None:
+    said = "cannot load /home/me/.venv/lib.so: see (/usr/x), https://a.b/c or C:\\Users\\me\\d.dll; 3 GFLOP/s and / or"
+    left = "cannot load lib.so: see (x), https://a.b/c or d.dll; 3 GFLOP/s and / or"
+    assert run.FOLDERS.sub("", said) == left
 
 
 def test_peers_are_parts_of_their_own() -> None:
