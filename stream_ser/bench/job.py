@@ -7,18 +7,17 @@ from dataclasses import dataclass
 from stream_ser.types import SAMPLE_RATE
 
 HOPS_S = (0.1, 0.25, 0.5, 1.0)
-WHOLE_HOPS_S = (0.25, 1.0)  # hops at which streams are counted where every window is computed whole
 
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How long to measure. The defaults keep a machine with two engines under 90 s."""
+    """How long to measure. The defaults keep a machine with two engines within 3 minutes."""
 
     loop_s: float = 4.0  # for what is timed side by side
     crowd_s: float = 2.0  # of sound that a crowd of streams is fed
-    crowds: int = 4  # tried at each hop
+    crowds: int = 3  # tried at each hop
     hops_s: tuple[float, ...] = HOPS_S
-    whole_hops_s: tuple[float, ...] = WHOLE_HOPS_S
+    whole_hops_s: tuple[float, ...] = HOPS_S  # where every window is computed whole
     starts: int = 3
 
 
