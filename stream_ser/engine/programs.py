@@ -82,7 +82,7 @@ class StepProgram:
         Raises ValueError where ``beside`` has states of other shapes, or elsewhere.
         """
         self._step = incremental.to(device).eval().requires_grad_(False)
-        self._state = self._step.start(slots + 1) if beside is None else beside._state
+        self._state: State = self._step.start(slots + 1) if beside is None else beside._state
         if beside is not None:
             one, theirs = self._step.start(1), beside._state
             ours = [((slots + 1, *part.shape[1:]), part.device) for part in one]
