@@ -17,7 +17,7 @@ from models.card import DEFAULT
 from stream_ser.audio.gate import SpeechGate
 from stream_ser.audio.source import Source
 from stream_ser.engine.loading import ladder, load_card
-from stream_ser.engine.worker import Worker
+from stream_ser.engine.worker import LIMIT, Worker
 from stream_ser.errors import ConfigError
 from stream_ser.export.jsonl import JsonlWriter
 from stream_ser.feed.hub import Hub
@@ -72,7 +72,7 @@ class Station:
         self.hop = round(options.hop_s * SAMPLE_RATE)
         self._address = feed_address(options.feed)
         self.hub = Hub()
-        self.worker = Worker(ladder(self.folder, self.card, options.engine, hop=self.hop))
+        self.worker = Worker(ladder(self.folder, self.card, options.engine, hop=self.hop, streams=LIMIT))
         self.feed_url: str | None = None
         self._closing = ExitStack()
 

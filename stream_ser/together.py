@@ -1,7 +1,8 @@
 """Many recordings at once through one engine: what a machine carries, by its own ledger.
 
-Each recording is a stream of its own, paced or not, and paced ones begin spread over one hop; one that breaks does not stop the others. Where streams wait for the
-engine, points become old, and the ledger says so. Runs on the caller's thread; sessions own theirs.
+Each recording is a stream of its own, paced or not, and paced ones begin spread over one hop; one that breaks does not stop
+the others. Where streams wait for the engine, points become old, and the ledger says so. Runs on the caller's thread;
+sessions own theirs.
 """
 
 from __future__ import annotations

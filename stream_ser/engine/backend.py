@@ -53,7 +53,10 @@ class Backend(Protocol):
     name: str  # as shown on screen and feed
     token_count: int  # words that the network reads at once; 0 where it reads none
     most: int  # windows that it takes at once; 1 where a batch would change the last bits and save nothing
-    stepper: Stepper | None  # where the network can be computed hop by hop
+
+    @property
+    def stepper(self) -> Stepper | None:
+        """Where the network can be computed hop by hop."""
 
     def run(self, windows: Samples, tokens: Tokens | None = None) -> Output:
         """What the network says of windows (batch, window_samples). The arrays belong to the caller.
@@ -100,10 +103,10 @@ def _off(output: Output, card: Card) -> float:
 def _step_through(stepper: Stepper, signal: Samples) -> Output:
     """The probe in two ways that streams go: half a window of hops after a fresh start with a whole one."""
     half = signal.shape[1] // 2
-    hop = next(hop for hop in (half // 4, half) if stepper.fits(hop))
+    hop = next((half // parts for parts in range(1, half) if half % parts == 0 and stepper.fits(half // parts)), 0)
     turned = np.concatenate([signal[:, half:], signal[:, :half]], axis=1)
-    output = stepper.step(["probe"], [True], turned)
-    for end in range(half + hop, 2 * half + 1, hop):
+    output = stepper.step(["probe"], [True], turned if hop else signal)
+    for end in range(half + hop, 2 * half + 1, hop) if hop else ():
         output = stepper.step(["probe"], [False], signal[:, end - hop : end])
     stepper.release("probe")
     return output

@@ -50,7 +50,7 @@ class Computer:
     def _steps(self, window: Window) -> int:
         """Steps that bring the stream's state up to the window; 0 where it is computed whole and leaves no state."""
         stepper = self.backend.stepper
-        if stepper is None or not window.hop or not stepper.fits(window.hop):
+        if stepper is None or window.tokens is not None or not window.hop or not stepper.fits(window.hop):
             return 0
         length = len(window.samples)
         ahead = window.end - self._heard.get(window.stream, -length)

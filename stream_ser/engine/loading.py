@@ -119,13 +119,31 @@ def _onnx(wanted: Wanted) -> Backend:
     return OnnxCpuBackend(verified(folder, card, ONNX), step)
 
 
+def _onnx_cuda(wanted: Wanted) -> Backend:
+    from stream_ser.engine.onnx_cuda import OnnxCudaBackend
+
+    return OnnxCudaBackend(verified(wanted.folder, wanted.card, ONNX))
+
+
+def _cuda(wanted: Wanted, graphs: bool) -> Backend:
+    from stream_ser.engine.torch_device import load
+
+    return load(wanted.folder, wanted.card, hop=wanted.hop, streams=wanted.streams, graphs=graphs)
+
+
 def _torch(wanted: Wanted) -> Backend:
     from stream_ser.engine.torch_eager import TorchEagerBackend
 
     return TorchEagerBackend(wanted.folder, wanted.card)
 
 
-_MAKERS: dict[str, Callable[[Wanted], Backend]] = {"onnx": _onnx, "torch": _torch}
+_MAKERS: dict[str, Callable[[Wanted], Backend]] = {
+    "cuda-graph": partial(_cuda, graphs=True),
+    "cuda": partial(_cuda, graphs=False),
+    "onnx-cuda": _onnx_cuda,
+    "onnx": _onnx,
+    "torch": _torch,
+}
 
 
 def as_engine_error(error: CheckpointError) -> EngineError:

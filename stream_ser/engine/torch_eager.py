@@ -1,4 +1,4 @@
-"""Plain PyTorch, on the GPU where there is one: the reference that other engines are checked against."""
+"""Plain PyTorch on the CPU, one window at a time: the reference that other engines are checked against."""
 
 from __future__ import annotations
 
@@ -15,23 +15,21 @@ from stream_ser.types import Samples
 class TorchEagerBackend:
     """Runs the network from its safetensors weights."""
 
+    name = "torch-cpu"
+    most = 1
     stepper: Stepper | None = None
 
     def __init__(self, folder: Path, card: Card) -> None:
-        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.name = f"torch-{self._device.type}"
-        if self._device.type == "cpu":
-            torch.set_num_threads(1)  # as for ONNX Runtime: equal results, and no idle spinning
-        self._network = load_network(folder, card).to(self._device)
+        torch.set_num_threads(1)  # as for ONNX Runtime: equal results, and no idle spinning
+        self._network = load_network(folder, card)
         self.token_count = self._network.token_count
-        self.most = 1 if self._device.type == "cpu" else 64
 
     def run(self, windows: Samples, tokens: Tokens | None = None) -> Output:
         """See ``Backend.run``."""
         with torch.inference_mode():
-            words = None if tokens is None else torch.from_numpy(tokens).to(self._device)
-            logits, *others = self._network(torch.from_numpy(windows).to(self._device), words)
-        return Output(logits.cpu().numpy(), *(None if value is None else value.cpu().numpy() for value in others))
+            words = None if tokens is None else torch.from_numpy(tokens)
+            logits, *others = self._network(torch.from_numpy(windows), words)
+        return Output(logits.numpy(), *(None if value is None else value.numpy() for value in others))
 
     def close(self) -> None:
         """See ``Backend.close``: memory goes with the object."""
