@@ -1,15 +1,18 @@
 """Programs on an NVIDIA GPU: recorded as CUDA graphs, or, the next rung of the ladder, run one operation after the other.
 
-Everything happens on one side stream: warm-up, capture, copies and replays. Its order is what makes outputs whole (they are
-copied before the next replay, which may write over them, for all graphs share one pool of memory) and static inputs safe.
-The host waits only for events that were made to block instead of spin. Pinned memory is all made before the first capture,
-during which making it is not allowed. Static inputs have room for the largest bucket; smaller ones use their first rows.
+Everything happens on one side stream, the same for all devices of a process: warm-up, capture, copies and replays. Its order
+makes outputs whole (they are copied before the next replay, which may write over them, for all graphs share one pool of
+memory) and static inputs safe, and libraries keep one work space instead of one for every stream. The host waits only for
+events that were made to block instead of spin. Pinned memory is all made before the first capture, during which making it
+is not allowed. Static inputs have room for the largest bucket; smaller ones use their first rows.
 """
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +36,7 @@ class EagerCudaDevice:
         self._program = program
         on_gpu = torch.device(device).type == "cuda"
         self._pinned = on_gpu
-        self._stream = torch.cuda.Stream() if on_gpu else None  # type: ignore[no-untyped-call]
+        self._stream = _side_stream(torch.cuda.current_device()) if on_gpu else None
         self._done = [_event() for _ in range(SLOTS)] if on_gpu else []
         self._static: dict[str, Tensor] = {}
         self._staging: list[dict[str, Tensor]] = [{} for _ in range(SLOTS)]
@@ -129,6 +132,11 @@ class EagerCudaDevice:
             self._stream.synchronize()
 
 
+@cache
+def _side_stream(gpu: int) -> torch.cuda.Stream:
+    return torch.cuda.Stream(gpu)  # type: ignore[no-untyped-call]
+
+
 def _event() -> torch.cuda.Event:
     return torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
 
@@ -141,6 +149,7 @@ class CudaGraphDevice(EagerCudaDevice):
     def __init__(self, program: Program, max_bucket: int) -> None:
         """Make everything whose size is known, on the GPU that is current."""
         super().__init__(program, max_bucket, "cuda")
+        gc.collect()  # what dead objects hold on the device must not be given back in the middle of a capture
         self._graphs: dict[int, torch.cuda.CUDAGraph] = {}
         self._pool = torch.cuda.graph_pool_handle()
 
@@ -160,14 +169,12 @@ class CudaGraphDevice(EagerCudaDevice):
 
     def close(self) -> None:
         """See ``GraphDevice.close``."""
-        with suppress(RuntimeError):
-            self._synchronise()
-        self._outputs.clear()
-        for graph in self._graphs.values():
-            graph.reset()
-        self._graphs.clear()
         super().close()
-        torch.cuda.empty_cache()  # the graphs' pool, for the engine that follows
+        with suppress(RuntimeError):
+            for graph in self._graphs.values():
+                graph.reset()
+            torch.cuda.empty_cache()  # the graphs' pool, for the engine that follows
+        self._graphs.clear()
 
 
 def start_check(graph_outputs: Arrays, eager_outputs: Arrays, tolerance: float) -> str | None:
