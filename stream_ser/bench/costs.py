@@ -18,6 +18,7 @@ from stream_ser.bench.job import Effort, in_samples
 from stream_ser.bench.machine import device_memory_mb, peak_memory_mb
 from stream_ser.bench.timing import alternate, percentiles
 from stream_ser.engine.backend import Backend, Stepper
+from stream_ser.engine.buckets import buckets
 
 ROOM = 512  # streams that a GPU's engine keeps room for while costs are taken
 WIDEST_STEP = 64  # streams in one step
@@ -84,11 +85,6 @@ def add_rates(cost: dict[str, Any], macs: int, ceiling: float | None) -> None:
         gflops = 2.0 * macs * row["batch"] / row["p50_ms"] / 1e6
         row["gflops"] = round(gflops, 2)
         row["of_ceiling"] = None if not ceiling else round(gflops / ceiling, 3)
-
-
-def buckets(most: int) -> list[int]:
-    """The powers of two up to ``most``, and ``most``."""
-    return sorted({*(1 << power for power in range(most.bit_length())), most})
 
 
 def _fits(backend: Backend, hop_s: float) -> bool:

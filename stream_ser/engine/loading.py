@@ -12,10 +12,10 @@ from pathlib import Path
 
 from models.card import ONNX, STEP, Card, CheckpointError, find, read_card, verified
 from stream_ser.engine.backend import Backend, warm_up
+from stream_ser.engine.graphs import NO_GRAPH
 from stream_ser.engine.ladder import Ladder, Rung, UnavailableError
 from stream_ser.errors import EngineError
 
-NO_GRAPH = "STREAM_SER_NO_CUDA_GRAPH"  # environment variable that passes over the first rung
 INSTALL = "install one with: pip install 'stream-ser[cpu]' (or [gpu])"
 CUDA = ("cuda-graph", "cuda", "onnx-cuda")
 LADDER = (*CUDA, "onnx", "torch")

@@ -52,24 +52,26 @@ class TorchDeviceBackend:
         self.token_count = network.token_count
         network = network.to(device)
         signal = probe(card.window_samples, card.sample_rate)
-        example = {"waveform": signal}
+        example: Arrays = {"waveform": signal}
         if self.token_count:
-            example["tokens"] = probe_tokens(self.token_count)  # type: ignore[assignment]
+            example["tokens"] = probe_tokens(self.token_count)
         self._windows = self._start(WindowProgram(network, card.window_samples), min(most, MOST_WINDOWS), example)
         self.stepper: DeviceStepper | None = None
         if hop and isinstance(network, MSCNN) and refusal(network.config, hop) is None:
             whole = StepProgram(IncrementalMSCNN(network, card.window_samples), streams, device)
             step = StepProgram(IncrementalMSCNN(network, hop), streams, device, beside=whole)
-            began = self._start(whole, min(most, MOST_WINDOWS, streams))
-            self.stepper = DeviceStepper(self._start(step, min(most, streams)), began, hop, streams)
+            nobody: Arrays = {"slot": np.array(streams), "fresh": np.array(True)}  # the idle slot: no stream's state
+            began = self._start(whole, min(most, MOST_WINDOWS, streams), {"new": signal, **nobody})
+            steps = self._start(step, min(most, streams), {"new": signal[:hop], **nobody})
+            self.stepper = DeviceStepper(steps, began, hop, streams)
 
-    def _start(self, program: Program, most: int, example: dict[str, Samples] | None = None) -> GraphRunner:
-        """A runner that is READY; with an example row and graphs, held against the program run eagerly."""
+    def _start(self, program: Program, most: int, example: Arrays) -> GraphRunner:
+        """A runner that is READY and gives for an example row what the program gives eagerly."""
         device = CudaGraphDevice(program, most) if self._graphs else EagerCudaDevice(program, most, self._device)
         runner = GraphRunner(device, buckets(most))
         runner.start()
-        for count in {1, most} if self._graphs and example is not None else ():
-            rows = {name: np.repeat(value[np.newaxis], count, axis=0) for name, value in (example or {}).items()}
+        for count in sorted({1, most}):
+            rows = {name: np.repeat(value[np.newaxis], count, axis=0) for name, value in example.items()}
             found = program(**{name: torch.from_numpy(value).to(self._device) for name, value in rows.items()})
             plain: Arrays = {name: value.cpu().numpy() for name, value in found.items()}
             if (why := start_check(runner.run(rows), plain, SAME)) is not None:
@@ -132,5 +134,5 @@ class DeviceStepper:
 
 def load(folder: Path, card: Card, *, hop: int, streams: int, graphs: bool) -> TorchDeviceBackend:
     """The engine of a checkpoint on the CUDA device."""
-    torch.backends.cudnn.benchmark = True  # sizes are fixed; decided before anything is warm
+    torch.backends.cudnn.allow_tf32 = False  # ten bits of mantissa would not reproduce the card's logits
     return TorchDeviceBackend(load_network(folder, card), card, hop=hop, streams=streams, graphs=graphs)

@@ -2,19 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from stream_ser.bench.costs import add_rates, best_ms, buckets, engine_costs
+from stream_ser.bench.costs import add_rates, best_ms, engine_costs
 from stream_ser.bench.job import Effort
 from stream_ser.errors import EngineError
 from tests.bench.engines import FakeStepper, always, any_card
 from tests.fakes import FakeBackend
 
 QUICK = Effort(loop_s=0.0, hops_s=(0.1, 0.25))
-
-
-def test_batches_are_the_powers_of_two_and_the_most() -> None:
-    assert buckets(1) == [1]
-    assert buckets(8) == [1, 2, 4, 8]
-    assert buckets(12) == [1, 2, 4, 8, 12]
 
 
 def test_whole_windows_of_every_batch_and_steps_of_every_hop_are_timed() -> None:
