@@ -48,7 +48,12 @@ def describe(card: Card) -> list[str]:
         f"  licence     {card.licence}",
         f"  figures     test speakers never trained on; {card.figures.get('note', '')}",
     ]
-    return lines + [f"    {corpus:<10} {figures(row, card.dimensions)}" for corpus, row in card.figures["test"].items()]
+    agreement = card.figures.get("test_CCC", {})
+    rows = {
+        corpus: row | ({"CCC": agreement[corpus]} if corpus in agreement else {})
+        for corpus, row in card.figures["test"].items()
+    }
+    return lines + [f"    {corpus:<10} {figures(row, card.dimensions)}" for corpus, row in rows.items()]
 
 
 def figures(row: dict[str, Any], dimensions: Sequence[str] = ()) -> str:

@@ -38,3 +38,12 @@ def test_a_measured_cost_is_told() -> None:
 )  # fmt: skip
 def test_figures_of_any_kind(row: dict[str, object], told: str) -> None:
     assert figures(row, ["activation", "valence"]) == told
+
+
+def test_concordances_of_a_card_stand_beside_the_other_figures() -> None:
+    card = read_card(find("cpc"))
+    lines = describe(card)
+    (row,) = (line for line in lines if line.strip().startswith("ravdess"))
+    value = card.figures["test_CCC"]["ravdess"]["activation"]
+    assert f"CCC activation {value:.2f}" in row
+    assert "CCC" not in next(line for line in lines if line.strip().startswith("emodb"))
