@@ -16,10 +16,10 @@ from stream_ser.audio.recording import open_recording
 from stream_ser.audio.source import Source
 from stream_ser.cli import parse_speed
 from stream_ser.console import LinePrinter, summary
-from stream_ser.errors import ConfigError, StreamSerError
+from stream_ser.errors import ConfigError, StreamSerError, as_person_error
 from stream_ser.feed.messages import Message
 from stream_ser.running import PATIENCE_S, Options, Station, run_to_end
-from stream_ser.session import Session, as_person_error
+from stream_ser.session import Session
 from stream_ser.text.choice import TextOptions
 from stream_ser.together import together
 

@@ -29,3 +29,10 @@ class FeedError(StreamSerError):
 
 class ConfigError(StreamSerError):
     """Options that contradict each other or the model."""
+
+
+def as_person_error(error: Exception) -> StreamSerError:
+    """Any error of a session as one that the command line can show in a line."""
+    if isinstance(error, StreamSerError):
+        return error
+    return SourceError(f"the stream broke: {type(error).__name__}: {error}", fix="run stream-ser doctor")

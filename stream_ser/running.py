@@ -18,11 +18,11 @@ from stream_ser.audio.gate import SpeechGate
 from stream_ser.audio.source import Source
 from stream_ser.engine.loading import ladder, load_card
 from stream_ser.engine.worker import LIMIT, Worker
-from stream_ser.errors import ConfigError
+from stream_ser.errors import ConfigError, as_person_error
 from stream_ser.export.jsonl import JsonlWriter
 from stream_ser.feed.hub import Hub
 from stream_ser.feed.server import FeedServer
-from stream_ser.session import Session, as_person_error
+from stream_ser.session import Session
 from stream_ser.text.choice import TextOptions, Words
 from stream_ser.types import SAMPLE_RATE
 

@@ -25,7 +25,7 @@ from stream_ser.engine.ladder import StepDown
 from stream_ser.engine.schedule import Gate, WindowSchedule
 from stream_ser.engine.waiting import Answer, Policy
 from stream_ser.engine.worker import Worker
-from stream_ser.errors import SourceError, StreamSerError
+from stream_ser.errors import SourceError
 from stream_ser.feed import messages
 from stream_ser.feed.hub import Hub
 from stream_ser.tally import Tally
@@ -341,10 +341,3 @@ class Session:
                     error=None if error is None else str(error),
                 )
             )
-
-
-def as_person_error(error: Exception) -> StreamSerError:
-    """Any error of a session as one that the command line can show in a line."""
-    if isinstance(error, StreamSerError):
-        return error
-    return SourceError(f"the stream broke: {type(error).__name__}: {error}", fix="run stream-ser doctor")

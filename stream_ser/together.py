@@ -15,11 +15,11 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 from stream_ser.audio.recording import open_recording
-from stream_ser.errors import ConfigError, StreamSerError
+from stream_ser.errors import ConfigError, StreamSerError, as_person_error
 from stream_ser.feed.messages import Message
 from stream_ser.ledger import Ledger, table
 from stream_ser.running import PATIENCE_S, Options, Station
-from stream_ser.session import Session, as_person_error
+from stream_ser.session import Session
 
 
 class Totals:
