@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 import stream_ser
 from stream_ser.audio.devices import choose_device, list_devices
 from stream_ser.engine.backend import warm_up
-from stream_ser.engine.loading import load_backend, load_card
+from stream_ser.engine.loading import ladder, load_card
 from stream_ser.errors import StreamSerError
 from stream_ser.feed.server import FeedServer
 from stream_ser.running import feed_address
@@ -87,12 +87,15 @@ def _versions() -> str:
 def _engine(model: str, engine: str) -> str:
     began = time.monotonic()
     folder, card = load_card(model)
-    backend = load_backend(folder, card, engine)
+    engines = ladder(folder, card, engine)
+    backend = engines.next()
     difference = warm_up(backend, card)
     took = time.monotonic() - began
-    return (
+    passed = "".join(f"; not {step.engine}: {step.reason}" for step in engines.steps)
+    told = (
         f"{backend.name} computes {card.name} as trained (largest difference {difference:.1e}); ready in {took:.2f} s"
     )
+    return told + passed
 
 
 def _feed(feed: str) -> str:

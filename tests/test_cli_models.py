@@ -124,6 +124,7 @@ def test_doctor_is_content_here_and_names_what_is_wrong(command: Command) -> Non
     code, out, _ = command("doctor", "--feed", "127.0.0.1:0")
     assert code == 0
     assert f"computes {DEFAULT} as trained" in out
+    assert "; not cuda-graph: " in out
     assert "words " in out
     with socket.create_server(("127.0.0.1", 0)) as taken:
         code, out, _ = command("doctor", "--feed", f"127.0.0.1:{taken.getsockname()[1]}")

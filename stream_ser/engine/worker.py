@@ -82,7 +82,7 @@ class Worker:
             if len(self._streams) >= self.limit:
                 raise EngineError(
                     f"{self.engine} carries {self.limit} streams at most, and has as many",
-                    fix="end one, or raise --most-streams",
+                    fix="end one, or start another stream-ser for more",
                 )
             self._streams[stream] = tell
 
@@ -144,6 +144,9 @@ class Worker:
                         computer = self._step_down(computer, error)
                     except EngineError as last:
                         self._fail(last if len(self.steps_down) > 1 else error, taken)
+                        return
+                    except Exception as mistake:  # ours, in making the next engine or in telling of it
+                        self._fail(mistake, taken)
                         return
             computed = self._clock_ns()
             for asked, output in zip(taken, outputs, strict=True):

@@ -37,6 +37,17 @@ class Rig:
         return [self.answers.get(timeout=5.0) for _ in range(count)]
 
 
+def blocked(rig: Rig) -> tuple[threading.Thread, list[bool]]:
+    """A recording's thread that waits for room at a device which is busy, and what its submissions returned."""
+    rig.worker.start()
+    rig.backend.go.clear()
+    results: list[bool] = []
+    submitter = threading.Thread(target=lambda: results.extend(rig.submit("a", n, "WAIT") for n in range(DEPTH + 2)))
+    submitter.start()
+    assert rig.backend.entered.acquire(timeout=5.0)
+    return submitter, results
+
+
 @pytest.fixture
 def rig() -> object:
     made = Rig()
@@ -129,12 +140,7 @@ def test_what_loading_raises_start_raises() -> None:
 
 
 def test_stopping_frees_a_waiting_submitter(rig: Rig) -> None:
-    rig.worker.start()
-    rig.backend.go.clear()
-    results: list[bool] = []
-    submitter = threading.Thread(target=lambda: results.extend(rig.submit("a", n, "WAIT") for n in range(DEPTH + 2)))
-    submitter.start()
-    assert rig.backend.entered.acquire(timeout=5.0)
+    submitter, results = blocked(rig)
     rig.worker.stop(timeout=0.01)
     submitter.join(5.0)
     assert not submitter.is_alive()
@@ -186,7 +192,9 @@ def test_there_is_room_for_so_many_streams() -> None:
     rig.worker.limit = 3
     rig.worker.start()
     rig.worker.admit("c")
-    with pytest.raises(EngineError, match=r"fake carries 3 streams at most, and has as many; end one, or raise"):
+    with pytest.raises(
+        EngineError, match=r"fake carries 3 streams at most, and has as many; end one, or start another stream-ser"
+    ):
         rig.worker.admit("d")
     with pytest.raises(EngineError, match="a stream 'a' is running already"):
         rig.worker.admit("a")
@@ -198,12 +206,7 @@ def test_there_is_room_for_so_many_streams() -> None:
 
 
 def test_a_stream_that_leaves_frees_its_submitter(rig: Rig) -> None:
-    rig.worker.start()
-    rig.backend.go.clear()
-    results: list[bool] = []
-    submitter = threading.Thread(target=lambda: results.extend(rig.submit("a", n, "WAIT") for n in range(DEPTH + 2)))
-    submitter.start()
-    assert rig.backend.entered.acquire(timeout=5.0)
+    submitter, results = blocked(rig)
     rig.worker.release("a")
     submitter.join(5.0)
     assert results[-1] is False
@@ -230,4 +233,20 @@ def test_a_broken_device_is_left_for_the_next_and_nothing_is_lost() -> None:
     last = answers.get(timeout=5.0)
     assert isinstance(last, Failed)
     assert str(last.error).count("fell off the bus") == 2  # both reasons
+    worker.stop()
+
+
+def test_a_mistake_in_making_the_next_engine_is_told_too() -> None:
+    def wrong() -> FakeBackend:
+        raise TypeError("a mistake of ours")
+
+    first, answers = FakeBackend(), queue.Queue[Answer]()
+    first.breaks_at = 1
+    worker = Worker(Ladder([Rung("first", lambda: first), Rung("second", wrong)]), FakeClock())
+    worker.start()
+    worker.admit("a")
+    worker.submit(window("a", 1), answers.put, "WAIT")
+    answer = answers.get(timeout=5.0)
+    assert isinstance(answer, Failed)
+    assert "a mistake of ours" in str(answer.error)
     worker.stop()

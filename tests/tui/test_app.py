@@ -78,32 +78,23 @@ async def test_d_changes_the_theme_and_its_colours() -> None:
         assert app.theme == DARK_THEME
 
 
-@pytest.mark.parametrize("key", ["question_mark", "escape"])
-async def test_help_opens_and_closes(key: str) -> None:
+HELP = ("quit", "A angry", "x gap", "? uncertain", "The emotion that the voice expresses")
+LATENCY = ("p50", "p95", "p99", "compute", "in the model", "engine onnxruntime-cpu")
+
+
+@pytest.mark.parametrize(("opens", "page", "parts"), [("question_mark", Help, HELP), ("l", Latency, LATENCY)])
+@pytest.mark.parametrize("by_escape", [False, True])
+async def test_pages_open_and_close(opens: str, page: type, parts: tuple[str, ...], by_escape: bool) -> None:
     app = screen(story())
     async with app.run_test() as pilot:
         await pilot.pause()
-        await pilot.press("question_mark")
-        assert isinstance(app.screen, Help)
+        await pilot.press(opens)
+        assert isinstance(app.screen, page)
         text = "\n".join(text_of(app))
-        for part in ("quit", "A angry", "x gap", "? uncertain", "The emotion that the voice expresses"):
+        for part in parts:
             assert part in text
-        await pilot.press(key)
-        assert not isinstance(app.screen, Help)
-
-
-@pytest.mark.parametrize("key", ["l", "escape"])
-async def test_latency_opens_goes_on_and_closes(key: str) -> None:
-    app = screen(story())
-    async with app.run_test() as pilot:
-        await pilot.pause()
-        await pilot.press("l")
-        assert isinstance(app.screen, Latency)
-        text = "\n".join(text_of(app))
-        for part in ("p50", "p95", "p99", "compute", "in the model", "engine onnxruntime-cpu"):
-            assert part in text
-        await pilot.press(key)
-        assert not isinstance(app.screen, Latency)
+        await pilot.press("escape" if by_escape else opens)
+        assert not isinstance(app.screen, page)
 
 
 async def test_other_keys_work_while_help_is_open() -> None:
