@@ -1,0 +1,105 @@
+"""What every call protocol says, whatever its bytes look like: a call opens, its legs sound, pause and end.
+
+A dialect turns what came over a connection into these events and holds what is to be answered. It does no I/O, owns no thread
+and reads no clock, so the same code serves a websocket, a TCP connection and a test. Positions are native frames: the
+number of samples of one leg since the call was opened, without limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Role = Literal["customer", "agent", "unknown"]
+Consent = Literal["given", "refused", "unknown"]
+Frames = npt.NDArray[np.float32]  # (n,), mono, nominally in [-1, 1]
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One voice of a call. ``name`` is its own within the call."""
+
+    name: str
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A call begins. ``call`` names it across connections; two legs are two streams and are never mixed."""
+
+    call: str
+    legs: tuple[Leg, ...]
+    rate: int  # native samples a second
+    protocol: str  # plain, twilio, telnyx, audiohook, audiosocket
+    consent: Consent = "unknown"
+    agent_purpose: str | None = None  # why the agent's voice may be analysed, as the caller states it; None: it may not
+    token: str | None = field(default=None, repr=False)  # a secret carried inside the protocol, where it has no header
+    parameters: Mapping[str, str] = field(default_factory=dict)  # what else the caller said; never logged
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """Samples of one leg that begin at native frame ``start``. What lies between them and the ones before is lost."""
+
+    leg: str
+    start: int
+    samples: Frames
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Native frames ``[start, end)`` of a leg that the other side says it discarded."""
+
+    leg: str
+    start: int
+    end: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """Nothing may be analysed until ``Resumed``: someone reads out a card number."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """Analysis may go on. ``start`` is the native frame at which sound goes on, None where the next sound tells."""
+
+    start: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The call is over, in good order."""
+
+    reason: str
+
+
+Event = Opened | Sound | Lost | Paused | Resumed | Closed
+
+
+class RefusedError(Exception):
+    """What the other side sent is not accepted: ``code`` is a stable name, the text says what was seen and what would do."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(text)
+        self.code, self.text = code, text
+
+
+class Dialect(Protocol):
+    """One connection's side of a protocol."""
+
+    def receive(self, data: str | bytes) -> list[Event]:
+        """Take one message (of a byte stream: any piece of it). Raises RefusedError; the connection is to be closed then."""
+
+    def replies(self) -> list[str | bytes]:
+        """What is to be sent now, oldest first; empties the list."""
+
+    def leave(self, reason: str) -> list[str | bytes]:
+        """What to send when this side must go: a drain, a call that has run too long."""
