@@ -1,0 +1,202 @@
+"""Read results, remove them, and see at the start what an earlier run left behind. Any thread may call anything.
+
+Every method is one transaction, so it sees or does all of it or nothing, and raises StoreError where the database fails. While
+calls go on, a ``StoreWriter`` writes; ``write`` is what it calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, Self, cast
+
+from sqlalchemy import Connection, Engine, delete, select, update
+from sqlalchemy import Row as Found
+from sqlalchemy.exc import SQLAlchemyError
+
+from stream_ser.store import batch, database
+from stream_ser.store.database import StoreError
+from stream_ser.store.records import CallRecord, CallState, Removed, Row, StreamRecord, Write, milliseconds, moment
+from stream_ser.store.tables import calls, messages, streams, tenants
+
+STEP = 2000  # messages that one step of ``expire`` removes at most: a writer waits for as long as that takes
+
+
+class Store:
+    """A database of results. Made by ``open``; ``close`` it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @classmethod
+    def open(cls, url: str) -> Self:
+        """Open ``sqlite:///FILE`` or ``postgresql://…``; make the tables where there are none.
+
+        Raises ConfigError for a URL that cannot be used, StoreError for a database that cannot.
+        """
+        return cls(database.connect(url))
+
+    def close(self) -> None:
+        """Let go of the database. What was written stays."""
+        self._engine.dispose()
+
+    @property
+    def shown(self) -> str:
+        """The URL without its password, for people."""
+        return database.shown(self._engine)
+
+    def write(self, writes: Sequence[Write]) -> list[Row]:
+        """Do all of it; durable when this returns. Returns messages refused because another one has their number."""
+        with self._writing() as connection:
+            return batch.write(connection, writes)
+
+    def last_seq(self, tenant: str) -> int:
+        """The highest number a tenant's message ever had; 0 before the first. Deleting does not lower it."""
+        return self.last_seqs().get(tenant, 0)
+
+    def last_seqs(self) -> dict[str, int]:
+        """The highest number of every tenant."""
+        with self._reading() as connection:
+            return {item.tenant: item.last_seq for item in connection.execute(select(tenants))}
+
+    def messages(self, tenant: str, after_seq: int, limit: int, call: str | None = None) -> list[Row]:
+        """Messages with numbers above ``after_seq``, lowest first, at most ``limit``; of one call where it is named.
+
+        A number that is missing in between was lost, or its call was deleted.
+        """
+        query = select(messages).where(messages.c.tenant == tenant, messages.c.seq > after_seq)
+        if call is not None:
+            query = query.where(messages.c.call == call)
+        with self._reading() as connection:
+            found = connection.execute(query.order_by(messages.c.seq).limit(limit))
+            return [Row(**item._mapping) for item in found]
+
+    def call(self, tenant: str, call: str) -> CallRecord | None:
+        """One call; None where there is none of that name."""
+        with self._reading() as connection:
+            query = select(calls).where(calls.c.tenant == tenant, calls.c.call == call)
+            found = connection.execute(query).one_or_none()
+            return None if found is None else _call(found)
+
+    def calls(
+        self, tenant: str, *, state: CallState | None = None, before: datetime | None = None, limit: int = 100
+    ) -> list[CallRecord]:
+        """A tenant's calls, the newest first; those opened before a moment, where it is given, for the next page."""
+        query = select(calls).where(calls.c.tenant == tenant)
+        if state is not None:
+            query = query.where(calls.c.state == state)
+        if before is not None:
+            query = query.where(calls.c.opened_ms < milliseconds(before))
+        with self._reading() as connection:
+            found = connection.execute(query.order_by(calls.c.opened_ms.desc(), calls.c.call).limit(limit))
+            return [_call(item) for item in found]
+
+    def streams(self, tenant: str, call: str) -> list[StreamRecord]:
+        """The streams of a call, by name."""
+        query = select(streams.c.stream, streams.c.role, streams.c.hello)
+        query = query.where(streams.c.tenant == tenant, streams.c.call == call)
+        with self._reading() as connection:
+            return [StreamRecord(*item) for item in connection.execute(query.order_by(streams.c.stream))]
+
+    def mark_interrupted(self, at: datetime) -> list[tuple[str, str]]:
+        """Call at the start, before any call opens: what is still open was cut off. Returns (tenant, call) of each."""
+        was_open = calls.c.state == "open"
+        with self._writing() as connection:
+            found = connection.execute(select(calls.c.tenant, calls.c.call).where(was_open)).all()
+            connection.execute(update(calls).where(was_open).values(state="interrupted", ended_ms=milliseconds(at)))
+            return [(tenant, call) for tenant, call in found]
+
+    def delete_call(self, tenant: str, call: str) -> Removed:
+        """Remove everything of a call that is over; nothing is left to read in an SQLite file either.
+
+        Raises StoreError for an open call: what still waits to be written would come after.
+        """
+        with self._writing() as connection:
+            state = connection.execute(select(calls.c.state).where(calls.c.tenant == tenant, calls.c.call == call))
+            if state.scalar() == "open":
+                raise StoreError(f"the call {call!r} is still open", fix="end it, then delete it")
+            removed = Removed(
+                calls=_delete(connection, calls, tenant, call),
+                streams=_delete(connection, streams, tenant, call),
+                messages=_delete(connection, messages, tenant, call),
+            )
+        self._settle()
+        return removed
+
+    def expire(self, older_than: datetime, step: int = STEP) -> Removed:
+        """Remove calls that ended before a moment: one bounded step, at most ``step`` messages. Repeat while ``more``.
+
+        Open calls stay. A call goes when the last of its messages has gone.
+        """
+        if step < 1:
+            raise ValueError(f"a step of {step} messages removes nothing; give 1 or more")
+        old = select(calls.c.tenant, calls.c.call).where(
+            calls.c.state != "open", calls.c.ended_ms < milliseconds(older_than)
+        )
+        call_rows = stream_rows = message_rows = 0
+        with self._writing() as connection:
+            while (next_one := connection.execute(old.order_by(calls.c.ended_ms).limit(1)).one_or_none()) is not None:
+                tenant, call = next_one
+                if message_rows + call_rows >= step:  # calls without messages count too: a step stays short
+                    break
+                message_rows += _delete_some(connection, tenant, call, step - message_rows)
+                left = select(messages.c.seq).where(messages.c.tenant == tenant, messages.c.call == call).limit(1)
+                if connection.execute(left).one_or_none() is None:
+                    stream_rows += _delete(connection, streams, tenant, call)
+                    call_rows += _delete(connection, calls, tenant, call)
+        if call_rows and next_one is None:
+            self._settle()
+        return Removed(call_rows, stream_rows, message_rows, more=next_one is not None)
+
+    def _settle(self) -> None:
+        """Carry the log over into an SQLite file and empty it: it holds what was deleted as it was before.
+
+        Where someone is reading at this moment, the log is emptied by the next deletion or when the store is closed.
+        """
+        if self._engine.dialect.name == "sqlite":
+            connection = self._engine.raw_connection()
+            try:
+                connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            finally:
+                connection.close()
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with self._told(), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        with self._told(), database.writing(self._engine).begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except SQLAlchemyError as error:
+            raise database.failure(self._engine, error) from error
+
+
+def _delete(connection: Connection, table: Any, tenant: str, call: str) -> int:
+    return connection.execute(delete(table).where(table.c.tenant == tenant, table.c.call == call)).rowcount
+
+
+def _delete_some(connection: Connection, tenant: str, call: str, most: int) -> int:
+    of_call = (messages.c.tenant == tenant, messages.c.call == call)
+    first = select(messages.c.seq).where(*of_call).order_by(messages.c.seq).limit(most)
+    return connection.execute(delete(messages).where(*of_call, messages.c.seq.in_(first))).rowcount
+
+
+def _call(found: Found[Any]) -> CallRecord:
+    return CallRecord(
+        tenant=found.tenant,
+        call=found.call,
+        state=found.state,
+        opened=cast(datetime, moment(found.opened_ms)),
+        ended=moment(found.ended_ms),
+        consent=found.consent,
+        purpose=found.purpose,
+        summary=found.summary,
+    )

@@ -1,0 +1,61 @@
+"""The tables. Pure: nothing here touches a database.
+
+``messages`` has one row for each numbered message of the feed; its key is (tenant, seq), so a message that is written twice
+is there once. ``tenants`` remembers the highest number that was ever used, also when the messages are deleted: a number is
+never given to a second message, and whoever resumes by number is not fooled. Times are milliseconds since 1970, UTC.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, String, Table, Text
+
+VERSION = 1
+NAME_LENGTH = 256  # characters of a tenant, a call, a stream, a type
+
+metadata = MetaData()
+
+schema_version = Table("schema_version", metadata, Column("version", Integer, primary_key=True, autoincrement=False))
+
+tenants = Table(
+    "tenants",
+    metadata,
+    Column("tenant", String(NAME_LENGTH), primary_key=True),
+    Column("last_seq", BigInteger, nullable=False),
+)
+
+calls = Table(
+    "calls",
+    metadata,
+    Column("tenant", String(NAME_LENGTH), primary_key=True),
+    Column("call", String(NAME_LENGTH), primary_key=True),
+    Column("state", String(16), nullable=False),  # open, ended, interrupted
+    Column("opened_ms", BigInteger, nullable=False),
+    Column("ended_ms", BigInteger),
+    Column("consent", String(16), nullable=False),
+    Column("purpose", Text),  # why the agent's voice was analysed; null where it was not
+    Column("summary", Text),  # JSON
+    Index("calls_by_end", "ended_ms"),
+)
+
+streams = Table(
+    "streams",
+    metadata,
+    Column("tenant", String(NAME_LENGTH), primary_key=True),
+    Column("call", String(NAME_LENGTH), primary_key=True),
+    Column("stream", String(NAME_LENGTH), primary_key=True),
+    Column("role", String(16), nullable=False),
+    Column("hello", Text),  # JSON; null until the stream has said hello
+)
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("tenant", String(NAME_LENGTH), primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("call", String(NAME_LENGTH), nullable=False),
+    Column("stream", String(NAME_LENGTH)),
+    Column("type", String(NAME_LENGTH), nullable=False),
+    Column("end_sample", BigInteger),
+    Column("text", Text, nullable=False),  # the message as JSON, as it goes over the wire
+    Index("messages_by_call", "tenant", "call", "seq"),
+)
