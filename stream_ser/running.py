@@ -15,14 +15,15 @@ from types import TracebackType
 
 from models.card import DEFAULT
 from stream_ser.audio.gate import SpeechGate
-from stream_ser.audio.source import Source
+from stream_ser.audio.source import Source, SourceInfo
 from stream_ser.engine.loading import ladder, load_card
 from stream_ser.engine.worker import LIMIT, Worker
 from stream_ser.errors import ConfigError, as_person_error
 from stream_ser.export.jsonl import JsonlWriter
 from stream_ser.feed.hub import Hub
 from stream_ser.feed.server import FeedServer
-from stream_ser.session import Session
+from stream_ser.session import Pausable, Session
+from stream_ser.stream import Stream
 from stream_ser.text.choice import TextOptions, Words
 from stream_ser.types import SAMPLE_RATE
 
@@ -98,19 +99,26 @@ class Station:
 
     def session(self, source: Source, stream: str) -> Session:
         """A session of ``source``, not yet started. Raises ConfigError where its recogniser cannot start."""
+        return Session(source, self.stream(source.info, stream, isinstance(source, Pausable), source.close))
+
+    def stream(
+        self, info: SourceInfo, stream: str, stands_still: bool = False, broken: Callable[[], None] = lambda: None
+    ) -> Stream:
+        """A stream of a source like that, not yet open. Raises ConfigError where its recogniser cannot start."""
         gate = SpeechGate()
-        listener = self.words.listener(gate, self.worker.token_count)
-        return Session(
-            source,
+        return Stream(
+            info,
             self.card,
             self.worker,
             self.hub,
             gate,
             stream=stream,
             hop=self.hop,
-            listener=listener,
+            listener=self.words.listener(gate, self.worker.token_count),
             show_text=self.options.text.show,
             notice=self.words.notice,
+            stands_still=stands_still,
+            broken=broken,
         )
 
 

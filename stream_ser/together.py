@@ -1,8 +1,7 @@
 """Many recordings at once through one engine: what a machine carries, by its own ledger.
 
 Each recording is a stream of its own, paced or not, and paced ones begin spread over one hop; one that breaks does not stop
-the others. Where streams wait for the engine, points become old, and the ledger says so. Runs on the caller's thread;
-sessions own theirs.
+the others. Where streams wait for the engine, points become old, and the ledger says so. Runs on the caller's thread.
 """
 
 from __future__ import annotations
@@ -15,11 +14,11 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 from stream_ser.audio.recording import open_recording
+from stream_ser.ensemble import Player, play
 from stream_ser.errors import ConfigError, StreamSerError, as_person_error
 from stream_ser.feed.messages import Message
 from stream_ser.ledger import Ledger, table
-from stream_ser.running import PATIENCE_S, Options, Station
-from stream_ser.session import Session
+from stream_ser.running import Options, Station
 
 
 class Totals:
@@ -67,35 +66,24 @@ def together(options: Options, files: Sequence[str], speed: float | None, transc
         if station.feed_url:
             print(f"feed: {station.feed_url}", flush=True)
         station.hub.attach(totals)
-        sessions: list[Session] = []
+        players: list[Player] = []
         for file, stream in zip(files, stream_names(files), strict=True):
             try:
-                source = sources.enter_context(closing(open_recording(file, speed=speed)))
-                sessions.append(station.session(source, stream))
+                source = sources.enter_context(closing(open_recording(file, speed=None, block=station.hop)))
+                players.append(Player(station.stream(source.info, stream, stands_still=True), iter(source)))
             except StreamSerError as error:
                 failed += 1
                 print(f"stream-ser: {error}", file=sys.stderr)
         began = time.monotonic()
         try:
-            for session in list(sessions):
-                # Spread over a hop, as calls begin when they will: in step, all windows would be due at one moment.
-                time.sleep(options.hop_s / len(files) if speed is not None else 0.0)
-                try:
-                    session.start()
-                except StreamSerError as error:  # no room
-                    failed += 1
-                    sessions.remove(session)
-                    print(f"stream-ser: {error}", file=sys.stderr)
-            for session in sessions:
-                while not session.wait(0.2):
-                    pass
+            for refused in play(players, options.hop_s, speed):
+                failed += 1
+                print(f"stream-ser: {refused}", file=sys.stderr)
         except KeyboardInterrupt:
-            for session in sessions:
-                session.stop()
-            for session in sessions:
-                session.wait(PATIENCE_S)
+            for player in players:
+                player.stream.stop()
             return 130
-        for broken in filter(None, (session.error for session in sessions)):
+        for broken in filter(None, (player.stream.error for player in players)):
             failed += 1
             print(f"stream-ser: {as_person_error(broken)}", file=sys.stderr)
         print("\n".join(totals.lines(options.hop_s, time.monotonic() - began, speed is not None)))

@@ -14,6 +14,7 @@ from stream_ser.engine.worker import Worker
 from stream_ser.errors import SourceError
 from stream_ser.feed.hub import Hub
 from stream_ser.session import Session
+from stream_ser.stream import Stream
 from stream_ser.text.listener import Listener
 from stream_ser.text.recogniser import Recogniser
 from stream_ser.types import Block, Gap, Word
@@ -66,8 +67,8 @@ class Rig:
         self.worker.start()
         card = read_card(find("tfcnn-attention"))
         gate = FakeGate(speech)
-        self.session = Session(
-            self.source,
+        self.stream = Stream(
+            self.source.info,
             card,
             self.worker,
             self.hub,
@@ -76,8 +77,10 @@ class Rig:
             hop=HOP,
             listener=None if listener is None else Listener(listener, gate),
             clock_ns=clock or FakeClock(),
+            broken=self.source.close,
             **options,
         )
+        self.session = Session(self.source, self.stream)
 
     def _arrive(self, message: dict[str, Any]) -> None:
         with self.arrived:

@@ -95,6 +95,11 @@ class Worker:
                 self._left.append(stream)
                 self._changed.notify_all()
 
+    def has_room(self, stream: str) -> bool:
+        """Whether a window of this stream can be submitted with ``WAIT`` without waiting."""
+        with self._changed:
+            return self._waiting.has_room(stream) or self._over(stream)
+
     def submit(self, window: Window, deliver: Deliver, policy: Policy) -> bool:
         """Ask about a window; the answer comes through ``deliver``. False when the worker or the stream is stopping.
 
