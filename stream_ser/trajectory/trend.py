@@ -1,7 +1,7 @@
 """How values develop over speech of unknown length, in a fixed number of bins: the first third against the last.
 
 Bins hold sums over equal stretches of speech. When all are full, neighbours are joined and each bin spans twice as much.
-So memory never grows, and a third is cut at the nearest 96th of the whole or better; the bin that it cuts through is shared out.
+So memory never grows, and a third is cut at the nearest 96th of the whole or better; the bin it cuts through is shared out.
 """
 
 from __future__ import annotations
