@@ -6,6 +6,8 @@ calls go on, a ``StoreWriter`` writes; ``write`` is what it calls.
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -157,7 +159,8 @@ class Store:
         if self._engine.dialect.name == "sqlite":
             connection = self._engine.raw_connection()
             try:
-                connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                with contextlib.suppress(sqlite3.OperationalError):  # locked: what was to be deleted is
+                    connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
             finally:
                 connection.close()
 

@@ -1,0 +1,1 @@
+"""The call server: who may enter, how much, and with which settings. Import the module that is needed."""

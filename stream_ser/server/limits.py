@@ -1,0 +1,112 @@
+"""How much is too much: sound faster than real time, connections, long calls, large messages. Pure: time is data.
+
+Refusals have these reasons: ``too_fast``, ``too_many_connections``, ``too_many_connections_of_tenant``, ``call_too_long``,
+``message_too_large``. Nothing here is shared between threads: one event loop asks.
+"""
+
+from __future__ import annotations
+
+from stream_ser.server.refusal import Refusal
+
+SECOND_NS = 1_000_000_000
+# Two clocks are never equal: telephone exchanges and sound cards are up to some 100 ppm off. Without this a call that lasts
+# for days would use up any burst.
+CLOCK_PPM = 1_000
+
+
+class RateLimit:
+    """Sound of one leg may come as fast as time passes, and ``burst_s`` seconds at once: a token bucket in whole numbers.
+
+    ``rate`` is in frames a second, ``now_ns`` is monotonic. Over any stretch of T seconds, at most
+    ``burst_s + T · (1 + CLOCK_PPM / 10⁶)`` seconds of sound pass; a pause saves up no more than the burst. Network jitter,
+    or a connection that comes back, needs the burst: some seconds.
+    """
+
+    def __init__(self, rate: int, burst_s: float, now_ns: int) -> None:
+        if rate < 1 or burst_s <= 0:
+            raise ValueError(f"rate {rate} and burst {burst_s} s let no sound pass; give more")
+        self._rate, self._burst_s = rate, burst_s
+        self._most = int(burst_s * 1e6) * rate * SECOND_NS  # in millionths of a frame · ns: no rounding, for weeks
+        self._credit = self._most
+        self._now_ns = now_ns
+
+    def take(self, frames: int, now_ns: int) -> Refusal | None:
+        """Let ``frames`` pass, or say why not; what is refused costs nothing. A clock that goes back stands still."""
+        passed = max(0, now_ns - self._now_ns)
+        self._now_ns += passed
+        self._credit = min(self._most, self._credit + passed * self._rate * (1_000_000 + CLOCK_PPM))
+        cost = frames * SECOND_NS * 1_000_000
+        if cost <= self._credit:
+            self._credit -= cost
+            return None
+        return Refusal(
+            "too_fast",
+            f"{frames / self._rate:.3f} s of sound where {self._credit / self._rate / SECOND_NS / 1e6:.3f} s may come; "
+            f"send no faster than real time, {self._burst_s:g} s ahead at most",
+        )
+
+
+class Slot:
+    """One connection's place. ``release`` it when the connection is over, whatever ended it."""
+
+    def __init__(self, owner: ConnectionLimit, tenant: str) -> None:
+        self._owner: ConnectionLimit | None = owner
+        self._tenant = tenant
+
+    def release(self) -> None:
+        """Give the place back. May be called again: a place is given back once."""
+        owner, self._owner = self._owner, None
+        if owner is not None:
+            owner._leave(self._tenant)
+
+
+class ConnectionLimit:
+    """How many connections there may be, in all and of one tenant."""
+
+    def __init__(self, in_all: int, of_tenant: int) -> None:
+        if min(in_all, of_tenant) < 1:
+            raise ValueError(f"limits of {in_all} and {of_tenant} connections let nobody in; give 1 or more")
+        self._most, self._most_of_tenant = in_all, of_tenant
+        self._count = 0
+        self._of_tenant: dict[str, int] = {}  # only tenants that have one
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return self._count
+
+    def of_tenant(self, tenant: str) -> int:
+        """How many a tenant has."""
+        return self._of_tenant.get(tenant, 0)
+
+    def enter(self, tenant: str) -> Slot | Refusal:
+        """Take a place, or say why there is none."""
+        if self._count >= self._most:
+            text = f"there are {self._count} connections, and no more are taken; try again later"
+            return Refusal("too_many_connections", text)
+        if self.of_tenant(tenant) >= self._most_of_tenant:
+            text = f"this tenant has {self.of_tenant(tenant)} connections, its limit; close some, or have it raised"
+            return Refusal("too_many_connections_of_tenant", text)
+        self._count += 1
+        self._of_tenant[tenant] = self.of_tenant(tenant) + 1
+        return Slot(self, tenant)
+
+    def _leave(self, tenant: str) -> None:
+        self._count -= 1
+        left = self._of_tenant.pop(tenant) - 1
+        if left:
+            self._of_tenant[tenant] = left
+
+
+def call_length(opened_ns: int, now_ns: int, most_s: float) -> Refusal | None:
+    """Say when a call has gone on for longer than ``most_s`` seconds."""
+    if now_ns - opened_ns <= most_s * SECOND_NS:
+        return None
+    return Refusal("call_too_long", f"the call is longer than {most_s:g} s, the limit; open a new one")
+
+
+def message_size(size: int, most: int) -> Refusal | None:
+    """Say when one message has more than ``most`` bytes."""
+    if size <= most:
+        return None
+    return Refusal("message_too_large", f"a message of {size} bytes where {most} is the limit; send smaller ones")

@@ -1,0 +1,126 @@
+"""The token file on disk: read again when it changes, so that tokens come and go without a restart, and written safely.
+
+A file that breaks does not lock anybody out: the tokens that were read last stay in force, and the error is reported once for
+each state of the file. One thread asks; the file is looked at once a second at most.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from stream_ser.errors import ConfigError
+from stream_ser.server import tokens
+from stream_ser.server.limits import SECOND_NS
+from stream_ser.server.refusal import Refusal
+from stream_ser.server.tokens import Entry, Grant, NewToken, Role
+
+LARGEST = 1 << 20  # bytes
+
+
+class TokenFile:
+    """The tokens of ``path``, as they are now. ``report`` hears of a file that cannot be used any more, and of one that can.
+
+    Raises ConfigError where the file cannot be used to begin with.
+    """
+
+    def __init__(self, path: Path, now_ns: int, report: Callable[[ConfigError | None], None] = lambda _: None) -> None:
+        self._path, self._report = path, report
+        self._looked_ns = now_ns
+        self._seen = _mark(path)
+        self._broken = False
+        self._entries = read(path)
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """The tokens in force."""
+        return self._entries
+
+    def check(self, secret: str | None, role: Role, now: datetime, now_ns: int) -> Grant | Refusal:
+        """Say whose token this is, or why it does not open the door; ``now_ns`` is monotonic, ``now`` wall time."""
+        self.look(now_ns)
+        return tokens.check(self._entries, secret, role, now)
+
+    def look(self, now_ns: int) -> None:
+        """Read the file again if it changed, at most once a second."""
+        if now_ns - self._looked_ns < SECOND_NS:
+            return
+        self._looked_ns = now_ns
+        mark = _mark(self._path)
+        if mark == self._seen:
+            return
+        self._seen = mark
+        try:
+            self._entries = read(self._path)
+        except ConfigError as error:
+            self._broken = True
+            self._report(error)
+        else:
+            if self._broken:
+                self._broken = False
+                self._report(None)
+
+
+def read(path: Path) -> tuple[Entry, ...]:
+    """Read a token file. Raises ConfigError where it is absent, wrong, or open for others to write."""
+    try:
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            data = file.read(LARGEST + 1)
+    except OSError as error:
+        raise ConfigError(f"cannot read the tokens of {path}: {error.strerror}", fix="check the path") from error
+    if mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise ConfigError(f"others may write {path}, and so let themselves in", fix=f"run chmod 600 {path}")
+    if len(data) > LARGEST:
+        raise ConfigError(f"{path} has more than {LARGEST} bytes", fix="take out tokens that have ended")
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not text: {error}", fix="write it in UTF-8") from error
+    return tokens.parse(text, str(path))
+
+
+def add(path: Path, token: NewToken) -> None:
+    """Add a token to the file, which is made where there is none: whole or not at all, and the owner's alone (0600).
+
+    Raises ConfigError where the file cannot be used or written.
+    """
+    before = ""
+    if path.exists():
+        read(path)
+        before = path.read_text("utf-8").rstrip("\n")
+    text = f"{before}\n\n{token.toml}" if before else token.toml
+    tokens.parse(text, str(path))
+    part = path.with_name(path.name + ".part")
+    try:
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError as error:
+        fix = "wait until it has ended; if there is none, remove that file"
+        raise ConfigError(f"another command is writing {part}", fix=fix) from error
+    except OSError as error:
+        raise ConfigError(f"cannot write {part}: {error.strerror}", fix="choose another folder") from error
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(handle)
+        part.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            part.unlink()
+        raise ConfigError(
+            f"cannot write {path}: {error.strerror}", fix="make room, or choose another folder"
+        ) from error
+
+
+def _mark(path: Path) -> tuple[int, int, int] | None:
+    """What changes when the file does."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
