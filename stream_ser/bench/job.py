@@ -19,6 +19,7 @@ class Effort:
     hops_s: tuple[float, ...] = HOPS_S
     whole_hops_s: tuple[float, ...] = HOPS_S  # where every window is computed whole
     starts: int = 3
+    live_s: float = 6.0  # of live sound, twice
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,13 +108,14 @@ def _streams(cost: dict[str, Any]) -> list[list[str]]:
 
 
 def _stream(result: dict[str, Any]) -> list[str]:
-    stream, words = result["stream"], result["words"]
+    stream, live, words = result["stream"], result["live"], result["words"]
     steps = f"reading, gate, {'' if words is None else 'recogniser, '}schedule, trajectory, publishing"
     lines = [
         f"rest              {stream['rest_ms_a_point']:.2f} ms a point: {steps}",
         f"speed             {stream['times_real_time']:.1f} × real time at {stream['hop_s']} s hop on {stream['sound_s']} s of "
         f"sound with silences ({stream['times_real_time_if_nobody_paused']:.1f} × if nobody paused)",
-        f"live              {100 * stream['cpu_share_live']:.1f} % of a core",
+        f"live              {100 * stream['cpu_share_live']:.1f} % of a core, {100 * live['room_noise_cpu_share']:.1f} % in a "
+        f"quiet room; a device's callback takes {live['callback_p50_us']:.0f} µs (p99 {live['callback_p99_us']:.0f})",
         f"start to READY    {result['start_to_ready_s']:.2f} s",
         f"peak memory       {stream['peak_rss_mb']:.0f} MB",
     ]

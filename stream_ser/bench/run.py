@@ -18,6 +18,7 @@ from stream_ser.bench.carry import carried
 from stream_ser.bench.costs import add_rates, engine_costs
 from stream_ser.bench.front_end import front_end_share
 from stream_ser.bench.job import Effort, Job
+from stream_ser.bench.live import live_cost
 from stream_ser.bench.peers import PEERS, compare, peer_cost
 from stream_ser.bench.stream import start_to_ready, stream_cost, words_cost
 from stream_ser.engine.backend import Backend
@@ -143,7 +144,8 @@ def _stream(job: Job) -> dict[str, Any]:
     stream = stream_cost(recording, job.model, job.name)  # first, so that peak memory is the stream's own
     ready = [start_to_ready(job.model, job.name) for _ in range(job.effort.starts)]
     words = words_cost(recording) if "tokens" in load_card(job.model)[1].inputs else None
-    return {"start_to_ready_s": round(min(ready), 3), "stream": stream, "words": words}
+    live = live_cost(recording, job.model, job.name, job.effort.live_s)
+    return {"start_to_ready_s": round(min(ready), 3), "stream": stream, "live": live, "words": words}
 
 
 def _peer(job: Job) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from stream_ser.bench.report import show
 from stream_ser.errors import EngineError
 from tests.conftest import refused
 
-QUICK = Effort(loop_s=0.05, crowd_s=0.2, crowds=1, whole_hops_s=(0.25,), starts=1)
+QUICK = Effort(loop_s=0.05, crowd_s=0.2, crowds=1, whole_hops_s=(0.25,), starts=1, live_s=0.5)
 Command = Callable[..., tuple[int, str, str]]
 
 
@@ -46,6 +46,8 @@ def test_every_figure_is_there(result: dict[str, Any]) -> None:
     assert (cost["streams"][0]["hop_s"], cost["streams"][0]["steps"]) == (0.25, False)
     assert result["stream"]["points"] == 48
     assert result["start_to_ready_s"] > 0.0
+    assert 0.0 < result["live"]["room_noise_cpu_share"] < 1.0
+    assert 0.0 < result["live"]["callback_p50_us"] <= result["live"]["callback_p99_us"]
     assert (result["words"], result["peers"]) == (None, None)
 
 
