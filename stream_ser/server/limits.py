@@ -1,7 +1,7 @@
 """How much is too much: sound faster than real time, connections, long calls, large messages. Pure: time is data.
 
-Refusals have these reasons: ``too_fast``, ``too_many_connections``, ``too_many_connections_of_tenant``, ``call_too_long``,
-``message_too_large``. Nothing here is shared between threads: one event loop asks.
+Refusals have these reasons: ``too-fast``, ``too-many-connections``, ``too-many-connections-of-tenant``, ``call-too-long``,
+``message-too-large``. Nothing here is shared between threads: one event loop asks.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class RateLimit:
             self._credit -= cost
             return None
         return Refusal(
-            "too_fast",
+            "too-fast",
             f"{frames / self._rate:.3f} s of sound where {self._credit / self._rate / SECOND_NS / 1e6:.3f} s may come; "
             f"send no faster than real time, {self._burst_s:g} s ahead at most",
         )
@@ -83,10 +83,10 @@ class ConnectionLimit:
         """Take a place, or say why there is none."""
         if self._count >= self._most:
             text = f"there are {self._count} connections, and no more are taken; try again later"
-            return Refusal("too_many_connections", text)
+            return Refusal("too-many-connections", text)
         if self.of_tenant(tenant) >= self._most_of_tenant:
             text = f"this tenant has {self.of_tenant(tenant)} connections, its limit; close some, or have it raised"
-            return Refusal("too_many_connections_of_tenant", text)
+            return Refusal("too-many-connections-of-tenant", text)
         self._count += 1
         self._of_tenant[tenant] = self.of_tenant(tenant) + 1
         return Slot(self, tenant)
@@ -102,11 +102,11 @@ def call_length(opened_ns: int, now_ns: int, most_s: float) -> Refusal | None:
     """Say when a call has gone on for longer than ``most_s`` seconds."""
     if now_ns - opened_ns <= most_s * SECOND_NS:
         return None
-    return Refusal("call_too_long", f"the call is longer than {most_s:g} s, the limit; open a new one")
+    return Refusal("call-too-long", f"the call is longer than {most_s:g} s, the limit; open a new one")
 
 
 def message_size(size: int, most: int) -> Refusal | None:
     """Say when one message has more than ``most`` bytes."""
     if size <= most:
         return None
-    return Refusal("message_too_large", f"a message of {size} bytes where {most} is the limit; send smaller ones")
+    return Refusal("message-too-large", f"a message of {size} bytes where {most} is the limit; send smaller ones")

@@ -71,22 +71,22 @@ class NewToken:
 def check(entries: Sequence[Entry], secret: str | None, role: Role, now: datetime) -> Grant | Refusal:
     """Say whose token this is, if it opens the door of ``role`` at wall time ``now``, or why it does not.
 
-    Reasons: ``token_missing``, ``token_unknown``, ``token_expired``, ``token_wrong_role``. Every entry is compared, and each in
+    Reasons: ``token-missing``, ``token-unknown``, ``token-expired``, ``token-wrong-role``. Every entry is compared, and each in
     constant time, so the time taken tells nothing.
     """
     if not secret:
-        return Refusal("token_missing", "no token was given; send the header Authorization: Bearer TOKEN")
+        return Refusal("token-missing", "no token was given; send the header Authorization: Bearer TOKEN")
     given = digest(secret[:LONGEST])
     found: Entry | None = None
     for entry in entries:
         if hmac.compare_digest(entry.sha256, given):
             found = entry
     if found is None or len(secret) > LONGEST:
-        return Refusal("token_unknown", "this token is not known; ask for a new one")
+        return Refusal("token-unknown", "this token is not known; ask for a new one")
     if found.expires is not None and now >= found.expires:
-        return Refusal("token_expired", f"this token ended at {found.expires.isoformat()}; ask for a new one")
+        return Refusal("token-expired", f"this token ended at {found.expires.isoformat()}; ask for a new one")
     if found.role not in (role, "admin"):
-        return Refusal("token_wrong_role", f"this is a {found.role}'s token, and this needs a {role}'s; use another")
+        return Refusal("token-wrong-role", f"this is a {found.role}'s token, and this needs a {role}'s; use another")
     return Grant(found.tenant, found.role)
 
 

@@ -88,6 +88,8 @@ def _parse(url: str) -> URL:
     kind = parsed.get_backend_name()
     if kind not in ("sqlite", "postgresql"):
         raise ConfigError(f"the store {kind!r} is unknown", fix=f"give a URL as {EXAMPLES}")
+    if {"password", "sslpassword"} & set(parsed.query):  # it would be shown with the URL
+        raise ConfigError("the store's URL has a password among its options", fix="put it into PGPASSWORD or ~/.pgpass")
     if kind == "sqlite" and (parsed.database or ":memory:").startswith((":memory:", "file:")):
         raise ConfigError("a store in memory keeps nothing", fix="name a file, for example sqlite:///results.db")
     return parsed

@@ -177,6 +177,7 @@ def test_a_file_that_is_no_database_is_said_to_be_none(path: Path) -> None:
     [
         ("results.db", "cannot be read; give one as sqlite:///"),
         ("mysql://host/db", "'mysql' is unknown"),
+        ("postgresql://host/db?password=geheim", "has a password among its options"),
         ("sqlite://", "in memory keeps nothing"),
         ("sqlite:///:memory:", "in memory keeps nothing"),
         ("sqlite:///file:x?mode=memory&uri=true", "in memory keeps nothing"),

@@ -1,0 +1,309 @@
+"""Every setting of ``stream-ser serve``, with what it means, what it may be, and which settings contradict each other.
+
+Pure, but for the existence of files that are named. A config that exists is usable: making one with values that cannot be
+raises SettingError. ``stream_ser.server.settings`` reads them from a file, the environment and flags, and shows each
+docstring below as the help of its flag.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from models.card import DEFAULT
+from stream_ser.calls.events import Consent, Role
+from stream_ser.errors import ConfigError
+from stream_ser.server.secret import Secret
+
+
+class SettingError(ConfigError):
+    """A value that cannot be used. ``key`` names the setting, ``wrong`` says what is wrong with it."""
+
+    def __init__(self, key: str, wrong: str, *, fix: str) -> None:
+        super().__init__(f"{key} {wrong}", fix=fix)
+        self.key, self.wrong = key, wrong
+
+
+def _number(default: float, least: float, most: float) -> Any:
+    """A number within bounds, both included."""
+    return field(default=default, metadata={"least": least, "most": most})
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much the server takes. What exceeds a limit is refused with a name and counted."""
+
+    connections: int = _number(600, 1, 100_000)
+    """Connections that bring sound, in all."""
+
+    connections_of_tenant: int = _number(600, 1, 100_000)
+    """Connections that bring sound, of one tenant."""
+
+    subscribers: int = _number(1000, 1, 100_000)
+    """Connections that read the feed, in all."""
+
+    burst_s: float = _number(5.0, 0.1, 600.0)
+    """Seconds of sound that may come at once, ahead of real time: after a network's hiccup or a reconnection."""
+
+    call_h: float = _number(12.0, 0.01, 24.0 * 366)
+    """Hours after which a call is closed."""
+
+    message_bytes: int = _number(65_536, 1024, 1 << 24)
+    """Bytes of one message."""
+
+    open_s: float = _number(10.0, 0.1, 600.0)
+    """Seconds a connection may take until it has said what it is."""
+
+    idle_s: float = _number(120.0, 1.0, 86_400.0)
+    """Seconds without a message, after which a connection that brings sound is closed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Twilio:
+    """Twilio Media Streams."""
+
+    auth_token: Secret | None = None
+    """The account's auth token, which signs every connection. Without it signatures are not checked; bearer tokens are."""
+
+
+@dataclass(frozen=True, slots=True)
+class AudioHook:
+    """Genesys AudioHook. Off while there is no API key."""
+
+    api_key: Secret | None = None
+    """What Genesys sends as X-API-KEY."""
+
+    client_secret: Secret | None = None
+    """What Genesys signs requests with, in base64. Without it signatures are not checked."""
+
+    organization: str = ""
+    """The only Genesys organisation that is let in, by its id; any where empty."""
+
+    tenant: str = "local"
+    """Whose calls these are."""
+
+
+@dataclass(frozen=True, slots=True)
+class AudioSocket:
+    """Asterisk AudioSocket. It is plain TCP: no encryption and no token, so only named peers may connect."""
+
+    listen: str = ""
+    """HOST:PORT to listen on; off where empty."""
+
+    peers: tuple[str, ...] = ()
+    """Addresses or networks that may connect. Required unless it listens on this machine alone."""
+
+    tenant: str = "local"
+    """Whose calls these are."""
+
+    role: Role = "customer"
+    """Whose voice it is: customer, agent or unknown."""
+
+    consent: Consent = "unknown"
+    """What is known of consent for all of these calls: given, refused or unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServeConfig:
+    """All settings of the call server."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on. Any but this machine's own needs TLS or declared proxies, and tokens."""
+
+    port: int = _number(8765, 0, 65_535)
+    """Port to listen on; 0 takes any that is free."""
+
+    tls_cert: Path | None = None
+    """Certificate with its chain, PEM. Renewed files are read at the next start."""
+
+    tls_key: Path | None = None
+    """The certificate's private key, PEM."""
+
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses or networks of reverse proxies that end TLS in front of this server; only they are believed when they
+    say who connects and by which scheme. Naming any declares the proxy mode."""
+
+    origins: tuple[str, ...] = ()
+    """Sites whose pages may read the feed in a browser, as https://host; the server's own host always may."""
+
+    tokens: Path | None = None
+    """Token file. Without one every program of this machine may do everything, as the tenant ``local``."""
+
+    store: str = field(default="sqlite:///stream-ser-results.db", repr=False)
+    """Database for results: sqlite:///FILE or postgresql://user@host/database; off stores nothing. A relative FILE begins
+    at the working folder. A password belongs into PGPASSWORD, ~/.pgpass, or this setting's environment variable."""
+
+    retention_days: float = _number(30.0, 0.01, 36_500.0)
+    """Days after a call's end at which its results are removed."""
+
+    model: str = DEFAULT
+    """Shipped model, or a checkpoint's folder."""
+
+    engine: str = "auto"
+    """What runs the model: auto, cuda-graph, cuda, onnx-cuda, onnx or torch."""
+
+    hop: float = _number(0.5, 0.02, 60.0)
+    """Seconds between two points of a stream."""
+
+    rules: Path | None = None
+    """Alert rules; none where it is absent."""
+
+    consent_required: bool = False
+    """Whether a call is refused unless it says that consent was given."""
+
+    analyse_agents: bool = False
+    """Whether the agent's voice is analysed. The law of many places forbids it; it needs ``agents_purpose``."""
+
+    agents_purpose: str = ""
+    """Why the agent's voice is analysed. It is logged and stored with each call."""
+
+    drain_s: float = _number(30.0, 0.0, 3600.0)
+    """Seconds that open calls get to finish when the server is told to stop."""
+
+    metrics: bool = True
+    """Whether /metrics answers. It names no tenant, call or person."""
+
+    limits: Limits = field(default_factory=Limits)
+    """The table [limits]."""
+
+    twilio: Twilio = field(default_factory=Twilio)
+    """The table [twilio]."""
+
+    audiohook: AudioHook = field(default_factory=AudioHook)
+    """The table [audiohook]."""
+
+    audiosocket: AudioSocket = field(default_factory=AudioSocket)
+    """The table [audiosocket]."""
+
+    def __post_init__(self) -> None:
+        """Raise SettingError for values that cannot be used, alone or together."""
+        _bounds(self, "")
+        for part in ("limits", "twilio", "audiohook", "audiosocket"):
+            _bounds(getattr(self, part), f"{part}.")
+        self._files()
+        self._addresses()
+        self._doors()
+        if self.analyse_agents != bool(self.agents_purpose.strip()):
+            key, wrong = (
+                ("analyse_agents", "is on, and no purpose is stated")
+                if self.analyse_agents
+                else ("agents_purpose", "is stated, but analyse_agents is off")
+            )
+            raise SettingError(key, wrong, fix="set both analyse_agents and agents_purpose, or neither")
+        if not self.model or not self.store:
+            key = "store" if self.model else "model"
+            raise SettingError(key, "is empty", fix="leave it out for the default, or set store to off")
+
+    @property
+    def behind_proxy(self) -> bool:
+        """Whether a reverse proxy in front of this server is declared."""
+        return bool(self.trusted_proxies)
+
+    def _files(self) -> None:
+        for key in ("tls_cert", "tls_key", "tokens", "rules"):
+            path: Path | None = getattr(self, key)
+            if path is not None and not path.is_file():
+                raise SettingError(key, f"= {str(path)!r} is not a file", fix="check the path")
+        if (self.tls_cert is None) != (self.tls_key is None):
+            key, other = ("tls_key", "tls_cert") if self.tls_cert is None else ("tls_cert", "tls_key")
+            raise SettingError(key, f"is set without {other}", fix="set both, or neither")
+
+    def _addresses(self) -> None:
+        if not self.host or any(character.isspace() for character in self.host):
+            raise SettingError("host", f"= {self.host!r} is no address", fix="give one, for example 127.0.0.1")
+        for key, values in (("trusted_proxies", self.trusted_proxies), ("audiosocket.peers", self.audiosocket.peers)):
+            for value in values:
+                try:
+                    ipaddress.ip_network(value)
+                except ValueError as error:
+                    fix = "give addresses or networks, as 10.0.0.7 or 10.0.0.0/24"
+                    raise SettingError(key, f"has {value!r}: {error}", fix=fix) from error
+        for origin in self.origins:
+            if not is_origin(origin):
+                fix = "give scheme, host and port if any, as https://desk.example.org"
+                raise SettingError("origins", f"has {origin!r}, which is no site", fix=fix)
+
+    def _doors(self) -> None:
+        if not is_loopback(self.host) and self.tls_cert is None and not self.behind_proxy:
+            wrong = f"= {self.host!r} is reached from other machines, and voices would travel unencrypted"
+            fix = "set tls_cert and tls_key, or trusted_proxies where a proxy ends TLS, or listen on 127.0.0.1"
+            raise SettingError("host", wrong, fix=fix)
+        if self.tokens is None and (not is_loopback(self.host) or self.behind_proxy):
+            key = "trusted_proxies" if is_loopback(self.host) else "host"
+            wrong = "lets other machines in, and there are no tokens to tell who may do what"
+            raise SettingError(key, wrong, fix="set tokens to a token file")
+        if self.audiohook.api_key is None and (self.audiohook.client_secret or self.audiohook.organization):
+            fix = "set audiohook.api_key, which switches AudioHook on"
+            raise SettingError("audiohook.api_key", "is not set, while other settings of AudioHook are", fix=fix)
+        if self.audiosocket.listen:
+            host, _ = host_and_port(self.audiosocket.listen)
+            if not is_loopback(host) and not self.audiosocket.peers:
+                wrong = f"= {self.audiosocket.listen!r} is reached from other machines, and asks for no token"
+                fix = "set audiosocket.peers to those that may connect, or listen on 127.0.0.1"
+                raise SettingError("audiosocket.listen", wrong, fix=fix)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach what listens there."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def is_origin(text: str) -> bool:
+    """Whether a browser could send this as ``Origin``."""
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        return False
+    host = parts.hostname or ""
+    shown = f"[{host}]" if ":" in host else host
+    return (
+        bool(host)
+        and text == f"{parts.scheme}://{shown}" + (f":{port}" if port is not None else "")
+        and (
+            parts.scheme in ("http", "https")
+            and not any(character.isspace() or character in "*," for character in host)
+        )
+    )
+
+
+def host_and_port(text: str) -> tuple[str, int]:
+    """Split HOST:PORT; an IPv6 address stands in brackets. Raises SettingError."""
+    host, _, port = text.rpartition(":")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        host = ""
+    if not host or not (port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65_535):
+        fix = "give HOST:PORT, as 127.0.0.1:9092 or [::1]:9092"
+        raise SettingError("audiosocket.listen", f"= {text[:80]!r} is no address", fix=fix)
+    return host, int(port)
+
+
+def _bounds(part: Any, prefix: str) -> None:
+    for item in fields(part):
+        if "least" in item.metadata:
+            value, least, most = getattr(part, item.name), item.metadata["least"], item.metadata["most"]
+            if math.isnan(value) or not least <= value <= most:
+                shown = f"{value:.6g}" if isinstance(value, float) else show(value)
+                raise SettingError(
+                    f"{prefix}{item.name}", f"= {shown} is out of range", fix=f"give {least:g} to {most:g}"
+                )
+
+
+def show(value: object) -> str:
+    """A value for an error: short, whatever it is."""
+    try:
+        text = repr(value)
+    except ValueError:  # a whole number of thousands of digits
+        return "a number without end"
+    return text if len(text) <= 80 else f"{text[:80]}…"
