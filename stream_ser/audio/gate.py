@@ -40,6 +40,7 @@ CONFIRM = 2  # frames
 HANG_OVER = 9  # frames, 288 ms
 GAIN = np.float32(4.0)  # 12 dB: the detector hears quiet speech better so, and loud speech no worse
 FLOOR = 1e-8  # mean square, -80 dB full scale
+MOST_UNHEARD = 32_000  # samples
 RESTART_AFTER = 8  # frames below the floor after which the detector's memory of before is worth nothing
 
 Rows = npt.NDArray[np.float32]
@@ -70,7 +71,8 @@ class SpeechGate:
         self._detector = detector()
         self._open = np.zeros(-(-history // FRAME) + 1, dtype=np.bool_)  # by frame number, modulo its length
         self._partial = np.zeros(CONTEXT + FRAME, dtype=np.float32)  # the frame that fills, and what was before it
-        self._pushed = self._end = start  # sound may be heard before it is pushed
+        self._pushed = self._end = start  # sound may be heard before it is pushed, and after
+        self._unheard: list[Samples] = []
         self.reset(start)
 
     @property
@@ -80,8 +82,10 @@ class SpeechGate:
 
     def reset(self, at: int) -> None:
         """Begin anew at sample ``at``, closed, as after a gap. Raises ValueError for the past."""
-        if at < self._end:
-            raise ValueError(f"the gate has reached {self._end} and cannot begin anew at {at}")
+        reached = max(self._pushed, self._end)
+        if at < reached:
+            raise ValueError(f"the gate has reached {reached} and cannot begin anew at {at}")
+        self._unheard.clear()  # nobody can ask about it any more
         self._pushed = self._end = at
         self._next = -(-at // FRAME)  # number of the frame to be completed next
         self._first = self._next  # first frame of this unbroken stretch
@@ -93,19 +97,28 @@ class SpeechGate:
         self._partial[:] = 0.0
 
     def push(self, start: int, samples: Samples) -> None:
-        """Take samples (n,) that begin at ``start``; ``hear`` may have heard them already.
+        """Take samples (n,) that begin at ``start``; ``hear`` may have heard them already, or nobody until someone asks.
 
         Raises ValueError when they do not continue the stream.
         """
         if start != self._pushed:
             raise ValueError(f"samples at {start} do not continue the stream at {self._pushed}; call reset after a gap")
-        end = start + len(samples)
-        if end > self._end:
-            hear([(self, self._end, samples[self._end - start :])])
-        self._pushed = end
+        self._pushed = start + len(samples)
+        if self._pushed > self._end:
+            self._unheard.append(samples[max(0, self._end - start) :])
+            if self._pushed - self._end >= MOST_UNHEARD:
+                self._catch_up()
+
+    def _catch_up(self) -> None:
+        """Hear what was pushed since somebody last asked: many frames in one call cost a quarter."""
+        if self._unheard:
+            samples = np.concatenate(self._unheard)
+            self._unheard.clear()
+            hear([(self, self._end, samples)])
 
     def is_open(self, end: int) -> bool:
         """Whether someone is speaking at ``end``, as the last whole frame before it says."""
+        self._catch_up()
         frame = end // FRAME - 1
         if frame < self._first:
             return False
@@ -119,6 +132,7 @@ class SpeechGate:
         """
         if end < start:
             raise ValueError(f"the range [{start}, {end}) is reversed")
+        self._catch_up()
         start = max(start, self._first * FRAME)
         last = end // FRAME  # the frame that end cuts, or that begins there
         if start >= end or last <= self._first:
@@ -182,6 +196,7 @@ def hear(pushes: Sequence[tuple[SpeechGate, int, Samples]]) -> None:
     ValueError, before anything is taken, where samples do not continue what a gate has heard.
     """
     for gate, start, _ in pushes:
+        gate._catch_up()
         if start != gate._end:
             raise ValueError(f"samples at {start} do not continue what was heard up to {gate._end}")
     work = [(gate, gate._cut(start, samples)) for gate, start, samples in pushes]
