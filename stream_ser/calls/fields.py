@@ -28,7 +28,9 @@ T = TypeVar("T", bound=str)
 
 
 def show(value: object) -> str:
-    """Show a value in a refusal: printable, short."""
+    """Show a value in a refusal: printable, short. What is nested is only named: to write it out may be too deep."""
+    if isinstance(value, (dict, list)):
+        return "an object" if isinstance(value, dict) else "a list"
     text = repr(value)
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
 
@@ -40,11 +42,11 @@ class Fields:
     """
 
     def __init__(self, values: Mapping[str, object], where: str) -> None:
-        self._values = {name: value for name, value in values.items() if value is not None}
+        self._values = values
         self._where = where
 
     def __contains__(self, name: str) -> bool:
-        return name in self._values
+        return self._values.get(name) is not None
 
     def only(self, *names: str) -> None:
         """Refuse fields that are not among ``names``: a misspelt one must not be passed over."""
@@ -69,7 +71,7 @@ class Fields:
         """Take text that may be absent and that no refusal shows."""
         if name not in self:
             return None
-        value = self._values[name]
+        value = self._get(name)
         if not _is_text(value, LONGEST_VALUE):
             raise RefusedError(
                 "bad-field",
@@ -136,9 +138,10 @@ class Fields:
         return checked_parameters({k: v for k, v in self._values.items() if isinstance(v, str)}, self._where)
 
     def _get(self, name: str) -> object:
-        if name not in self._values:
+        value = self._values.get(name)
+        if value is None:
             raise RefusedError("missing-field", f"{self._where} has no field {name!r}")
-        return self._values[name]
+        return value
 
     def _wrong(self, name: str, value: object, wanted: str) -> NoReturn:
         raise RefusedError("bad-field", f"the field {name!r} of {self._where} is {show(value)}, not {wanted}")
@@ -188,7 +191,7 @@ def parse(text: str, where: str) -> Fields:
     if len(text) > LONGEST_TEXT:
         raise RefusedError("message-too-large", f"{where} has {len(text)} characters, more than {LONGEST_TEXT}")
     try:
-        value = json.loads(text, parse_constant=_no_constant)
+        value = _DECODER.decode(text)
     except (ValueError, RecursionError) as error:
         raise RefusedError("bad-json", f"{where} is not JSON ({type(error).__name__})") from None
     if not isinstance(value, dict):
@@ -198,6 +201,9 @@ def parse(text: str, where: str) -> Fields:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_constant)
 
 
 def _is_text(value: object, longest: int) -> TypeGuard[str]:

@@ -102,9 +102,12 @@ def survive(make: Callable[[], Dialect], messages: Sequence[Message]) -> list[Ev
     dialect = make()
     events: list[Event] = []
     for message in messages:
+        refused: RefusedError | None = None
         try:
             events += dialect.receive(message)
-        except RefusedError as refused:
+        except RefusedError as error:
+            refused = error
+        if refused is not None:
             assert refused.code
             assert len(refused.text) < 1_000
             assert refused.text.encode()  # can be logged and sent

@@ -59,7 +59,7 @@ def test_genesys_own_example_is_right() -> None:
         {"Host": "evil.example.com"},
         {"Audiohook-Organization-Id": "d7934305-0972-4844-938e-9060eef73d06"},
         {"X-API-KEY": "another"},
-        {"Signature": "sig1=:NZBwyBHRRyRoeLqy1IzOa9VYBuI8TgMFt2GRDkDuJh5=:"},
+        {"Signature": "sig1=:NZBwyBHRRyRoeLqy1IzOa9VYBuI8TgMFt2GRDkDuKh4=:"},
         {"Signature-Input": HEADERS["Signature-Input"].replace("3282026430", "3282026431")},
     ],
 )
@@ -147,7 +147,6 @@ def test_anything_at_all_is_refused(data: st.DataObject) -> None:
     )
     try:
         check({name: changed})
-    except RefusedError as refused:
-        assert refused.text.encode()
-    else:
-        assert changed.strip() == value or name == "Signature-Input"
+    except RefusedError:
+        return
+    assert changed.strip() == value or name == "Signature-Input"  # where spaces may stand between parameters

@@ -151,6 +151,11 @@ def test_what_a_hello_says_wrong_is_refused_by_name(changed: dict[str, object], 
     assert words in refused.text
 
 
+def test_nesting_of_any_depth_is_refused() -> None:
+    for depth in range(1, 1_200, 7):
+        assert refusal(hello(rate="R").replace('"R"', "[" * depth + "]" * depth)).code in ("bad-field", "bad-json")
+
+
 def test_a_secret_is_not_in_the_refusal_of_it() -> None:
     refused = refusal(hello(token="s3cret\n"))
     assert refused.code == "bad-field"
