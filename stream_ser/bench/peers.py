@@ -42,14 +42,14 @@ def peer_cost(peer: Peer, card: Card, seconds: float) -> dict[str, Any]:
     return {"ready_s": round(ready, 3), "runs": len(times), **percentiles(times)}
 
 
-def compare(cost: dict[str, Any], engine: dict[str, Any]) -> None:
-    """Say how many times an engine's window, and its hop in steps, go into one window of a peer's."""
+def compare(cost: dict[str, Any], engine: dict[str, Any], steps: list[dict[str, Any]]) -> None:
+    """Say how many times an engine's window, and a hop of ``steps`` (rows of an engine's costs), go into a peer's window."""
     if "unavailable" in cost:
         return
     cost["beside"] = engine["backend"]
     cost["times_window"] = round(cost["p50_ms"] / engine["windows"][0]["p50_ms"], 1)
     cost["times_hop"] = {
-        f"{row['hop_s']:g}": round(cost["p50_ms"] / row["p50_ms"], 1) for row in engine["steps"] if row["batch"] == 1
+        f"{row['hop_s']:g}": round(cost["p50_ms"] / row["p50_ms"], 1) for row in steps if row["batch"] == 1
     }
 
 

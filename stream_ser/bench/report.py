@@ -24,8 +24,11 @@ def show(result: dict[str, Any]) -> str:
     )
     lines += [f"{cost['engine']}: not used: {cost['unavailable']}" for cost in result["engines"] if cost not in there]
     lines += [_front_end(cost, window) for cost in there if cost["front_end_share"] is not None]
+    other = result["hop_by_hop"]
+    if other is not None and "unavailable" not in other:
+        there.append({**other, "backend": f"{other['backend']} ({other['model']})"})
     lines += _section(
-        "hop by hop",
+        "hop by hop, beside the whole window of the same model",
         ["engine", "hop s", "batch", "p50 ms", "p99 ms", "whole ms", "cheaper"],
         [row for cost in there for row in _steps(cost)],
     )

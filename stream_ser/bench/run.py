@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from stream_ser.errors import EngineError, StreamSerError
 from stream_ser.types import SAMPLE_RATE
 
 FOLDERS = re.compile(r"(?<![\w.:/])(?:[A-Za-z]:)?(?:[\\/][^\\/\s:;,'\"]+)*[\\/](?=[^\\/\s])")  # of an absolute path
+STEPPING = "mscnn-stream"  # the shipped model that computes only what a hop adds
 PATIENCE_S = 300.0  # for one part; the longest takes a minute on an idle core
 
 
@@ -53,6 +54,11 @@ def bench(
 
     stream, device = _part(job("stream", engine)), _part(job("machine"))
     engines = [_part_or_why(job("engine", name)) for name in (LADDER if engine == "auto" else (engine,))]
+    hop_by_hop: dict[str, Any] | None = None
+    if not any(cost.get("steps") for cost in engines):  # what the model cannot do is shown on the one that can
+        steps = replace(effort or Effort(), hops_s=(0.1, 0.25), whole_hops_s=(0.25,), crowds=2)
+        asked = replace(job("engine", "onnx"), model=STEPPING, effort=steps)
+        hop_by_hop = {"model": STEPPING, **_part_or_why(asked)}
     others = [_part_or_why(job("peer", name)) for name in PEERS] if peers else None
     card = load_card(model)[1]
     for cost in engines:
@@ -61,7 +67,7 @@ def bench(
     beside = next((cost for cost in engines if "unavailable" not in cost and cost["engine"] not in CUDA), None)
     for other in others or ():
         if beside is not None:
-            compare(other, beside)
+            compare(other, beside, beside["steps"] or (hop_by_hop or {}).get("steps", []))
     return {
         "machine": device,
         "model": {
@@ -71,6 +77,7 @@ def bench(
             "window_s": card.window_samples / SAMPLE_RATE,
         },
         "engines": engines,
+        "hop_by_hop": hop_by_hop,
         "peers": others,
         **stream,
         "took_s": round(time.perf_counter() - began, 1),

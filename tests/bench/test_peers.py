@@ -11,7 +11,7 @@ def test_what_is_not_installed_says_how_to_install_it() -> None:
     peer = Peer("huge", ("numpy", "no_such_package", "nor_this"), lambda: np.sum)
     cost = peer_cost(peer, any_card(), 0.0)
     assert cost == {"unavailable": "not installed; pip install no_such_package nor_this"}
-    compare(cost, {})
+    compare(cost, {}, [])
     assert "times_window" not in cost
 
 
@@ -30,7 +30,7 @@ def test_a_peer_is_compared_with_windows_and_with_hops() -> None:
         {"hop_s": 0.1, "batch": 64, "p50_ms": 20.0},
         {"hop_s": 1.0, "batch": 1, "p50_ms": 3.0},
     ]
-    compare(cost, {"backend": "ours", "windows": [{"p50_ms": 6.0}], "steps": steps})
+    compare(cost, {"backend": "ours", "windows": [{"p50_ms": 6.0}]}, steps)
     assert (cost["beside"], cost["times_window"], cost["times_hop"]) == ("ours", 50.0, {"0.1": 200.0, "1": 100.0})
 
 

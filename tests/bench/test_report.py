@@ -58,6 +58,7 @@ RESULT: dict[str, Any] = {
             "times_hop": {"0.1": 600.0},
         },
     ],
+    "hop_by_hop": None,
     "stream": {
         "backend": "onnxruntime-cpu",
         "hop_s": 0.25,
@@ -85,7 +86,7 @@ onnxruntime-cpu     0.10         40       –      1    4.00    5.00      250.0 
 cuda-graph: not used: torch is not installed
 onnxruntime-cpu: window of 2 s 4.00 ms = front end 1.00 + network 3.00
 
-hop by hop
+hop by hop, beside the whole window of the same model
 engine           hop s  batch  p50 ms  p99 ms  whole ms  cheaper
 onnxruntime-cpu    0.1      1    0.50    0.60      4.00    8.0 ×
 onnxruntime-cpu: a stream begins with a window of 2 s in 4.50 ms (p99 5.50)
@@ -123,3 +124,10 @@ def test_sections_without_rows_are_left_out() -> None:
     lines = show({**RESULT, "engines": [absent, bare], "peers": None, "words": None}).splitlines()
     for title in ("hop by hop", "live streams", "peers", "words", "front end 1"):
         assert not any(line.startswith(title) or title in line[:40] for line in lines)
+
+
+def test_a_model_that_computes_hops_is_shown_beside_one_that_cannot() -> None:
+    (absent, cost) = RESULT["engines"]
+    bare = {**cost, "steps": [], "start": None, "streams": []}
+    lines = show({**RESULT, "engines": [absent, bare], "hop_by_hop": {**cost, "model": "stepping"}}).splitlines()
+    assert "onnxruntime-cpu (stepping)    0.1      1    0.50    0.60      4.00    8.0 ×" in lines

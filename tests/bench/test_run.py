@@ -25,7 +25,7 @@ Command = Callable[..., tuple[int, str, str]]
 def result(talk: Path) -> dict[str, Any]:
     told: list[str] = []
     found = run.bench("cnn-bilstm", "onnx", talk, effort=QUICK, tell=told.append)
-    assert told == ["stream onnx", "machine", "engine onnx"]
+    assert told == ["stream onnx", "machine", "engine onnx", "engine onnx"]
     return found
 
 
@@ -45,6 +45,9 @@ def test_every_figure_is_there(result: dict[str, Any]) -> None:
     assert cost["memory_mb"] > 5.0
     assert (cost["streams"][0]["hop_s"], cost["streams"][0]["steps"]) == (0.25, False)
     assert result["stream"]["points"] == 48
+    assert result["hop_by_hop"]["model"] == "mscnn-stream"
+    assert {row["hop_s"] for row in result["hop_by_hop"]["steps"]} == {0.1, 0.25}
+    assert all(row["whole_p50_ms"] > row["p50_ms"] for row in result["hop_by_hop"]["steps"])
     assert result["start_to_ready_s"] > 0.0
     assert 0.0 < result["live"]["room_noise_cpu_share"] < 1.0
     assert 0.0 < result["live"]["callback_p50_us"] <= result["live"]["callback_p99_us"]
