@@ -112,14 +112,12 @@ def survive(make: Callable[[], Dialect], messages: Sequence[Message]) -> list[Ev
             assert len(refused.text) < 1_000
             assert refused.text.encode()  # can be logged and sent
             _check_replies(dialect)
-            with pytest.raises(RefusedError):
-                dialect.receive(message)
+            _check_over(dialect, message)
             break
         _check_replies(dialect)
         assert len(pickle.dumps(dialect)) < LARGEST_STATE
         if events and isinstance(events[-1], Closed):
-            with pytest.raises(RefusedError):
-                dialect.receive(message)
+            _check_over(dialect, message)
     _check_replies(dialect)
     for left in dialect.leave("too long"):
         assert isinstance(left, bytes) or json.loads(left)
@@ -131,3 +129,9 @@ def _check_replies(dialect: Dialect) -> None:
     for reply in dialect.replies():
         assert isinstance(reply, bytes) or isinstance(json.loads(reply), dict)
     assert not dialect.replies()
+
+
+def _check_over(dialect: Dialect, message: Message) -> None:
+    with pytest.raises(RefusedError) as caught:
+        dialect.receive(message)
+    assert caught.value.code == "after-close"

@@ -177,6 +177,17 @@ def test_what_is_discarded_is_told_as_lost() -> None:
     assert [event.start for event in events[4:] if isinstance(event, Sound)] == [8_987, 8_987]
 
 
+@pytest.mark.parametrize("days", [0, 100])
+def test_durations_are_exact(days: int) -> None:
+    client = opened_client()
+    client.hook._position = start = days * 86_400 * RATE
+    for step in range(1, 400):
+        says = {"start": f"PT{days * 86_400 + (step - 1) // 100}.{(step - 1) % 100:02}S", "discarded": "PT0.01S"}
+        lost, _ = client.say("discarded", says)
+        assert lost == Lost("external", start, start + RATE // 100, "discarded by the client")
+        start += RATE // 100
+
+
 def test_paused_is_honoured_at_once_and_resumed_says_where_sound_goes_on() -> None:
     client = opened_client()
     events = client.hook.receive(bytes(2 * RATE))

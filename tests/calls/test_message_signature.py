@@ -61,6 +61,7 @@ def test_genesys_own_example_is_right() -> None:
         {"X-API-KEY": "another"},
         {"Signature": "sig1=:NZBwyBHRRyRoeLqy1IzOa9VYBuI8TgMFt2GRDkDuKh4=:"},
         {"Signature-Input": HEADERS["Signature-Input"].replace("3282026430", "3282026431")},
+        signed(parameters=PARAMETERS.replace(KEY, "another key")),
     ],
 )
 def test_whatever_was_changed_is_seen(changed: dict[str, str]) -> None:
