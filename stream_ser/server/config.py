@@ -8,7 +8,6 @@ docstring below as the help of its flag.
 from __future__ import annotations
 
 import ipaddress
-import math
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -206,30 +205,34 @@ class ServeConfig:
     def _files(self) -> None:
         for key in ("tls_cert", "tls_key", "tokens", "rules"):
             path: Path | None = getattr(self, key)
-            if path is not None and not path.is_file():
-                raise SettingError(key, f"= {str(path)!r} is not a file", fix="check the path")
+            try:
+                usable = path is None or path.is_file()
+            except OSError:  # too long a name, a folder that may not be entered
+                usable = False
+            if not usable:
+                raise SettingError(key, f"= {show(str(path))} is not a file", fix="check the path")
         if (self.tls_cert is None) != (self.tls_key is None):
             key, other = ("tls_key", "tls_cert") if self.tls_cert is None else ("tls_cert", "tls_key")
             raise SettingError(key, f"is set without {other}", fix="set both, or neither")
 
     def _addresses(self) -> None:
         if not self.host or any(character.isspace() for character in self.host):
-            raise SettingError("host", f"= {self.host!r} is no address", fix="give one, for example 127.0.0.1")
+            raise SettingError("host", f"= {show(self.host)} is no address", fix="give one, for example 127.0.0.1")
         for key, values in (("trusted_proxies", self.trusted_proxies), ("audiosocket.peers", self.audiosocket.peers)):
             for value in values:
                 try:
                     ipaddress.ip_network(value)
                 except ValueError as error:
                     fix = "give addresses or networks, as 10.0.0.7 or 10.0.0.0/24"
-                    raise SettingError(key, f"has {value!r}: {error}", fix=fix) from error
+                    raise SettingError(key, f"has {show(value)}: {str(error)[:80]}", fix=fix) from error
         for origin in self.origins:
             if not is_origin(origin):
                 fix = "give scheme, host and port if any, as https://desk.example.org"
-                raise SettingError("origins", f"has {origin!r}, which is no site", fix=fix)
+                raise SettingError("origins", f"has {show(origin)}, which is no site", fix=fix)
 
     def _doors(self) -> None:
         if not is_loopback(self.host) and self.tls_cert is None and not self.behind_proxy:
-            wrong = f"= {self.host!r} is reached from other machines, and voices would travel unencrypted"
+            wrong = f"= {show(self.host)} is reached from other machines, and voices would travel unencrypted"
             fix = "set tls_cert and tls_key, or trusted_proxies where a proxy ends TLS, or listen on 127.0.0.1"
             raise SettingError("host", wrong, fix=fix)
         if self.tokens is None and (not is_loopback(self.host) or self.behind_proxy):
@@ -242,7 +245,7 @@ class ServeConfig:
         if self.audiosocket.listen:
             host, _ = host_and_port(self.audiosocket.listen)
             if not is_loopback(host) and not self.audiosocket.peers:
-                wrong = f"= {self.audiosocket.listen!r} is reached from other machines, and asks for no token"
+                wrong = f"= {show(self.audiosocket.listen)} is reached from other machines, and asks for no token"
                 fix = "set audiosocket.peers to those that may connect, or listen on 127.0.0.1"
                 raise SettingError("audiosocket.listen", wrong, fix=fix)
 
@@ -285,7 +288,7 @@ def host_and_port(text: str) -> tuple[str, int]:
         host = ""
     if not host or not (port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65_535):
         fix = "give HOST:PORT, as 127.0.0.1:9092 or [::1]:9092"
-        raise SettingError("audiosocket.listen", f"= {text[:80]!r} is no address", fix=fix)
+        raise SettingError("audiosocket.listen", f"= {show(text)} is no address", fix=fix)
     return host, int(port)
 
 
@@ -293,7 +296,7 @@ def _bounds(part: Any, prefix: str) -> None:
     for item in fields(part):
         if "least" in item.metadata:
             value, least, most = getattr(part, item.name), item.metadata["least"], item.metadata["most"]
-            if math.isnan(value) or not least <= value <= most:
+            if not least <= value <= most:  # so is NaN
                 shown = f"{value:.6g}" if isinstance(value, float) else show(value)
                 raise SettingError(
                     f"{prefix}{item.name}", f"= {shown} is out of range", fix=f"give {least:g} to {most:g}"

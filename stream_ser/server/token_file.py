@@ -6,7 +6,6 @@ each state of the file. One thread asks; the file is looked at once a second at 
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
 from collections.abc import Callable
@@ -89,15 +88,9 @@ def add(path: Path, token: NewToken) -> None:
 
     Raises ConfigError where the file cannot be used or written.
     """
-    before = ""
-    if path.exists():
-        read(path)
-        before = path.read_text("utf-8").rstrip("\n")
-    text = f"{before}\n\n{token.toml}" if before else token.toml
-    tokens.parse(text, str(path))
     part = path.with_name(path.name + ".part")
     try:
-        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)  # held from before reading until written
     except FileExistsError as error:
         fix = "wait until it has ended; if there is none, remove that file"
         raise ConfigError(f"another command is writing {part}", fix=fix) from error
@@ -105,16 +98,27 @@ def add(path: Path, token: NewToken) -> None:
         raise ConfigError(f"cannot write {part}: {error.strerror}", fix="choose another folder") from error
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+            file.write(_with(path, token))
             file.flush()
             os.fsync(handle)
         part.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            part.unlink()
-        raise ConfigError(
-            f"cannot write {path}: {error.strerror}", fix="make room, or choose another folder"
-        ) from error
+    except BaseException as error:
+        part.unlink(missing_ok=True)  # only here: once it has become the file, that name is the next command's
+        if isinstance(error, OSError):
+            fix = "make room, or choose another folder"
+            raise ConfigError(f"cannot write {path}: {error.strerror}", fix=fix) from error
+        raise
+
+
+def _with(path: Path, token: NewToken) -> str:
+    """The file's text with another token at its end."""
+    before = ""
+    if path.exists():
+        read(path)
+        before = path.read_text("utf-8").rstrip("\n") + "\n\n"
+    text = before.lstrip("\n") + token.toml
+    tokens.parse(text, str(path))
+    return text
 
 
 def _mark(path: Path) -> tuple[int, int, int] | None:

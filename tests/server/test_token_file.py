@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import os
+import stat
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from stream_ser.errors import ConfigError
+from stream_ser.server.limits import SECOND_NS
+from stream_ser.server.refusal import Refusal
+from stream_ser.server.token_file import TokenFile, add, read
+from stream_ser.server.tokens import Grant, NewToken, new_token
+
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "tokens.toml"
+
+
+def opens(file: TokenFile, token: NewToken, second: float) -> bool:
+    return isinstance(file.check(token.secret, "viewer", NOW, int(second * SECOND_NS)), Grant)
+
+
+def test_tokens_come_and_go_without_a_restart(path: Path) -> None:
+    old, new = new_token("acme", "viewer"), new_token("acme", "viewer")
+    add(path, old)
+    file = TokenFile(path, 0)
+    assert opens(file, old, 0)
+    add(path, new)
+    assert not opens(file, new, 0.9)  # looked at once a second at most
+    assert opens(file, new, 1)
+    assert opens(file, old, 1)
+    path.write_text(new.toml)
+    assert not opens(file, old, 2)
+    assert opens(file, new, 2)
+
+
+def test_a_file_is_read_again_only_when_it_changed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    token = new_token("acme", "viewer")
+    add(path, token)
+    file = TokenFile(path, 0)
+    monkeypatch.setattr("stream_ser.server.token_file.read", lambda _: pytest.fail("it was read again"))
+    assert all(opens(file, token, second) for second in range(1, 9))
+
+
+def test_a_file_that_breaks_keeps_the_old_tokens_and_reports_once(path: Path) -> None:
+    token = new_token("acme", "viewer")
+    add(path, token)
+    heard: list[ConfigError | None] = []
+    file = TokenFile(path, 0, heard.append)
+    path.write_text("[[token]]\ntenant = ")
+    assert opens(file, token, 1)
+    assert opens(file, token, 2)
+    assert len(heard) == 1
+    assert "is not TOML" in str(heard[0])
+    path.unlink()
+    assert opens(file, token, 3)
+    assert "cannot read the tokens" in str(heard[1])
+    assert isinstance(file.check(None, "viewer", NOW, 4 * SECOND_NS), Refusal)
+    add(path, token)
+    assert opens(file, token, 5)
+    assert heard[2:] == [None]
+
+
+def test_a_file_that_others_may_write_is_refused(path: Path) -> None:
+    add(path, new_token("acme", "viewer"))
+    path.chmod(0o622)
+    with pytest.raises(ConfigError, match="so let themselves in; run chmod 600"):
+        TokenFile(path, 0)
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe", b"#" * (1 << 20) + b"##"])
+def test_a_file_that_cannot_be_read_is_refused_at_the_start(path: Path, content: bytes | None) -> None:
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ConfigError, match=r"tokens\.toml"):
+        TokenFile(path, 0)
+
+
+def test_a_token_is_added_whole_and_for_the_owner_alone(path: Path) -> None:
+    path.write_text("# the pbx in the cellar\n" + new_token("acme", "publisher").toml)
+    before = path.read_text()
+    token = new_token("acme", "viewer")
+    add(path, token)
+    assert path.read_text() == f"{before}\n{token.toml}"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert os.listdir(path.parent) == [path.name]
+    assert len(read(path)) == 2
+
+
+def test_a_broken_file_is_not_added_to(path: Path) -> None:
+    path.write_text("x = 1")
+    with pytest.raises(ConfigError, match="other things than"):
+        add(path, new_token("acme", "viewer"))
+    assert path.read_text() == "x = 1"
+
+
+def test_a_folder_that_is_not_there_is_named(path: Path) -> None:
+    with pytest.raises(ConfigError, match="No such file or directory; choose another folder"):
+        add(path.parent / "absent" / "tokens.toml", new_token("acme", "viewer"))
+
+
+def test_of_two_commands_at_once_none_is_lost_silently(path: Path) -> None:
+    refused: list[ConfigError] = []
+    start = threading.Barrier(8)
+
+    def attempt() -> None:
+        start.wait()
+        try:
+            add(path, new_token("acme", "viewer"))
+        except ConfigError as error:
+            refused.append(error)
+
+    threads = [threading.Thread(target=attempt, name=f"command {number}") for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(read(path)) + len(refused) == 8
+    assert all("another command is writing" in str(error) for error in refused)
