@@ -13,7 +13,6 @@ from __future__ import annotations
 from uuid import UUID
 
 from stream_ser.calls.events import Closed, Consent, Event, Leg, Opened, RefusedError, Role, Sound
-from stream_ser.calls.fields import show
 from stream_ser.calls.pcm import decode
 
 HEADER = 3  # bytes
@@ -106,7 +105,9 @@ class AudioSocket:
             return []
         if kind in (HANGUP, ERROR):
             self._over = True
-            return [Closed("hung up" if kind == HANGUP else f"error {show(payload.hex())} of Asterisk")]
+            return [
+                Closed("hung up" if kind == HANGUP else f"error of Asterisk, code {payload[:4].hex() or 'unknown'}")
+            ]
         if kind == DIGIT:
             return []
         return self._sound(RATES[kind], payload)

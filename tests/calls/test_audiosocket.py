@@ -73,7 +73,9 @@ def test_nothing_is_opened_without_sound() -> None:
     assert feed(AudioSocket(), [IDENTITY + HANGUP]) == [Closed("hung up")]
 
 
-@pytest.mark.parametrize(("payload", "shown"), [(b"", "''"), (b"\x04", "04")])
+@pytest.mark.parametrize(
+    ("payload", "shown"), [(b"", "unknown"), (b"\x04", "code 04"), (bytes(60_000), "code 00000000")]
+)
 def test_an_error_of_asterisk_ends_the_call(payload: bytes, shown: str) -> None:
     (closed,) = feed(AudioSocket(), [IDENTITY + message(0xFF, payload)])
     assert isinstance(closed, Closed)
