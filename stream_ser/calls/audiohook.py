@@ -162,6 +162,8 @@ class AudioHook:
         chosen = None if probe else _choose(offered)
         self._state = "open"
         opened: dict[str, object] = {"media": [] if chosen is None else [chosen]}
+        if parameters.flag("supportedLanguages"):
+            opened["supportedLanguages"] = []  # those that are transcribed: none
         if chosen is None:
             self._send("opened", opened)
             return []

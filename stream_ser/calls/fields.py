@@ -79,6 +79,13 @@ class Fields:
             )
         return value
 
+    def flag(self, name: str) -> bool:
+        """Take true or false; false where the field is absent."""
+        value = self._values.get(name)
+        if value is not None and not isinstance(value, bool):
+            self._wrong(name, value, "true or false")
+        return bool(value)
+
     def one_of(self, name: str, allowed: tuple[T, ...]) -> T:
         """Take one of the ``allowed`` words."""
         value = self._get(name)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import itertools
 import json
 from typing import Any
 
@@ -10,79 +9,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_ser.calls.audiohook import DRAIN, LARGEST_SOUND, NOBODY, AudioHook
-from stream_ser.calls.events import Closed, Event, Leg, Lost, Opened, Paused, RefusedError, Resumed, Sound
+from stream_ser.calls.events import Closed, Leg, Lost, Opened, Paused, RefusedError, Resumed, Sound
 from stream_ser.calls.fields import LONGEST_JUMP_S
 from stream_ser.calls.g711 import mulaw_decode, mulaw_encode
 from tests.calls.fuzz import JSON, Message, mutated, survive
+from tests.calls.genesys import (
+    CONVERSATION,
+    ORGANIZATION,
+    PARTICIPANT,
+    SESSION,
+    Client,
+    offer,
+    opened_client,
+    parameters,
+)
 from tests.calls.sound import RATE, conversation, feed, heard, interleaved, pieces
 
-SESSION = "e160e428-53e2-487c-977d-96989bf5c99d"
-ORGANIZATION = "d7934305-0972-4844-938e-9060eef73d05"
-CONVERSATION = "090eaa2f-72fa-480a-83e0-8667ff89c0ec"
-PARTICIPANT = "883efee8-3d6c-4537-b500-6d7ca4b92fa0"
 BOTH = Leg("external", "customer"), Leg("internal", "agent")
-
-
-def offer(form: str = "PCMU", *channels: str, rate: int = RATE) -> dict[str, Any]:
-    return {"type": "audio", "format": form, "channels": list(channels) or ["external", "internal"], "rate": rate}
-
-
-def parameters(*media: dict[str, Any], **changed: object) -> dict[str, Any]:
-    participant = {"id": PARTICIPANT, "ani": "+1-555-555-1234", "aniName": "Jo", "dnis": "+1-800-555-6789"}
-    return {
-        "organizationId": ORGANIZATION,
-        "conversationId": CONVERSATION,
-        "participant": participant,
-        "media": list(media) or [offer(), offer("PCMU", "external"), offer("PCMU", "internal")],
-        "language": "en-US",
-        **changed,
-    }
-
-
-class Client:
-    """Writes a client's messages and reads ours as Genesys' does: numbered without holes, of the same session."""
-
-    def __init__(self, hook: AudioHook | None = None) -> None:
-        self.hook = hook or AudioHook()
-        self.seq = itertools.count(1)
-        self.server_seq = 0
-        self.position = "PT0S"
-
-    def text(self, kind: str, says: dict[str, Any] | None = None, **changed: object) -> str:
-        message = {
-            "version": "2",
-            "id": SESSION,
-            "type": kind,
-            "seq": next(self.seq),
-            "serverseq": self.server_seq,
-            "position": self.position,
-            "parameters": says or {},
-        }
-        return json.dumps({**message, **changed})
-
-    def say(self, kind: str, says: dict[str, Any] | None = None, **changed: object) -> list[Event]:
-        return self.hook.receive(self.text(kind, says, **changed))
-
-    def read(self, *, more: list[str | bytes] | None = None) -> list[tuple[str, dict[str, Any]]]:
-        read = []
-        for reply in [*self.hook.replies(), *(more or [])]:
-            message = json.loads(reply)
-            assert set(message) == {"version", "id", "type", "seq", "clientseq", "parameters"}
-            assert (message["version"], message["id"]) == ("2", SESSION)
-            self.server_seq += 1
-            assert message["seq"] == self.server_seq
-            read.append((message["type"], message["parameters"]))
-        return read
-
-    def open(self, *media: dict[str, Any], **changed: object) -> list[Event]:
-        return self.say("open", parameters(*media, **changed))
-
-
-def opened_client(hook: AudioHook | None = None) -> Client:
-    client = Client(hook)
-    client.open()
-    client.read()
-    return client
 
 
 def test_a_recorded_conversation_arrives_sample_for_sample() -> None:
@@ -175,6 +118,31 @@ def test_what_is_discarded_is_told_as_lost() -> None:
     events += client.hook.receive(bytes(2 * 800))
     assert events[2:4] == [Lost(leg, 8_000, 8_987, "discarded by the client") for leg in ("external", "internal")]
     assert [event.start for event in events[4:] if isinstance(event, Sound)] == [8_987, 8_987]
+
+
+def test_answers_name_the_message_that_they_answer() -> None:
+    client = opened_client()
+    for kind in ("ping", "update", "close"):
+        client.say(kind, {"language": "en-US", "reason": "end"})
+        (reply,) = client.hook.replies()
+        assert json.loads(reply)["clientseq"] == client.sent
+
+
+def test_who_asks_for_languages_learns_that_none_is_transcribed() -> None:
+    client = Client()
+    client.open(supportedLanguages=True)
+    assert client.read() == [("opened", {"media": [offer()], "supportedLanguages": []})]
+
+
+def test_what_is_discarded_before_it_was_due_is_as_the_client_says() -> None:
+    """As in Genesys' own test suite: the client discards what it has not come to, and goes on."""
+    client = opened_client()
+    events = client.say("discarded", {"start": "PT6.3S", "discarded": "PT0.3S"})
+    events += client.hook.receive(bytes(2 * 800))
+    assert events[0] == Lost("external", 0, 52_800, "discarded by the client")
+    assert isinstance(events[2], Sound)
+    assert events[2].start == 52_800
+    assert client.say("close", {"reason": "end"}) == [Closed("end")]
 
 
 @pytest.mark.parametrize("days", [0, 100])
@@ -285,6 +253,7 @@ def test_a_message_that_breaks_the_rules_is_refused_by_name(changed: dict[str, o
         (parameters(customConfig={"consent": "maybe"}), "bad-field"),
         (parameters(customConfig=[]), "bad-field"),
         (parameters(language=7), "bad-field"),
+        (parameters(supportedLanguages=1), "bad-field"),
     ],
 )
 def test_an_open_that_will_not_do_is_refused_by_name(says: dict[str, Any], code: str) -> None:
