@@ -19,7 +19,17 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from stream_ser.store import batch, database
 from stream_ser.store.database import StoreError
-from stream_ser.store.records import CallRecord, CallState, Removed, Row, StreamRecord, Write, milliseconds, moment
+from stream_ser.store.records import (
+    CallRecord,
+    CallState,
+    Removed,
+    Row,
+    StreamRecord,
+    Write,
+    check_name,
+    milliseconds,
+    moment,
+)
 from stream_ser.store.tables import calls, messages, streams, tenants
 
 STEP = 2000  # messages that one step of ``expire`` removes at most: a writer waits for as long as that takes
@@ -53,8 +63,19 @@ class Store:
         with self._writing() as connection:
             return batch.write(connection, writes)
 
+    def reserve(self, tenant: str, count: int) -> range:
+        """Set aside the next ``count`` numbers that no message of this tenant has or may have had; durable on return.
+
+        Whoever publishes before a message is stored gives it a number from here. After a crash the next run's numbers come
+        after these, so that nobody sees one number twice; those that were never used are missing.
+        """
+        if count < 1:
+            raise ValueError(f"{count} numbers to set aside; give 1 or more")
+        with self._writing() as connection:
+            return batch.reserve(connection, check_name(tenant), count)
+
     def last_seq(self, tenant: str) -> int:
-        """The highest number a tenant's message ever had; 0 before the first. Deleting does not lower it."""
+        """The highest number a stored message of a tenant ever had; 0 before the first. Deleting does not lower it."""
         return self.last_seqs().get(tenant, 0)
 
     def last_seqs(self) -> dict[str, int]:

@@ -98,6 +98,7 @@ def test_a_broken_file_is_not_added_to(path: Path) -> None:
     with pytest.raises(ConfigError, match="other things than"):
         add(path, new_token("acme", "viewer"))
     assert path.read_text() == "x = 1"
+    assert os.listdir(path.parent) == [path.name]
 
 
 def test_a_folder_that_is_not_there_is_named(path: Path) -> None:
