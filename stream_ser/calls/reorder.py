@@ -58,6 +58,8 @@ class Reorder:
             ahead = at - self._end
             follows = number == self._last + 1
             jitter = JITTER_MS * self._rate // 1000 if follows else len(samples) // 2
+            if self._last == 0:
+                jitter = 0  # a leg begins where its first timestamp says, so that legs lie beside each other
             if not follows and ahead > jitter and len(self._waiting) <= may_wait:
                 return
             del self._waiting[number]
