@@ -40,6 +40,18 @@ def test_tokens_come_and_go_without_a_restart(path: Path) -> None:
     assert opens(file, new, 2)
 
 
+def test_a_file_of_the_same_size_is_noticed_too(path: Path) -> None:
+    old, new = new_token("acme", "viewer"), new_token("acme", "viewer")
+    path.write_text(old.toml)
+    file = TokenFile(path, 0)
+    other = path.with_name("other")
+    other.write_text(new.toml)
+    found = path.stat()
+    os.utime(other, ns=(found.st_atime_ns, found.st_mtime_ns))  # clocks of files are coarse
+    other.replace(path)
+    assert (opens(file, old, 1), opens(file, new, 1)) == (False, True)
+
+
 def test_a_file_is_read_again_only_when_it_changed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     token = new_token("acme", "viewer")
     add(path, token)
