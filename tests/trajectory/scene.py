@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from stream_ser.types import Point, State, Timing
 
 LABELS = ("angry", "happy", "neutral", "sad")
@@ -56,7 +54,3 @@ def scene(text: str, *, stream: str = "c", start: int = 0) -> list[Point]:
 
 def seconds(sample: int) -> float:
     return sample / 16_000
-
-
-def total(values: Iterable[float]) -> float:
-    return sum(values, 0.0)

@@ -14,7 +14,7 @@ from stream_ser.trajectory.rules import Rule, parse_rules, read_rules
 from stream_ser.types import Point
 from tests.trajectory.scene import DIMENSIONS, HOP, LABELS, LETTERS, point, scene, seconds
 
-# Four hops of half a second; two hops are forgiven; two hops clear; four hops of rest.
+# Four hops of half a second; two hops are forgiven; two hops clear; six hops of rest.
 PLAIN = """
 [[rule]]
 name = "anger"
@@ -22,7 +22,7 @@ when = [{ label = "angry", above = 0.6, clear_at = 0.45 }]
 for_s = 2
 forgive_s = 1
 clear_after_s = 1
-cooldown_s = 2
+cooldown_s = 3
 update_step = 0.15
 update_every_s = 5
 """
@@ -104,8 +104,8 @@ def test_above_clear_at_the_count_towards_the_end_starts_anew() -> None:
 
 
 def test_the_next_alert_waits_for_the_cooldown_but_its_evidence_does_not() -> None:
-    # Cleared at 3 s, so nothing opens before 5 s; angry again from 3 s on.
-    assert told("7777 44 7777777") == ["opened 0-2 at 2: 0.7", "cleared 0-2 at 3: 0.7 below", "opened 3-5 at 5: 0.7"]
+    # Cleared at 3 s, so nothing opens before 6 s; angry again from 3 s on.
+    assert told("7777 44 7777777") == ["opened 0-2 at 2: 0.7", "cleared 0-2 at 3: 0.7 below", "opened 3-6 at 6: 0.7"]
 
 
 def test_updates_come_with_a_higher_peak_and_from_time_to_time() -> None:
