@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 
 from models.card import Card
 from stream_ser.audio.source import Item, Notice, SourceInfo
+from stream_ser.calls.events import Role
 from stream_ser.engine.ladder import StepDown
 from stream_ser.engine.schedule import Gate, WindowSchedule
 from stream_ser.engine.waiting import Answer, Policy
@@ -31,10 +32,9 @@ from stream_ser.tally import Tally
 from stream_ser.text.listener import Listener
 from stream_ser.trajectory.trajectory import Calibration, Trajectory
 from stream_ser.types import SAMPLE_RATE, Block, Dropped, Failed, Gap, Hop, Observation
+from stream_ser.watch import Watch
 
 LINE = 64  # hops that may wait for an answer
-# A microphone keeps 4 s of sound for us: words are given up long before any of it is lost.
-LATE_NS, CAUGHT_UP_NS = 1_000_000_000, 250_000_000
 
 
 @dataclass(slots=True)
@@ -53,8 +53,9 @@ class Stream:
     """One stream. ``open`` it, ``take`` its items in order, ``conclude`` it; ``stop`` ends it from any thread.
 
     ``info`` says what the source is; ``paused`` sound of one that cannot stand still becomes a gap. ``hop`` is in samples;
-    ``listener`` hears words, which are published with ``show_text`` only, and belongs to the stream. Raises ConfigError when
-    the hop does not fit the model's window.
+    ``listener`` hears words, which are published with ``show_text`` only, and belongs to the stream. ``key`` names the stream
+    to the worker, where its own name may come twice; ``call`` and ``role`` are a leg's. Raises ConfigError when the hop does
+    not fit the model's window.
     """
 
     def __init__(
@@ -72,14 +73,19 @@ class Stream:
         notice: str | None = None,
         stands_still: bool = False,
         broken: Callable[[], None] = lambda: None,
+        watch: Watch | None = None,
+        key: str | None = None,
+        call: str | None = None,
+        role: Role | None = None,
         clock_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         calibration = Calibration(tuple(card.labels), card.window_samples, card.temperature, card.abstain_below)
         self._worker, self._hub, self._clock_ns = worker, hub, clock_ns
-        self._listener, self._notice, self._broken = listener, notice, broken
+        self._listener, self._notice, self._broken, self._watch = listener, notice, broken, watch
+        self._key = key or stream
         self._live, self._stands_still = info.live, stands_still
         self.gate = gate
-        self._schedule = WindowSchedule(stream, card.window_samples, hop, gate, listener)
+        self._schedule = WindowSchedule(self._key, card.window_samples, hop, gate, listener)
         self._trajectory = Trajectory(calibration)
         self._info = messages.StreamInfo(
             stream=stream,
@@ -94,6 +100,8 @@ class Stream:
             dimensions=tuple(card.dimensions),
             text=None if listener is None else listener.name,
             show_text=show_text,
+            call=call,
+            role=role,
         )
         self._line: deque[_Waiting | Gap] = deque()
         self._gap: Gap | None = None  # missing sound that may still grow; the taking thread alone
@@ -110,6 +118,11 @@ class Stream:
     def name(self) -> str:
         """The stream's name."""
         return self._info.stream
+
+    @property
+    def info(self) -> messages.StreamInfo:
+        """What its hello says."""
+        return self._info
 
     @property
     def error(self) -> Exception | None:
@@ -135,11 +148,11 @@ class Stream:
     def has_room(self) -> bool:
         """Whether an item that is no longer than a hop can be taken without waiting."""
         with self._moved:
-            return len(self._line) < LINE and (self._live or self._worker.has_room(self.name))
+            return len(self._line) < LINE and (self._live or self._worker.has_room(self._key))
 
     def open(self) -> None:
         """Publish the ``hello``, and the notice if there is one. Raises EngineError where there is no room."""
-        self._worker.admit(self.name, self._told)
+        self._worker.admit(self._key, self._told)
         anchor = None if self._info.source.kind == "recording" else datetime.now(UTC)
         self._info = replace(self._info, anchor=anchor)
         self._hub.publish(messages.hello(self._info))
@@ -188,7 +201,9 @@ class Stream:
             padded = None if error is not None else self._schedule.finish()
             if padded is not None:
                 self._enqueue([padded])
-        self._close_listener()
+        warning = None if self._listener is None else self._listener.close()
+        if warning is not None:
+            self.say("warning", warning)
         with self._moved:
             at_once = at_once or self.over
             self._concluded = True
@@ -201,14 +216,6 @@ class Stream:
     def _told(self, step: StepDown) -> None:
         """Say that the engine was changed; called on the worker's thread."""
         self.say("warning", f"the engine {step.engine} broke ({step.reason}); going on with {self._worker.engine}")
-
-    def _close_listener(self) -> None:
-        if self._listener is None:
-            return
-        self._listener.close()
-        if self._listener.skipped:
-            seconds = self._listener.skipped / SAMPLE_RATE
-            self.say("warning", f"nobody listened for words in {seconds:.1f} s of speech, because it came too fast")
 
     def take(self, item: Item) -> None:
         """Take the next item. Of a recording, waits while the worker is behind; see ``has_room``."""
@@ -233,15 +240,10 @@ class Stream:
 
     def _give_way(self, block: Block) -> None:
         """Stop listening for words while live sound waits for too long to be taken."""
-        if self._listener is None or not self._live:
-            return
-        late = self._clock_ns() - block.arrived_ns
-        if late > LATE_NS and not self._listener.skipping:
-            if not self._listener.skipped:
-                self.say("warning", "this machine is too slow to recognise words of live speech: some are left out")
-            self._listener.skipping = True
-        elif late < CAUGHT_UP_NS:
-            self._listener.skipping = False
+        if self._listener is not None and self._live:
+            warning = self._listener.give_way(self._clock_ns() - block.arrived_ns)
+            if warning is not None:
+                self.say("warning", warning)
 
     def _take_gap(self) -> None:
         """Put the gap that has grown so far into the line, and the hops that are due in it."""
@@ -313,6 +315,9 @@ class Stream:
         message = messages.point(self._info, point, self._clock_ns(), lag)
         self._tally.add(point, message["ledger"])
         self._hub.publish(message)
+        if self._watch is not None:
+            for more in self._watch.point(point):
+                self._hub.publish(more)
 
     def _publish_end(self) -> None:
         """Publish the ``end``, once; nothing of this stream is published after it."""
@@ -322,8 +327,11 @@ class Stream:
             if not self._open:
                 return
             self._open = False
-            self._worker.release(self.name)
+            self._worker.release(self._key)
             error = self._error
+            if self._watch is not None:
+                for more in self._watch.end(self._schedule.position):
+                    self._hub.publish(more)
             self._hub.publish(
                 messages.end(
                     self._info,
@@ -336,3 +344,5 @@ class Stream:
                 )
             )
             self._ended.set()
+            if self._watch is not None:
+                self._watch.ended()

@@ -18,7 +18,7 @@ from stream_ser.types import Block, Gap
 class SourceInfo:
     """What a source is, before its first sample: ``rate`` and ``channels`` are the native ones."""
 
-    kind: Literal["microphone", "recording", "pipe"]
+    kind: Literal["microphone", "recording", "pipe", "call"]
     name: str
     rate: int
     channels: int

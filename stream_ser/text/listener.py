@@ -22,6 +22,8 @@ from stream_ser.types import SAMPLE_RATE, Samples, Word
 
 BLOCK = 512  # samples, a frame of the speech gate
 BEFORE = 8  # blocks before the gate opened that are heard too: it needs two, and misses quiet beginnings
+# A microphone keeps 4 s of sound for us: words are given up long before any of it is lost.
+LATE_NS, CAUGHT_UP_NS = 1_000_000_000, 250_000_000
 SECONDS = 10.0  # of words for networks whose config says nothing else
 
 
@@ -91,9 +93,23 @@ class Listener:
             return None
         return self._vocabulary.encode(" ".join(word.text for word in words), self._count)
 
-    def close(self) -> None:
-        """Let go of the recogniser."""
+    def give_way(self, late_ns: int) -> str | None:
+        """Skip while live sound waits to be taken, by so much now; gives what people should be told, the first time."""
+        if late_ns > LATE_NS and not self.skipping:
+            self.skipping = True
+            if not self.skipped:
+                return "this machine is too slow to recognise words of live speech: some are left out"
+        elif late_ns < CAUGHT_UP_NS:
+            self.skipping = False
+        return None
+
+    def close(self) -> str | None:
+        """Let go of the recogniser; gives what people should be told of what nobody heard."""
         self._recogniser.close()
+        if not self.skipped:
+            return None
+        seconds = self.skipped / SAMPLE_RATE
+        return f"nobody listened for words in {seconds:.1f} s of speech, because it came too fast"
 
     def _hear(self, end: int) -> None:
         """Take the block that ends at ``end``, which is full."""

@@ -1,0 +1,251 @@
+"""One call while it goes on: its legs' streams, what follows from their points, and its end.
+
+Events of the connection come from one thread (the server's event loop); points come from the worker's and the ears' threads,
+under a stream's lock. Lock order: a stream's, then the call's, then the hub's; nothing here calls a stream with the call's
+lock held.
+
+An agent's leg is heard only where the policy states a purpose. A leg that is not heard is named in the call's messages, with
+no stream.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from stream_ser.calls.events import Leg, Lost, Opened, RefusedError, Sound
+from stream_ser.calls.line import Line
+from stream_ser.errors import StreamSerError
+from stream_ser.feed import messages
+from stream_ser.feed.messages import LegInfo, Message
+from stream_ser.stream import Stream
+from stream_ser.trajectory.alerts import AlertEvent, AlertMonitor
+from stream_ser.trajectory.call import CallMeter
+from stream_ser.trajectory.rules import Rule
+from stream_ser.types import Point
+from stream_ser.watch import Watch
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Whose voice may be analysed, and what alerts."""
+
+    rules: tuple[Rule, ...] = ()
+    consent_required: bool = False
+    agents_purpose: str | None = None  # why agents are analysed; None: they are not
+
+    def hears(self, leg: Leg) -> bool:
+        """Whether a leg is analysed."""
+        return leg.role != "agent" or self.agents_purpose is not None
+
+    def admit(self, opened: Opened) -> None:
+        """Raise RefusedError for a call that may not be analysed."""
+        if opened.consent == "refused":
+            raise RefusedError("consent-refused", "consent was refused for this call, so nothing of it is analysed")
+        if self.consent_required and opened.consent != "given":
+            raise RefusedError(
+                "consent-missing", f"this server takes calls with consent given, and this one's is {opened.consent}"
+            )
+
+
+class House(Protocol):
+    """What a call needs of the server it is in."""
+
+    def stream(self, leg: Leg, name: str, opened: Opened, watch: Watch) -> Stream:
+        """A stream, not yet open, of this tenant's hub."""
+
+    def line(self, stream: Stream, rate: int) -> Line:
+        """The way of a leg's sound to its open stream."""
+
+    def begin(self, opened: Opened, streams: Mapping[str, Leg], purpose: str | None, at: datetime) -> None:
+        """Have the call kept. Raises RefusedError where there is one of that name, or no room."""
+
+    def publish(self, message: Message) -> None:
+        """Publish a message of the call."""
+
+    def end(self, call: str, summary: dict[str, Any] | None, at: datetime) -> None:
+        """The call is over, and its last message is published."""
+
+
+class Call:
+    """A call. ``begin`` it, bring its events, ``close`` it; ``ended`` is called once everything of it is published."""
+
+    def __init__(
+        self,
+        opened: Opened,
+        house: House,
+        policy: Policy,
+        ended: Callable[[Call], None] = lambda _: None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.opened, self._house, self._policy, self._ended, self._clock = opened, house, policy, ended, clock
+        self._lock = threading.Lock()
+        self._lines: dict[str, Line] = {}
+        self._streams: list[Stream] = []
+        self._unfinished = 0
+        self._meter: CallMeter | None = None
+        self._reason = "interrupted"
+        self._closed = self._over = False
+
+    @property
+    def name(self) -> str:
+        """The call's name within its tenant."""
+        return self.opened.call
+
+    def begin(self) -> None:
+        """Open the legs that may be heard. Raises RefusedError, and leaves nothing open then."""
+        self._policy.admit(self.opened)
+        heard = {f"{self.name}/{leg.name}": leg for leg in self.opened.legs if self._policy.hears(leg)}
+        agents = any(leg.role == "agent" for leg in heard.values())
+        self._house.begin(self.opened, heard, self._policy.agents_purpose if agents else None, self._clock())
+        self._house.publish(self._message("opened"))
+        try:
+            for name, leg in heard.items():
+                watcher = _Leg(self, leg)
+                stream = self._house.stream(leg, name, self.opened, watcher)
+                watcher.begin(stream, self._policy)
+                if self._meter is None:
+                    self._meter = self._make_meter(stream, heard)
+                stream.open()
+                self._unfinished += 1
+                self._streams.append(stream)
+                self._lines[leg.name] = self._house.line(stream, self.opened.rate)
+        except StreamSerError as error:
+            self.close("refused")
+            raise RefusedError("no-room", f"{error.what}; {error.fix}") from error
+
+    def sound(self, event: Sound | Lost, now_ns: int) -> None:
+        """Take sound of a leg, or word that it is missing."""
+        line = self._lines.get(event.leg)
+        if line is not None:
+            line.put(event, now_ns)
+
+    def pause(self) -> None:
+        """Analyse nothing from now on, not even what has come and waits."""
+        for stream in self._streams:
+            stream.pause()
+
+    def resume(self) -> None:
+        """Analyse what comes from now on."""
+        for stream in self._streams:
+            stream.resume()
+
+    def close(self, reason: str) -> None:
+        """The call is over: ``ended`` follows once all that was heard is published. Safe to call twice."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed, self._reason = True, reason
+        for line in self._lines.values():
+            line.end()
+        for stream in self._streams[len(self._lines) :]:  # opened, but nothing leads to it
+            stream.stop()
+        self._finish()
+
+    def stop(self, reason: str) -> None:
+        """End the call here and now, whatever has not been answered."""
+        self.close(reason)
+        for stream in self._streams:
+            stream.stop()
+
+    def _make_meter(self, stream: Stream, heard: Mapping[str, Leg]) -> CallMeter:
+        emotions = {leg.role for leg in heard.values()}
+        return CallMeter(
+            {leg.name: leg.role for leg in heard.values()},
+            stream.info.labels,
+            stream.info.dimensions,
+            hop=stream.info.hop,
+            emotions_of=emotions,
+            agent_purpose=self._policy.agents_purpose,
+        )
+
+    def _message(self, kind: messages.CallKind, summary: dict[str, Any] | None = None) -> Message:
+        legs = [
+            LegInfo(leg.name, leg.role, f"{self.name}/{leg.name}" if self._policy.hears(leg) else None)
+            for leg in self.opened.legs
+        ]
+        reason = self._reason if kind == "ended" else None
+        return messages.call(kind, self.name, self._clock(), legs, self.opened.consent, reason=reason, summary=summary)
+
+    def _add(self, point: Point, events: Iterable[AlertEvent]) -> None:
+        with self._lock:
+            if self._meter is not None:
+                self._meter.add(point)
+                for event in events:
+                    self._meter.alert(event)
+
+    def _leg_ended(self) -> None:
+        with self._lock:
+            self._unfinished -= 1
+        self._finish()
+
+    def _finish(self) -> None:
+        """Publish the call's end, once, when it is closed and all legs are over."""
+        with self._lock:
+            if self._over or not self._closed or self._unfinished:
+                return
+            self._over = True
+            summary = None if self._meter is None else self._meter.summary()
+        self._house.publish(self._message("ended", summary))
+        self._house.end(self.name, summary, self._clock())
+        self._ended(self)
+
+
+class _Leg:
+    """Watches the points of one leg: alerts, and the call's figures."""
+
+    def __init__(self, call: Call, leg: Leg) -> None:
+        self._call, self._leg = call, leg
+        self._stream: Stream | None = None
+        self._alerts: AlertMonitor | None = None
+
+    def begin(self, stream: Stream, policy: Policy) -> None:
+        """Hold the rules against the points of ``stream``."""
+        info = stream.info
+        self._stream = stream
+        self._alerts = AlertMonitor(
+            policy.rules,
+            info.labels,
+            info.dimensions,
+            self._leg.role,
+            hop=info.hop,
+            agent_purpose=policy.agents_purpose,
+        )
+
+    def point(self, point: Point) -> Iterator[Message]:
+        """See ``Watch``."""
+        named = replace(point, stream=self._leg.name)
+        events = [] if self._alerts is None else self._alerts.advance(named)
+        self._call._add(named, events)
+        return map(self._tell, events)
+
+    def end(self, position: int) -> Iterator[Message]:
+        """See ``Watch``."""
+        events = [] if self._alerts is None else self._alerts.finish(position)
+        with self._call._lock:
+            if self._call._meter is not None:
+                for event in events:
+                    self._call._meter.alert(event)
+        return map(self._tell, events)
+
+    def ended(self) -> None:
+        """See ``Watch``."""
+        self._call._leg_ended()
+
+    def _tell(self, event: AlertEvent) -> Message:
+        assert self._stream is not None
+        return messages.alert(
+            self._stream.info,
+            kind=event.kind,
+            alert_id=event.alert,
+            rule=event.rule,
+            severity=event.severity,
+            start=event.start,
+            end=event.end,
+            at=event.at,
+            peak=event.value,
+            reason=event.reason,
+        )

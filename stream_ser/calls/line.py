@@ -1,0 +1,179 @@
+"""One leg's sound on its way from a connection to its stream, and the thread that takes every leg's.
+
+The connection's event loop puts pieces in (``Line.put``); the ears' one thread takes them out, brings them to 16 kHz and
+hands them to the streams, those of many legs together. Positions say what is missing: what lies between two pieces is a gap
+of exactly its length. A line holds at most ``LONGEST_WAIT_S`` of sound; what finds no room is a gap too, and counted.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+
+from stream_ser.audio.conditioning import Conditioner
+from stream_ser.audio.source import Item
+from stream_ser.calls.events import Lost, Sound
+from stream_ser.ensemble import take_together
+from stream_ser.stream import Stream
+
+LONGEST_WAIT_S = 5.0
+TOGETHER_S = 0.1  # sound of one leg that is worth a look at the leg
+LOOK_S = 0.02  # how long ears rest, so that legs come together
+SWEEP_S = 0.3  # how long less than that may wait
+NOT_RECEIVED, OVERLOAD = "not received", "this server is overloaded"
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    error: Exception | None
+
+
+class Line:
+    """Made by ``Ears.line``. ``put`` and ``end`` belong to the connection's thread, everything else to the ears'."""
+
+    def __init__(self, stream: Stream, rate: int, wake: Callable[[Line], None]) -> None:
+        self.stream = stream
+        self.overloaded = 0  # native frames that found no room
+        self._rate, self._wake = rate, wake
+        self._pieces: deque[tuple[Sound | Lost | _End, int]] = deque()
+        self._waiting = 0  # native frames; written by both sides, so only a hint between looks
+        self._most, self._worth = int(LONGEST_WAIT_S * rate), int(TOGETHER_S * rate)
+        self._conditioner = Conditioner(rate)
+        self._position = 0  # native frames that the conditioner has had
+        self.queued = False  # whether the ears know that there is something to take
+
+    def put(self, piece: Sound | Lost, arrived_ns: int) -> None:
+        """Add what came."""
+        if isinstance(piece, Sound):
+            frames = len(piece.samples)
+            if self._waiting + frames > self._most:
+                self.overloaded += frames
+                piece = Lost(piece.leg, piece.start, piece.start + frames, OVERLOAD)
+            else:
+                self._waiting += frames
+        self._pieces.append((piece, arrived_ns))
+        if self._waiting >= self._worth and not self.queued:
+            self.queued = True
+            self._wake(self)
+
+    def end(self, error: Exception | None = None) -> None:
+        """The leg is over, by itself or by ``error``."""
+        self._pieces.append((_End(error), 0))
+        self.queued = True
+        self._wake(self)
+
+    @property
+    def waits(self) -> bool:
+        """Whether there is something to take."""
+        return bool(self._pieces)
+
+    def take(self) -> Iterator[Item | _End]:
+        """Take everything that waits, as a timeline without holes."""
+        self.queued = False
+        taken = [self._pieces.popleft() for _ in range(len(self._pieces))]
+        self._waiting -= sum(len(piece.samples) for piece, _ in taken if isinstance(piece, Sound))
+        for piece, arrived_ns in taken:
+            if isinstance(piece, _End):
+                yield from self._conditioner.finish(arrived_ns or time.monotonic_ns())
+                yield piece
+            elif isinstance(piece, Lost):
+                yield from self._lose_until(piece.start, NOT_RECEIVED, arrived_ns)
+                yield from self._lose_until(piece.end, piece.reason, arrived_ns)
+            else:
+                yield from self._lose_until(piece.start, NOT_RECEIVED, arrived_ns)
+                new = piece.samples[max(0, self._position - piece.start) :]  # what came twice counts once
+                if len(new):
+                    self._position += len(new)
+                    yield from self._conditioner.push(new, arrived_ns)
+
+    def _lose_until(self, position: int, reason: str, arrived_ns: int) -> Iterator[Item]:
+        if position > self._position:
+            missing, self._position = position - self._position, position
+            yield from self._conditioner.lose(missing, reason, arrived_ns)
+
+
+class Ears:
+    """The thread that hears all legs. ``start`` it; ``stop`` ends it in well under a second."""
+
+    def __init__(self) -> None:
+        self._ready: deque[Line] = deque()
+        self._lines: set[Line] = set()
+        self._lock = threading.Lock()  # of the set
+        self._stirred = threading.Event()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="ears", daemon=True)
+        self.busy_s = 0.0  # CPU seconds spent, for the metrics
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self, timeout: float = 1.0) -> None:
+        """End the thread; what still waits is not heard. Safe to call twice."""
+        self._stopping = True
+        self._stirred.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout)
+
+    def line(self, stream: Stream, rate: int) -> Line:
+        """A line for an open stream; it is forgotten once its end was taken."""
+        line = Line(stream, rate, self._wake)
+        with self._lock:
+            self._lines.add(line)
+        return line
+
+    @property
+    def lines(self) -> int:
+        """How many legs are heard."""
+        return len(self._lines)
+
+    def _wake(self, line: Line) -> None:
+        self._ready.append(line)
+        self._stirred.set()
+
+    def _run(self) -> None:
+        swept = time.monotonic()
+        while not self._stopping:
+            self._stirred.wait(SWEEP_S)
+            self._stirred.clear()
+            time.sleep(LOOK_S)
+            ready = {self._ready.popleft(): None for _ in range(len(self._ready))}
+            if time.monotonic() - swept >= SWEEP_S:
+                swept = time.monotonic()
+                with self._lock:
+                    ready.update({line: None for line in self._lines if line.waits})
+            self.hear(list(ready))
+            self.busy_s = time.thread_time()
+
+    def hear(self, lines: list[Line]) -> None:
+        """Take what waits in these lines: their first items together, then their second ones, and so on."""
+        turns = [(line, line.take()) for line in lines]
+        while turns:
+            items: list[tuple[Stream, Item]] = []
+            following = []
+            for line, source in turns:
+                item = _next(source)
+                if isinstance(item, _End):
+                    self._forget(line, item.error)
+                elif item is not None:
+                    items.append((line.stream, item))
+                    following.append((line, source))
+            take_together(items)
+            turns = following
+
+    def _forget(self, line: Line, error: Exception | None) -> None:
+        with self._lock:
+            self._lines.discard(line)
+        with suppress(Exception):  # the stream says what broke; nothing of it may end the ears
+            line.stream.conclude(error)
+
+
+def _next(source: Iterator[Item | _End]) -> Item | _End | None:
+    try:
+        return next(source, None)
+    except Exception as error:  # one leg's sound must not end everybody's ears
+        return _End(error)
