@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
+from stream_ser.errors import FeedError
+from stream_ser.feed.topics import parse
+
 FEED_PATH = "/v1/feed"
 HEALTH_PATH = "/healthz"
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -23,7 +26,7 @@ def refusal(target: str, headers: Mapping[str, str], *, bound_to: str, full: int
     ``target`` is the request's path with its query, ``bound_to`` the host the feed listens on, and ``full`` the number
     of subscribers where no more are let in.
     """
-    path = target.partition("?")[0]
+    path, _, query = target.partition("?")
     if path == HEALTH_PATH:
         return HTTPStatus.OK, "ok\n"
     if path != FEED_PATH:
@@ -34,6 +37,10 @@ def refusal(target: str, headers: Mapping[str, str], *, bound_to: str, full: int
             HTTPStatus.FORBIDDEN,
             f"A page of {origin[:200]!r} may not read this feed. Open one that is served from the feed's own host.\n",
         )
+    try:
+        parse(query)
+    except FeedError as error:
+        return HTTPStatus.BAD_REQUEST, f"{error}.\n"
     if full is not None:
         return HTTPStatus.SERVICE_UNAVAILABLE, f"The feed has {full} subscribers and takes no more. Try again later.\n"
     return None

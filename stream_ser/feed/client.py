@@ -1,4 +1,7 @@
-"""Reading a feed: every message as it comes, over lost connections, with a count of what was missed.
+"""Reading a feed: every message as it comes, once, over lost connections, with a count of what was missed.
+
+A feed that keeps a history names its ``epoch``; there a reader that comes back says which number it has, and gets what
+follows. A feed without one goes on with what is new, and what came between is counted.
 
 Thread ownership: a ``FeedReader`` belongs to the event loop that iterates over it. It starts no thread and no task.
 
@@ -14,7 +17,7 @@ import contextlib
 import json
 from collections.abc import AsyncIterator
 from typing import Literal
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
@@ -22,56 +25,104 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 from stream_ser.errors import FeedError
 from stream_ser.feed.admission import LOOPBACK
 from stream_ser.feed.messages import SCHEMA_VERSION, Message
+from stream_ser.feed.topics import Wish
 
 FIRST_DELAY_S = 0.2
 LONGEST_DELAY_S = 5.0
 
 
 class Tally:
-    """What the numbers of the messages say about messages that never came. Pure: it only looks at messages."""
+    """What the numbers of the messages say about messages that never came. Pure: it only looks at messages.
 
-    def __init__(self) -> None:
+    ``whole`` says that every message is due: then numbers without a hole prove that none is missing. Otherwise holes mean
+    nothing, and only what the feed says of losses is counted.
+    """
+
+    def __init__(self, whole: bool = True) -> None:
         self.missed = 0
-        self._last: int | None = (
-            None  # the number up to which everything came or is counted; None right after connecting
-        )
-        self._before: int | None = None  # that number when the connection was lost
+        self.unknown = 0  # times that messages were missed, and nobody can know how many
+        self.epoch: str | None = None
+        self.place: int | None = None  # the number up to which everything came or is counted
+        self._whole = whole
+        self._before: int | None = None  # that number when the connection was lost, where there is no epoch to trust
         self._streams: set[tuple[str, str | None]] = set()
 
     def reconnected(self) -> None:
-        """Begin a new connection: its first hello tells how far the feed has got."""
-        self._before = self._last if self._last is not None else self._before
-        self._last = None
+        """Begin a new connection."""
+        if self.epoch is not None:
+            return  # the feed goes on from our place, or names another epoch
+        self._before = self.place if self.place is not None else self._before
+        self.unknown += not self._whole and self.place is not None
+        self.place = None
 
     def note(self, message: Message) -> None:
         """Take one message into account."""
-        seq: int = message["seq"]
+        kind, seq = message["type"], message["seq"]
+        if kind == "snapshot":
+            return
+        self._note_epoch(message.get("epoch"))
+        if kind in ("hello", "heartbeat"):
+            self._note_mark(message, seq)
+        elif kind in ("dropped", "missed"):
+            self._note_hole(message["first"])
+            self.missed += message["count"] or 0
+            self.unknown += message["count"] is None
+        else:
+            self._note_hole(seq)
+        self.place = seq
+
+    def _note_epoch(self, epoch: str | None) -> None:
+        if epoch is None or epoch == self.epoch:
+            return
+        if self.epoch is not None:  # another run: its numbers have nothing to do with ours
+            self.unknown += 1
+            self.place = None
+        self.epoch = epoch
+
+    def _note_mark(self, message: Message, seq: int) -> None:
+        """Take a message without a number of its own, which says how far the feed has got."""
+        if self.place is not None:
+            self.missed += max(0, seq - self.place) if self._whole else 0
+            self.unknown += seq < self.place
         if message["type"] == "hello":
             key = (message["stream"], message["anchor"])
             # Only the same stream at a later number is the same feed: one that was restarted counts from 0 again.
-            if self._last is None and key in self._streams and self._before is not None:
-                self.missed += max(0, seq - self._before)
+            if self.place is None and self.epoch is None and key in self._streams and self._before is not None:
+                self.missed += max(0, seq - self._before) if self._whole else 0
             self._streams.add(key)
-        else:
-            first = message["first"] if message["type"] == "dropped" else seq
-            self.missed += 0 if self._last is None else first - self._last - 1
-            self.missed += message["count"] if message["type"] == "dropped" else 0
-        self._last = seq
+
+    def _note_hole(self, first: int) -> None:
+        if self._whole and self.place is not None:
+            self.missed += max(0, first - self.place - 1)
 
 
 class FeedReader:
     """Iterate to get the messages of the feed at ``url``; made by ``subscribe``."""
 
-    def __init__(self, url: str, retry_s: float | None) -> None:
+    def __init__(self, url: str, retry_s: float | None, wish: Wish, token: str | None) -> None:
         self._url = url
         self._retry_s = retry_s
-        self._tally = Tally()
+        self._wish = wish
+        self._headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        self._tally = Tally(wish.whole)
+        self._tally.place, self._tally.epoch = wish.last_seq, wish.epoch
         self.connections = 0
 
     @property
     def missed(self) -> int:
         """How many messages were published while this reader listened or was cut off, and never came."""
         return self._tally.missed
+
+    @property
+    def unknown(self) -> int:
+        """How many times messages were missed besides, and nobody can know how many: the feed began anew, say."""
+        return self._tally.unknown
+
+    @property
+    def place(self) -> tuple[int, str] | None:
+        """``last_seq`` and ``epoch`` with which to go on in another process; None where the feed has no history."""
+        place, epoch = self._tally.place, self._tally.epoch
+        return None if place is None or epoch is None else (place, epoch)
 
     async def __aiter__(self) -> AsyncIterator[Message]:
         """Yield messages; raise FeedError where there is no feed or it stays away."""
@@ -83,7 +134,12 @@ class FeedReader:
         while True:
             try:
                 async with connect(
-                    self._url, compression=None, proxy=proxy, open_timeout=5, close_timeout=1
+                    self._address(),
+                    compression=None,
+                    proxy=proxy,
+                    additional_headers=self._headers,
+                    open_timeout=5,
+                    close_timeout=1,
                 ) as connection:
                     self.connections += 1
                     self._tally.reconnected()
@@ -103,6 +159,15 @@ class FeedReader:
                 )
             await asyncio.sleep(delay)
             delay = min(2 * delay, LONGEST_DELAY_S)
+
+    def _address(self) -> str:
+        """The address with what is wished for, from where on included."""
+        wish, place = self._wish, self.place
+        wanted: dict[str, str | int | float | None] = {"call": wish.call, "stream": wish.stream, "hz": wish.hz}
+        wanted["snapshot"] = 1 if wish.snapshot else None
+        wanted["last_seq"], wanted["epoch"] = place or (None, None)
+        query = urlencode({name: value for name, value in wanted.items() if value is not None})
+        return f"{self._url}{'&' if '?' in self._url else '?'}{query}" if query else self._url
 
     def _read(self, text: str | bytes) -> Message:
         try:
@@ -140,13 +205,16 @@ class FeedReader:
             ) from error
 
 
-def subscribe(url: str, *, retry_s: float | None = 30.0) -> FeedReader:
-    """Read the feed at ``url``, with ``async for`` over what is returned.
+def subscribe(
+    url: str, *, retry_s: float | None = 30.0, wish: Wish | None = None, token: str | None = None
+) -> FeedReader:
+    """Read the feed at ``url``, with ``async for`` over what is returned; everything, or what ``wish`` says.
 
     A connection that is lost is made again, at growing intervals, until the feed has been away for ``retry_s`` seconds
-    (None: for ever). What was published meanwhile is counted in ``missed`` if the same stream still runs.
+    (None: for ever). What was published meanwhile comes then, if the feed keeps a history, and is counted in ``missed`` if
+    it does not. ``token`` is shown to a feed that asks who reads it.
     """
-    return FeedReader(url, retry_s)
+    return FeedReader(url, retry_s, wish or Wish(), token)
 
 
 def _host(url: str) -> str:

@@ -1,4 +1,4 @@
-"""Where a trajectory is published: the hub numbers messages and hands each to everyone who subscribed.
+"""Where a trajectory is published: the hub numbers messages and hands each to everyone to whom it is due.
 
 Any thread may call anything here. The hub owns no thread and does no I/O; sinks do theirs inside ``publish``.
 
@@ -6,11 +6,12 @@ Invariants:
 
 - Messages get the numbers 1, 2, 3 … without holes, over all streams of the hub, in the order in which every subscriber
   and every sink sees them. A ``hello`` has no number of its own: it carries that of the last message before it. So what
-  follows number n is n + 1, a hello with n, or a ``dropped`` whose first is n + 1.
+  follows number n is n + 1, a hello with n, or a ``dropped`` or ``missed`` whose first is n + 1. A subscriber that wants
+  a part of the feed gets a part of the numbers, and is told of every loss all the same.
 - A subscriber first gets the hello of every stream that is open when it joins; the hello of a stream that opens later
-  comes when it opens. No other history is kept.
-- A subscription holds at most ``limit`` messages. Where it is full the oldest goes, and a ``dropped`` message with the
-  range stands in its place. A hello that had to go is kept and given before ``dropped``. Publishing never waits.
+  comes when it opens.
+- Numbers mean something within one ``epoch`` only. A hub that holds messages until they are stored may go on with the
+  numbers and the epoch of the one before it.
 - A sink loses nothing: it is called inside ``publish``. One that raises is detached and told of in a ``notice``.
 
 Locks, always taken in this order: the hub's order (held through a publication with its sinks), the hub's state, a
@@ -19,178 +20,111 @@ subscription's. So a sink that waits for a slow disk holds up publishers, but no
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections import deque
 from collections.abc import Callable
 
 from stream_ser.feed import messages
+from stream_ser.feed.history import History
 from stream_ser.feed.messages import Message
+from stream_ser.feed.present import Present
+from stream_ser.feed.subscription import BATCH, Subscription
+from stream_ser.feed.topics import Entry, Wish
+
+__all__ = ["Hub", "Sink", "Subscription"]
 
 Sink = Callable[[Message], None]
-Entry = tuple[Message, str]  # a message and its text, encoded once for all
-
-
-class Subscription:
-    """One subscriber's bounded queue. Made by ``Hub.subscribe``; end it with ``close``."""
-
-    def __init__(self, hub: Hub, limit: int, wake: Callable[[], None] | None) -> None:
-        self._hub = hub
-        self._limit = limit
-        self._wake = wake
-        self._changed = threading.Condition()
-        self._queue: deque[Entry] = deque()
-        self._before = 0  # the number of the last message before the queue's first
-        self._taken = 0  # the number of the last message that was taken
-        self._hellos: dict[str, Message] = {}  # due before everything else
-        self._dropped = 0
-        self._closed = False
-
-    @property
-    def dropped(self) -> int:
-        """How many messages this subscription has thrown away."""
-        return self._dropped
-
-    @property
-    def closed(self) -> bool:
-        """Whether nothing more will come: closed, and everything that was queued is taken."""
-        with self._changed:
-            return self._closed and not self._waiting()
-
-    def get(self, timeout: float | None = None) -> Message | None:
-        """Take the next message, waiting at most ``timeout`` seconds (None: without limit).
-
-        Returns None when the time is over or when the subscription is closed; ``closed`` tells which.
-        """
-        with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._waiting(), timeout)
-            entry = self._take()
-            return None if entry is None else entry[0]
-
-    def drain(self) -> list[Message]:
-        """Take everything that is there, at once and without waiting."""
-        taken: list[Message] = []
-        with self._changed:
-            while (entry := self._take()) is not None:
-                taken.append(entry[0])
-        return taken
-
-    def take_text(self) -> str | None:
-        """Take the next message as its JSON text, without waiting; None where there is none."""
-        with self._changed:
-            entry = self._take()
-            return None if entry is None else entry[1]
-
-    def close(self) -> None:
-        """Receive nothing more. What is queued can still be taken. May be called twice."""
-        self._hub._forget(self)
-        self._finish()
-
-    def _begin(self, seq: int, hellos: dict[str, Message]) -> None:
-        self._before = self._taken = seq
-        self._hellos = hellos
-
-    def _push(self, entry: Entry) -> None:
-        with self._changed:
-            if len(self._queue) >= self._limit:
-                self._drop_oldest()
-            self._queue.append(entry)
-            self._changed.notify()
-        if self._wake is not None:
-            self._wake()
-
-    def _finish(self) -> None:
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
-        if self._wake is not None:
-            self._wake()
-
-    def _drop_oldest(self) -> None:
-        message, _ = self._queue.popleft()
-        self._before = message["seq"]
-        if message["type"] == "hello":
-            self._hellos[message["stream"]] = message
-            return
-        self._dropped += 1
-        if message["type"] == "end":  # nothing of this stream is left to introduce, and the hellos kept stay bounded
-            self._hellos.pop(message["stream"], None)
-
-    def _waiting(self) -> bool:
-        return bool(self._queue or self._hellos or self._before > self._taken)
-
-    def _take(self) -> Entry | None:
-        """Take what comes next: hellos that are due, then word of what was dropped, then the queue."""
-        if self._hellos:
-            message = {**self._hellos.pop(next(iter(self._hellos))), "seq": self._taken}
-        elif self._before > self._taken:
-            message = messages.dropped(self._taken + 1, self._before)
-            self._taken = self._before
-        elif self._queue:
-            entry = self._queue.popleft()
-            self._before = self._taken = entry[0]["seq"]
-            return entry
-        else:
-            return None
-        return message, messages.encode(message)
+Key = tuple[str, str]
 
 
 class Hub:
-    """The place where the streams of one process are published. ``close`` ends every subscription."""
+    """The place where the streams of one process, or of one tenant, are published. ``close`` ends every subscription.
 
-    def __init__(self) -> None:
+    Without a ``history`` nobody can come back for what was missed, and the feed has no ``epoch``; with one, an epoch is made
+    up unless it is given. ``first_seq`` is the number of the first message. With ``hold``, subscribers get nothing until
+    ``release``: what they have seen is then known to be stored.
+    """
+
+    def __init__(
+        self, history: History | None = None, *, epoch: str | None = None, first_seq: int = 1, hold: bool = False
+    ) -> None:
+        if first_seq < 1:
+            raise ValueError(f"messages are numbered from 1 or above, not from {first_seq}")
+        if history is None and (epoch is not None or first_seq != 1):
+            raise ValueError("a hub without a history is a numbering of its own, which begins with 1")
+        self.epoch = (epoch or secrets.token_hex(8)) if history is not None else None
+        self.history = History(0) if history is None else history
+        self._hold = hold
         self._order = threading.Lock()
         self._state = threading.Lock()
-        self._seq = 0
-        self._open: dict[str, Message] = {}  # the hello of every open stream
-        self._subscriptions: list[Subscription] = []
+        self._numbered = self._seq = self._released = first_seq - 1  # published; given to subscribers; may be given
+        self._present = Present()  # how things stand for subscribers
+        self._published = Present() if hold else self._present  # how they stand for publishers; changes in order
+        self._held: deque[Entry] = deque()
+        self._subscriptions: dict[Key | None, list[Subscription]] = {}
         self._sinks: list[Sink] = []
         self._closed = False
 
     @property
     def seq(self) -> int:
-        """The number of the last message that was published; 0 before the first."""
-        return self._seq
+        """The number of the last message that was published; before the first, one less than that will have."""
+        return self._numbered
 
     @property
     def subscribers(self) -> int:
         """How many subscriptions are open."""
-        return len(self._subscriptions)
+        with self._state:
+            return sum(map(len, self._subscriptions.values()))
 
     def publish(self, message: Message) -> int:
         """Give a message its number and hand it to every subscriber, then to every sink; return the number.
 
-        A ``hello`` opens its stream and an ``end`` closes it. After ``close`` nothing happens. Raises ValueError where
-        the stream of the message is not open, where that of a hello already is, and where a number is NaN or infinite;
-        then no number is used up and nobody gets anything.
+        A ``hello`` opens its stream and an ``end`` closes it; a ``call`` opens and closes a call. After ``close`` nothing
+        happens. Raises ValueError where the stream of the message is not open, where that of a hello already is, likewise
+        for calls, and where a number is NaN or infinite; then no number is used up and nobody gets anything.
         """
         with self._order:
-            return self._seq if self._closed else self._publish(message)
+            return self._numbered if self._closed else self._publish(message)
 
-    def subscribe(self, limit: int = 256, wake: Callable[[], None] | None = None) -> Subscription:
-        """Join. The subscription holds at most ``limit`` messages.
+    def release(self, seq: int) -> None:
+        """Give subscribers what was held, up to number ``seq``; a sink may call this. What is never released they never see."""
+        with self._state:
+            self._released = max(self._released, seq)
+            self._let_go()
+
+    def subscribe(
+        self, limit: int = 256, wake: Callable[[], None] | None = None, wish: Wish | None = None
+    ) -> Subscription:
+        """Join, for everything or for what ``wish`` says. The subscription holds at most ``limit`` messages.
 
         ``wake`` is called from the publishing thread after each message and at the end, for those who wait in an event
-        loop: it must return at once and must not call the hub.
+        loop: it must return at once and must not call the hub. A ``last_seq`` of another epoch, or above what was
+        published, says nothing here: such a subscriber begins anew, and the ``epoch`` in the hellos tells it.
         """
         if limit < 1:
             raise ValueError(f"a subscription must hold at least 1 message, not {limit}")
-        subscription = Subscription(self, limit, wake)
+        wish = wish or Wish()
+        subscription = Subscription(self, wish, limit, wake)
         with self._state:
-            subscription._begin(self._seq, dict(self._open))
+            if wish.last_seq is not None and wish.epoch == self.epoch and wish.last_seq <= self._seq:
+                subscription._resume(wish.last_seq)
+            else:
+                self._bring_up(subscription)
             if self._closed:
                 subscription._finish()
             else:
-                self._subscriptions.append(subscription)
+                self._subscriptions.setdefault(wish.key, []).append(subscription)
         return subscription
 
     def attach(self, sink: Sink) -> None:
         """Call ``sink`` with every message inside ``publish``, beginning with the hellos of the open streams.
 
-        A sink must be quick and must not call the hub. One that raises is detached; the others go on.
+        A sink must be quick and must not call the hub, but for ``release``. One that raises is detached; the others go on.
         """
         with self._order:
-            for message in self._open.values():
-                sink({**message, "seq": self._seq})
+            for message in self._published.hellos():
+                sink({**message, "seq": self._numbered})
             self._sinks.append(sink)
 
     def detach(self, sink: Sink) -> None:
@@ -203,33 +137,75 @@ class Hub:
         """End every subscription, after what is queued in it. May be called twice."""
         with self._state:
             self._closed = True
-            ended, self._subscriptions = self._subscriptions, []
-            for subscription in ended:
-                subscription._finish()
+            ended, self._subscriptions = self._subscriptions, {}
+            for group in ended.values():
+                for subscription in group:
+                    subscription._finish()
 
     def _forget(self, subscription: Subscription) -> None:
+        key = subscription.wish.key
         with self._state:
-            if subscription in self._subscriptions:
-                self._subscriptions.remove(subscription)
+            group = self._subscriptions.get(key, [])
+            if subscription in group:
+                group.remove(subscription)
+            if not group:
+                self._subscriptions.pop(key, None)
+
+    def _recall(self, subscription: Subscription, place: int) -> tuple[int | None, list[Entry]]:
+        """What memory has above number ``place``, and the last number there is; None once the subscription is live."""
+        with self._state:
+            if place >= self._seq:
+                self._bring_up(subscription)
+                return None, []
+            return self._seq, self.history.after(place, BATCH)
+
+    def _bring_up(self, subscription: Subscription) -> None:
+        wish = subscription.wish
+        snapshot = list(self._present.snapshot(wish, self._seq)) if wish.snapshot else []
+        subscription._go_live(self._seq, self._present.hellos(), snapshot)
+
+    def _idle_at(self, subscription: Subscription) -> int | None:
+        with self._state:
+            return self._seq if subscription._idle() else None
 
     def _publish(self, message: Message) -> int:
+        self._published.check(message)
         kind: str = message["type"]
-        stream: str = message["stream"]
-        if (kind == "hello") == (stream in self._open):
-            raise ValueError(f"a {kind} of stream {stream!r}, which is {'already' if kind == 'hello' else 'not'} open")
-        seq = self._seq + (kind != "hello")
+        seq = self._numbered + (kind != "hello")
         numbered = {**message, "seq": seq}
-        entry = (numbered, messages.encode(numbered))
+        if "epoch" in numbered:
+            numbered["epoch"] = self.epoch
+        hello = numbered if kind == "hello" else self._published.hello(message.get("stream", ""))
+        entry = Entry(numbered, messages.encode(numbered), hello)
         with self._state:
-            self._seq = seq
-            if kind == "hello":
-                self._open[stream] = numbered
-            elif kind == "end":
-                del self._open[stream]
-            for subscription in self._subscriptions:
-                subscription._push(entry)
+            self._numbered = seq
+            if self._hold:
+                self._published.take(entry)
+                self._held.append(entry)
+                self._let_go()
+            else:
+                self._deliver(entry)
         self._call_sinks(numbered)
         return seq
+
+    def _let_go(self) -> None:
+        while self._held and self._held[0].seq <= self._released:
+            self._deliver(self._held.popleft())
+
+    def _deliver(self, entry: Entry) -> None:
+        """Hand an entry to those to whom it is due. Called with the state locked."""
+        self._seq = entry.seq
+        self._present.take(entry)
+        if entry.kind != "hello":
+            self.history.append(entry)
+        for subscription in self._subscriptions.get(None, ()):
+            subscription._offer(entry)
+        if entry.call is not None:
+            for subscription in self._subscriptions.get(("call", entry.call), ()):
+                subscription._offer(entry)
+        if entry.stream is not None:
+            for subscription in self._subscriptions.get(("stream", entry.stream), ()):
+                subscription._offer(entry)
 
     def _call_sinks(self, message: Message) -> None:
         failures: list[str] = []
@@ -239,6 +215,7 @@ class Hub:
             except Exception as error:  # a full disk must not end the thread that publishes
                 self._sinks.remove(sink)
                 failures.append(str(error) or type(error).__name__)
+        stream: str = message.get("stream", "")
         for text in failures:
-            if message["stream"] in self._open:
-                self._publish(messages.notice(message["stream"], "error", text))
+            if self._published.hello(stream) is not None:
+                self._publish(messages.notice(stream, "error", text))

@@ -3,29 +3,34 @@
 A message is a flat JSON object with ``type`` and ``seq``; ``schema.json`` beside this file describes every type and
 ``docs/protocol.md`` explains them. The functions here are pure: no I/O, no clock, no state; any thread may call them.
 
-Invariants: every message is made with ``seq`` 0, and only the hub gives it its number. Numbers are plain Python ints
-and floats, written with ``repr``, so equal runs give equal text. NaN and infinity never reach the wire: ``encode``
-refuses them.
+Invariants: every message is made with ``seq`` 0 and, where it has one, ``epoch`` None, and only the hub gives it its
+number and its epoch. Numbers are plain Python ints and floats, written with ``repr``, so equal runs give equal text. NaN
+and infinity never reach the wire: ``encode`` refuses them.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import resources
 from typing import Any, Literal, get_args
 
 import stream_ser
+from stream_ser.calls.events import Consent, Role
 from stream_ser.types import SAMPLE_RATE, Gap, Point, State
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 Message = dict[str, Any]  # one wire object; whoever receives one shares it with others and does not change it
 Level = Literal["info", "warning", "error"]
-SourceKind = Literal["recording", "microphone", "pipe"]
+SourceKind = Literal["recording", "microphone", "pipe", "call"]
 EndReason = Literal["finished", "stopped", "error"]
+AlertKind = Literal["opened", "updated", "cleared"]
+AlertReason = Literal["below", "gap", "end"]
+Severity = Literal["info", "warning", "critical"]
+CallKind = Literal["opened", "ended", "interrupted"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,17 @@ class StreamInfo:
     dimensions: tuple[str, ...] = ()
     text: str | None = None  # who says which words are said; None where nobody listens for any
     show_text: bool = False  # whether words go over the wire
+    call: str | None = None  # the call that this stream is a leg of; None outside calls
+    role: Role | None = None  # who speaks in it; None outside calls
+
+
+@dataclass(frozen=True, slots=True)
+class LegInfo:
+    """One voice of a call, for the call's messages."""
+
+    name: str
+    role: Role
+    stream: str | None  # where its points are; None where nobody analyses it
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +90,12 @@ def hello(info: StreamInfo, seq: int = 0) -> Message:
     return {
         "type": "hello",
         "seq": seq,
+        "epoch": None,
         "schema": SCHEMA_VERSION,
         "version": stream_ser.__version__,
         "stream": info.stream,
+        "call": info.call,
+        "role": info.role,
         "labels": list(info.labels),
         "dimensions": list(info.dimensions),
         "sample_rate": SAMPLE_RATE,
@@ -184,9 +203,93 @@ def end(
     }
 
 
-def dropped(first: int, last: int) -> Message:
-    """Say, to one slow subscriber, that messages ``first`` to ``last`` were thrown away. The hub makes these."""
-    return {"type": "dropped", "seq": last, "first": first, "last": last, "count": last - first + 1}
+def alert(
+    info: StreamInfo,
+    *,
+    kind: AlertKind,
+    alert_id: str,
+    rule: str,
+    severity: Severity,
+    start: int,
+    end: int,
+    at: int,
+    peak: float,
+    reason: AlertReason | None = None,
+) -> Message:
+    """Say what became of an alert. ``alert_id`` is its own within the stream; the evidence is the samples ``[start, end)``.
+
+    ``at`` is the end of the point that brought it about, ``peak`` the largest value over the evidence; ``reason`` says why
+    it was cleared, and goes with ``cleared`` only.
+    """
+    return {
+        "type": "alert",
+        "seq": 0,
+        "stream": info.stream,
+        "call": info.call,
+        "role": info.role,
+        "kind": kind,
+        "id": alert_id,
+        "rule": rule,
+        "severity": severity,
+        "start": int(start),
+        "end": int(end),
+        "at": int(at),
+        "t": int(at) / SAMPLE_RATE,
+        "peak": float(peak),
+        "reason": reason,
+    }
+
+
+def call(
+    kind: CallKind,
+    call: str,
+    at: datetime,
+    legs: Iterable[LegInfo],
+    consent: Consent,
+    *,
+    reason: str | None = None,
+    summary: Mapping[str, Any] | None = None,
+) -> Message:
+    """Say that a call has begun or is over. ``reason`` and ``summary`` go with its end; ``at`` is now, with a time zone."""
+    return {
+        "type": "call",
+        "seq": 0,
+        "epoch": None,
+        "call": call,
+        "kind": kind,
+        "time": _wall_time(at),
+        "legs": [{"name": leg.name, "role": leg.role, "stream": leg.stream} for leg in legs],
+        "consent": consent,
+        "reason": reason,
+        "summary": None if summary is None else dict(summary),
+    }
+
+
+def dropped(first: int, last: int, count: int | None = None, epoch: str | None = None) -> Message:
+    """Say, to one slow subscriber, that messages were thrown away. The hub makes these.
+
+    They lie within ``first`` to ``last``; ``count`` is how many they are (None: every one).
+    """
+    count = last - first + 1 if count is None else count
+    return {"type": "dropped", "seq": last, "epoch": epoch, "first": first, "last": last, "count": count}
+
+
+def missed(first: int, last: int, count: int | None, epoch: str | None) -> Message:
+    """Say, to one subscriber that came back, that history no longer has ``first`` to ``last``.
+
+    ``count`` is how many of these were due to it; None where nobody can know.
+    """
+    return {"type": "missed", "seq": last, "epoch": epoch, "first": first, "last": last, "count": count}
+
+
+def heartbeat(seq: int, epoch: str | None, at: datetime) -> Message:
+    """Say, to one idle subscriber, that everything due to it up to number ``seq`` has been sent."""
+    return {"type": "heartbeat", "seq": seq, "epoch": epoch, "time": _wall_time(at)}
+
+
+def snapshot(seq: int, text: str) -> str:
+    """Wrap a message that was published before (its ``text``) for one subscriber that joins after number ``seq``."""
+    return f'{{"type":"snapshot","seq":{seq},"message":{text}}}'
 
 
 def encode(message: Message) -> str:

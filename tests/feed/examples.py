@@ -1,4 +1,4 @@
-"""The messages that ``docs/protocol.md`` shows, made by the code that sends them: one short call, numbered by a hub.
+"""The messages that ``docs/protocol.md`` shows, made by the code that sends them and numbered by hubs.
 
 ``python -m tests.feed.examples`` prints them as they stand in the document.
 """
@@ -7,12 +7,17 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from datetime import UTC, datetime
 
 from stream_ser.feed import messages
+from stream_ser.feed.history import History
 from stream_ser.feed.hub import Hub
 from stream_ser.feed.messages import Message
+from stream_ser.feed.topics import Wish
 from stream_ser.types import Gap, Timing
-from tests.feed.wire import end_message, make_info, make_point
+from tests.feed.wire import alert_message, call_message, end_message, make_info, make_point, point_message
+
+EPOCH = "9b1c6f0e2d3a4b58"
 
 
 def examples() -> list[Message]:
@@ -39,7 +44,35 @@ def examples() -> list[Message]:
     hub.publish(messages.hello(info))
     for _ in range(38):
         hub.publish(messages.point(info, heard, 10_007_350_000))
-    return [*kept[:6], *[message for message in slow.drain() if message["type"] == "dropped"]]
+    dropped = [message for message in slow.drain() if message["type"] == "dropped"]
+    return [*kept[:6], *call_examples(), *dropped, *connection_examples()]
+
+
+def call_examples() -> list[Message]:
+    """What a call adds: an alert, and the call's begin and end."""
+    hub = Hub(History(), epoch=EPOCH)
+    kept: list[Message] = []
+    hub.attach(kept.append)
+    hub.publish(call_message("opened"))
+    hub.publish(messages.hello(make_info("c-81f2/customer", "c-81f2", "customer")))
+    hub.publish(point_message(0, "c-81f2/customer"))
+    hub.publish(alert_message())
+    hub.publish(call_message("ended"))
+    return [kept[3], kept[0], kept[4]]
+
+
+def connection_examples() -> list[Message]:
+    """What a feed says to one subscriber: what history lacks, that it is alive, and how things stood."""
+    hub = Hub(History(limit=2), epoch=EPOCH)
+    hub.publish(call_message("opened"))
+    hub.publish(messages.hello(make_info("c-81f2/customer", "c-81f2", "customer")))
+    for number in range(40):
+        hub.publish(point_message(number, "c-81f2/customer"))
+    hub.publish(alert_message())
+    back = hub.subscribe(wish=Wish(last_seq=7, epoch=EPOCH, snapshot=True)).drain()
+    missed = next(message for message in back if message["type"] == "missed")
+    alive = messages.heartbeat(hub.seq, hub.epoch, datetime(2026, 11, 21, 3, 0, 30, 250_000, tzinfo=UTC))
+    return [missed, alive, back[-1]]
 
 
 def show(message: Message) -> str:

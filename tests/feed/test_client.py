@@ -5,16 +5,20 @@ import contextlib
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from websockets.asyncio.server import ServerConnection
 from websockets.asyncio.server import serve as serve_anything
 
 from stream_ser.errors import FeedError
 from stream_ser.feed import messages
 from stream_ser.feed.client import Tally, subscribe
+from stream_ser.feed.history import History
 from stream_ser.feed.hub import Hub
 from stream_ser.feed.server import FeedServer
+from stream_ser.feed.topics import Wish
 from tests.feed.wire import end_message, make_info, point_message
 
 
@@ -49,6 +53,7 @@ def tally(*received: messages.Message | None) -> int:
 
 
 HELLO = messages.hello(make_info(), 5)
+NOW = datetime(2026, 11, 21, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -113,6 +118,88 @@ async def test_a_feed_that_comes_back_is_joined_again_and_the_gap_is_counted(hub
     assert (reader.missed, reader.connections) == (3, 2)
 
 
+@pytest.mark.parametrize(("limit", "missed"), [(100, 0), (1, 2)])
+async def test_a_feed_with_a_history_gives_what_came_meanwhile(limit: int, missed: int) -> None:
+    hub = Hub(History(limit), epoch="e1")
+    hub.publish(messages.hello(make_info()))
+    first = FeedServer(hub, port=0)
+    _, port = first.start()
+    second = FeedServer(hub, port=port)
+    reader = subscribe(first.url)
+    seen: list[messages.Message] = []
+    try:
+        async with contextlib.aclosing(aiter(reader)) as stream:
+            async for message in stream:
+                seen.append(message)
+                if len(seen) == 1:
+                    hub.publish(point_message(0))
+                elif len(seen) == 2:
+                    assert reader.place == (1, "e1")
+                    await asyncio.to_thread(first.stop)
+                    for k in range(3):
+                        hub.publish(point_message(k))
+                    second.start()
+                elif message["seq"] == 4 and message["type"] == "point":
+                    break
+        kinds = [(message["type"], message["seq"]) for message in seen]
+        assert [kind for kind in kinds if kind[0] == "point"][1 - 4 + missed :] == [
+            ("point", k) for k in range(2 + missed, 5)
+        ]
+        assert (("missed", 3) in kinds) == bool(missed)
+        assert (reader.missed, reader.unknown, reader.connections, reader.place) == (missed, 0, 2, (4, "e1"))
+        again = subscribe(second.url, wish=Wish(stream="call-1", last_seq=3, epoch="e1"))
+        async with contextlib.aclosing(aiter(again)) as stream:
+            assert [(await anext(stream))["seq"] for _ in range(2)] == [3, 4]
+    finally:
+        first.stop()
+        second.stop()
+
+
+async def test_a_token_and_a_wish_are_shown_to_the_feed() -> None:
+    asked: list[tuple[str, str | None]] = []
+
+    async def answer(connection: ServerConnection) -> None:
+        assert connection.request is not None
+        asked.append((connection.request.path, connection.request.headers.get("Authorization")))
+        await connection.send('{"type": "heartbeat", "seq": 8, "epoch": "e 1"}')
+
+    async with serve_anything(answer, "127.0.0.1", 0) as other:
+        port = other.sockets[0].getsockname()[1]
+        wish = Wish(call="c", hz=2, snapshot=True)
+        stream = aiter(subscribe(f"ws://127.0.0.1:{port}/v1/feed?a=b", wish=wish, token="secret"))
+        await anext(stream)
+        await anext(stream)
+    first = "/v1/feed?a=b&call=c&hz=2&snapshot=1"
+    assert asked == [(first, "Bearer secret"), (first + "&last_seq=8&epoch=e+1", "Bearer secret")]
+
+
+def test_what_a_part_misses_is_what_the_feed_says_and_a_new_run_is_a_loss_of_unknown_size() -> None:
+    part = Tally(whole=False)
+    hello = HELLO | {"epoch": "e1"}
+    gap = messages.missed(31, 50, None, "e1")
+    for message in (
+        hello,
+        numbered(9),
+        numbered(30),
+        gap,
+        messages.dropped(52, 60, 3),
+        messages.heartbeat(70, "e1", NOW),
+    ):
+        part.note(message)
+    assert (part.missed, part.unknown, part.place) == (3, 1, 70)
+    part.reconnected()
+    part.note(HELLO | {"epoch": "e2", "seq": 90})
+    assert (part.missed, part.unknown, part.place, part.epoch) == (3, 2, 90, "e2")
+    whole = Tally()
+    for message in (hello, numbered(6), messages.heartbeat(8, "e1", NOW)):
+        whole.note(message)
+    assert whole.missed == 2, "nothing was to come, and something did"
+    blind = Tally(whole=False)
+    blind.note(HELLO)
+    blind.reconnected()
+    assert (blind.missed, blind.unknown) == (0, 1), "without an epoch a part cannot tell"
+
+
 async def test_a_feed_that_stays_away_is_an_error_in_time(server: FeedServer) -> None:
     stream = aiter(subscribe(server.url, retry_s=0.5))
     assert (await anext(stream))["type"] == "hello"
@@ -148,7 +235,7 @@ async def test_a_wrong_path_says_what_the_server_said(server: FeedServer) -> Non
         ("hello", "no message of a feed: 'hello'"),
         ("[1, 2]", "no message of a feed"),
         ('{"type": "hello"}', "no message of a feed"),
-        ('{"type": "hello", "seq": 0, "schema": 1}', "speaks schema 1, and this program knows 2"),
+        ('{"type": "hello", "seq": 0, "schema": 1}', "speaks schema 1, and this program knows 3"),
     ],
 )
 async def test_something_else_behind_the_address_is_an_error(text: str, said: str) -> None:

@@ -131,7 +131,7 @@ def test_what_is_dropped_in_the_middle_is_told_of_in_the_middle() -> None:
         ("point", 5),
         ("point", 6),
     ]
-    assert received[2] == {"type": "dropped", "seq": 4, "first": 2, "last": 4, "count": 3}
+    assert received[2] == {"type": "dropped", "seq": 4, "epoch": None, "first": 2, "last": 4, "count": 3}
 
 
 def test_a_hello_is_never_lost() -> None:

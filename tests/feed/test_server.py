@@ -16,7 +16,8 @@ import pytest
 from stream_ser.errors import FeedError
 from stream_ser.feed import messages
 from stream_ser.feed.hub import Hub
-from stream_ser.feed.server import BUFFER_LIMIT, FeedServer
+from stream_ser.feed.server import FeedServer
+from stream_ser.feed.subscriber import BUFFER_LIMIT, Subscriber
 from tests.feed.test_hub import follow
 from tests.feed.wire import end_message, make_info, point_message
 
@@ -82,6 +83,10 @@ def raw_subscriber(server: FeedServer) -> socket.socket:
     return peer
 
 
+def members(server: FeedServer) -> set[Subscriber]:
+    return server._subscribers.members if server._subscribers else set()
+
+
 async def test_a_subscriber_gets_the_hello_and_then_every_message_in_order(hub: Hub, serve: Serve) -> None:
     server = serve()
     async with joined(server.url) as websocket:
@@ -126,7 +131,7 @@ async def test_a_subscriber_that_never_reads_is_bounded_and_cut_and_the_others_g
     server = serve(cut_after_s=0.4)
     stuck = raw_subscriber(server)
     await until(lambda: server.stats().subscribers == 1)
-    (client,) = server._clients
+    (client,) = members(server)
     most_waiting = 0
     async with joined(server.url) as websocket:
         received = await read(websocket, 1)
@@ -155,7 +160,7 @@ async def test_a_subscriber_that_is_slow_but_reads_is_told_what_it_missed(hub: H
     server = serve(queue=16)
     slow = raw_subscriber(server)
     await until(lambda: server.stats().subscribers == 1)
-    (client,) = server._clients
+    (client,) = members(server)
     k = 0
     while client.subscription.dropped < 50:
         hub.publish(point_message(k))
@@ -177,7 +182,7 @@ async def test_a_subscriber_that_never_catches_up_but_reads_is_not_cut(hub: Hub,
     slow = raw_subscriber(server)
     slow.setblocking(False)
     await until(lambda: server.stats().subscribers == 1)
-    (client,) = server._clients
+    (client,) = members(server)
     least_waiting = BUFFER_LIMIT
     until_then = time.monotonic() + 1.5
     while time.monotonic() < until_then:

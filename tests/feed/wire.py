@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 
 from jsonschema import Draft202012Validator
 
+from stream_ser.calls.events import Role
 from stream_ser.feed import messages
-from stream_ser.feed.messages import Message, SourceInfo, StreamInfo, Summary
+from stream_ser.feed.messages import AlertKind, CallKind, LegInfo, Message, SourceInfo, StreamInfo, Summary
 from stream_ser.ledger import STAGES
 from stream_ser.types import Point, State, Timing
 
@@ -17,7 +18,7 @@ LEDGER = {key: {"p50": 6.25, "p95": 6.5, "p99": 9.75} for key in STAGES} | {"cap
 SUMMARY = Summary(speech_s=31.5, silence_s=8.6, share={"angry": 0.25, "neutral": 0.75}, ledger=LEDGER)
 
 
-def make_info(stream: str = "call-1") -> StreamInfo:
+def make_info(stream: str = "call-1", call: str | None = None, role: Role | None = None) -> StreamInfo:
     return StreamInfo(
         stream=stream,
         labels=LABELS,
@@ -29,6 +30,8 @@ def make_info(stream: str = "call-1") -> StreamInfo:
         source=SourceInfo("microphone", "USB headset", 44_100, 2),
         anchor=datetime(2026, 11, 21, 3, 0, tzinfo=UTC),
         passed_over=(("cuda-graph", "no CUDA device (no NVIDIA driver)"),),
+        call=call,
+        role=role,
     )
 
 
@@ -59,6 +62,34 @@ def point_message(number: int = 0, stream: str = "call-1") -> Message:
 
 def end_message(stream: str = "call-1") -> Message:
     return messages.end(make_info(stream), reason="finished", duration_s=40.1, points=153, dropped=0, summary=SUMMARY)
+
+
+def alert_message(kind: AlertKind = "opened", stream: str = "c-81f2/customer", call: str | None = "c-81f2") -> Message:
+    return messages.alert(
+        make_info(stream, call, None if call is None else "customer"),
+        kind=kind,
+        alert_id="anger rising@352000",
+        rule="anger rising",
+        severity="warning",
+        start=288_000,
+        end=352_000,
+        at=352_000,
+        peak=0.75,
+        reason="below" if kind == "cleared" else None,
+    )
+
+
+def call_message(kind: CallKind = "opened", call: str = "c-81f2") -> Message:
+    over = kind == "ended"
+    return messages.call(
+        kind,
+        call,
+        datetime(2026, 11, 21, 3, 4 if over else 0, tzinfo=UTC),
+        [LegInfo("external", "customer", f"{call}/customer"), LegInfo("internal", "agent", None)],
+        "given",
+        reason="the caller hung up" if over else None,
+        summary={"duration_s": 240.0} if over else None,
+    )
 
 
 def problems(message: Message) -> list[str]:

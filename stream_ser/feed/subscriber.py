@@ -1,0 +1,253 @@
+"""One connected subscriber, and all those of one event loop: what is sent, when, and to whom no longer.
+
+A server with its own port, routes and doors makes one ``Subscribers`` in its event loop, runs ``watch`` beside it and gives
+every connection it lets in to ``serve``, with the hub and the wish that belong to it.
+
+Thread ownership: everything runs in the event loop, but for ``_stir``, which publishers call and which never waits, and
+``stats``, which any thread may ask. A history that lies on a disk is read in a thread of its own pool.
+
+Invariants:
+
+- A subscriber costs at most its hub queue and about ``BUFFER_LIMIT`` bytes in the transport. Above that limit nothing
+  more is sent, so what is too much is dropped from the queue, oldest first, and told of.
+- A subscriber that takes nothing for ``cut_after_s`` while something is waiting is cut; the others notice nothing.
+- A subscriber to whom nothing was sent for ``heartbeat_s`` gets a heartbeat; so does one that joins a feed with a history
+  while nothing is open.
+- The feed is read-only: whoever sends a message is closed with 1008.
+- A message is turned into text once for all, and waking costs one look for all that was published before it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import logging
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from websockets.asyncio.connection import broadcast
+from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import ConnectionClosed
+
+from stream_ser.feed import messages
+from stream_ser.feed.hub import Hub
+from stream_ser.feed.topics import Wish
+
+BUFFER_LIMIT = 32 * 1024  # bytes waiting in a transport above which nothing more is sent to it
+BUFFER_CUT = 8 * BUFFER_LIMIT  # bytes that only a client who provokes answers and reads none can bring about
+RETRY_S = 0.02  # how long to wait for a full transport
+TURN = 64  # messages sent to one subscriber before the others have their turn
+READERS = 4  # threads that read histories on disks
+
+_log = logging.getLogger("stream_ser.feed")
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriberStats:
+    """What was done for all subscribers of one event loop so far."""
+
+    subscribers: int  # connected now
+    sent: int  # messages
+    bytes: int  # of text
+    dropped: int  # messages that were too much for slow subscribers
+    missed: int  # messages that history no longer had for those who came back
+    cut: int  # subscribers that took nothing for too long
+    heartbeats: int
+
+
+class Subscriber:
+    """One connection and its subscription, as the loop sees them."""
+
+    def __init__(self, owner: Subscribers, connection: ServerConnection, hub: Hub, wish: Wish, limit: int) -> None:
+        now = owner.loop.time()
+        self._owner = owner
+        self._hub = hub
+        self.connection = connection
+        self.stirred = True  # a look is due; publishers set it, the loop clears it
+        self.subscription = hub.subscribe(limit, functools.partial(owner._stir, self), wish)
+        self.ended = asyncio.Event()  # nothing more will be sent
+        self.failed = False  # history could not be read
+        self.gone = False
+        self.written = 0  # bytes given to the transport
+        self._taken = 0  # bytes of those that have left it, when last looked at
+        self._taken_at = self._sent_at = now  # when ``_taken`` had last grown or nothing was waiting; when we last sent
+        self._reading: asyncio.Task[None] | None = None
+
+    def pump(self) -> None:
+        """Send what is there and what the transport takes."""
+        self.stirred = False  # first: what is published from here on asks for another look
+        transport = self.connection.transport
+        for _ in range(TURN):
+            if self.gone or self._reading is not None:
+                return
+            if transport.get_write_buffer_size() > BUFFER_LIMIT:
+                self._again(RETRY_S)
+                return
+            text = self.subscription.take_text()
+            if text is not None:
+                self._send(text)
+                self._owner._sent += 1
+            elif self.subscription.behind:
+                self._read()
+            else:
+                if self.subscription.closed:
+                    self.ended.set()
+                return
+        self._again(0)
+
+    def look(self, now: float) -> None:
+        """Cut the connection if it takes nothing, or say that the feed is alive if there was nothing to take."""
+        waiting = self.connection.transport.get_write_buffer_size()
+        taken = self.written - waiting
+        if taken > self._taken or waiting == 0:
+            self._taken, self._taken_at = taken, now
+        if self.gone:
+            return
+        if waiting > BUFFER_CUT or now - self._taken_at > self._owner.cut_after_s:
+            self._owner._cut += 1
+            self.gone = True
+            self.connection.transport.abort()
+        elif now - self._sent_at >= self._owner.heartbeat_s and waiting == 0:
+            self.greet()
+
+    def greet(self) -> None:
+        """Say how far the feed is, if nothing waits to be sent."""
+        seq = self.subscription.idle_at()
+        if seq is not None:
+            self._send(messages.encode(messages.heartbeat(seq, self._hub.epoch, datetime.now(UTC))))
+            self._owner._heartbeats += 1
+
+    def _send(self, text: str) -> None:
+        data = text.encode()
+        # What ``send`` awaits is the library's own flow control, which never comes to act: ours does.
+        broadcast((self.connection,), data, text=True)
+        self.written += len(data) + 4  # and the frame's head
+        self._owner._bytes += len(data)
+        self._sent_at = self._owner.loop.time()
+
+    def _again(self, delay: float) -> None:
+        if not self.stirred:
+            self.stirred = True
+            self._owner.loop.call_later(delay, self.pump)
+
+    def _read(self) -> None:
+        """Read on in history: at once what is in memory, in a thread what may lie on a disk."""
+        if self._hub.history.source is None:
+            self.subscription.refill()
+        else:
+            self._reading = self._owner.loop.create_task(self._read_source())
+
+    async def _read_source(self) -> None:
+        try:
+            await self._owner.loop.run_in_executor(self._owner.readers, self.subscription.refill)
+        except Exception:
+            _log.exception("history cannot be read; a subscriber is sent away")
+            self.failed = True
+            self.ended.set()
+        finally:
+            self._reading = None
+        if not self.failed:
+            self.pump()
+
+
+class Subscribers:
+    """All subscribers of the running event loop. Make one in the loop, run ``watch`` in a task, ``serve`` connections.
+
+    ``cut_after_s`` is how long a subscriber may take nothing, ``heartbeat_s`` how long the feed may be silent to one.
+    """
+
+    def __init__(self, *, cut_after_s: float = 10.0, heartbeat_s: float = 15.0) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.cut_after_s = cut_after_s
+        self.heartbeat_s = heartbeat_s
+        self.readers = ThreadPoolExecutor(READERS, "feed history")
+        self.members: set[Subscriber] = set()
+        self._handlers: set[asyncio.Task[None]] = set()
+        self._stirred: deque[Subscriber] = deque()
+        self._woken = False
+        self._sent = self._bytes = self._cut = self._heartbeats = self._dropped = self._missed = 0
+        self._farewell = (1001, "the feed has ended")
+
+    async def serve(self, connection: ServerConnection, hub: Hub, wish: Wish, limit: int = 256) -> None:
+        """Send ``connection`` what it wishes of ``hub`` until one of them ends; at most ``limit`` messages wait for it."""
+        handler = asyncio.current_task()
+        assert handler is not None
+        member = Subscriber(self, connection, hub, wish, limit)
+        self.members.add(member)
+        self._handlers.add(handler)
+        listening = asyncio.create_task(self._listen(member))
+        try:
+            member.pump()
+            if hub.epoch is not None and member.written == 0:
+                member.greet()  # so that it can come back even if nothing is published before the connection breaks
+            await member.ended.wait()
+            if not member.gone:
+                member.gone = True
+                code, reason = (1011, "history cannot be read now") if member.failed else self._farewell
+                await connection.close(code, reason)
+        finally:
+            member.gone = True
+            member.subscription.close()
+            self.members.discard(member)
+            self._handlers.discard(handler)
+            self._dropped += member.subscription.dropped
+            self._missed += member.subscription.missed
+            listening.cancel()
+
+    async def watch(self) -> None:
+        """Cut those who take nothing, and tell the idle that the feed is alive. Runs until it is cancelled."""
+        while True:
+            await asyncio.sleep(min(0.5, self.cut_after_s / 4, self.heartbeat_s / 4))
+            now = self.loop.time()
+            for member in tuple(self.members):
+                member.look(now)
+
+    async def leave(self, within_s: float, code: int = 1001, reason: str = "the feed has ended") -> None:
+        """Send what is queued to those who take it within ``within_s`` and say goodbye; end the threads that read history."""
+        self._farewell = (code, reason)
+        for member in tuple(self.members):
+            member.subscription.close()
+        if self._handlers:
+            await asyncio.wait(tuple(self._handlers), timeout=within_s)
+        self.readers.shutdown(wait=False, cancel_futures=True)
+
+    def stats(self) -> SubscriberStats:
+        """Count. Any thread may ask."""
+        now = tuple(self.members)
+        return SubscriberStats(
+            subscribers=len(now),
+            sent=self._sent,
+            bytes=self._bytes,
+            dropped=self._dropped + sum(member.subscription.dropped for member in now),
+            missed=self._missed + sum(member.subscription.missed for member in now),
+            cut=self._cut,
+            heartbeats=self._heartbeats,
+        )
+
+    async def _listen(self, member: Subscriber) -> None:
+        """Wait for the end of the connection, or bring it about: subscribers have nothing to say."""
+        with contextlib.suppress(ConnectionClosed):
+            await member.connection.recv()
+            member.gone = True
+            await member.connection.close(1008, "the feed is read-only: send nothing")
+        member.gone = True
+        member.ended.set()
+
+    def _stir(self, member: Subscriber) -> None:
+        """Have the loop look at a subscriber. Publishers call this; one look serves many messages and subscribers."""
+        if member.stirred:
+            return
+        member.stirred = True
+        self._stirred.append(member)
+        if not self._woken:
+            self._woken = True
+            with contextlib.suppress(RuntimeError):  # the loop has closed: nobody is left to wake
+                self.loop.call_soon_threadsafe(self._look)
+
+    def _look(self) -> None:
+        self._woken = False  # first, as in ``pump``
+        while self._stirred:
+            self._stirred.popleft().pump()

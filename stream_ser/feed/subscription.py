@@ -1,0 +1,237 @@
+"""One subscriber's side of a hub: a bounded queue while it keeps up, a place in history while it catches up.
+
+Thread ownership: the hub fills it from any thread, one thread at a time reads it; ``close`` may be called from anywhere.
+
+Invariants:
+
+- It first catches up, if it came back with a number that this feed knows: it reads history at its reader's pace and queues
+  nothing. Once there is nothing more to catch up with it goes live, in one step with the hub: neither hole nor double.
+- What history lacks is told by ``missed``. A stream is introduced by its hello before its first message, here too.
+- Live, it holds at most ``limit`` messages. Where it is full the oldest goes, and a ``dropped`` message with the range stands
+  in its place. A hello that had to go is kept and given before ``dropped``.
+- Whatever it gives with number n: everything due to it up to n has been given, or told of as lost.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from stream_ser.feed import messages
+from stream_ser.feed.history import read
+from stream_ser.feed.messages import Message
+from stream_ser.feed.topics import Entry, Wish
+
+if TYPE_CHECKING:
+    from stream_ser.feed.hub import Hub
+
+BATCH = 256  # messages read from history at once
+
+
+class Subscription:
+    """Made by ``Hub.subscribe``; end it with ``close``."""
+
+    def __init__(self, hub: Hub, wish: Wish, limit: int, wake: Callable[[], None] | None) -> None:
+        self.wish = wish
+        self._whole = wish.whole
+        self._hub = hub
+        self._limit = limit
+        self._wake = wake
+        self._changed = threading.Condition()
+        self._queue: deque[Entry] = deque()
+        self._first: deque[Entry] = deque()  # the snapshot: due after hellos and before everything else
+        self._hellos: dict[str, Message] = {}  # due before everything else
+        self._taken = 0  # the number of the last message that was taken
+        self._before = 0  # the number of the last message that was dropped
+        self._lost = 0  # messages dropped since one was taken
+        self._place: int | None = None  # the number up to which history has been read; None when live
+        self._known: dict[str, int] = {}  # streams introduced while catching up, by the number of their hello
+        self._dropped = 0
+        self._missed = 0
+        self._closed = False
+
+    @property
+    def dropped(self) -> int:
+        """How many messages this subscription has thrown away."""
+        return self._dropped
+
+    @property
+    def missed(self) -> int:
+        """How many messages history no longer had for it, as far as anybody knows."""
+        return self._missed
+
+    @property
+    def behind(self) -> bool:
+        """Whether ``refill`` must be called for more: it catches up, and what it has read of history is taken."""
+        with self._changed:
+            return self._place is not None and not self._waiting()
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing more will come: closed, and everything that was queued is taken."""
+        with self._changed:
+            return self._closed and self._place is None and not self._waiting()
+
+    def get(self, timeout: float | None = None) -> Message | None:
+        """Take the next message, waiting at most ``timeout`` seconds (None: without limit).
+
+        Returns None when the time is over or when the subscription is closed; ``closed`` tells which. While it catches up
+        this reads history, and raises what the source of history raises.
+        """
+        self._catch_up()
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or self._waiting(), timeout)
+            entry = self._take()
+            return None if entry is None else entry.message
+
+    def drain(self) -> list[Message]:
+        """Take everything that is there, history included, at once and without waiting for more."""
+        taken: list[Message] = []
+        while True:
+            self._catch_up()
+            with self._changed:
+                while (entry := self._take()) is not None:
+                    taken.append(entry.message)
+                if self._place is None:
+                    return taken
+
+    def take_text(self) -> str | None:
+        """Take the next message as its JSON text, without waiting and without reading history; None where there is none."""
+        with self._changed:
+            entry = self._take()
+            return None if entry is None else entry.text
+
+    def refill(self) -> None:
+        """Read on in history, or go live. May wait for the source of history, and raises what that raises."""
+        place = self._place
+        if place is None or not self.behind:
+            return
+        top, entries = self._hub._recall(self, place)
+        if top is None:
+            return  # it is live now
+        source = self._hub.history.source
+        lacking = entries[0].seq - 1 if entries else top
+        if place < lacking and source is not None:
+            entries = read(source, place, lacking, BATCH) or entries
+        with self._changed:
+            for entry in entries:
+                self._miss(place + 1, entry.seq - 1)
+                if self.wish.due(entry):
+                    self._introduce(entry)
+                    self._queue.append(entry)
+                place = entry.seq
+            if not entries:
+                self._miss(place + 1, top)
+                place = top
+            self._place = place
+
+    def idle_at(self) -> int | None:
+        """The number up to which everything due has been taken; None while anything waits."""
+        return self._hub._idle_at(self)
+
+    def close(self) -> None:
+        """Receive nothing more. What is queued can still be taken. May be called twice."""
+        self._hub._forget(self)
+        self._finish()
+
+    def _resume(self, seq: int) -> None:
+        """Begin after number ``seq``, in history."""
+        self._taken = self._place = seq
+
+    def _go_live(self, seq: int, hellos: list[Message], snapshot: list[Entry]) -> None:
+        """Take part in what is published after ``seq``. Called with the hub's state locked and nothing queued."""
+        with self._changed:
+            self._taken = seq
+            self._hellos = {
+                hello["stream"]: hello
+                for hello in hellos
+                if self.wish.concerns(hello["stream"], hello["call"])
+                and self._known.get(hello["stream"]) != hello["seq"]
+            }
+            self._first.extend(snapshot)
+            self._known.clear()
+            self._place = None
+
+    def _idle(self) -> bool:
+        with self._changed:
+            return self._place is None and not self._waiting()
+
+    def _offer(self, entry: Entry) -> None:
+        """Take a message that was published, if it is due."""
+        if not self._whole and not self.wish.due(entry):
+            return
+        with self._changed:
+            if self._place is not None:
+                return  # its turn comes out of history
+            if len(self._queue) >= self._limit:
+                self._drop_oldest()
+            self._queue.append(entry)
+            self._changed.notify()
+        if self._wake is not None:
+            self._wake()
+
+    def _finish(self) -> None:
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        if self._wake is not None:
+            self._wake()
+
+    def _catch_up(self) -> None:
+        while self.behind:
+            self.refill()
+
+    def _miss(self, first: int, last: int) -> None:
+        """Tell that history lacks ``first`` to ``last``. How many of them were due is known where all are."""
+        if first <= last:
+            count = last - first + 1 if self._whole else None
+            self._missed += count or 0
+            self._queue.append(_control(messages.missed(first, last, count, self._hub.epoch)))
+
+    def _introduce(self, entry: Entry) -> None:
+        """Put the hello of a stream before its first message out of history."""
+        if entry.hello is None or entry.stream is None:
+            return
+        if self._known.get(entry.stream) != entry.hello["seq"]:
+            self._known[entry.stream] = entry.hello["seq"]
+            self._queue.append(_control({**entry.hello, "seq": entry.seq - 1}))
+        if entry.kind == "end":
+            del self._known[entry.stream]
+
+    def _drop_oldest(self) -> None:
+        entry = self._queue.popleft()
+        if entry.kind == "hello":
+            self._hellos[entry.message["stream"]] = entry.message
+            return
+        self._before = entry.seq
+        self._lost += 1
+        self._dropped += 1
+        if entry.kind == "end" and entry.stream is not None:
+            # Nothing of this stream is left to introduce, and the hellos kept stay bounded.
+            self._hellos.pop(entry.stream, None)
+
+    def _waiting(self) -> bool:
+        return bool(self._queue or self._hellos or self._first or self._lost)
+
+    def _take(self) -> Entry | None:
+        """Take what comes next: hellos, the snapshot, word of what was dropped, then the queue."""
+        if self._hellos:
+            return _control({**self._hellos.pop(next(iter(self._hellos))), "seq": self._taken})
+        if self._first:
+            return self._first.popleft()
+        if self._lost:
+            told = messages.dropped(self._taken + 1, self._before, self._lost, self._hub.epoch)
+            self._taken, self._lost = self._before, 0
+            return _control(told)
+        if self._queue:
+            entry = self._queue.popleft()
+            self._taken = entry.seq
+            return entry
+        return None
+
+
+def _control(message: Message) -> Entry:
+    """A message that is made for one subscriber."""
+    return Entry(message, messages.encode(message))

@@ -1,0 +1,36 @@
+"""A durable store as small as can be, for the tests of history: a list."""
+
+from __future__ import annotations
+
+from stream_ser.feed.messages import Message
+
+
+class Shelf:
+    """A hub's sink and a history's source."""
+
+    def __init__(self) -> None:
+        self.lines: list[Message] = []
+        self.asked = 0
+        self.broken = False
+
+    def __call__(self, message: Message) -> None:
+        self.lines.append(message)
+
+    @property
+    def last(self) -> int:
+        return max((message["seq"] for message in self.lines), default=0)
+
+    def messages(self, after_seq: int, limit: int) -> list[Message]:
+        self.asked += 1
+        if self.broken:
+            raise OSError("the disk is gone")
+        return [each for each in self.lines if each["type"] != "hello" and each["seq"] > after_seq][:limit]
+
+    def hello(self, stream: str, seq: int) -> Message | None:
+        found = [
+            each for each in self.lines if each["type"] == "hello" and each["stream"] == stream and each["seq"] < seq
+        ]
+        return found[-1] if found else None
+
+    def delete(self, *seqs: int) -> None:
+        self.lines = [each for each in self.lines if each["type"] == "hello" or each["seq"] not in seqs]

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import pytest
+
+from stream_ser.feed import messages
+from stream_ser.feed.history import History, read
+from stream_ser.feed.messages import Message
+from stream_ser.feed.topics import Entry
+from tests.feed.store import Shelf
+from tests.feed.wire import call_message, end_message, make_info, point_message
+
+
+def entry(seq: int) -> Entry:
+    message = {**point_message(0, "a"), "seq": seq}
+    return Entry(message, messages.encode(message), messages.hello(make_info("a")))
+
+
+def numbers(entries: list[Entry]) -> list[int]:
+    return [each.seq for each in entries]
+
+
+def test_the_newest_are_kept() -> None:
+    history = History(limit=3)
+    for seq in range(5, 12):
+        history.append(entry(seq))
+    assert numbers(history.after(0, 10)) == [9, 10, 11]
+    assert numbers(history.after(9, 10)) == [10, 11]
+    assert numbers(history.after(9, 1)) == [10]
+    assert history.after(11, 10) == []
+    assert history.after(400, 10) == []
+
+
+def test_bytes_are_bounded_too() -> None:
+    size = len(entry(1_000).text)
+    history = History(limit=100, size=3 * size + size // 2)
+    for seq in range(1_000, 1_010):
+        history.append(entry(seq))
+    assert numbers(history.after(0, 100)) == [1_007, 1_008, 1_009]
+    assert history.bytes == 3 * size
+    assert len(history) == 3
+
+
+def test_a_message_larger_than_all_is_not_kept_and_nothing_stays_behind() -> None:
+    history = History(size=10)
+    history.append(entry(1))
+    assert (len(history), history.bytes, history.after(0, 9)) == (0, 0, [])
+
+
+def test_only_text_is_kept_and_the_message_is_the_same() -> None:
+    history = History()
+    given = entry(1)
+    history.append(given)
+    (kept,) = history.after(0, 1)
+    assert kept._message is None
+    assert kept.message == given.message
+    assert (kept.stream, kept.end, kept.hello) == (given.stream, given.end, given.hello)
+
+
+@pytest.mark.parametrize(("limit", "size"), [(-1, 1), (1, -1)])
+def test_a_history_of_less_than_nothing_is_refused(limit: int, size: int) -> None:
+    with pytest.raises(ValueError, match="cannot be kept"):
+        History(limit, size)
+
+
+def test_what_a_source_has_comes_with_its_hello() -> None:
+    shelf = Shelf()
+    told: list[Message] = [
+        messages.hello(make_info("a", "c", "customer")),
+        {**call_message(call="c"), "seq": 1},
+        {**point_message(0, "a"), "seq": 2},
+        {**end_message("a"), "seq": 3},
+        {**messages.hello(make_info("a", "d", "customer")), "seq": 3},
+        {**point_message(0, "a"), "seq": 4},
+    ]
+    for message in told:
+        shelf(message)
+    entries = read(shelf, 0, 4, 100)
+    assert [(each.seq, each.call) for each in entries] == [(1, "c"), (2, "c"), (3, "c"), (4, "d")]
+    assert [each.hello["seq"] if each.hello else None for each in entries] == [None, 0, 0, 3]
+    assert numbers(read(shelf, 1, 3, 100)) == [2, 3]
+    assert numbers(read(shelf, 1, 9, 1)) == [2]
+
+
+def test_a_hello_that_is_gone_leaves_the_message() -> None:
+    shelf = Shelf()
+    shelf({**point_message(0, "a"), "seq": 1})
+    (only,) = read(shelf, 0, 9, 9)
+    assert (only.seq, only.hello, only.stream, only.call) == (1, None, "a", None)
