@@ -1,4 +1,4 @@
-"""The command line: ``stream-ser live | replay | analyze | devices | doctor | models``.
+"""The command line: ``stream-ser live | replay | analyze | serve | token | bench | devices | doctor | models``.
 
 Expected failures are one line on stderr and exit code 2. Imports that cost time wait until a command needs them.
 """
@@ -15,6 +15,7 @@ from pathlib import Path
 import stream_ser
 from models.card import DEFAULT
 from stream_ser.errors import ConfigError, StreamSerError
+from stream_ser.server.run import add_parsers
 
 EPILOG = """examples:
   stream-ser replay talk.flac                    watch a recording at the speed it was spoken
@@ -91,6 +92,7 @@ def parser() -> argparse.ArgumentParser:
     bench.add_argument("--peers", action="store_true", help="time what else one could use, where it is installed")
     commands.add_parser("devices", help="list the sound inputs")
     commands.add_parser("doctor", parents=[model, feed], help="check engine, sound, feed; say what to do")
+    add_parsers(commands)
     commands.add_parser("models", help="list the models with cost, licence and figures")
     return top
 
@@ -116,6 +118,10 @@ def run(options: argparse.Namespace) -> int:
         from stream_ser.doctor import report
 
         return 0 if report(options.model, options.engine, options.feed) else 2
+    if options.command in ("serve", "token"):
+        from stream_ser.server import run as server
+
+        return {"serve": server.serve, "token": server.token}[options.command](options)
     from stream_ser import commands
 
     return {

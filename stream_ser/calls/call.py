@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from stream_ser.calls.events import Leg, Lost, Opened, RefusedError, Sound
+from stream_ser.calls.events import Leg, Lost, Opened, RefusedError, Role, Sound
 from stream_ser.calls.line import Line
 from stream_ser.errors import StreamSerError
 from stream_ser.feed import messages
@@ -110,6 +110,8 @@ class Call:
                 if self._meter is None:
                     self._meter = self._make_meter(stream, heard)
                 stream.open()
+                for rule, why in watcher.skipped:
+                    stream.say("info", f"alert rule {rule!r} is not held against this stream: {why}")
                 self._unfinished += 1
                 self._streams.append(stream)
                 self._lines[leg.name] = self._house.line(stream, self.opened.rate)
@@ -152,14 +154,15 @@ class Call:
             stream.stop()
 
     def _make_meter(self, stream: Stream, heard: Mapping[str, Leg]) -> CallMeter:
-        emotions = {leg.role for leg in heard.values()}
+        purpose = self._policy.agents_purpose
+        emotions_of: tuple[Role, ...] = ("customer",) if purpose is None else ("customer", "agent")
         return CallMeter(
             {leg.name: leg.role for leg in heard.values()},
             stream.info.labels,
             stream.info.dimensions,
             hop=stream.info.hop,
-            emotions_of=emotions,
-            agent_purpose=self._policy.agents_purpose,
+            emotions_of=emotions_of,
+            agent_purpose=purpose,
         )
 
     def _message(self, kind: messages.CallKind, summary: dict[str, Any] | None = None) -> Message:
@@ -214,6 +217,11 @@ class _Leg:
             hop=info.hop,
             agent_purpose=policy.agents_purpose,
         )
+
+    @property
+    def skipped(self) -> list[tuple[str, str]]:
+        """Rules that this model cannot serve, and why."""
+        return [] if self._alerts is None else list(self._alerts.skipped)
 
     def point(self, point: Point) -> Iterator[Message]:
         """See ``Watch``."""

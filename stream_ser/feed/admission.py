@@ -32,7 +32,7 @@ def refusal(target: str, headers: Mapping[str, str], *, bound_to: str, full: int
     if path != FEED_PATH:
         return HTTPStatus.NOT_FOUND, f"There is nothing at {path[:200]!r}. The feed is at {FEED_PATH}.\n"
     origin = headers.get("Origin")
-    if origin is not None and not _same_host(origin, headers.get("Host", ""), bound_to):
+    if origin is not None and not same_host(origin, headers.get("Host", ""), bound_to):
         return (
             HTTPStatus.FORBIDDEN,
             f"A page of {origin[:200]!r} may not read this feed. Open one that is served from the feed's own host.\n",
@@ -46,7 +46,7 @@ def refusal(target: str, headers: Mapping[str, str], *, bound_to: str, full: int
     return None
 
 
-def _same_host(origin: str, host: str, bound_to: str) -> bool:
+def same_host(origin: str, host: str, bound_to: str) -> bool:
     """Compare host names; ports may differ. All names of the loopback are one."""
     page, asked = _host_name(origin), _host_name(f"//{host}")
     if page is None or asked is None:

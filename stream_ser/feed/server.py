@@ -146,7 +146,7 @@ class FeedServer:
             functools.partial(self._handle, subscribers),
             sock=listener,
             process_request=functools.partial(self._admit, subscribers),
-            create_connection=functools.partial(_Tracked, self._connections),  # type: ignore[arg-type]
+            create_connection=functools.partial(Tracked, self._connections),  # type: ignore[arg-type]
             compression=None,
             server_header=None,
             open_timeout=5,
@@ -185,7 +185,7 @@ class FeedServer:
         await subscribers.serve(connection, self._hub, wish, self._queue)
 
 
-class _Tracked(ServerConnection):
+class Tracked(ServerConnection):
     """A connection that is known from its first byte, so that ``stop`` can also end one without a handshake."""
 
     def __init__(self, known: set[ServerConnection], *args: object, **kwargs: object) -> None:
@@ -193,10 +193,12 @@ class _Tracked(ServerConnection):
         self._known = known
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See ``asyncio.Protocol``."""
         super().connection_made(transport)
         self._known.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """See ``asyncio.Protocol``."""
         self._known.discard(self)
         super().connection_lost(exc)
 

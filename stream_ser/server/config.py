@@ -68,6 +68,13 @@ class Twilio:
     auth_token: Secret | None = None
     """The account's auth token, which signs every connection. Without it signatures are not checked; bearer tokens are."""
 
+    url: str = ""
+    """The address that Twilio was given, as wss://calls.example.org/v1/twilio: it is what the signature is over. Empty: what
+    the request says, which is right only where no proxy changes it."""
+
+    tenant: str = "local"
+    """Whose calls the signed ones are."""
+
 
 @dataclass(frozen=True, slots=True)
 class AudioHook:

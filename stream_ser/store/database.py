@@ -8,6 +8,7 @@ guesses: one that writes takes the lock at its start and so never fails half way
 from __future__ import annotations
 
 import os
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +143,9 @@ def _prepare(engine: Engine) -> None:
                     fix="give the store a database of its own",
                 )
             tables.metadata.create_all(connection)
-            connection.execute(tables.schema_version.insert().values(version=tables.VERSION))
+            connection.execute(
+                tables.schema_version.insert().values(version=tables.VERSION, epoch=secrets.token_hex(8))
+            )
         found = connection.execute(select(tables.schema_version.c.version)).scalar_one()
         if found != tables.VERSION:
             raise StoreError(

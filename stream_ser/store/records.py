@@ -82,7 +82,7 @@ class CallRecord:
     state: CallState
     opened: datetime
     ended: datetime | None
-    consent: str
+    consent: Consent
     purpose: str | None
     summary: str | None
 

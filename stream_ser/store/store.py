@@ -30,7 +30,7 @@ from stream_ser.store.records import (
     milliseconds,
     moment,
 )
-from stream_ser.store.tables import calls, messages, streams, tenants
+from stream_ser.store.tables import calls, messages, schema_version, streams, tenants
 
 STEP = 2000  # messages that one step of ``expire`` removes at most: a writer waits for as long as that takes
 
@@ -73,6 +73,12 @@ class Store:
             raise ValueError(f"{count} numbers to set aside; give 1 or more")
         with self._writing() as connection:
             return batch.reserve(connection, check_name(tenant), count)
+
+    @property
+    def epoch(self) -> str:
+        """What the numbers of messages mean something in: made once, with the database."""
+        with self._reading() as connection:
+            return str(connection.execute(select(schema_version.c.epoch)).scalar_one())
 
     def last_seq(self, tenant: str) -> int:
         """The highest number a stored message of a tenant ever had; 0 before the first. Deleting does not lower it."""

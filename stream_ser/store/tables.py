@@ -15,7 +15,12 @@ NAME_LENGTH = 256  # characters of a tenant, a call, a stream, a type
 
 metadata = MetaData()
 
-schema_version = Table("schema_version", metadata, Column("version", Integer, primary_key=True, autoincrement=False))
+schema_version = Table(
+    "schema_version",
+    metadata,
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("epoch", String(32), nullable=False),  # made with the tables: what the numbers of messages mean something in
+)
 
 tenants = Table(
     "tenants",

@@ -1,0 +1,112 @@
+"""Calls that speak Twilio's Media Streams, one sound played again and again, each at real time from a moment of its own.
+
+Everything runs in one event loop. Messages are prepared before they are due: the generator must cost less than the server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import ssl
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import soxr
+from websockets.asyncio.client import connect
+
+from stream_ser.calls.g711 import mulaw_encode
+from stream_ser.types import SAMPLE_RATE, Samples
+
+RATE, FRAME_MS = 8_000, 20
+FRAME = RATE * FRAME_MS // 1000
+
+
+def telephone(sound: Samples) -> list[str]:
+    """A 16 kHz sound as the payloads of one media message after another: 8 kHz, µ-law, base64, 20 ms each."""
+    narrow = soxr.resample(sound, SAMPLE_RATE, RATE)
+    coded = mulaw_encode(np.asarray(narrow, dtype=np.float32))
+    whole = len(coded) // FRAME * FRAME
+    return [base64.b64encode(coded[at : at + FRAME]).decode() for at in range(0, whole, FRAME)]
+
+
+@dataclass(slots=True)
+class Sent:
+    """What one call did."""
+
+    frames: int = 0
+    late_ms: float = 0.0  # the latest that a frame was sent after it was due
+    error: str | None = None
+
+
+def start(
+    call: str, token: str | None = None, consent: str = "given", tracks: tuple[str, ...] = ("inbound",)
+) -> list[str]:
+    """The two messages that open a stream."""
+    quoted = "[" + ",".join(f'"{track}"' for track in tracks) + "]"
+    secret = "" if token is None else f',"token":"{token}"'
+    return [
+        '{"event":"connected","protocol":"Call","version":"1.0.0"}',
+        f'{{"event":"start","sequenceNumber":"1","streamSid":"MZ{call}","start":{{"accountSid":"AC0","callSid":"{call}",'
+        f'"streamSid":"MZ{call}","tracks":{quoted},"customParameters":{{"consent":"{consent}"{secret}}},'
+        '"mediaFormat":{"encoding":"audio/x-mulaw","sampleRate":8000,"channels":1}}}',
+    ]
+
+
+def media(call: str, payloads: list[str], count: int, offset: int = 0, track: str = "inbound") -> Iterator[str]:
+    """``count`` media messages that begin at payload ``offset`` and go round."""
+    for number in range(count):
+        payload = payloads[(offset + number) % len(payloads)]
+        yield (
+            f'{{"event":"media","sequenceNumber":"{number + 2}","streamSid":"MZ{call}","media":{{"track":"{track}",'
+            f'"chunk":"{number + 1}","timestamp":"{number * FRAME_MS}","payload":"{payload}"}}}}'
+        )
+
+
+def stop(call: str, sequence: int) -> str:
+    """The message that ends a stream."""
+    return (
+        f'{{"event":"stop","sequenceNumber":"{sequence}","streamSid":"MZ{call}",'
+        f'"stop":{{"accountSid":"AC0","callSid":"{call}"}}}}'
+    )
+
+
+async def play(
+    url: str,
+    call: str,
+    payloads: list[str],
+    seconds: float,
+    *,
+    offset: int = 0,
+    token: str | None = None,
+    tls: ssl.SSLContext | None = None,
+    speed: float = 1.0,
+) -> Sent:
+    """One call of ``seconds`` at ``speed`` times real time. What breaks it is in ``Sent.error``."""
+    sent, count = Sent(), int(seconds * 1000 / FRAME_MS)
+    loop = asyncio.get_running_loop()
+    try:
+        async with connect(f"{url}/v1/twilio", compression=None, ssl=tls, max_queue=4, open_timeout=30) as socket:
+            for message in start(call, token):
+                await socket.send(message)
+            began = loop.time()
+            for message in media(call, payloads, count, offset):
+                due = began + sent.frames * FRAME_MS / 1000 / speed
+                wait = due - loop.time()
+                if wait > 0:
+                    await asyncio.sleep(wait)
+                else:
+                    sent.late_ms = max(sent.late_ms, -wait * 1000)
+                await socket.send(message)
+                sent.frames += 1
+            await socket.send(stop(call, count + 2))
+            await socket.wait_closed()
+    except Exception as error:  # told in the table; the other calls go on
+        sent.error = f"{type(error).__name__}: {error}"
+    return sent
+
+
+def cpu_s() -> float:
+    """CPU time of this process."""
+    return time.process_time()

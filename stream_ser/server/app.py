@@ -1,0 +1,229 @@
+"""The call server: sound in and trajectories out on one port, for weeks.
+
+Thread ownership: ``CallServer`` owns one thread with one event loop, from ``start`` to ``stop``; the room owns the worker's
+and the ears', the store its writer's. Order of the end: no new connections, word to those that bring sound, their calls
+finished or, when the time is up, cut; then results are written, subscribers are told to come back, and threads end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Mapping
+from concurrent.futures import Future
+
+from websockets.asyncio.server import Server, ServerConnection, serve
+
+from stream_ser.calls.call import Policy
+from stream_ser.errors import ConfigError, FeedError
+from stream_ser.feed.server import Tracked
+from stream_ser.feed.subscriber import BUFFER_CUT, Subscribers
+from stream_ser.server.audiosocket_port import AudioSocketPort
+from stream_ser.server.config import ServeConfig
+from stream_ser.server.doors import LOCAL, SUBPROTOCOL, Doors
+from stream_ser.server.limits import ConnectionLimit
+from stream_ser.server.metrics import Metrics
+from stream_ser.server.refusal import Refusal, RefusalCounter
+from stream_ser.server.room import Room
+from stream_ser.server.routes import Routes
+from stream_ser.server.sound import SoundDesk
+from stream_ser.server.tenants import Tenant, Tenants
+from stream_ser.store.store import Store
+from stream_ser.trajectory.rules import read_rules
+
+CLOSE_S = 1.0  # how long a closing handshake may take
+GOODBYE_S = 0.5  # how long subscribers get to take what is queued
+WRITE_S = 5.0  # how long the store gets for what waits
+LAST_S = 3.0  # how long cut calls get to publish their end
+EXPIRE_EVERY_S = 3600.0
+
+_log = logging.getLogger("stream_ser.server")
+
+
+class CallServer:
+    """Made of settings. ``start`` returns when calls may come; ``stop`` drains. Raises ConfigError for what cannot be."""
+
+    def __init__(self, config: ServeConfig, environ: Mapping[str, str]) -> None:
+        self.config = config
+        self.refusals = RefusalCounter()
+        self.doors = Doors(config, environ, self.refusals)
+        purpose = config.agents_purpose.strip() if config.analyse_agents else None
+        rules = read_rules(config.rules, agent_purpose=purpose) if config.rules is not None else read_rules()
+        self.policy = Policy(rules, config.consent_required, purpose)
+        self.room = Room(config.model, config.engine, config.hop, 2 * config.limits.connections)
+        self._tls = _tls(config)
+        self._loop: asyncio.AbstractEventLoop
+        self._thread: threading.Thread | None = None
+        self._leaving = False
+        self._since = time.monotonic()
+
+    @property
+    def url(self) -> str:
+        """Where it is, with the real port once started."""
+        host = f"[{self.config.host}]" if ":" in self.config.host else self.config.host
+        return f"{'wss' if self._tls else 'ws'}://{host}:{self.port}"
+
+    @property
+    def ready(self) -> str | None:
+        """None where calls are welcome, or why not."""
+        if self._leaving:
+            return "draining"
+        trouble = self.tenants.trouble
+        return None if trouble is None else f"the store cannot write: {trouble}"
+
+    def start(self) -> None:
+        """Bind, load the model, open the store, serve. Raises FeedError, EngineError, StoreError, ConfigError."""
+        listener = _bind(self.config.host, self.config.port)
+        self.port = listener.getsockname()[1]
+        self.room.open()
+        self.metrics = Metrics(self._gauges, self._totals, self.refusals.by_reason)
+        store = None if self.config.store == "off" else Store.open(self.config.store)
+        self.tenants = Tenants(self.room, store, self.metrics.sink)
+        ready: Future[None] = Future()
+        self._thread = threading.Thread(target=self._main, args=(listener, ready), name="server", daemon=True)
+        self._thread.start()
+        ready.result()
+
+    def stop(self, drain_s: float | None = None) -> None:
+        """Drain for at most ``drain_s`` (the setting's, where None), store what is left, and end every thread."""
+        if self._thread is None:
+            return
+        within = self.config.drain_s if drain_s is None else drain_s
+        asyncio.run_coroutine_threadsafe(self._drain(within), self._loop).result()
+        self._loop.call_soon_threadsafe(self._stopping.set)
+        self._thread.join()
+        self._thread = None
+        self.room.close()
+
+    def tenant_of(self, token: str | None) -> Tenant | Refusal:
+        """Whose call it is, by a token that came inside the protocol."""
+        found = self.doors.token(token, "publisher")
+        return found if isinstance(found, Refusal) else self.tenants.get(found.tenant)
+
+    def _main(self, listener: socket.socket, ready: Future[None]) -> None:
+        try:
+            asyncio.run(self._run(listener, ready))
+        except BaseException as error:
+            if ready.done():
+                raise
+            ready.set_exception(error)  # whoever called ``start`` hears of it
+
+    async def _run(self, listener: socket.socket, ready: Future[None]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stopping = asyncio.Event()
+        self.subscribers = Subscribers()
+        limits = self.config.limits
+        self.sound = SoundDesk(self, ConnectionLimit(limits.connections, limits.connections_of_tenant))
+        routes = Routes(self)
+        self._connections: set[ServerConnection] = set()
+        self._server: Server = await serve(
+            routes.handle,
+            sock=listener,
+            ssl=self._tls,
+            process_request=routes.admit,
+            create_connection=functools.partial(Tracked, self._connections),  # type: ignore[arg-type]
+            subprotocols=[SUBPROTOCOL],  # type: ignore[list-item]
+            select_subprotocol=routes.subprotocol,
+            compression=None,
+            server_header=None,
+            open_timeout=limits.open_s,
+            close_timeout=CLOSE_S,
+            max_size=limits.message_bytes,
+            write_limit=2 * BUFFER_CUT,
+            logger=logging.getLogger("stream_ser.server.websockets"),
+        )
+        self._audiosocket = AudioSocketPort(self)
+        await self._audiosocket.open()
+        tasks = [
+            asyncio.create_task(coroutine)
+            for coroutine in (self.subscribers.watch(), self.sound.watch(), self._expire())
+        ]
+        ready.set_result(None)
+        await self._stopping.wait()
+        for task in tasks:
+            task.cancel()
+        for connection in tuple(self._connections):
+            connection.transport.abort()
+        await self._server.wait_closed()
+
+    async def _drain(self, within_s: float) -> None:
+        self._leaving = True
+        self._server.close(close_connections=False)
+        self._audiosocket.close()
+        await self.sound.leave(within_s)
+        until = self._loop.time() + LAST_S
+        while self.tenants.calls and self._loop.time() < until:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)  # they end on other threads
+        for call in self.tenants.all_calls():
+            call.stop("server stopped")
+        await self._loop.run_in_executor(None, self.tenants.close, WRITE_S)
+        await self.subscribers.leave(GOODBYE_S, 1012, "the server restarts: come back with last_seq")
+
+    async def _expire(self) -> None:
+        """Remove what has been kept for long enough, now and every hour."""
+        while True:
+            try:
+                removed = await self._loop.run_in_executor(None, self.tenants.expire, self.config.retention_days)
+                if removed:
+                    _log.info("results removed after their time", extra={"calls": removed})
+            except Exception:
+                _log.exception("old results could not be removed; the next attempt is in an hour")
+            await asyncio.sleep(EXPIRE_EVERY_S)
+
+    def _gauges(self) -> dict[str, float]:
+        writer = self.tenants.writer
+        return {
+            "calls": self.tenants.calls,
+            "legs": self.room.ears.lines,
+            "connections": self.sound.count,
+            "subscribers": len(self.subscribers.members),
+            "store_waiting": 0 if writer is None else writer.waiting,
+            "ready": float(self.ready is None),
+            "uptime_seconds": time.monotonic() - self._since,
+        }
+
+    def _totals(self) -> dict[str, float]:
+        told, writer = self.subscribers.stats(), self.tenants.writer
+        return {
+            "sound_seconds": self.sound.seconds,
+            "feed_messages": told.sent,
+            "feed_dropped": told.dropped,
+            "feed_missed": told.missed,
+            "feed_cut": told.cut,
+            "store_stored": 0 if writer is None else writer.stored,
+            "store_lost": 0 if writer is None else writer.lost,
+            "ears_cpu_seconds": self.room.ears.busy_s,
+        }
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=512)
+    except OSError as error:
+        raise FeedError(
+            f"cannot listen on {host}:{port}: {error.strerror or error}", fix="choose another host or port"
+        ) from error
+
+
+def _tls(config: ServeConfig) -> ssl.SSLContext | None:
+    if config.tls_cert is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(config.tls_cert, config.tls_key)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(
+            f"tls_cert {config.tls_cert} with tls_key {config.tls_key} cannot be used: {error}",
+            fix="give a PEM certificate with its chain and the private key that belongs to it",
+        ) from error
+    return context
+
+
+__all__ = ["LOCAL", "CallServer"]

@@ -1,0 +1,87 @@
+"""The TCP port that Asterisk's AudioSocket connects to. Runs in the server's event loop; off where no address is set."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+from typing import TYPE_CHECKING
+
+from stream_ser.calls.audiosocket import AudioSocket
+from stream_ser.errors import FeedError
+from stream_ser.server.config import host_and_port, is_loopback
+from stream_ser.server.refusal import Refusal
+from stream_ser.server.tokens import Grant
+
+if TYPE_CHECKING:
+    from stream_ser.server.app import CallServer
+
+PIECE = 16_384  # bytes read at once
+
+
+class AudioSocketPort:
+    """Made in the event loop; ``open`` listens, ``close`` takes no more."""
+
+    def __init__(self, server: CallServer) -> None:
+        self._server = server
+        self._settings = server.config.audiosocket
+        self._peers = [ipaddress.ip_network(text) for text in self._settings.peers]
+        self._listening: asyncio.Server | None = None
+
+    @property
+    def port(self) -> int:
+        """The real port; 0 where it is off."""
+        return 0 if self._listening is None else int(self._listening.sockets[0].getsockname()[1])
+
+    async def open(self) -> None:
+        """Listen, where an address is set. Raises FeedError."""
+        if not self._settings.listen:
+            return
+        host, port = host_and_port(self._settings.listen)
+        try:
+            self._listening = await asyncio.start_server(self._handle, host, port, limit=2 * PIECE)
+        except OSError as error:
+            raise FeedError(
+                f"cannot listen for AudioSocket on {self._settings.listen}: {error.strerror or error}",
+                fix="choose another audiosocket.listen",
+            ) from error
+
+    def close(self) -> None:
+        """Take no more connections."""
+        if self._listening is not None:
+            self._listening.close()
+
+    async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.closing(writer):
+            if not self._may(str(writer.get_extra_info("peername")[0])):
+                self._server.sound.count_refusal(Refusal("wrong-peer", ""))
+                return
+            settings = self._settings
+            dialect = AudioSocket(
+                role=settings.role, consent=settings.consent, agent_purpose=self._server.policy.agents_purpose
+            )
+            entered = self._server.sound.enter(dialect, Grant(settings.tenant, "publisher"))
+            if isinstance(entered, Refusal):
+                return
+            caller, leaving = entered
+            limits = self._server.config.limits
+            with leaving, contextlib.suppress(ConnectionError, TimeoutError):
+                while not caller.over:
+                    async with asyncio.timeout(limits.open_s if caller.call is None else limits.idle_s):
+                        data = await reader.read(PIECE)
+                    if not data:
+                        return
+                    replies, refusal = caller.receive(data)
+                    writer.writelines(reply.encode() if isinstance(reply, str) else reply for reply in replies)
+                    if refusal is not None:
+                        writer.writelines(
+                            bytes(message, "ascii") if isinstance(message, str) else message
+                            for message in caller.leave(refusal.reason)
+                        )
+                        return
+
+    def _may(self, peer: str) -> bool:
+        if not self._peers:
+            return is_loopback(peer)
+        address = ipaddress.ip_address(peer)
+        return any(address.version == network.version and address in network for network in self._peers)

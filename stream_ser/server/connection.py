@@ -1,0 +1,137 @@
+"""One connection that brings sound, whatever it speaks: from its first byte to the end of its call.
+
+Everything runs in the server's event loop. The transport is a websocket or a TCP connection; the dialect knows the protocol,
+the call knows what to do. What a dialect or a limit refuses ends the connection with its name, and nothing else.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from stream_ser.calls.call import Call, Policy
+from stream_ser.calls.events import Closed, Dialect, Event, Lost, Opened, Paused, RefusedError, Resumed, Sound
+from stream_ser.server.limits import RateLimit, call_length
+from stream_ser.server.refusal import Refusal
+from stream_ser.server.tenants import Tenant
+
+_log = logging.getLogger("stream_ser.server")
+
+
+class Desk(Protocol):
+    """What a connection asks of the server."""
+
+    policy: Policy
+    burst_s: float
+    call_s: float
+
+    def tenant_of(self, token: str | None) -> Tenant | Refusal:
+        """Whose call it is, by the token that came inside the protocol."""
+
+    def count_refusal(self, refusal: Refusal) -> None:
+        """Count a refusal."""
+
+
+class Caller:
+    """The state of one connection. ``receive`` what came and send what it gives; ``lost`` when the connection is gone.
+
+    ``tenant`` is known where the handshake said it.
+    """
+
+    def __init__(
+        self,
+        desk: Desk,
+        dialect: Dialect,
+        tenant: Tenant | None,
+        now_ns: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        self._desk, self._dialect, self._tenant, self._now_ns = desk, dialect, tenant, now_ns
+        self.call: Call | None = None
+        self.heard_ns = self.opened_ns = now_ns()
+        self.over = False  # the other side has said goodbye, or was refused
+        self.frames = 0  # native frames of all legs, for the metrics
+        self._rates: dict[str, RateLimit] = {}
+        self._positions: dict[str, int] = {}
+
+    def receive(self, data: str | bytes) -> tuple[list[str | bytes], Refusal | None]:
+        """Take one message; gives what is to be sent, and why the connection is to be closed, if it is."""
+        now = self.heard_ns = self._now_ns()
+        refusal = None
+        try:
+            for event in self._dialect.receive(data):
+                self._take(event, now)
+        except RefusedError as error:
+            refusal = self._refused(Refusal(error.code, error.text))
+        if refusal is None:
+            refusal = call_length(self.opened_ns, now, self._desk.call_s)
+            if refusal is not None:
+                self._refused(refusal)
+        return self._dialect.replies(), refusal
+
+    def leave(self, reason: str) -> list[str | bytes]:
+        """What to send when this side must go."""
+        return self._dialect.leave(reason)
+
+    def lost(self, reason: str = "connection lost") -> None:
+        """The connection is gone; a call that nobody closed ends here."""
+        self.over = True
+        if self.call is not None:
+            self.call.close(reason)
+
+    def _refused(self, refusal: Refusal) -> Refusal:
+        self._desk.count_refusal(refusal)
+        self.lost(f"refused: {refusal.reason}")
+        return refusal
+
+    def _take(self, event: Event, now: int) -> None:
+        match event:
+            case Opened():
+                self._open(event, now)
+            case Sound() | Lost():
+                self._hear(event, now)
+            case Paused():
+                if self.call is not None:
+                    self.call.pause()
+            case Resumed():
+                if self.call is not None:
+                    self.call.resume()
+            case Closed():
+                self.over = True
+                if self.call is not None:
+                    self.call.close(event.reason)
+
+    def _open(self, opened: Opened, now: int) -> None:
+        tenant = self._tenant or self._desk.tenant_of(opened.token)
+        if isinstance(tenant, Refusal):
+            raise RefusedError(tenant.reason, tenant.text)
+        call = Call(opened, tenant, self._desk.policy, tenant.leave)
+        tenant.enter(call)
+        self.call, self.opened_ns = call, now
+        self._rates = {leg.name: RateLimit(opened.rate, self._desk.burst_s, now) for leg in opened.legs}
+        purpose = self._desk.policy.agents_purpose
+        analysed = [leg.role for leg in opened.legs if self._desk.policy.hears(leg)]
+        _log.info(
+            "call opened",
+            extra={
+                "tenant": tenant.name,
+                "protocol": opened.protocol,
+                "consent": opened.consent,
+                "analysed": analysed,
+                "agents_purpose": purpose if "agent" in analysed else None,
+            },
+        )
+
+    def _hear(self, event: Sound | Lost, now: int) -> None:
+        if self.call is None:
+            return
+        end = event.end if isinstance(event, Lost) else event.start + len(event.samples)
+        ahead = end - self._positions.get(event.leg, 0)
+        if ahead > 0:  # what is said to be lost takes time too: positions may not run ahead of the clock
+            refusal = self._rates[event.leg].take(ahead, now)
+            if refusal is not None:
+                raise RefusedError(refusal.reason, refusal.text)
+            self._positions[event.leg] = end
+            self.frames += ahead
+        self.call.sound(event, now)

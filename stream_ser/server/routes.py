@@ -1,0 +1,124 @@
+"""What is at which address: the feed, the ways in for sound, and the pages for operators.
+
+One event loop. Requests are judged before the handshake; whoever is let in finds its tenant in ``_granted`` when the
+connection is handled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+from websockets.asyncio.server import ServerConnection
+from websockets.http11 import Request as HandshakeRequest
+from websockets.http11 import Response
+from websockets.typing import Subprotocol
+
+from stream_ser.calls.audiohook import AudioHook
+from stream_ser.calls.events import Dialect
+from stream_ser.calls.plain import Plain
+from stream_ser.calls.twilio import Twilio
+from stream_ser.errors import FeedError
+from stream_ser.feed.topics import parse
+from stream_ser.server.doors import SUBPROTOCOL, Request, status
+from stream_ser.server.refusal import Refusal
+from stream_ser.server.tokens import Grant
+
+if TYPE_CHECKING:
+    from stream_ser.server.app import CallServer
+
+FEED, AUDIO, TWILIO, AUDIOHOOK = "/v1/feed", "/v1/audio", "/v1/twilio", "/v1/audiohook"
+HEALTH, READY, METRICS = "/healthz", "/readyz", "/metrics"
+
+
+class Routes:
+    """The addresses of one server."""
+
+    def __init__(self, server: CallServer) -> None:
+        self._server = server
+        self._granted: WeakKeyDictionary[ServerConnection, Grant | None] = WeakKeyDictionary()
+
+    def admit(self, connection: ServerConnection, handshake: HandshakeRequest) -> Response | None:
+        """Answer a request that leads to no connection; None lets it in."""
+        address = connection.remote_address
+        request = Request(handshake.path, handshake.headers, str(address[0]) if address else "")
+        if request.path in (HEALTH, READY, METRICS):
+            return self._page(connection, request.path)
+        refusal = self._server.doors.way(request) or self._judge(connection, request)
+        if refusal is None:
+            return None
+        return connection.respond(status(refusal), f"{refusal.reason}: {refusal.text}\n")
+
+    async def handle(self, connection: ServerConnection) -> None:
+        """Serve one connection that was let in."""
+        assert connection.request is not None
+        request = Request(connection.request.path, connection.request.headers, "")
+        grant = self._granted.pop(connection, None)
+        if request.path == FEED:
+            assert grant is not None
+            hub = self._server.tenants.get(grant.tenant).hub
+            await self._server.subscribers.serve(connection, hub, parse(request.target.partition("?")[2]))
+            return
+        await self._server.sound.serve(connection, self._dialect(request), grant)
+
+    def subprotocol(self, connection: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
+        """Choose ours where it is offered, and none otherwise: other systems name theirs, or none."""
+        del connection
+        return Subprotocol(SUBPROTOCOL) if SUBPROTOCOL in offered else None
+
+    def _page(self, connection: ServerConnection, path: str) -> Response:
+        if path == METRICS and self._server.config.metrics:
+            response = connection.respond(HTTPStatus.OK, self._server.metrics.text().decode())
+            del response.headers["Content-Type"]
+            response.headers["Content-Type"] = "text/plain; version=0.0.4; charset=utf-8"
+            return response
+        if path == METRICS:
+            return connection.respond(HTTPStatus.NOT_FOUND, "metrics are off\n")
+        why = self._server.ready if path == READY else None
+        if why is not None:
+            return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, f"{why}\n")
+        return connection.respond(HTTPStatus.OK, "ok\n")
+
+    def _judge(self, connection: ServerConnection, request: Request) -> Refusal | None:
+        doors = self._server.doors
+        match request.path:
+            case "/v1/feed":
+                found: Grant | Refusal | None = self._viewer(request)
+            case "/v1/audio":
+                found = doors.publisher(request)
+            case "/v1/twilio":
+                found = doors.twilio(request)
+            case "/v1/audiohook":
+                found = doors.audiohook(request)
+            case _:
+                ways = ", ".join((FEED, AUDIO, TWILIO, AUDIOHOOK, HEALTH, READY, METRICS))
+                return doors.refuse(
+                    Refusal("not-offered", f"there is nothing at {request.path[:200]!r}; there is {ways}")
+                )
+        if isinstance(found, Refusal):
+            return found
+        self._granted[connection] = found
+        return None
+
+    def _viewer(self, request: Request) -> Grant | Refusal:
+        server = self._server
+        most = server.config.limits.subscribers
+        if len(server.subscribers.members) >= most:
+            return server.doors.refuse(Refusal("too-many-subscribers", f"the feed has {most} subscribers; come later"))
+        try:
+            parse(request.target.partition("?")[2])
+        except FeedError as error:
+            return server.doors.refuse(Refusal("bad-wish", str(error)))
+        return server.doors.viewer(request)
+
+    def _dialect(self, request: Request) -> Dialect:
+        if request.path == TWILIO:
+            return Twilio()
+        if request.path == AUDIOHOOK:
+            return AudioHook(
+                organization=request.headers.get("Audiohook-Organization-Id"),
+                session=request.headers.get("Audiohook-Session-Id"),
+            )
+        return Plain()

@@ -1,0 +1,223 @@
+"""Whose calls and results are whose: each tenant has a hub with numbers of its own, and all share one store.
+
+Any thread may call anything. Subscribers get a message once it is durable and not before: whatever was seen by somebody is
+there after a crash. So while the store cannot write, the feed stands still, ``trouble`` says why, and nothing is lost until
+the writer's queue is full. Without a store, messages go out at once and history is memory's alone.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from stream_ser.calls.call import Call
+from stream_ser.calls.events import Leg, Opened, RefusedError
+from stream_ser.calls.line import Line
+from stream_ser.feed import messages
+from stream_ser.feed.history import History
+from stream_ser.feed.hub import Hub
+from stream_ser.feed.messages import Message
+from stream_ser.server.room import Room
+from stream_ser.store.database import StoreError
+from stream_ser.store.store import Store
+from stream_ser.store.writer import Lost, StoreWriter
+from stream_ser.stream import Stream
+from stream_ser.watch import Watch
+
+FLUSH_S = 0.03  # how long a result waits for others to share its commit: it is in the age of what subscribers see
+
+_log = logging.getLogger("stream_ser.server")
+
+
+class Tenants:
+    """All tenants of a server. ``store`` is None where nothing is kept. ``close`` writes what waits.
+
+    Raises StoreError where the store cannot be read.
+    """
+
+    def __init__(self, room: Room, store: Store | None, sink: Callable[[Message], None]) -> None:
+        self._room, self.store, self._sink = room, store, sink
+        self._lock = threading.Lock()
+        self._all: dict[str, Tenant] = {}
+        self.writer = (
+            None
+            if store is None
+            else StoreWriter(
+                store, flush_s=FLUSH_S, on_commit=self._durable, on_trouble=self._troubled, on_lost=self._lost
+            )
+        )
+        self._last = {} if store is None else store.last_seqs()
+        self._epoch = None if store is None else store.epoch
+        if store is not None and self.writer is not None:
+            self._recover(store, self.writer)
+
+    @property
+    def trouble(self) -> StoreError | None:
+        """Why results cannot be stored at the moment; None where all is well."""
+        return None if self.writer is None else self.writer.error
+
+    @property
+    def calls(self) -> int:
+        """How many calls are open."""
+        return sum(len(tenant.calls) for tenant in tuple(self._all.values()))
+
+    def all_calls(self) -> list[Call]:
+        """The calls that are open."""
+        return [call for tenant in tuple(self._all.values()) for call in tuple(tenant.calls.values())]
+
+    def get(self, name: str) -> Tenant:
+        """A tenant, by name."""
+        with self._lock:
+            if name not in self._all:
+                self._all[name] = Tenant(
+                    name, self._room, self._hub(name), self.store, self.writer, self._last.get(name, 0)
+                )
+                self._all[name].hub.attach(self._sink)
+            return self._all[name]
+
+    def close(self, within_s: float) -> None:
+        """Write what waits, and let go of the store."""
+        if self.writer is not None:
+            self.writer.close(within_s)
+        if self.store is not None:
+            self.store.close()
+        for tenant in tuple(self._all.values()):
+            tenant.hub.close()
+
+    def expire(self, days: float) -> int:
+        """Remove calls that ended more than ``days`` ago; returns how many. May take a while: not for an event loop."""
+        removed, more = 0, self.store is not None
+        while more and self.store is not None:
+            step = self.store.expire(datetime.now(UTC) - timedelta(days=days))
+            removed += step.calls
+            more = step.more
+        return removed
+
+    def _hub(self, name: str) -> Hub:
+        if self.store is None:
+            return Hub(History())
+        source = _Stored(self.store, name)
+        return Hub(History(source=source), epoch=self._epoch, first_seq=self._last.get(name, 0) + 1, hold=True)
+
+    def _recover(self, store: Store, writer: StoreWriter) -> None:
+        """Say of the calls that were open when the last run ended that they were interrupted."""
+        now = datetime.now(UTC)
+        for name in self._last:
+            for record in store.calls(name, state="open", limit=1_000_000):
+                writer.open_call(name, record.call, now, consent=record.consent, purpose=record.purpose)
+                self.get(name).publish(messages.call("interrupted", record.call, now, (), record.consent))
+                _log.warning("call interrupted", extra={"tenant": name})
+        writer.flush()
+        store.mark_interrupted(now)
+
+    def _durable(self, numbers: Mapping[str, int]) -> None:
+        for name, seq in numbers.items():
+            tenant = self._all.get(name)
+            if tenant is not None:
+                tenant.hub.release(seq)
+
+    def _troubled(self, error: StoreError | None) -> None:
+        if error is None:
+            _log.info("the store writes again")
+        else:
+            _log.error("the store cannot write: %s", error)
+
+    def _lost(self, lost: Lost) -> None:
+        _log.error("a result was not stored", extra={"tenant": lost.tenant, "seq": lost.seq, "why": lost.reason})
+
+
+class Tenant:
+    """One tenant: its hub and its calls. The house of its calls."""
+
+    def __init__(
+        self, name: str, room: Room, hub: Hub, store: Store | None, writer: StoreWriter | None, last: int
+    ) -> None:
+        self.name, self.hub = name, hub
+        self.calls: dict[str, Call] = {}
+        self._room, self._store, self._writer, self._last = room, store, writer, last
+        self._lock = threading.Lock()
+        self._call_of: dict[str, str] = {}  # by stream
+        if writer is not None:
+            hub.attach(self._keep)
+
+    def enter(self, call: Call) -> None:
+        """Begin a call. Raises RefusedError."""
+        with self._lock:
+            if call.name in self.calls:
+                raise RefusedError(
+                    "call-already-open", f"a call {call.name!r} is open already; end it, or name another"
+                )
+            self.calls[call.name] = call
+        try:
+            call.begin()
+        except BaseException:
+            self.leave(call)
+            raise
+
+    def leave(self, call: Call) -> None:
+        """Forget a call that is over."""
+        with self._lock:
+            if self.calls.get(call.name) is call:
+                del self.calls[call.name]
+
+    def stream(self, leg: Leg, name: str, opened: Opened, watch: Watch) -> Stream:
+        """See ``House``."""
+        return self._room.stream(self.hub, self.name, leg, name, opened, watch)
+
+    def line(self, stream: Stream, rate: int) -> Line:
+        """See ``House``."""
+        return self._room.ears.line(stream, rate)
+
+    def begin(self, opened: Opened, streams: Mapping[str, Leg], purpose: str | None, at: datetime) -> None:
+        """See ``House``."""
+        if self._writer is None:
+            return
+        roles = {name: leg.role for name, leg in streams.items()}
+        try:
+            self._writer.open_call(self.name, opened.call, at, consent=opened.consent, purpose=purpose, streams=roles)
+        except (StoreError, ValueError) as error:
+            raise RefusedError("store-unavailable", f"{error}") from error
+
+    def publish(self, message: Message) -> None:
+        """See ``House``."""
+        self.hub.publish(message)
+
+    def end(self, call: str, summary: dict[str, Any] | None, at: datetime) -> None:
+        """See ``House``."""
+        if self._writer is not None:
+            self._writer.end_call(self.name, call, at, None if summary is None else json.dumps(summary))
+
+    def _keep(self, message: Message) -> None:
+        """Have a published message stored: a sink of the hub."""
+        assert self._writer is not None
+        stream = message.get("stream")
+        if message["type"] == "hello":
+            self._call_of[message["stream"]] = message["call"]
+        call = message["call"] if message["type"] == "call" else self._call_of[str(stream)]
+        if message["type"] == "end":
+            del self._call_of[message["stream"]]
+        self._writer.put(self.name, call, message)
+
+
+class _Stored:
+    """What the store has of one tenant, for subscribers that come back after memory has forgotten."""
+
+    def __init__(self, store: Store, tenant: str) -> None:
+        self._store, self._tenant = store, tenant
+
+    def messages(self, after_seq: int, limit: int) -> list[Message]:
+        """See ``HistorySource``."""
+        return [json.loads(row.text) for row in self._store.messages(self._tenant, after_seq, limit)]
+
+    def hello(self, stream: str, seq: int) -> Message | None:
+        """See ``HistorySource``."""
+        del seq  # a stream's name has its call's in it, and a call has one run of each stream
+        for record in self._store.streams(self._tenant, stream.rpartition("/")[0]):
+            if record.stream == stream and record.hello is not None:
+                found: Message = json.loads(record.hello)
+                return found
+        return None
