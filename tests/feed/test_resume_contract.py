@@ -44,8 +44,12 @@ class Resume(RuleBasedStateMachine):
         self.introduced: set[str] = set()
         self.counted = 0
         self.make_hub()
+        self.hub.publish(hello("a", "c"))
+        self.hub.publish(hello("b"))
+        self.connect()
 
     def make_hub(self) -> None:
+        self.age = 0  # actions since the server started
         self.open: dict[str, Message] = {}
         self.calls: set[str] = set()
         self.points = 0
@@ -76,6 +80,7 @@ class Resume(RuleBasedStateMachine):
 
     @rule(stream=st.sampled_from("ab"), count=st.integers(1, 8))
     def points_come(self, stream: str, count: int) -> None:
+        self.age += 1
         for _ in range(count if stream in self.open else 0):
             self.points += 1
             self.hub.publish(point_message(self.points, stream))
@@ -116,9 +121,22 @@ class Resume(RuleBasedStateMachine):
 
     @rule(count=st.integers(1, 12))
     def reader_gets(self, count: int) -> None:
-        for message in self.wire[:count]:
-            self.read(message)
-        del self.wire[:count]
+        for _ in range(min(count, len(self.wire))):
+            self.read(self.wire.pop(0))
+
+    @precondition(lambda self: self.subscription is not None)
+    @rule(lost=st.integers(0, 3))
+    def reader_keeps_up(self, lost: int) -> None:
+        """Everything is sent, and read but for what is still on its way."""
+        self.server_sends(100)
+        self.reader_gets(len(self.wire) - lost)
+
+    @precondition(lambda self: self.subscription is not None)
+    @rule(count=st.integers(1, 12), stream=st.sampled_from("ab"))
+    def connection_is_made_anew(self, count: int, stream: str) -> None:
+        self.connection_breaks()
+        self.points_come(stream, count)
+        self.connect()
 
     @precondition(lambda self: self.subscription is not None)
     @rule()
@@ -128,6 +146,7 @@ class Resume(RuleBasedStateMachine):
         self.subscription = None
         self.wire.clear()
 
+    @precondition(lambda self: self.age > 6)
     @rule()
     def server_restarts(self) -> None:
         self.hub.close()
@@ -166,6 +185,9 @@ class Resume(RuleBasedStateMachine):
                 assert seq > before[1], "in order"
             assert message.get("stream") is None or message["stream"] in self.introduced, "introduced first"
             self.got.add(key)
+        if before[0] == epoch and before[1] is not None:
+            passed = {(str(epoch), n) for n in range(before[1] + 1, seq + 1)}
+            assert {key for key in passed if self.published.get(key)} <= self.got | self.told, "no hole"
 
     @invariant()
     def the_tally_counts_what_the_feed_tells(self) -> None:
