@@ -14,16 +14,20 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
+import numpy as np
+
 from stream_ser.audio.conditioning import Conditioner
+from stream_ser.audio.resample import worst_delay_s
 from stream_ser.audio.source import Item
 from stream_ser.calls.events import Lost, Sound
 from stream_ser.ensemble import take_together
 from stream_ser.stream import Stream
+from stream_ser.types import SAMPLE_RATE
 
 LONGEST_WAIT_S = 5.0
-TOGETHER_S = 0.1  # sound of one leg that is worth a look at the leg
 LOOK_S = 0.02  # how long ears rest, so that legs come together
-SWEEP_S = 0.3  # how long less than that may wait
+SWEEP_S = 0.3  # how often ears look for legs that stall
+STALL_S = 0.3
 NOT_RECEIVED, OVERLOAD = "not received", "this server is overloaded"
 
 
@@ -39,11 +43,14 @@ class Line:
         self.stream = stream
         self.overloaded = 0  # native frames that found no room
         self._rate, self._wake = rate, wake
-        self._pieces: deque[tuple[Sound | Lost | _End, int]] = deque()
-        self._waiting = 0  # native frames; written by both sides, so only a hint between looks
-        self._most, self._worth = int(LONGEST_WAIT_S * rate), int(TOGETHER_S * rate)
         self._conditioner = Conditioner(rate)
         self._position = 0  # native frames that the conditioner has had
+        self._pieces: deque[tuple[Sound | Lost | _End, int]] = deque()
+        self._waiting = 0  # native frames; written by both sides, so only a hint between looks
+        self._most = int(LONGEST_WAIT_S * rate)
+        self._slack = int(worst_delay_s(rate) * rate) + 1  # the resampler gives a sample so much later
+        self._hop = stream.info.hop * rate // SAMPLE_RATE  # native frames
+        self._worth = self._until_due()
         self.queued = False  # whether the ears know that there is something to take
 
     def put(self, piece: Sound | Lost, arrived_ns: int) -> None:
@@ -66,17 +73,20 @@ class Line:
         self.queued = True
         self._wake(self)
 
-    @property
-    def waits(self) -> bool:
-        """Whether there is something to take."""
-        return bool(self._pieces)
+    def stalls(self, now_ns: int) -> bool:
+        """Whether something waits and nothing has come for a while."""
+        return bool(self._pieces) and now_ns - self._pieces[-1][1] > STALL_S * 1e9
 
     def take(self) -> Iterator[Item | _End]:
         """Take everything that waits, as a timeline without holes."""
         self.queued = False
         taken = [self._pieces.popleft() for _ in range(len(self._pieces))]
         self._waiting -= sum(len(piece.samples) for piece, _ in taken if isinstance(piece, Sound))
-        for piece, arrived_ns in taken:
+        yield from self._items(taken)
+        self._worth = self._until_due()
+
+    def _items(self, taken: list[tuple[Sound | Lost | _End, int]]) -> Iterator[Item | _End]:
+        for piece, arrived_ns in self._joined(taken):
             if isinstance(piece, _End):
                 yield from self._conditioner.finish(arrived_ns or time.monotonic_ns())
                 yield piece
@@ -89,6 +99,30 @@ class Line:
                 if len(new):
                     self._position += len(new)
                     yield from self._conditioner.push(new, arrived_ns)
+
+    def _joined(self, taken: list[tuple[Sound | Lost | _End, int]]) -> Iterator[tuple[Sound | Lost | _End, int]]:
+        """Pieces that follow each other as one, but that one ends a hop begins anew: when it came, the window was complete."""
+        run: list[Sound] = []
+        came = 0
+        for piece, arrived_ns in taken:
+            follows = False
+            if isinstance(piece, Sound) and run:
+                end = run[-1].start + len(run[-1].samples)
+                follows = piece.start == end and end // self._hop == (end + len(piece.samples)) // self._hop
+            if not follows and run:
+                yield _join(run), came
+                run = []
+            if isinstance(piece, Sound):
+                came = came if run else arrived_ns
+                run.append(piece)
+            else:
+                yield piece, arrived_ns
+        if run:
+            yield _join(run), came
+
+    def _until_due(self) -> int:
+        """Native frames until the next point can be made: before that, nothing is worth a look."""
+        return max(1, (self._position // self._hop + 1) * self._hop + self._slack - self._position)
 
     def _lose_until(self, position: int, reason: str, arrived_ns: int) -> Iterator[Item]:
         if position > self._position:
@@ -145,7 +179,8 @@ class Ears:
             if time.monotonic() - swept >= SWEEP_S:
                 swept = time.monotonic()
                 with self._lock:
-                    ready.update({line: None for line in self._lines if line.waits})
+                    now_ns = time.monotonic_ns()
+                    ready.update({line: None for line in self._lines if line.stalls(now_ns)})
             self.hear(list(ready))
             self.busy_s = time.thread_time()
 
@@ -177,3 +212,7 @@ def _next(source: Iterator[Item | _End]) -> Item | _End | None:
         return next(source, None)
     except Exception as error:  # one leg's sound must not end everybody's ears
         return _End(error)
+
+
+def _join(run: list[Sound]) -> Sound:
+    return run[0] if len(run) == 1 else Sound(run[0].leg, run[0].start, np.concatenate([part.samples for part in run]))

@@ -1,0 +1,201 @@
+"""``python -m stream_ser.load``: 200 telephone calls, then 1000 subscribers, against a real server, as a table.
+
+The server runs in a process of its own, and so do calls and subscribers; all share this machine, whose cores are named.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import multiprocessing
+import os
+import resource
+import tempfile
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import soundfile
+
+from stream_ser.bench import machine
+from stream_ser.feed.messages import Message
+from stream_ser.ledger import Histogram
+from stream_ser.load.callers import Sent, play, telephone
+from stream_ser.load.server import Running, server
+from stream_ser.load.subscribers import Reading, subscribe
+
+RECORDING = Path(__file__).parents[2] / "demos" / "recording" / "conversation.flac"
+HOP_S = 0.5
+
+
+def calls(url: str, recording: str, count: int, seconds: float) -> list[Sent]:
+    """``count`` calls at once, begun over two seconds. For a process of its own."""
+
+    async def everybody() -> list[Sent]:
+        payloads = telephone(soundfile.read(recording, dtype="float32")[0])
+
+        async def one(number: int) -> Sent:
+            await asyncio.sleep(2.0 * number / count)
+            return await play(url, f"load-{number}", payloads, seconds, offset=(number * 7919) % len(payloads))
+
+        return list(await asyncio.gather(*(one(number) for number in range(count))))
+
+    return asyncio.run(everybody())
+
+
+def readers(url: str, count: int, seconds: float, stalled: bool) -> Reading:
+    """Subscribers, for a process of its own."""
+    _allow_sockets()
+    return asyncio.run(subscribe(url, count, seconds, stalled))
+
+
+class Ledger:
+    """What a feed says of all calls."""
+
+    def __init__(self) -> None:
+        self.points = self.missing = self.dropped = 0
+        self.age, self.wait = Histogram(), Histogram()
+        self.points_of: dict[str, int] = {}
+
+    def __call__(self, message: Message) -> None:
+        """Take one message."""
+        if message["type"] == "point":
+            self.points += 1
+            self.points_of[message["stream"]] = self.points_of.get(message["stream"], 0) + 1
+            self.age.add(message["ledger"]["age_ms"])
+        elif message["type"] == "gap":
+            self.missing += message["end"] - message["start"]
+        elif message["type"] == "end":
+            self.dropped += message["dropped"]
+
+
+async def _watch(url: str, ledger: Ledger, done: asyncio.Event) -> int:
+    """Read the feed until ``done``; gives the numbers that were missed."""
+    from stream_ser.feed.client import subscribe as feed
+
+    reader = feed(f"{url}/v1/feed")
+
+    async def go() -> None:
+        async for message in reader:
+            ledger(message)
+
+    reading = asyncio.create_task(go())
+    await done.wait()
+    reading.cancel()
+    return reader.missed
+
+
+async def measure_calls(running: Running, recording: Path, count: int, seconds: float) -> dict[str, Any]:
+    """Phase one."""
+    ledger, done = Ledger(), asyncio.Event()
+    watching = asyncio.create_task(_watch(running.url, ledger, done))
+    await asyncio.sleep(0.5)
+    before = running.figures()
+    loop = asyncio.get_running_loop()
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        sent = await loop.run_in_executor(pool, calls, running.url, str(recording), count, seconds)
+    await asyncio.sleep(2.0)
+    after = running.figures()
+    done.set()
+    missed = await watching
+    cpu = after["process_cpu_seconds_total"] - before["process_cpu_seconds_total"]
+    expected = int(seconds / HOP_S)
+    return {
+        "calls": count,
+        "seconds": seconds,
+        "broken": [one.error for one in sent if one.error],
+        "generator_late_ms": round(max(one.late_ms for one in sent), 1),
+        "points_expected": expected * count,
+        "points": ledger.points,
+        "calls_short": sum(points < expected for points in ledger.points_of.values()) + count - len(ledger.points_of),
+        "sound_missing_s": ledger.missing / 16_000,
+        "windows_dropped": ledger.dropped,
+        "messages_missed": missed,
+        "age_ms": {"p50": ledger.age.at(0.5), "p99": ledger.age.at(0.99), "max": ledger.age.at(1.0)},
+        "cpu_share": round(cpu / (seconds + 2.0), 3),
+        "cpu_ms_a_call_second": round(1e3 * cpu / (count * seconds), 2),
+        "memory_mb": round(after["process_resident_memory_bytes"] / 1e6, 1),
+        "memory_kb_a_call": round(
+            (after["process_resident_memory_bytes"] - before["process_resident_memory_bytes"]) / 1e3 / count, 1
+        ),
+    }
+
+
+async def measure_subscribers(running: Running, recording: Path, count: int, seconds: float) -> dict[str, Any]:
+    """Phase two: five calls make ten points a second."""
+    loop = asyncio.get_running_loop()
+    before = running.figures()
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
+        reading = loop.run_in_executor(pool, readers, running.url, count, seconds + 25.0, True)
+        await asyncio.sleep(count / 250 + 3.0)
+        mid = running.figures()
+        talking = loop.run_in_executor(pool, calls, running.url, str(recording), 5, seconds)
+        await talking
+        after = running.figures()
+        found = await reading
+    got = [one.messages for one in found.reads]
+    cpu = after["process_cpu_seconds_total"] - mid["process_cpu_seconds_total"]
+    return {
+        "subscribers": count,
+        "seconds": seconds,
+        "messages_each": [min(got), max(got)],
+        "dropped": sum(one.dropped for one in found.reads),
+        "holes": sum(one.holes for one in found.reads),
+        "broken": [one.error for one in found.reads if one.error][:3],
+        "stalled_one_was_cut": found.stalled_cut,
+        "cpu_share": round(cpu / (seconds + 2.0), 3),
+        "memory_mb": [round(one["process_resident_memory_bytes"] / 1e6, 1) for one in (before, mid, after)],
+    }
+
+
+async def load(recording: Path, calls_: int, subscribers_: int, seconds: float) -> dict[str, Any]:
+    """Both phases, each with a server of its own."""
+    _allow_sockets()
+    found: dict[str, Any] = {"machine": machine.describe()}
+    with tempfile.TemporaryDirectory() as folder:
+        if calls_:
+            with server(Path(folder)) as running:
+                found["calls"] = await measure_calls(running, recording, calls_, seconds)
+        if subscribers_:
+            more = ["--limits.subscribers", str(subscribers_ + 10)]
+            with server(Path(folder), more) as running:
+                found["subscribers"] = await measure_subscribers(running, recording, subscribers_, seconds)
+    return found
+
+
+def show(found: dict[str, Any]) -> str:
+    """The figures as lines for a person."""
+    lines = [f"{found['machine']['processor']}, {found['machine']['cores']} cores, shared by server and generators"]
+    for part in ("calls", "subscribers"):
+        if part in found:
+            lines += ["", part]
+            lines += [f"  {name.replace('_', ' '):<24} {_text(value)}" for name, value in found[part].items()]
+    return "\n".join(lines)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        return "  ".join(f"{name} {_text(one)}" for name, one in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(_text, value)) or "none"
+    return f"{value:.1f}" if isinstance(value, float) else str(value)
+
+
+def _allow_sockets() -> None:
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 65_536), most))
+
+
+def main() -> None:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m stream_ser.load", description=__doc__)
+    parser.add_argument("file", nargs="?", type=Path, default=RECORDING, help="what every caller says")
+    parser.add_argument("--calls", type=int, default=200)
+    parser.add_argument("--subscribers", type=int, default=1000)
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    options = parser.parse_args()
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    found = asyncio.run(load(options.file, options.calls, options.subscribers, options.seconds))
+    print(json.dumps(found, indent=1) if options.json else show(found))
