@@ -24,12 +24,12 @@ a shut frame within 25 dB of a clip's loudest; nine in ten are onsets, for every
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
 
 from stream_ser.audio.silero import CONTEXT, FRAME, MEMORY, silero
 from stream_ser.types import Samples
@@ -41,6 +41,7 @@ HANG_OVER = 9  # frames, 288 ms
 GAIN = np.float32(4.0)  # 12 dB: the detector hears quiet speech better so, and loud speech no worse
 FLOOR = 1e-8  # mean square, -80 dB full scale
 MOST_UNHEARD = 32_000  # samples
+NOBODY = np.zeros((0, 0), dtype=np.float32)
 RESTART_AFTER = 8  # frames below the floor after which the detector's memory of before is worth nothing
 
 Rows = npt.NDArray[np.float32]
@@ -56,12 +57,12 @@ class Detector(Protocol):
         """Probabilities of speech (n,) and memories (n, MEMORY), for the next frame of n streams."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Frame:
-    """A whole frame of a stream."""
+class _Cut(NamedTuple):
+    """The whole frames that a push completes."""
 
-    sound: Rows | None  # (CONTEXT + FRAME,); None for one below the floor
-    anew: bool = False  # whether memory of before is worth nothing
+    sound: Rows  # (n, CONTEXT + FRAME)
+    loud: list[bool]  # whether each is above the floor
+    anew: list[bool]  # whether memory of before is worth nothing to it
 
 
 class SpeechGate:
@@ -70,7 +71,7 @@ class SpeechGate:
     def __init__(self, start: int = 0, *, history: int = 960_000, detector: Callable[[], Detector] = silero) -> None:
         self._detector = detector()
         self._open = np.zeros(-(-history // FRAME) + 1, dtype=np.bool_)  # by frame number, modulo its length
-        self._partial = np.zeros(CONTEXT + FRAME, dtype=np.float32)  # the frame that fills, and what was before it
+        self._rest = np.zeros(CONTEXT, dtype=np.float32)  # what was before the frame that fills, and its beginning
         self._pushed = self._end = start  # sound may be heard before it is pushed, and after
         self._unheard: list[Samples] = []
         self.reset(start)
@@ -94,7 +95,7 @@ class SpeechGate:
         self._below = 0  # frames in a row below EXIT
         self._quiet = 0  # frames in a row below the floor
         self._memory = np.zeros(MEMORY, dtype=np.float32)
-        self._partial[:] = 0.0
+        self._rest = np.zeros(CONTEXT, dtype=np.float32)
 
     def push(self, start: int, samples: Samples) -> None:
         """Take samples (n,) that begin at ``start``; ``hear`` may have heard them already, or nobody until someone asks.
@@ -153,30 +154,22 @@ class SpeechGate:
         if oldest_frame < self._next - len(self._open):
             raise ValueError(f"the gate has forgotten frame {oldest_frame}; it is at {self._next}")
 
-    def _cut(self, start: int, samples: Samples) -> list[_Frame]:
+    def _cut(self, start: int, samples: Samples) -> _Cut:
         """The frames that these samples complete."""
         self._end = start + len(samples)
-        frames: list[_Frame] = []
-        at = max(0, self._first * FRAME - start)  # skips what lies before the first whole frame
-        while at < len(samples):
-            filled = (start + at) % FRAME
-            taken = samples[at : at + FRAME - filled]
-            self._partial[CONTEXT + filled : CONTEXT + filled + len(taken)] = taken
-            at += len(taken)
-            if filled + len(taken) == FRAME:
-                frames.append(self._complete())
-        return frames
-
-    def _complete(self) -> _Frame:
-        frame = self._partial[CONTEXT:]
-        if float(np.dot(frame, frame)) / FRAME < FLOOR:
-            self._quiet += 1
-            found = _Frame(None)
-        else:
-            found = _Frame(np.clip(self._partial * GAIN, -1.0, 1.0), anew=self._quiet >= RESTART_AFTER)
-            self._quiet = 0
-        self._partial[:CONTEXT] = self._partial[FRAME:]
-        return found
+        self._rest = np.concatenate([self._rest, samples[max(0, self._first * FRAME - start) :]])
+        count = (len(self._rest) - CONTEXT) // FRAME
+        if not count:
+            return _Cut(self._rest[:0].reshape(0, CONTEXT + FRAME), [], [])
+        frames = self._rest[CONTEXT : CONTEXT + count * FRAME].reshape(count, FRAME)
+        loud = (np.einsum("ij,ij->i", frames, frames) / FRAME >= FLOOR).tolist()
+        anew = []
+        for is_loud in loud:
+            anew.append(is_loud and self._quiet >= RESTART_AFTER)
+            self._quiet = 0 if is_loud else self._quiet + 1
+        sound = sliding_window_view(self._rest, CONTEXT + FRAME)[::FRAME] * GAIN
+        self._rest = self._rest[count * FRAME :].copy()
+        return _Cut(np.clip(sound, -1.0, 1.0, out=sound), loud, anew)
 
     def _decide(self, probability: float) -> None:
         self._above = self._above + 1 if probability >= ENTER else 0
@@ -199,31 +192,31 @@ def hear(pushes: Sequence[tuple[SpeechGate, int, Samples]]) -> None:
         gate._catch_up()
         if start != gate._end:
             raise ValueError(f"samples at {start} do not continue what was heard up to {gate._end}")
-    work = [(gate, gate._cut(start, samples)) for gate, start, samples in pushes]
-    sounds = [frame.sound for _, frames in work for frame in frames if frame.sound is not None]
-    encoded: Iterator[Rows] = iter(pushes[0][0]._detector.encode(np.stack(sounds)) if sounds else ())
-    queues = [
-        (gate, [(frame, None if frame.sound is None else next(encoded)) for frame in frames]) for gate, frames in work
-    ]
-    for turn in range(max((len(frames) for _, frames in work), default=0)):
-        _decide_together([(gate, *frames[turn]) for gate, frames in queues if turn < len(frames)])
-
-
-def _decide_together(frames: list[tuple[SpeechGate, _Frame, Rows | None]]) -> None:
-    """One frame of each gate."""
-    asked = []
-    for gate, frame, encoded in frames:
-        if encoded is None:
-            gate._decide(0.0)
-            continue
-        if frame.anew:
-            gate._memory = np.zeros(MEMORY, dtype=np.float32)
-        asked.append((gate, encoded))
-    if asked:
-        detector = asked[0][0]._detector
-        said, memory = detector.step(
-            np.stack([encoded for _, encoded in asked]), np.stack([gate._memory for gate, _ in asked])
-        )
-        for row, (gate, _) in enumerate(asked):
-            gate._memory = memory[row]
-            gate._decide(float(said[row]))
+    cuts = [gate._cut(start, samples) for gate, start, samples in pushes]
+    if not any(cut.loud for cut in cuts):
+        return
+    gates = [gate for gate, _, _ in pushes]
+    loud = [cut.sound[cut.loud] for cut in cuts]
+    encoded = gates[0]._detector.encode(np.concatenate(loud)) if any(map(len, loud)) else NOBODY
+    ends = np.cumsum([len(rows) for rows in loud])
+    rows = [iter(range(end - len(some), end)) for end, some in zip(ends.tolist(), loud, strict=True)]
+    memory = np.stack([gate._memory for gate in gates])
+    for turn in range(max(len(cut.loud) for cut in cuts)):
+        asked = []
+        for place, cut in enumerate(cuts):
+            if turn >= len(cut.loud):
+                continue
+            if not cut.loud[turn]:
+                gates[place]._decide(0.0)
+                continue
+            if cut.anew[turn]:
+                memory[place] = 0.0
+            asked.append(place)
+        if asked:
+            said, memory[asked] = gates[0]._detector.step(
+                encoded[[next(rows[place]) for place in asked]], memory[asked]
+            )
+            for place, probability in zip(asked, said.tolist(), strict=True):
+                gates[place]._decide(probability)
+    for gate, remembered in zip(gates, memory, strict=True):
+        gate._memory = remembered
