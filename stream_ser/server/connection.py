@@ -13,7 +13,7 @@ from typing import Protocol
 
 from stream_ser.calls.call import Call, Policy
 from stream_ser.calls.events import Closed, Dialect, Event, Lost, Opened, Paused, RefusedError, Resumed, Sound
-from stream_ser.server.limits import RateLimit, call_length
+from stream_ser.server.limits import RateLimit, call_length, position
 from stream_ser.server.refusal import Refusal
 from stream_ser.server.tenants import Tenant
 
@@ -57,6 +57,8 @@ class Caller:
 
     def receive(self, data: str | bytes) -> tuple[list[str | bytes], Refusal | None]:
         """Take one message; gives what is to be sent, and why the connection is to be closed, if it is."""
+        if self.over:
+            return [], None  # what was on its way when the call ended
         now = self.heard_ns = self._now_ns()
         refusal = None
         try:
@@ -128,8 +130,10 @@ class Caller:
             return
         end = event.end if isinstance(event, Lost) else event.start + len(event.samples)
         ahead = end - self._positions.get(event.leg, 0)
-        if ahead > 0:  # what is said to be lost takes time too: positions may not run ahead of the clock
-            refusal = self._rates[event.leg].take(ahead, now)
+        if ahead > 0:  # after a long pause much may be lost at once, but positions may not run ahead of the clock
+            rate, burst_s = self.call.opened.rate, self._desk.burst_s
+            heard = 0 if isinstance(event, Lost) else min(ahead, len(event.samples))
+            refusal = self._rates[event.leg].take(heard, now) or position(end, rate, burst_s, now - self.opened_ns)
             if refusal is not None:
                 raise RefusedError(refusal.reason, refusal.text)
             self._positions[event.leg] = end

@@ -98,6 +98,20 @@ class ConnectionLimit:
             self._of_tenant[tenant] = left
 
 
+def position(end: int, rate: int, burst_s: float, passed_ns: int) -> Refusal | None:
+    """Say when a leg's sound ends at frame ``end`` though only ``passed_ns`` have passed since it began.
+
+    Sound that is said to be missing costs no rate, but nobody can have missed more than there was time for.
+    """
+    if end * SECOND_NS * 1_000_000 <= rate * (passed_ns * (1_000_000 + CLOCK_PPM) + int(burst_s * 1e6) * SECOND_NS):
+        return None
+    return Refusal(
+        "too-fast",
+        f"sound ends at {end / rate:.3f} s where {passed_ns / SECOND_NS:.3f} s have passed; "
+        f"send no faster than real time, {burst_s:g} s ahead at most",
+    )
+
+
 def call_length(opened_ns: int, now_ns: int, most_s: float) -> Refusal | None:
     """Say when a call has gone on for longer than ``most_s`` seconds."""
     if now_ns - opened_ns <= most_s * SECOND_NS:
