@@ -89,6 +89,7 @@ class Call:
         self._meter: CallMeter | None = None
         self._reason = "interrupted"
         self._closed = self._over = False
+        self.begun = False  # whether it is kept and published, and so will be ended
 
     @property
     def name(self) -> str:
@@ -102,6 +103,7 @@ class Call:
         agents = any(leg.role == "agent" for leg in heard.values())
         self._house.begin(self.opened, heard, self._policy.agents_purpose if agents else None, self._clock())
         self._house.publish(self._message("opened"))
+        self.begun = True
         try:
             for name, leg in heard.items():
                 watcher = _Leg(self, leg)
@@ -110,14 +112,16 @@ class Call:
                 if self._meter is None:
                     self._meter = self._make_meter(stream, heard)
                 stream.open()
-                for rule, why in watcher.skipped:
-                    stream.say("info", f"alert rule {rule!r} is not held against this stream: {why}")
                 self._unfinished += 1
                 self._streams.append(stream)
+                for rule, why in watcher.skipped:
+                    stream.say("info", f"alert rule {rule!r} is not held against this stream: {why}")
                 self._lines[leg.name] = self._house.line(stream, self.opened.rate)
-        except StreamSerError as error:
+        except Exception as error:  # whatever it is, what was opened must end
             self.close("refused")
-            raise RefusedError("no-room", f"{error.what}; {error.fix}") from error
+            if isinstance(error, StreamSerError):
+                raise RefusedError("no-room", f"{error.what}; {error.fix}") from error
+            raise
 
     def sound(self, event: Sound | Lost, now_ns: int) -> None:
         """Take sound of a leg, or word that it is missing."""

@@ -1,13 +1,15 @@
 """The call server: sound in and trajectories out on one port, for weeks.
 
 Thread ownership: ``CallServer`` owns one thread with one event loop, from ``start`` to ``stop``; the room owns the worker's
-and the ears', the store its writer's. Order of the end: no new connections, word to those that bring sound, their calls
-finished or, when the time is up, cut; then results are written, subscribers are told to come back, and threads end.
+and the ears', the store its writer's. Order of the end: nobody new is let in, word to those that bring sound, their calls
+finished or, when the time is up, cut; then results are written, subscribers are told to come back, and threads end. The pages
+for operators answer until then.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import logging
 import socket
@@ -40,6 +42,7 @@ CLOSE_S = 1.0  # how long a closing handshake may take
 GOODBYE_S = 0.5  # how long subscribers get to take what is queued
 WRITE_S = 5.0  # how long the store gets for what waits
 LAST_S = 3.0  # how long cut calls get to publish their end
+CLOSED_S = 2.0  # how long connections get that were cut
 EXPIRE_EVERY_S = 3600.0
 
 _log = logging.getLogger("stream_ser.server")
@@ -69,6 +72,11 @@ class CallServer:
         return f"{'wss' if self._tls else 'ws'}://{host}:{self.port}"
 
     @property
+    def leaving(self) -> bool:
+        """Whether nobody new is let in."""
+        return self._leaving
+
+    @property
     def ready(self) -> str | None:
         """None where calls are welcome, or why not."""
         if self._leaving:
@@ -78,27 +86,38 @@ class CallServer:
 
     def start(self) -> None:
         """Bind, load the model, open the store, serve. Raises FeedError, EngineError, StoreError, ConfigError."""
-        listener = _bind(self.config.host, self.config.port)
-        self.port = listener.getsockname()[1]
-        self.room.open()
-        self.metrics = Metrics(self._gauges, self._totals, self.refusals.by_reason)
-        store = None if self.config.store == "off" else Store.open(self.config.store)
-        self.tenants = Tenants(self.room, store, self.metrics.sink)
-        ready: Future[None] = Future()
-        self._thread = threading.Thread(target=self._main, args=(listener, ready), name="server", daemon=True)
-        self._thread.start()
-        ready.result()
+        with contextlib.ExitStack() as undoing:
+            listener = _bind(self.config.host, self.config.port)
+            undoing.callback(listener.close)
+            self.port = listener.getsockname()[1]
+            undoing.callback(self.room.close)
+            self.room.open()
+            self.metrics = Metrics(self._gauges, self._totals, self.refusals.by_reason)
+            store = None if self.config.store == "off" else Store.open(self.config.store)
+            if store is not None:
+                undoing.callback(store.close)
+            self.tenants = Tenants(self.room, store, self.metrics.sink)
+            undoing.callback(self.tenants.close)
+            undoing.callback(self.tenants.write, WRITE_S)
+            ready: Future[None] = Future()
+            thread = threading.Thread(target=self._main, args=(listener, ready), name="server", daemon=True)
+            thread.start()
+            ready.result()
+            self._thread = thread
+            undoing.pop_all()
 
     def stop(self, drain_s: float | None = None) -> None:
         """Drain for at most ``drain_s`` (the setting's, where None), store what is left, and end every thread."""
         if self._thread is None:
             return
         within = self.config.drain_s if drain_s is None else drain_s
-        asyncio.run_coroutine_threadsafe(self._drain(within), self._loop).result()
-        self._loop.call_soon_threadsafe(self._stopping.set)
-        self._thread.join()
-        self._thread = None
-        self.room.close()
+        thread, self._thread = self._thread, None
+        try:
+            asyncio.run_coroutine_threadsafe(self._drain(within), self._loop).result()
+        finally:
+            self._loop.call_soon_threadsafe(self._stopping.set)
+            thread.join()
+            self.room.close()
 
     def tenant_of(self, token: str | None) -> Tenant | Refusal:
         """Whose call it is, by a token that came inside the protocol."""
@@ -132,6 +151,7 @@ class CallServer:
             compression=None,
             server_header=None,
             open_timeout=limits.open_s,
+            ssl_handshake_timeout=None if self._tls is None else limits.open_s,
             close_timeout=CLOSE_S,
             max_size=limits.message_bytes,
             write_limit=2 * BUFFER_CUT,
@@ -147,13 +167,14 @@ class CallServer:
         await self._stopping.wait()
         for task in tasks:
             task.cancel()
+        self._server.close(close_connections=False)
         for connection in tuple(self._connections):
             connection.transport.abort()
-        await self._server.wait_closed()
+        with contextlib.suppress(TimeoutError):  # one that never began to speak TLS is not ours to abort
+            await asyncio.wait_for(self._server.wait_closed(), CLOSED_S)
 
     async def _drain(self, within_s: float) -> None:
         self._leaving = True
-        self._server.close(close_connections=False)
         self._audiosocket.close()
         await self.sound.leave(within_s)
         until = self._loop.time() + LAST_S
@@ -161,8 +182,11 @@ class CallServer:
             await asyncio.sleep(0.02)  # they end on other threads
         for call in self.tenants.all_calls():
             call.stop("server stopped")
-        await self._loop.run_in_executor(None, self.tenants.close, WRITE_S)
-        await self.subscribers.leave(GOODBYE_S, 1012, "the server restarts: come back with last_seq")
+        try:
+            await self._loop.run_in_executor(None, self.tenants.write, WRITE_S)
+        finally:  # the goodbye first: closing the hubs would end subscriptions without it
+            await self.subscribers.leave(GOODBYE_S, 1012, "the server restarts: come back with last_seq")
+            self.tenants.close()
 
     async def _expire(self) -> None:
         """Remove what has been kept for long enough, now and every hour."""

@@ -19,6 +19,20 @@ if TYPE_CHECKING:
 PIECE = 16_384  # bytes read at once
 
 
+class _Tcp:
+    """A TCP connection as the desk knows connections."""
+
+    def __init__(self, writer: asyncio.StreamWriter) -> None:
+        self._writer = writer
+
+    async def send(self, message: str | bytes) -> None:
+        self._writer.write(message.encode() if isinstance(message, str) else message)
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        del code, reason  # the protocol has no place for them
+        self._writer.close()
+
+
 class AudioSocketPort:
     """Made in the event loop; ``open`` listens, ``close`` takes no more."""
 
@@ -60,15 +74,13 @@ class AudioSocketPort:
             dialect = AudioSocket(
                 role=settings.role, consent=settings.consent, agent_purpose=self._server.policy.agents_purpose
             )
-            entered = self._server.sound.enter(dialect, Grant(settings.tenant, "publisher"))
+            entered = self._server.sound.enter(dialect, Grant(settings.tenant, "publisher"), _Tcp(writer))
             if isinstance(entered, Refusal):
                 return
             caller, leaving = entered
-            limits = self._server.config.limits
-            with leaving, contextlib.suppress(ConnectionError, TimeoutError):
+            with leaving, contextlib.suppress(ConnectionError):
                 while not caller.over:
-                    async with asyncio.timeout(limits.open_s if caller.call is None else limits.idle_s):
-                        data = await reader.read(PIECE)
+                    data = await reader.read(PIECE)  # the desk closes the connection of one that is silent
                     if not data:
                         return
                     replies, refusal = caller.receive(data)

@@ -30,6 +30,9 @@ class Desk(Protocol):
     def tenant_of(self, token: str | None) -> Tenant | Refusal:
         """Whose call it is, by the token that came inside the protocol."""
 
+    def settle(self, caller: Caller, tenant: str) -> Refusal | None:
+        """Count a connection that named its tenant late with its tenant's, or say why there is no place."""
+
     def count_refusal(self, refusal: Refusal) -> None:
         """Count a refusal."""
 
@@ -108,6 +111,9 @@ class Caller:
         tenant = self._tenant or self._desk.tenant_of(opened.token)
         if isinstance(tenant, Refusal):
             raise RefusedError(tenant.reason, tenant.text)
+        full = None if self._tenant is not None else self._desk.settle(self, tenant.name)
+        if full is not None:
+            raise RefusedError(full.reason, full.text)
         call = Call(opened, tenant, self._desk.policy, tenant.leave)
         tenant.enter(call)
         self.call, self.opened_ns = call, now

@@ -29,6 +29,16 @@ from stream_ser.server.tokens import Grant, Role, bearer
 
 LOCAL = "local"  # the tenant where there are no tokens
 SUBPROTOCOL, BEARER = "stream-ser", "bearer."
+ONCE = (  # what decides who comes in may not be said twice, in two ways
+    "Authorization",
+    "Host",
+    "Origin",
+    "X-API-KEY",
+    "X-Forwarded-Proto",
+    "X-Twilio-Signature",
+    "Audiohook-Organization-Id",
+    "Audiohook-Session-Id",
+)
 FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host")
 STATUS = {
     "not-through-proxy": HTTPStatus.FORBIDDEN,
@@ -44,6 +54,10 @@ STATUS = {
     "wrong-api-key": HTTPStatus.UNAUTHORIZED,
     "replayed": HTTPStatus.UNAUTHORIZED,
     "not-offered": HTTPStatus.NOT_FOUND,
+    "bad-wish": HTTPStatus.BAD_REQUEST,
+    "repeated-header": HTTPStatus.BAD_REQUEST,
+    "draining": HTTPStatus.SERVICE_UNAVAILABLE,
+    "too-many-subscribers": HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
 _log = logging.getLogger("stream_ser.server")
@@ -83,6 +97,9 @@ class Doors:
 
     def way(self, request: Request) -> Refusal | None:
         """Say why a request did not come the way that requests must come."""
+        repeated = next((name for name in ONCE if len(request.headers.get_all(name)) > 1), None)
+        if repeated is not None:
+            return self.refuse(Refusal("repeated-header", f"{repeated} came more than once; send it once"))
         if not self._proxies:
             told = next((name for name in FORWARDED if name in request.headers), None)
             if told is not None:

@@ -46,7 +46,12 @@ class Routes:
         request = Request(handshake.path, handshake.headers, str(address[0]) if address else "")
         if request.path in (HEALTH, READY, METRICS):
             return self._page(connection, request.path)
-        refusal = self._server.doors.way(request) or self._judge(connection, request)
+        if self._server.leaving:
+            refusal: Refusal | None = self._server.doors.refuse(
+                Refusal("draining", "this server stops; come back soon")
+            )
+        else:
+            refusal = self._server.doors.way(request) or self._judge(connection, request)
         if refusal is None:
             return None
         return connection.respond(status(refusal), f"{refusal.reason}: {refusal.text}\n")

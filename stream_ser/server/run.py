@@ -78,12 +78,21 @@ def serve(options: argparse.Namespace) -> int:
     print(server.url, flush=True)
     asked.acquire()
     log.info("draining", extra={"calls": server.tenants.calls, "seconds": config.drain_s})
-    stopping = threading.Thread(target=server.stop, daemon=True)
+    drained: list[bool] = []
+
+    def stop() -> None:
+        server.stop()
+        drained.append(True)
+
+    stopping = threading.Thread(target=stop, daemon=True)
     stopping.start()
     while stopping.is_alive():
         if asked.acquire(timeout=0.05):
             log.warning("stopped before the drain was over")
             return 1
+    if not drained:
+        log.error("stopped, but the drain failed")
+        return 1
     log.info("stopped")
     return 0
 

@@ -1,4 +1,4 @@
-"""All connections that bring sound by websocket: served, watched, and sent away.
+"""All connections that bring sound: served, watched, and sent away.
 
 One event loop. A connection that says nothing for too long is closed; so is one that has not said what it is in time. Each
 ends with its own call and disturbs no other.
@@ -9,14 +9,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
+from stream_ser.calls.audiohook import DRAIN
 from stream_ser.calls.events import Dialect
 from stream_ser.server.connection import Caller
-from stream_ser.server.limits import SECOND_NS, ConnectionLimit
+from stream_ser.server.limits import SECOND_NS, ConnectionLimit, Slot
 from stream_ser.server.refusal import Refusal
 from stream_ser.server.tenants import Tenant
 from stream_ser.server.tokens import Grant
@@ -30,6 +32,22 @@ WATCH_S = 1.0
 SETTLE_S = 1.0  # how long whoever ignored our goodbye gets after the second one
 
 
+class Peer(Protocol):
+    """The other side of a connection: a websocket, or what stands for a TCP connection."""
+
+    async def send(self, message: str | bytes) -> None:
+        """Send one message."""
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        """End the connection."""
+
+
+@dataclass(slots=True)
+class _Seat:
+    peer: Peer
+    slot: Slot
+
+
 class SoundDesk:
     """Serves sound for one server."""
 
@@ -38,7 +56,7 @@ class SoundDesk:
         self.policy = server.policy
         self.burst_s = server.config.limits.burst_s
         self.call_s = server.config.limits.call_h * 3600.0
-        self.callers: dict[Caller, ServerConnection | None] = {}
+        self.callers: dict[Caller, _Seat] = {}
         self._seconds = 0.0
         self._closing: set[asyncio.Task[None]] = set()
         self._empty = asyncio.Event()
@@ -61,7 +79,17 @@ class SoundDesk:
         """Count a refusal."""
         self._server.refusals.count(refusal.reason)
 
-    def enter(self, dialect: Dialect, grant: Grant | None) -> tuple[Caller, contextlib.ExitStack] | Refusal:
+    def settle(self, caller: Caller, tenant: str) -> Refusal | None:
+        """Count a connection that named its tenant late with its tenant's, or say why there is no place."""
+        seat = self.callers[caller]
+        seat.slot.release()
+        found = self._limit.enter(tenant)
+        if isinstance(found, Refusal):
+            return found
+        seat.slot = found
+        return None
+
+    def enter(self, dialect: Dialect, grant: Grant | None, peer: Peer) -> tuple[Caller, contextlib.ExitStack] | Refusal:
         """Make room for a connection; the stack gives it back."""
         slot = self._limit.enter("" if grant is None else grant.tenant)
         if isinstance(slot, Refusal):
@@ -69,20 +97,18 @@ class SoundDesk:
             return slot
         tenant = None if grant is None else self._server.tenants.get(grant.tenant)
         caller = Caller(self, dialect, tenant)
-        self.callers[caller] = None
+        self.callers[caller] = _Seat(peer, slot)
         leaving = contextlib.ExitStack()
-        leaving.callback(slot.release)
         leaving.callback(self._forget, caller)
         return caller, leaving
 
     async def serve(self, connection: ServerConnection, dialect: Dialect, grant: Grant | None) -> None:
         """Serve one websocket until it is over."""
-        entered = self.enter(dialect, grant)
+        entered = self.enter(dialect, grant, connection)
         if isinstance(entered, Refusal):
             await connection.close(POLICY, _reason(entered))
             return
         caller, leaving = entered
-        self.callers[caller] = connection
         with leaving, contextlib.suppress(ConnectionClosed):
             async for data in connection:
                 replies, refusal = caller.receive(data)
@@ -101,23 +127,25 @@ class SoundDesk:
         while True:
             await asyncio.sleep(WATCH_S)
             now = time.monotonic_ns()
-            for caller, connection in tuple(self.callers.items()):
+            for caller, seat in tuple(self.callers.items()):
                 late = (now - caller.heard_ns) / SECOND_NS
+                without = 0.0 if caller.call is not None else (now - caller.opened_ns) / SECOND_NS
                 most = limits.open_s if caller.call is None else limits.idle_s
-                if late > most and connection is not None:
-                    self.count_refusal(Refusal("silent", ""))
-                    caller.lost("silent")
-                    self._close(connection, POLICY, f"silent: nothing came for {late:.0f} s")
+                if caller.over or (late <= most and without <= max(limits.open_s, limits.idle_s)):
+                    continue
+                self.count_refusal(Refusal("silent" if late > most else "no-call", ""))
+                caller.lost("silent")
+                why = f"silent: nothing came for {late:.0f} s" if late > most else "no-call: no call was opened"
+                self._close(seat.peer, POLICY, why)
 
     async def leave(self, within_s: float) -> None:
         """Say goodbye, and wait until they have gone; cut who stays for longer than ``within_s``."""
-        await self._say("drain")
+        await self._say(DRAIN)
         await self._wait_until_empty(within_s)
         await self._say("error")
-        for caller, connection in tuple(self.callers.items()):
+        for caller, seat in tuple(self.callers.items()):
             caller.lost("server stopped")
-            if connection is not None:
-                self._close(connection, RESTART, "the server restarts: connect again")
+            self._close(seat.peer, RESTART, "the server restarts: connect again")
         await self._wait_until_empty(SETTLE_S)
 
     async def _wait_until_empty(self, within_s: float) -> None:
@@ -127,25 +155,41 @@ class SoundDesk:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._empty.wait(), within_s)
 
-    def _close(self, connection: ServerConnection, code: int, reason: str) -> None:
-        closing = asyncio.create_task(connection.close(code, reason))
+    def _close(self, peer: Peer, code: int, reason: str) -> None:
+        closing = asyncio.create_task(_end(peer, code, reason))
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
 
     async def _say(self, reason: str) -> None:
-        for caller, connection in tuple(self.callers.items()):
-            if connection is not None:
-                with contextlib.suppress(ConnectionClosed):
-                    for message in caller.leave(reason):
-                        await connection.send(message)
+        """Say goodbye to everyone at once: who reads nothing must not keep it from the others."""
+        telling = [
+            asyncio.create_task(_tell(seat.peer, caller.leave(reason)))
+            for caller, seat in tuple(self.callers.items())
+            if reason != DRAIN or isinstance(seat.peer, ServerConnection)  # over TCP a goodbye would end the call
+        ]
+        if telling:
+            _, late = await asyncio.wait(telling, timeout=SETTLE_S)
+            for task in late:
+                task.cancel()
 
     def _forget(self, caller: Caller) -> None:
         self._seconds += _seconds(caller)
-        self.callers.pop(caller, None)
+        self.callers.pop(caller).slot.release()
         if not self.callers:
             self._empty.set()
         if not caller.over:
             caller.lost()
+
+
+async def _tell(peer: Peer, messages: list[str | bytes]) -> None:
+    with contextlib.suppress(ConnectionClosed, OSError):
+        for message in messages:
+            await peer.send(message)
+
+
+async def _end(peer: Peer, code: int, reason: str) -> None:
+    with contextlib.suppress(ConnectionClosed, OSError):
+        await peer.close(code, reason)
 
 
 def _seconds(caller: Caller) -> float:

@@ -34,7 +34,7 @@ _log = logging.getLogger("stream_ser.server")
 
 
 class Tenants:
-    """All tenants of a server. ``store`` is None where nothing is kept. ``close`` writes what waits.
+    """All tenants of a server. ``store`` is None where nothing is kept. ``write`` what waits, then ``close``.
 
     Raises StoreError where the store cannot be read.
     """
@@ -43,6 +43,7 @@ class Tenants:
         self._room, self.store, self._sink = room, store, sink
         self._lock = threading.Lock()
         self._all: dict[str, Tenant] = {}
+        self._writing_ends = False
         self.writer = (
             None
             if store is None
@@ -53,7 +54,11 @@ class Tenants:
         self._last = {} if store is None else store.last_seqs()
         self._epoch = None if store is None else store.epoch
         if store is not None and self.writer is not None:
-            self._recover(store, self.writer)
+            try:
+                self._recover(store, self.writer)
+            except BaseException:
+                self.writer.close(0.0)
+                raise
 
     @property
     def trouble(self) -> StoreError | None:
@@ -79,10 +84,14 @@ class Tenants:
                 self._all[name].hub.attach(self._sink)
             return self._all[name]
 
-    def close(self, within_s: float) -> None:
-        """Write what waits, and let go of the store."""
+    def write(self, within_s: float) -> None:
+        """Write what waits; what comes after is lost. Waits for a disk: not for an event loop."""
+        self._writing_ends = True
         if self.writer is not None:
             self.writer.close(within_s)
+
+    def close(self) -> None:
+        """Let go of the store and of every subscriber. After ``write``."""
         if self.store is not None:
             self.store.close()
         for tenant in tuple(self._all.values()):
@@ -91,7 +100,7 @@ class Tenants:
     def expire(self, days: float) -> int:
         """Remove calls that ended more than ``days`` ago; returns how many. May take a while: not for an event loop."""
         removed, more = 0, self.store is not None
-        while more and self.store is not None:
+        while more and self.store is not None and not self._writing_ends:
             step = self.store.expire(datetime.now(UTC) - timedelta(days=days))
             removed += step.calls
             more = step.more
@@ -155,7 +164,8 @@ class Tenant:
         try:
             call.begin()
         except BaseException:
-            self.leave(call)
+            if not call.begun:  # else it ends in good order, and leaves then
+                self.leave(call)
             raise
 
     def leave(self, call: Call) -> None:
@@ -200,7 +210,10 @@ class Tenant:
         call = message["call"] if message["type"] == "call" else self._call_of[str(stream)]
         if message["type"] == "end":
             del self._call_of[message["stream"]]
-        self._writer.put(self.name, call, message)
+        try:
+            self._writer.put(self.name, call, message)
+        except ValueError:  # of this message alone; a sink that raises would not be called again, and nothing be kept
+            _log.exception("a result cannot be stored", extra={"tenant": self.name, "seq": message["seq"]})
 
 
 class _Stored:
