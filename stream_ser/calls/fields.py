@@ -206,6 +206,14 @@ def parse(text: str, where: str) -> Fields:
     return Fields(value, where)
 
 
+def first_value(text: str) -> tuple[object, int]:
+    """Read the JSON value that ``text`` begins with, and where it ends: ``parse`` without refusals, for a quick look.
+
+    Raises ValueError or RecursionError where there is none.
+    """
+    return _DECODER.raw_decode(text)
+
+
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
 

@@ -53,12 +53,12 @@ _ALAW = _decoding_table(_ALAW_OUTPUTS, (_CODES ^ 0x55) & 0x7F)  # every other bi
 
 def mulaw_decode(data: bytes) -> Frames:
     """Samples of µ-law codes: (n,) float32 in [-1, 1)."""
-    return _MULAW[np.frombuffer(data, np.uint8)]
+    return _MULAW.take(np.frombuffer(data, np.uint8))  # half the time of an index
 
 
 def alaw_decode(data: bytes) -> Frames:
     """Samples of A-law codes: (n,) float32 in [-1, 1)."""
-    return _ALAW[np.frombuffer(data, np.uint8)]
+    return _ALAW.take(np.frombuffer(data, np.uint8))
 
 
 def mulaw_encode(samples: Frames) -> bytes:

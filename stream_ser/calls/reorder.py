@@ -22,6 +22,7 @@ class Reorder:
 
     def __init__(self, rate: int) -> None:
         self._rate = rate
+        self._jitter = JITTER_MS * rate // 1000
         self._end = 0  # one past the last frame given out
         self._last = 0  # the number of the chunk given out last; counting begins with 1
         self._waiting: dict[
@@ -47,6 +48,19 @@ class Reorder:
         self._waiting[number] = at, samples
         return list(self._in_order(WINDOW))
 
+    def follow(self, number: int, timestamp_ms: int, frames: int) -> int | None:
+        """Take a chunk that simply follows the one before, and give its start; None, and nothing done, where it does not.
+
+        The same as ``push`` for nearly every chunk that comes, but that the samples need not be there yet.
+        """
+        if number != self._last + 1 or not self._last or self._waiting:
+            return None
+        start = self._end
+        if timestamp_ms * self._rate // 1000 - start > self._jitter:
+            return None
+        self._last, self._end = number, start + frames
+        return start
+
     def finish(self) -> list[tuple[int, Frames]]:
         """Give out whatever still waits."""
         return list(self._in_order(0))
@@ -57,7 +71,7 @@ class Reorder:
             at, samples = self._waiting[number]
             ahead = at - self._end
             follows = number == self._last + 1
-            jitter = JITTER_MS * self._rate // 1000 if follows else len(samples) // 2
+            jitter = self._jitter if follows else len(samples) // 2
             if self._last == 0:
                 jitter = 0  # a leg begins where its first timestamp says, so that legs lie beside each other
             if not follows and ahead > jitter and len(self._waiting) <= may_wait:

@@ -11,14 +11,16 @@ as parameters ``consent``, ``agent_purpose`` and ``token``: Twilio's ``<Paramete
 from __future__ import annotations
 
 import base64
+import binascii
 import hashlib
 import hmac
-from typing import Literal
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
 
 from stream_ser.calls import fields
 from stream_ser.calls.events import Closed, Event, Frames, Leg, Opened, RefusedError, Role, Sound
 from stream_ser.calls.fields import Fields
-from stream_ser.calls.pcm import Encoding, decode
+from stream_ser.calls.pcm import WIDTH, Encoding, decode
 from stream_ser.calls.reorder import Reorder
 
 RATE = 8_000
@@ -68,6 +70,20 @@ class Twilio:
             self._over = True
             raise
 
+    def receive_all(self, messages: Sequence[str | bytes]) -> Iterator[Event]:
+        """Take messages that came together: what ``receive`` gives for one after the other, with each leg's sound in one piece.
+
+        Media messages are most of what comes: one that simply goes on where its leg's last one ended is taken at a
+        glance, and decoded with the others. Whatever else a message is, ``receive`` judges it.
+        """
+        runs: dict[Track, tuple[int, list[bytes]]] = {}
+        for data in messages:
+            if not self._glance(data, runs):
+                yield from self._pieces(runs)
+                runs.clear()
+                yield from self.receive(data)
+        yield from self._pieces(runs)
+
     def replies(self) -> list[str | bytes]:
         """Return nothing: a one-way stream takes no messages."""
         return []
@@ -76,6 +92,44 @@ class Twilio:
         """Return nothing: closing the connection is all that the protocol knows."""
         del reason
         return []
+
+    def _glance(self, data: str | bytes, runs: dict[Track, tuple[int, list[bytes]]]) -> bool:
+        """Add a plain media message to its leg's run; False, and nothing done, where it is anything else or goes wrong."""
+        stream = self._stream
+        if stream is None or self._over or not isinstance(data, str) or len(data) > fields.LONGEST_TEXT:
+            return False
+        message: Any
+        try:
+            message, end = fields.first_value(data)
+            media = message["media"]
+            track: Track = media["track"]
+            order = self._tracks[track]
+            coded = binascii.a2b_base64(media["payload"], strict_mode=True)
+            number, at = _count(media["chunk"]), _count(media["timestamp"])
+        except (LookupError, TypeError, ValueError, RecursionError):
+            return False
+        if (
+            end != len(data)
+            or message.get("event") != "media"
+            or message.get("streamSid", stream) != stream
+            or message.get("stream_id", stream) != stream
+            or not coded
+            or len(coded) % WIDTH[self._encoding]
+        ):
+            return False
+        start = order.follow(number, at, len(coded) // WIDTH[self._encoding])
+        if start is None:
+            return False
+        if track in runs:
+            runs[track][1].append(coded)
+        else:
+            runs[track] = start, [coded]
+        return True
+
+    def _pieces(self, runs: dict[Track, tuple[int, list[bytes]]]) -> Iterator[Event]:
+        for track, (start, coded) in runs.items():
+            (samples,) = decode(b"".join(coded), self._encoding)
+            yield Sound(track, start, samples)
 
     def _take(self, message: Fields) -> list[Event]:
         event = message.one_of("event", _EVENTS)
@@ -165,6 +219,15 @@ class Twilio:
         if not len(samples):
             return []
         return _sounds(track, self._tracks[track].push(media.count("chunk"), media.count("timestamp"), samples))
+
+
+def _count(value: object) -> int:
+    """A whole number as ``Fields.count`` takes it, if it is certainly one. Raises ValueError."""
+    if type(value) is str and len(value) < 19 and value.isascii() and value.isdecimal():
+        return int(value)
+    if type(value) is int and 0 <= value <= fields.LARGEST_NUMBER:
+        return value
+    raise ValueError
 
 
 def _sounds(track: Track, chunks: list[tuple[int, Frames]]) -> list[Event]:

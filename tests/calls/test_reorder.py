@@ -114,3 +114,16 @@ def test_whatever_comes_little_waits_and_positions_only_grow(chunks: list[tuple[
         for start, samples in out:
             assert start >= end
             end = start + len(samples)
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.lists(st.tuples(st.integers(1, 12), st.integers(0, 400)), max_size=30))
+def test_a_chunk_that_follows_is_placed_as_if_it_had_been_pushed(chunks: list[tuple[int, int]]) -> None:
+    quick, whole = Reorder(RATE), Reorder(RATE)
+    for number, at in chunks:
+        pushed = [start for start, _ in whole.push(number, at, chunk(number))]
+        start = quick.follow(number, at, FRAME)
+        placed = [one for one, _ in quick.push(number, at, chunk(number))] if start is None else [start]
+        assert placed == pushed
+    assert quick.dropped == whole.dropped
+    assert [start for start, _ in quick.finish()] == [start for start, _ in whole.finish()]
