@@ -105,7 +105,10 @@ def take_together(items: Sequence[tuple[Stream, Item]]) -> None:
         [
             (stream.gate, item.start, item.samples)
             for stream, item in items
-            if isinstance(item, Block) and isinstance(stream.gate, SpeechGate) and not stream.withholds
+            if isinstance(item, Block)
+            and isinstance(stream.gate, SpeechGate)
+            and not stream.withholds
+            and stream.gate.end == item.start  # after a gap, which the stream may still hold, it hears alone
         ]
     )
     for stream, item in items:

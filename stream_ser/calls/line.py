@@ -2,11 +2,13 @@
 
 The connection's event loop puts pieces in (``Line.put``); the ears' one thread takes them out, brings them to 16 kHz and
 hands them to the streams, those of many legs together. Positions say what is missing: what lies between two pieces is a gap
-of exactly its length. A line holds at most ``LONGEST_WAIT_S`` of sound; what finds no room is a gap too, and counted.
+of exactly its length. A line holds at most ``LONGEST_WAIT_S`` of sound; what finds no room is a gap too, and counted. A leg
+whose stream is over, by an error say, takes nothing more: what still comes for it is thrown away.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
@@ -30,6 +32,8 @@ SWEEP_S = 0.3  # how often ears look for legs that stall
 STALL_S = 0.3
 NOT_RECEIVED, OVERLOAD = "not received", "this server is overloaded"
 
+_log = logging.getLogger("stream_ser.calls")
+
 
 @dataclass(frozen=True, slots=True)
 class _End:
@@ -46,29 +50,36 @@ class Line:
         self._conditioner = Conditioner(rate)
         self._position = 0  # native frames that the conditioner has had
         self._pieces: deque[tuple[Sound | Lost | _End, int]] = deque()
-        self._waiting = 0  # native frames; written by both sides, so only a hint between looks
+        self._waiting = 0  # native frames of sound; written by both sides, so only a hint between looks
+        self._told = 0  # the same of sound and of what is told as lost
         self._most = int(LONGEST_WAIT_S * rate)
         self._slack = int(worst_delay_s(rate) * rate) + 1  # the resampler gives a sample so much later
         self._hop = stream.info.hop * rate // SAMPLE_RATE  # native frames
         self._worth = self._until_due()
         self.queued = False  # whether the ears know that there is something to take
+        self.over = False  # nothing is taken any more
 
     def put(self, piece: Sound | Lost, arrived_ns: int) -> None:
         """Add what came."""
+        if self.over:
+            return
+        frames = _frames(piece)
         if isinstance(piece, Sound):
-            frames = len(piece.samples)
             if self._waiting + frames > self._most:
                 self.overloaded += frames
                 piece = Lost(piece.leg, piece.start, piece.start + frames, OVERLOAD)
             else:
                 self._waiting += frames
+        self._told += frames
         self._pieces.append((piece, arrived_ns))
-        if self._waiting >= self._worth and not self.queued:
+        if self._told >= self._worth and not self.queued:
             self.queued = True
             self._wake(self)
 
     def end(self, error: Exception | None = None) -> None:
         """The leg is over, by itself or by ``error``."""
+        if self.over:
+            return
         self._pieces.append((_End(error), 0))
         self.queued = True
         self._wake(self)
@@ -82,8 +93,14 @@ class Line:
         self.queued = False
         taken = [self._pieces.popleft() for _ in range(len(self._pieces))]
         self._waiting -= sum(len(piece.samples) for piece, _ in taken if isinstance(piece, Sound))
+        self._told -= sum(_frames(piece) for piece, _ in taken)
         yield from self._items(taken)
         self._worth = self._until_due()
+
+    def close(self) -> None:
+        """Take nothing any more, and let go of what waits."""
+        self.over = True
+        self._pieces.clear()
 
     def _items(self, taken: list[tuple[Sound | Lost | _End, int]]) -> Iterator[Item | _End]:
         for piece, arrived_ns in self._joined(taken):
@@ -186,25 +203,35 @@ class Ears:
 
     def hear(self, lines: list[Line]) -> None:
         """Take what waits in these lines: their first items together, then their second ones, and so on."""
-        turns = [(line, line.take()) for line in lines]
+        turns = [(line, line.take()) for line in lines if not line.over]
         while turns:
             items: list[tuple[Stream, Item]] = []
             following = []
             for line, source in turns:
+                if line.stream.over:  # what is taken for it would stay with it
+                    self._forget(line, None)
+                    continue
                 item = _next(source)
                 if isinstance(item, _End):
                     self._forget(line, item.error)
                 elif item is not None:
                     items.append((line.stream, item))
                     following.append((line, source))
-            take_together(items)
+            _take(items)
             turns = following
 
     def _forget(self, line: Line, error: Exception | None) -> None:
+        line.close()
         with self._lock:
             self._lines.discard(line)
-        with suppress(Exception):  # the stream says what broke; nothing of it may end the ears
+        try:
             line.stream.conclude(error)
+        except (
+            Exception
+        ) as broken:  # nothing of it may end the ears, and a stream without an end would hold its call open
+            with suppress(Exception):
+                line.stream.conclude(broken)
+            line.stream.stop()
 
 
 def _next(source: Iterator[Item | _End]) -> Item | _End | None:
@@ -212,6 +239,25 @@ def _next(source: Iterator[Item | _End]) -> Item | _End | None:
         return next(source, None)
     except Exception as error:  # one leg's sound must not end everybody's ears
         return _End(error)
+
+
+def _take(items: list[tuple[Stream, Item]]) -> None:
+    try:
+        take_together(items)
+    except Exception as error:  # a mistake of ours ends these legs, and not the ears of all others
+        _log.exception("legs that were heard together are ended")
+        for stream, _ in items:
+            with suppress(Exception):
+                stream.conclude(error)
+
+
+def _frames(piece: Sound | Lost | _End) -> int:
+    match piece:
+        case Sound():
+            return len(piece.samples)
+        case Lost():
+            return piece.end - piece.start
+    return 0
 
 
 def _join(run: list[Sound]) -> Sound:
