@@ -81,7 +81,7 @@ class Subscriber:
         self.stirred = False  # first: what is published from here on asks for another look
         transport = self.connection.transport
         for _ in range(TURN):
-            if self.gone or self._reading is not None:
+            if self.gone or self._reading is not None or transport.is_closing():
                 return
             if transport.get_write_buffer_size() > BUFFER_LIMIT:
                 self._again(RETRY_S)
