@@ -1,0 +1,60 @@
+"""What a process holds at a moment, and whether it holds more and more. Linux only: figures come from ``/proc``."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from stream_ser.errors import ConfigError
+
+PROC = Path("/proc/self")
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What is held now."""
+
+    memory_mb: float  # resident
+    threads: int
+    tasks: int  # of asyncio, in the loops that were named
+    files: int  # descriptors, sockets included
+
+
+def held(loops: Sequence[asyncio.AbstractEventLoop] = ()) -> Held:
+    """Look. Raises ConfigError where there is no ``/proc``."""
+    try:
+        pages = int((PROC / "statm").read_text().split()[1])
+        files = len(os.listdir(PROC / "fd")) - 1  # the folder itself is open while it is listed
+    except OSError as error:
+        raise ConfigError("this system has no /proc, which tells memory and descriptors", fix="run on Linux") from error
+    tasks = sum(len(asyncio.all_tasks(loop)) for loop in loops)
+    return Held(pages * os.sysconf("SC_PAGE_SIZE") / 1e6, threading.active_count(), tasks, files)
+
+
+def alive(*kinds: type) -> Counter[str]:
+    """How many objects of each class there are, after garbage was collected."""
+    gc.collect()
+    found = Counter({kind.__name__: 0 for kind in kinds})
+    for item in gc.get_objects():
+        if type(item) in kinds:
+            found[type(item).__name__] += 1
+    return found
+
+
+def growth_mb(times_s: Sequence[float], memory_mb: Sequence[float]) -> float:
+    """By how much memory grew over the second half: the slope of a straight line through it, times its length."""
+    if len(times_s) != len(memory_mb):
+        raise ValueError(f"{len(times_s)} times and {len(memory_mb)} figures of memory")
+    half = len(times_s) // 2
+    times, memory = np.asarray(times_s[half:], dtype=np.float64), np.asarray(memory_mb[half:], dtype=np.float64)
+    if len(times) < 2 or times[-1] == times[0]:
+        raise ValueError(f"{len(times)} figures tell nothing about growth; measure for longer")
+    return float(np.polyfit(times - times[0], memory, 1)[0] * (times[-1] - times[0]))
