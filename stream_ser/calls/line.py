@@ -139,7 +139,8 @@ class Line:
 
     def _until_due(self) -> int:
         """Native frames until the next point can be made: before that, nothing is worth a look."""
-        return max(1, (self._position // self._hop + 1) * self._hop + self._slack - self._position)
+        made = max(0, self._position - self._slack) // self._hop  # what was pushed so far is enough for so many
+        return max(1, (made + 1) * self._hop + self._slack - self._position)
 
     def _lose_until(self, position: int, reason: str, arrived_ns: int) -> Iterator[Item]:
         if position > self._position:
