@@ -1,4 +1,4 @@
-"""The command line: ``stream-ser live | replay | analyze | serve | token | bench | devices | doctor | models``.
+"""The command line: ``stream-ser COMMAND``; ``parser`` has them all.
 
 Expected failures are one line on stderr and exit code 2. Imports that cost time wait until a command needs them.
 """
@@ -118,10 +118,11 @@ def run(options: argparse.Namespace) -> int:
         from stream_ser.doctor import report
 
         return 0 if report(options.model, options.engine, options.feed) else 2
-    if options.command in ("serve", "token"):
+    if options.command in ("serve", "token", "calls"):
+        from stream_ser.server import records
         from stream_ser.server import run as server
 
-        return {"serve": server.serve, "token": server.token}[options.command](options)
+        return {"serve": server.serve, "token": server.token, "calls": records.calls}[options.command](options)
     from stream_ser import commands
 
     return {

@@ -1,4 +1,4 @@
-"""``stream-ser serve`` and ``stream-ser token``: the call server in the foreground, with logs for machines."""
+"""``stream-ser serve``, ``token`` and ``calls``: the call server in the foreground, with logs for machines."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from stream_ser.errors import ConfigError
-from stream_ser.server import settings
+from stream_ser.server import records, settings
 
 STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -50,6 +50,7 @@ def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     token.add_argument("--tenant", required=True, metavar="NAME", help="whose calls it opens")
     token.add_argument("--role", required=True, choices=["publisher", "viewer", "admin"])
     token.add_argument("--days", type=float, metavar="N", help="days until it ends (default: it does not)")
+    records.add_parser(commands)
 
 
 def serve(options: argparse.Namespace) -> int:
