@@ -6,7 +6,7 @@ RECORDING := demos/recording/conversation.flac
 JOBS ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint bench pictures clean
+.PHONY: demo test lint bench load soak pictures clean
 
 demo: $(VENV)/.live ## replay the bundled recording through the shipped model, at real time
 	$(BIN)/stream-ser replay $(RECORDING)
@@ -22,6 +22,12 @@ lint: $(VENV)/.dev ## what CI checks besides the tests
 bench: $(VENV)/.live ## cost of a window and a hop, streams carried, speed, time to READY, memory; one thread
 	$(BIN)/stream-ser bench
 
+load: $(VENV)/.live ## what the call server carries here: 200 telephone calls, then 1000 subscribers
+	$(BIN)/python -m stream_ser.load
+
+soak: $(VENV)/.live ## ten minutes of accelerated days through the call server; fails where memory grows or anything is left
+	$(BIN)/python -m stream_ser.load.soak --minutes 10
+
 pictures: $(VENV)/.live ## draw the README's picture anew
 	$(BIN)/python demos/make_picture.py
 
@@ -33,11 +39,11 @@ $(VENV)/.python:
 	@touch $@
 
 $(VENV)/.live: $(VENV)/.python pyproject.toml
-	$(BIN)/pip install -q -e '.[cpu]'
+	$(BIN)/pip install -q -e '.[cpu,serve]'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.python pyproject.toml
-	$(BIN)/pip install -q -e '.[cpu,dev]'
+	$(BIN)/pip install -q -e '.[cpu,serve,dev]'
 	@touch $@ $(VENV)/.live
 
 clean: ## forget the environment and what tools cached
