@@ -22,6 +22,8 @@ EPILOG = """examples:
   stream-ser replay talk.flac --speed max        the same trajectory, as fast as the machine can
   stream-ser live --device "USB"                 listen to the microphone whose name contains USB
   stream-ser analyze *.wav --out all.jsonl       no screen, no feed: every point as a line of JSON
+  stream-ser analyze ARCHIVE --out RESULTS --to csv,svg   a whole folder; started again, it goes on
+  stream-ser export all.jsonl --to textgrid,png  the same for other programs and for people
   arecord -t raw -f S16_LE -r 16000 | stream-ser replay - --rate 16000
 
 While a stream runs, its trajectory is also at ws://127.0.0.1:8765/v1/feed (docs/protocol.md).
@@ -52,7 +54,12 @@ def parser() -> argparse.ArgumentParser:
     common.add_argument(
         "--hop", type=float, default=0.25, metavar="S", help="seconds between two points (default: 0.25)"
     )
-    common.add_argument("--out", type=Path, metavar="FILE.jsonl", help="write every message to this file, one a line")
+    common.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="write all to a .jsonl, .csv, .rttm, .TextGrid, .vtt, .txt, .png or .svg",
+    )
     common.add_argument(
         "--text",
         default="auto",
@@ -83,7 +90,13 @@ def parser() -> argparse.ArgumentParser:
     analyze = commands.add_parser(
         "analyze", parents=[common, no_feed, transcript], help="work through recordings without pacing"
     )
-    analyze.add_argument("files", metavar="FILE", nargs="+", help="wav, flac, ogg, mp3")
+    analyze.add_argument("files", metavar="FILE", nargs="+", help="wav, flac, ogg, mp3; or a folder, with --out FOLDER")
+    told = "jsonl, csv, rttm, textgrid, vtt, audacity, png, svg"
+    analyze.add_argument("--to", metavar="A,B", help=f"for a folder: {told} (default: jsonl)")
+    export = commands.add_parser("export", help="write files of other formats from a file of messages")
+    export.add_argument("file", type=Path, metavar="FILE.jsonl", help="what --out wrote")
+    export.add_argument("--to", required=True, metavar="A,B", help=told)
+    export.add_argument("--out", type=Path, metavar="FOLDER", help="where to (default: beside the file)")
     bench = commands.add_parser(
         "bench", parents=[model], help="measure cost, speed, streams carried, start and memory on one thread"
     )
@@ -129,6 +142,7 @@ def run(options: argparse.Namespace) -> int:
         "live": commands.live,
         "replay": commands.replay,
         "analyze": commands.analyze,
+        "export": commands.export,
         "bench": commands.bench,
     }[options.command](options)
 

@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from stream_ser.audio.pipe import Pipe
@@ -54,7 +55,13 @@ def replay(options: argparse.Namespace) -> int:
 
 
 def analyze(options: argparse.Namespace) -> int:
-    """Work through recordings as fast as the machine can; one bad file does not stop the rest."""
+    """Work through recordings, or a folder of them, as fast as the machine can; one bad file does not stop the rest."""
+    if any(Path(file).is_dir() for file in options.files):
+        return _analyze_folder(options)
+    if options.to is not None:
+        raise ConfigError(
+            f"--to {options.to} was given for a file", fix="let the name after --out say the format, as --out a.csv"
+        )
     if options.transcript is not None and len(_unique(options.files)) > 1:
         raise ConfigError(
             f"one transcript was given for {len(options.files)} recordings",
@@ -79,6 +86,16 @@ def analyze(options: argparse.Namespace) -> int:
     return 2 if failed else 0
 
 
+def export(options: argparse.Namespace) -> int:
+    """Write files of other formats from a file of messages."""
+    from stream_ser.export.convert import beside, convert
+    from stream_ser.export.formats import by_names
+
+    for path in convert(options.file, beside(options.file, by_names(options.to), options.out)):
+        print(path)
+    return 0
+
+
 def bench(options: argparse.Namespace) -> int:
     """Measure this machine."""
     from stream_ser.bench.report import show
@@ -92,6 +109,20 @@ def bench(options: argparse.Namespace) -> int:
     result = measure(options.model, options.engine, recording, peers=options.peers, tell=_tell_measured)
     print(json.dumps(result, indent=1) if options.json else show(result))
     return 0
+
+
+def _analyze_folder(options: argparse.Namespace) -> int:
+    from stream_ser.archive import analyze_folder
+    from stream_ser.export.formats import by_names
+
+    if len(options.files) > 1 or options.transcript is not None:
+        what = "a transcript" if options.transcript is not None else "other recordings"
+        raise ConfigError(f"{what} and a folder were given", fix="analyse the folder alone")
+    (folder,) = options.files
+    if options.out is None:
+        raise ConfigError(f"{folder} is a folder", fix="say where its results go: --out FOLDER")
+    running = replace(_station_options(options, feed=options.feed), out=None)
+    return analyze_folder(running, Path(folder), options.out, by_names(options.to or "jsonl"))
 
 
 def _tell_measured(part: str) -> None:

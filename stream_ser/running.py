@@ -19,7 +19,7 @@ from stream_ser.audio.source import Source, SourceInfo
 from stream_ser.engine.loading import ladder, load_card
 from stream_ser.engine.worker import LIMIT, Worker
 from stream_ser.errors import ConfigError, as_person_error
-from stream_ser.export.jsonl import JsonlWriter
+from stream_ser.export.out import make_writer
 from stream_ser.feed.hub import Hub
 from stream_ser.feed.server import FeedServer
 from stream_ser.session import Pausable, Session
@@ -81,7 +81,7 @@ class Station:
         with ExitStack() as closing:
             closing.callback(self.hub.close)
             if self.options.out is not None:
-                closing.callback(JsonlWriter(self.options.out, self.hub).close)
+                closing.callback(make_writer(self.options.out, self.hub).close)
             if self._address is not None:
                 server = FeedServer(self.hub, *self._address)
                 server.start()

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from stream_ser.errors import ConfigError, FeedError, StreamSerError
+from stream_ser.export import atomic
 from stream_ser.feed.hub import Hub
 from stream_ser.feed.messages import Message, encode
 
@@ -22,12 +23,12 @@ from stream_ser.feed.messages import Message, encode
 class JsonlWriter:
     """Write what ``hub`` publishes from now on to ``path``, until ``close``.
 
-    Raises ConfigError where the file cannot be made.
+    ``suffix`` is what the name has until then. Raises ConfigError where the file cannot be made.
     """
 
-    def __init__(self, path: Path, hub: Hub) -> None:
+    def __init__(self, path: Path, hub: Hub, suffix: str = ".part") -> None:
         self.path = path
-        self.part = path.parent / (path.name + ".part")
+        self.part = path.parent / (path.name + suffix)
         self.error: StreamSerError | None = None  # why the file ends early, if it does
         self._hub = hub
         self._whole = 0  # bytes of whole lines
@@ -49,12 +50,18 @@ class JsonlWriter:
                 if not self._whole:  # nothing was heard, so what an earlier run wrote must stay
                     self.part.unlink()
                 elif not self._open:
-                    self.part.replace(self.path)
+                    self._finish()
             except OSError as error:
                 self._fail(error)
+            except StreamSerError as error:
+                self.error = error
         if self.error is not None:
             raise self.error
         return self.part if self._open else self.path
+
+    def _finish(self) -> None:
+        """Every line is on the disk and every stream has its end. Raises OSError and StreamSerError."""
+        atomic.name(self.part, self.path)
 
     def _create(self) -> BinaryIO:
         try:
@@ -85,7 +92,7 @@ class JsonlWriter:
             self._open.discard(message["stream"])
 
     def _fail(self, error: OSError) -> StreamSerError:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):  # ValueError: it is closed, and so is whole
             os.ftruncate(self._file.fileno(), self._whole)
         with contextlib.suppress(OSError):
             self._file.close()
