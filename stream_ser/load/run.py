@@ -104,7 +104,8 @@ async def measure_calls(running: Running, recording: Path, count: int, seconds: 
     return {
         "calls": count,
         "seconds": seconds,
-        "broken": [one.error for one in sent if one.error],
+        "calls_broken": sum(one.error is not None for one in sent),
+        "why": sorted({one.error for one in sent if one.error})[:3],
         "generator_late_ms": round(max(one.late_ms for one in sent), 1),
         "points_expected": expected * count,
         "points": ledger.points,
