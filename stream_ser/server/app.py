@@ -121,7 +121,7 @@ class CallServer:
 
     def tenant_of(self, token: str | None) -> Tenant | Refusal:
         """Whose call it is, by a token that came inside the protocol."""
-        found = self.doors.token(token, "publisher")
+        found = self.doors.whose(token, "publisher")
         return found if isinstance(found, Refusal) else self.tenants.get(found.tenant)
 
     def _main(self, listener: socket.socket, ready: Future[None]) -> None:
