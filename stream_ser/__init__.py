@@ -1,3 +1,9 @@
 """stream-ser: hear, live, how speech sounds emotionally."""
 
+import os
+
 __version__ = "0.1.0"
+
+# ONNX Runtime's builds for Linux tell Microsoft about models and machines from version 1.29 on, unless this is set before
+# they are imported. This program tells nobody anything that it was not asked to.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
