@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -26,6 +27,7 @@ from stream_ser.server.tokens import Grant
 if TYPE_CHECKING:
     from stream_ser.server.app import CallServer
 
+UNREADABLE = {1002: "bad-frame", 1007: "bad-text", 1009: "message-too-large"}  # what the library refuses, by close code
 POLICY, RESTART = 1008, 1012  # websocket close codes: refused; this server restarts
 LONGEST_REASON = 120  # bytes of a close frame's reason
 WATCH_S = 1.0
@@ -109,7 +111,7 @@ class SoundDesk:
             await connection.close(POLICY, _reason(entered))
             return
         caller, leaving = entered
-        with leaving, contextlib.suppress(ConnectionClosed):
+        with leaving, self._read_by(caller):
             async for data in connection:
                 replies, refusal = caller.receive(data)
                 for reply in replies:
@@ -120,6 +122,17 @@ class SoundDesk:
                 if caller.over:
                     await connection.close()
                     return
+
+    @contextlib.contextmanager
+    def _read_by(self, caller: Caller) -> Iterator[None]:
+        """Count what the websocket library refused before anybody here could see it."""
+        try:
+            yield
+        except ConnectionClosed as closed:
+            name = None if closed.sent is None or closed.rcvd_then_sent else UNREADABLE.get(closed.sent.code)
+            if name is not None:
+                self.count_refusal(Refusal(name, ""))
+                caller.lost(f"refused: {name}")
 
     async def watch(self) -> None:
         """Close who says nothing. Runs until it is cancelled."""
