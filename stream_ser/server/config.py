@@ -156,7 +156,7 @@ class ServeConfig:
     """Seconds between two points of a stream."""
 
     rules: Path | None = None
-    """Alert rules; none where it is absent."""
+    """Alert rules of your own; the shipped ones hold where it is absent. See docs/alerts.md."""
 
     consent_required: bool = False
     """Whether a call is refused unless it says that consent was given."""
