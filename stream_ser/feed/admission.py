@@ -30,7 +30,7 @@ def refusal(target: str, headers: Mapping[str, str], *, bound_to: str, full: int
     if path == HEALTH_PATH:
         return HTTPStatus.OK, "ok\n"
     if path != FEED_PATH:
-        return HTTPStatus.NOT_FOUND, f"There is nothing at {path[:200]!r}. The feed is at {FEED_PATH}.\n"
+        return HTTPStatus.NOT_FOUND, f"There is nothing at {path[:200]!r}. The feed is at {FEED_PATH}, its page at /.\n"
     origin = headers.get("Origin")
     if origin is not None and not same_host(origin, headers.get("Host", ""), bound_to):
         return (

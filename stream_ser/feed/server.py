@@ -1,4 +1,4 @@
-"""The websocket feed: everything the hub publishes, to any number of programs and pages.
+"""The websocket feed: everything the hub publishes, to any number of programs and pages; and a page, at ``/``, that shows it.
 
 Thread ownership: ``FeedServer`` owns one thread with one event loop, from ``start`` to ``stop``. ``start``, ``stop``
 and ``stats`` belong to whoever made the server; every coroutine runs in the loop. The hub's publishers only ever wake
@@ -24,10 +24,11 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
 
 from stream_ser.errors import FeedError
-from stream_ser.feed.admission import refusal
+from stream_ser.feed.admission import FEED_PATH, refusal
 from stream_ser.feed.hub import Hub
 from stream_ser.feed.subscriber import BUFFER_CUT, Subscribers
 from stream_ser.feed.topics import parse
+from stream_ser.web import assets
 
 SEND_BUFFER = 16 * 1024  # bytes asked of the kernel for each connection: more would only be stale messages
 FRAME_LIMIT = 1024  # bytes a subscriber may send at once
@@ -50,7 +51,7 @@ class FeedStats:
 
 
 class FeedServer:
-    """Serve ``hub`` at ``ws://host:port/v1/feed``; port 0 lets the system choose.
+    """Serve ``hub`` at ``ws://host:port/v1/feed`` and the page at ``http://host:port/``; port 0 lets the system choose.
 
     ``queue`` is how many messages a slow subscriber may be behind, ``cut_after_s`` how long it may take nothing,
     ``heartbeat_s`` how long the feed may be silent, and ``max_subscribers`` how many there may be at once.
@@ -169,10 +170,19 @@ class FeedServer:
         await server.wait_closed()
 
     def _admit(self, subscribers: Subscribers, connection: ServerConnection, request: Request) -> Response | None:
+        page = assets.answer(connection, request)
+        if page is not None:
+            return page
+        asks = request.path == assets.DOOR  # the page, before it comes
         full = len(subscribers.members) >= self._max_subscribers
         answer = refusal(
-            request.path, request.headers, bound_to=self._host, full=self._max_subscribers if full else None
+            FEED_PATH if asks else request.path,
+            assets.as_page(request.headers) if asks else request.headers,
+            bound_to=self._host,
+            full=self._max_subscribers if full else None,
         )
+        if asks:
+            return assets.door(*answer) if answer is not None else assets.door(None)
         if answer is None:
             return None
         status, text = answer

@@ -1,4 +1,4 @@
-"""What is at which address: the feed, the ways in for sound, and the pages for operators.
+"""What is at which address: the feed, the page that shows it, the ways in for sound, and the pages for operators.
 
 One event loop. Requests are judged before the handshake; whoever is let in finds its tenant in ``_granted`` when the
 connection is handled.
@@ -6,6 +6,7 @@ connection is handled.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ from stream_ser.feed.topics import parse
 from stream_ser.server.doors import SUBPROTOCOL, Request, status
 from stream_ser.server.refusal import Refusal
 from stream_ser.server.tokens import Grant
+from stream_ser.web import assets
 
 if TYPE_CHECKING:
     from stream_ser.server.app import CallServer
@@ -44,6 +46,8 @@ class Routes:
         """Answer a request that leads to no connection; None lets it in."""
         address = connection.remote_address
         request = Request(handshake.path, handshake.headers, str(address[0]) if address else "")
+        if request.path == assets.DOOR:
+            request = dataclasses.replace(request, headers=assets.as_page(request.headers))
         if request.path in (HEALTH, READY, METRICS):
             return self._page(connection, request.path)
         if self._server.leaving:
@@ -51,7 +55,15 @@ class Routes:
                 Refusal("draining", "this server stops; come back soon")
             )
         else:
-            refusal = self._server.doors.way(request) or self._judge(connection, request)
+            refusal = self._server.doors.way(request)
+            page = assets.answer(connection, handshake) if refusal is None else None
+            if page is not None:
+                return page
+            refusal = refusal or self._judge(connection, request)
+        if request.path == assets.DOOR:
+            if refusal is None:
+                return assets.door(None, subprotocol=SUBPROTOCOL)
+            return assets.door(status(refusal), f"{refusal.reason}: {refusal.text}", SUBPROTOCOL)
         if refusal is None:
             return None
         return connection.respond(status(refusal), f"{refusal.reason}: {refusal.text}\n")
@@ -89,7 +101,7 @@ class Routes:
     def _judge(self, connection: ServerConnection, request: Request) -> Refusal | None:
         doors = self._server.doors
         match request.path:
-            case "/v1/feed":
+            case "/v1/feed" | assets.DOOR:
                 found: Grant | Refusal | None = self._viewer(request)
             case "/v1/audio":
                 found = doors.publisher(request)

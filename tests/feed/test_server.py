@@ -217,7 +217,7 @@ async def test_a_subscriber_that_provokes_answers_and_reads_none_is_cut_at_once(
     flooder.close()
 
 
-@pytest.mark.parametrize("path", ["/", "/v1/feeds", "/v2/feed", "/v1/feed/"])
+@pytest.mark.parametrize("path", ["/web/", "/v1/feeds", "/v2/feed", "/v1/feed/"])
 async def test_any_other_path_is_refused_with_the_right_one(serve: Serve, path: str) -> None:
     base = serve().url.replace("ws://", "http://").removesuffix("/v1/feed")
     async with aiohttp.ClientSession() as session, session.get(base + path) as response:

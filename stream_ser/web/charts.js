@@ -1,0 +1,214 @@
+// The charts, drawn by uPlot (vendor/): small lines on a card, the timeline, the plane. Colours come from the style sheet, and
+// each label's line has a pattern of dashes too, so that nothing depends on telling colours apart.
+
+import { lines, stretches, trail } from "./series.js";
+import { position } from "./words.js";
+
+const DASHES = [[], [8, 4], [2, 3], [10, 3, 2, 3], [5, 2], [1, 4], [12, 6], [6, 2, 2, 2, 2, 2]];
+const TRAIL = 40; // points that the plane shows
+
+/** How many colours and patterns there are. */
+export const STYLES = DASHES.length;
+
+function colour(name) {
+  return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+}
+
+function size(holder, height) {
+  return { width: Math.max(60, Math.floor(holder.clientWidth)), height };
+}
+
+/** A piece of a label's line, for a key. */
+export function sample(index) {
+  const made = (tag, attributes) => {
+    const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
+    for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+    return node;
+  };
+  const drawn = made("svg", { viewBox: "0 0 36 8", class: `c${index % STYLES}`, "aria-hidden": "true" });
+  const dashes = DASHES[index % STYLES].join(" ") || "none";
+  drawn.append(made("line", { x1: 0, x2: 36, y1: 4, y2: 4, stroke: "currentColor", "stroke-width": 2, "stroke-dasharray": dashes }));
+  return drawn;
+}
+
+/** A chart of a stream in a holder, as wide as the holder. What it shows is said by `options` and `data`; `stop` ends it. */
+class Chart {
+  constructor(holder, height, stream, seconds) {
+    this.stream = stream;
+    this.seconds = seconds; // how much is shown
+    this.plot = new globalThis.uPlot({ ...size(holder, height), legend: { show: false }, ...this.options() }, this.data(), holder);
+    this.observer = new ResizeObserver(() => {
+      const wanted = size(holder, height);
+      if (wanted.width !== this.plot.width) this.plot.setSize(wanted);
+    });
+    this.observer.observe(holder);
+  }
+
+  data() {
+    return lines(this.stream, this.seconds);
+  }
+
+  draw() {
+    this.plot.setData(this.data());
+  }
+
+  stop() {
+    this.observer.disconnect();
+    this.plot.destroy();
+  }
+}
+
+function labelSeries(labels, width) {
+  return labels.map((label, index) => ({
+    label,
+    stroke: colour(`c${index % STYLES}`),
+    dash: DASHES[index % STYLES],
+    width,
+    points: { show: false },
+  }));
+}
+
+const PROBABILITY = { auto: false, range: () => [0, 1] };
+
+/** The last half minute of a stream, small. */
+export class Sparkline extends Chart {
+  constructor(holder, stream) {
+    super(holder, 40, stream, 30);
+  }
+
+  options() {
+    return {
+      cursor: { show: false },
+      axes: [{ show: false }, { show: false }],
+      padding: [2, 0, 2, 0],
+      scales: { x: { time: false }, y: PROBABILITY },
+      series: [{}, ...labelSeries(this.stream.labels, 1.5)],
+    };
+  }
+}
+
+/** All probabilities over time, with what is not speech shaded, missing sound hatched, and changes of the label marked. */
+export class Timeline extends Chart {
+  constructor(holder, stream, seconds) {
+    super(holder, 260, stream, seconds);
+  }
+
+  options() {
+    const axis = { stroke: colour("ink"), grid: { stroke: colour("line"), width: 1 }, ticks: { stroke: colour("line") } };
+    return {
+      cursor: { drag: { x: false, y: false }, points: { show: false } },
+      scales: { x: { time: false, range: (plot, from, to) => (to === null ? [0, 1] : [from, to]) }, y: PROBABILITY },
+      axes: [
+        { ...axis, values: (plot, marks) => marks.map(position), space: 60 },
+        { ...axis, values: (plot, marks) => marks.map((value) => `${Math.round(100 * value)} %`), size: 56 },
+      ],
+      series: [{}, ...labelSeries(this.stream.labels, 2)],
+      hooks: { drawClear: [(plot) => this.shade(plot)], draw: [(plot) => this.annotate(plot)] },
+    };
+  }
+
+  shade(plot) {
+    const { ctx, bbox } = plot;
+    ctx.save();
+    ctx.beginPath();
+    ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+    ctx.clip();
+    for (const { from, to, state } of stretches(this.stream, this.seconds)) {
+      if (state === "speech") continue;
+      ctx.fillStyle = colour(state === "silence" ? "shade" : state === "uncertain" ? "shade-light" : "shade-dark");
+      const left = plot.valToPos(from, "x", true);
+      ctx.fillRect(left, bbox.top, plot.valToPos(to, "x", true) - left, bbox.height);
+    }
+    ctx.strokeStyle = colour("ink-soft");
+    ctx.lineWidth = devicePixelRatio;
+    for (const gap of this.stream.gaps) {
+      const left = plot.valToPos(gap.from, "x", true), right = plot.valToPos(gap.to, "x", true);
+      if (right < bbox.left) continue;
+      ctx.save();
+      ctx.beginPath();
+      ctx.rect(left, bbox.top, right - left, bbox.height);
+      ctx.clip();
+      for (let at = left - bbox.height; at < right; at += 8 * devicePixelRatio) {
+        ctx.beginPath();
+        ctx.moveTo(at, bbox.top + bbox.height);
+        ctx.lineTo(at + bbox.height, bbox.top);
+        ctx.stroke();
+      }
+      ctx.restore();
+    }
+    ctx.restore();
+  }
+
+  annotate(plot) {
+    const { ctx, bbox } = plot;
+    let free = -Infinity; // where the next word has room
+    const mark = (t, text, dash) => {
+      const x = plot.valToPos(t, "x", true);
+      if (x < bbox.left || x > bbox.left + bbox.width) return;
+      ctx.setLineDash(dash);
+      ctx.beginPath();
+      ctx.moveTo(x, bbox.top);
+      ctx.lineTo(x, bbox.top + bbox.height);
+      ctx.stroke();
+      if (x < free) return;
+      ctx.fillText(text, x + 3 * devicePixelRatio, bbox.top + 2 * devicePixelRatio);
+      free = x + ctx.measureText(text).width + 6 * devicePixelRatio;
+    };
+    ctx.save();
+    ctx.strokeStyle = ctx.fillStyle = colour("ink");
+    ctx.lineWidth = devicePixelRatio;
+    ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
+    ctx.textAlign = "left";
+    ctx.textBaseline = "top";
+    for (const change of this.stream.changes) mark(change.t, change.label, [3, 3]);
+    ctx.textBaseline = "bottom";
+    free = -Infinity;
+    for (const alert of this.stream.alerts.values()) mark(alert.start / this.stream.rate, "⚠", []);
+    ctx.restore();
+  }
+}
+
+/** Valence to the right, activation upwards, with the way that led here fading. */
+export class Plane extends Chart {
+  constructor(holder, stream) {
+    super(holder, 240, stream, null);
+  }
+
+  options() {
+    const axis = {
+      stroke: colour("ink"),
+      grid: { stroke: colour("line"), width: 1 },
+      ticks: { show: false },
+      splits: () => [-1, 0, 1],
+      labelSize: 16,
+      labelFont: "12px system-ui, sans-serif",
+    };
+    const whole = { auto: false, range: () => [-1, 1] };
+    return {
+      cursor: { show: false },
+      scales: { x: { time: false, ...whole }, y: whole },
+      axes: [{ ...axis, label: "valence" }, { ...axis, label: "activation", size: 30 }],
+      series: [{}, { show: false }],
+      hooks: { draw: [(plot) => this.dots(plot)] },
+    };
+  }
+
+  data() {
+    return [[-1, 1], [null, null]]; // the dots are drawn by hand: their times are no axis
+  }
+
+  dots(plot) {
+    const places = trail(this.stream, TRAIL) ?? [];
+    const { ctx } = plot;
+    ctx.save();
+    ctx.fillStyle = colour("c0");
+    places.forEach(([x, y], index) => {
+      const newest = index === places.length - 1;
+      ctx.globalAlpha = newest ? 1 : 0.05 + (0.5 * index) / places.length;
+      ctx.beginPath();
+      ctx.arc(plot.valToPos(x, "x", true), plot.valToPos(y, "y", true), (newest ? 7 : 4) * devicePixelRatio, 0, 2 * Math.PI);
+      ctx.fill();
+    });
+    ctx.restore();
+  }
+}

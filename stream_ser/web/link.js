@@ -1,0 +1,102 @@
+// The connection to the feed: asks at the door, opens the websocket, comes back by itself. All that is remembered of the
+// numbering lies in Resume.
+
+const FIRST_DELAY_MS = 300, LAST_DELAY_MS = 5000;
+const SILENT_MS = 45_000; // three heartbeats
+const STORED = "stream-ser-token"; // in sessionStorage: gone with the tab
+const SENDABLE = /^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,512}$/; // what a subprotocol may consist of
+const base = new URL("../../", import.meta.url); // the page's own address, also below a proxy's path
+
+export class Link {
+  /** `take` gets every message; what it answers is what Resume says of it. `tell` gets { state, text, since }. */
+  constructor(resume, take, tell) {
+    this.resume = resume;
+    this.take = take;
+    this.tell = tell;
+    this.token = sessionStorage.getItem(STORED);
+    this.lostAt = null; // when the connection was lost; null while there is one
+    this.turn = 0; // so that what an old connection still says is not heard
+    this.delay = FIRST_DELAY_MS;
+    addEventListener("online", () => this.lostAt !== null && this.start());
+  }
+
+  /** Connect now. */
+  start() {
+    const turn = this.#leave();
+    this.#connect(turn).catch((error) => turn === this.turn && this.#lose(error instanceof TypeError ? "" : String(error)));
+  }
+
+  /** Connect with a token, which stays in this tab. Answers what is wrong with it, or nothing. */
+  use(token) {
+    if (!SENDABLE.test(token)) return "This is no token: it has characters that tokens do not have, or none.";
+    this.token = token;
+    sessionStorage.setItem(STORED, token);
+    this.start();
+    return "";
+  }
+
+  async #connect(turn) {
+    if (this.lostAt === null) this.tell({ state: "connecting" });
+    const headers = { "X-Page-Origin": location.origin };
+    if (this.token) headers.Authorization = `Bearer ${this.token}`;
+    const answer = await fetch(new URL("web/door", base), { headers, cache: "no-store", signal: AbortSignal.timeout(10_000) });
+    if (turn !== this.turn) return;
+    if (!answer.ok) return this.#lose(`the server answers ${answer.status}`);
+    const door = await answer.json();
+    if (turn !== this.turn) return;
+    if (door.status === 401 || door.text.startsWith("token-")) return this.#ask(door.text);
+    if (door.status !== 200) return this.#lose(door.text);
+    this.#open(turn, door.subprotocol);
+  }
+
+  #open(turn, subprotocol) {
+    const address = new URL("v1/feed", base);
+    address.protocol = address.protocol.replace("http", "ws");
+    address.search = this.resume.query();
+    const offered = this.token && subprotocol ? [subprotocol, `bearer.${this.token}`] : [];
+    const socket = (this.socket = new WebSocket(address, offered));
+    socket.onopen = () => {
+      if (turn !== this.turn) return;
+      this.resume.opened();
+      this.lostAt = null;
+      this.tell({ state: "open" });
+      this.#listen(turn);
+    };
+    socket.onmessage = ({ data }) => {
+      if (turn !== this.turn) return;
+      this.delay = FIRST_DELAY_MS;
+      this.#listen(turn);
+      const verdict = this.take(JSON.parse(data));
+      if (verdict === "rejoin" || verdict === "restart") this.start();
+    };
+    socket.onclose = ({ reason }) => turn === this.turn && this.#lose(reason);
+  }
+
+  #listen(turn) {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => turn === this.turn && this.#lose("nothing has come for long"), SILENT_MS);
+  }
+
+  #lose(text) {
+    this.#leave();
+    this.lostAt ??= Date.now();
+    this.tell({ state: "lost", text, since: this.lostAt });
+    this.timer = setTimeout(() => this.start(), this.delay * (0.75 + Math.random() / 2));
+    this.delay = Math.min(2 * this.delay, LAST_DELAY_MS);
+  }
+
+  #ask(text) {
+    this.#leave();
+    this.token = null;
+    sessionStorage.removeItem(STORED);
+    this.lostAt ??= Date.now();
+    this.tell({ state: "token", text, since: this.lostAt });
+  }
+
+  #leave() {
+    clearTimeout(this.timer);
+    this.socket?.close();
+    this.socket = null;
+    return ++this.turn;
+  }
+}

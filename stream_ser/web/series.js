@@ -1,0 +1,103 @@
+// What the charts draw, made of a stream's ring. Pure. Times are seconds of the stream.
+
+import { FIRST, LABEL, STATE, STATES, T } from "./state.js";
+
+const SHOWN = new Set(["speech", "uncertain", "silence"].map((name) => STATES.indexOf(name)));
+
+/**
+ * Columns for a line chart of the last `seconds`: [times, probabilities of label 0, of label 1, …].
+ * Where nothing is known there is a row of nulls, so that no line is drawn across it.
+ */
+export function lines(stream, seconds) {
+  const { ring, labels } = stream;
+  const hop = stream.hop / stream.rate;
+  const columns = Array.from({ length: labels.length + 1 }, () => []);
+  const hole = (t) => columns.forEach((column, index) => column.push(index === 0 ? t : null));
+  let gap = 0;
+  for (let row = firstRow(stream, seconds); row < ring.length; row++) {
+    const t = ring.at(row, T);
+    const before = columns[0].at(-1);
+    if (before !== undefined) {
+      while (gap < stream.gaps.length && middle(stream.gaps[gap]) <= before) gap++;
+      if (gap < stream.gaps.length && middle(stream.gaps[gap]) < t) hole(middle(stream.gaps[gap]));
+      else if (t - before > 1.5 * hop) hole((before + t) / 2);
+    }
+    if (!SHOWN.has(ring.at(row, STATE))) {
+      hole(t);
+      continue;
+    }
+    columns[0].push(t);
+    for (let index = 0; index < labels.length; index++) columns[index + 1].push(ring.at(row, FIRST + index));
+  }
+  return columns;
+}
+
+/** Stretches of one state, of the last `seconds`: [{ from, to, state }]. A point stands for the hop before it. */
+export function stretches(stream, seconds) {
+  const { ring } = stream;
+  const hop = stream.hop / stream.rate;
+  const found = [];
+  for (let row = firstRow(stream, seconds); row < ring.length; row++) {
+    const t = ring.at(row, T);
+    const state = STATES[ring.at(row, STATE)];
+    const last = found.at(-1);
+    if (last !== undefined && last.state === state && t - last.to < 1.5 * hop) last.to = t;
+    else found.push({ from: t - hop, to: t, state });
+  }
+  return found;
+}
+
+/** The last `count` places on the plane of valence and activation, oldest first: [[x, y], …]; null where there is no plane. */
+export function trail(stream, count) {
+  const names = stream.dimensions;
+  const x = names.indexOf("valence");
+  const y = names.includes("activation") ? names.indexOf("activation") : names.indexOf("arousal");
+  if (x < 0 || y < 0) return null;
+  const { ring, labels } = stream;
+  const places = [];
+  for (let row = Math.max(0, ring.length - count); row < ring.length; row++) {
+    const place = [x, y].map((index) => ring.at(row, FIRST + labels.length + index));
+    if (place.every(Number.isFinite) && SHOWN.has(ring.at(row, STATE))) places.push(place);
+  }
+  return places;
+}
+
+/** How long each label was given, as a share of all that is kept and has one: [{ label, share }]. */
+export function shares(stream) {
+  const counts = stream.labels.map(() => 0);
+  let all = 0;
+  for (let row = 0; row < stream.ring.length; row++) {
+    const label = stream.ring.at(row, LABEL);
+    if (label < 0) continue;
+    counts[label]++;
+    all++;
+  }
+  return stream.labels.map((label, index) => ({ label, share: all ? counts[index] / all : null }));
+}
+
+/** Quantiles of one stage of the ledger over the last points, ms: { last, p50, p95 }; null where no point has it. */
+export function quantiles(stream, stage) {
+  const values = stream.ledgers.map((ledger) => ledger[stage]).filter((value) => value !== null && value !== undefined);
+  if (values.length === 0) return null;
+  const last = values.at(-1);
+  values.sort((a, b) => a - b);
+  const rank = (share) => values[Math.min(values.length - 1, Math.floor(share * values.length))];
+  return { last, p50: rank(0.5), p95: rank(0.95) };
+}
+
+function firstRow(stream, seconds) {
+  const { ring } = stream;
+  if (ring.length === 0) return 0;
+  const since = ring.at(ring.length - 1, T) - seconds;
+  let low = 0, high = ring.length - 1; // times grow: search by halves
+  while (low < high) {
+    const between = (low + high) >> 1;
+    if (ring.at(between, T) < since) low = between + 1;
+    else high = between;
+  }
+  return low;
+}
+
+function middle(gap) {
+  return (gap.from + gap.to) / 2;
+}
