@@ -1,7 +1,8 @@
-"""The demos that make what the repository shows. ``demos/subscribe.py`` is run by the tests of the feed."""
+"""The demos that make what the repository shows, and a call. ``demos/subscribe.py`` is run by the tests of the feed."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from pathlib import Path
@@ -10,8 +11,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from demos import make_picture, make_recording
+from demos import call, make_picture, make_recording
 from models.card import DEFAULT, find, read_card
+from stream_ser.load.server import server
 from tests.conftest import BUNDLED
 
 
@@ -43,3 +45,15 @@ def test_the_bundled_recording_can_be_made_again(tmp_path: Path) -> None:
     made, _ = soundfile.read(tmp_path / "conversation.flac", dtype="int16")
     shipped, _ = soundfile.read(BUNDLED, dtype="int16")
     np.testing.assert_array_equal(made, shipped)
+
+
+def test_a_call_is_sent_and_its_points_are_printed(
+    talk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("STREAM_SER_TOKEN", raising=False)
+    with server(tmp_path, ["--limits-burst-s", "20"]) as running:
+        asyncio.run(asyncio.wait_for(call.main(running.url, talk, speed=8.0), 30.0))
+    told = capsys.readouterr().out
+    assert "happy" in told
+    assert "silence" in told
+    assert '"duration_s": 12.0' in told
