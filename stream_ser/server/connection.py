@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol, runtime_checkable
 
 from stream_ser.calls.call import Call, Policy
 from stream_ser.calls.events import Closed, Dialect, Event, Lost, Opened, Paused, RefusedError, Resumed, Sound
@@ -37,6 +37,14 @@ class Desk(Protocol):
         """Count a refusal."""
 
 
+@runtime_checkable
+class OneWay(Protocol):
+    """A dialect that never answers, so that what came together can be taken together."""
+
+    def receive_all(self, messages: Sequence[str | bytes]) -> Iterator[Event]:
+        """See ``Dialect.receive``, for one message after another; gives events before it refuses a later message."""
+
+
 class Caller:
     """The state of one connection. ``receive`` what came and send what it gives; ``lost`` when the connection is gone.
 
@@ -51,6 +59,7 @@ class Caller:
         now_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self._desk, self._dialect, self._tenant, self._now_ns = desk, dialect, tenant, now_ns
+        self._one_way = dialect if isinstance(dialect, OneWay) else None
         self.call: Call | None = None
         self.heard_ns = self.opened_ns = now_ns()
         self.over = False  # the other side has said goodbye, or was refused
@@ -66,14 +75,31 @@ class Caller:
         refusal = None
         try:
             for event in self._dialect.receive(data):
-                self._take(event, now)
+                self._take(event, now, now)
         except RefusedError as error:
             refusal = self._refused(Refusal(error.code, error.text))
-        if refusal is None:
-            refusal = call_length(self.opened_ns, now, self._desk.call_s)
-            if refusal is not None:
-                self._refused(refusal)
+        refusal = refusal or self._too_long(now)
         return self._dialect.replies(), refusal
+
+    def receive_all(self, messages: Sequence[str | bytes], came_ns: int) -> Refusal | None:
+        """Take messages of a one-way dialect that came together, not before ``came_ns``: the same as ``receive`` for each."""
+        assert self._one_way is not None
+        if self.over:
+            return None
+        now = self.heard_ns = self._now_ns()
+        try:
+            for event in self._one_way.receive_all(messages):
+                self._take(event, now, came_ns)
+                if self.over:
+                    break
+        except RefusedError as error:
+            return self._refused(Refusal(error.code, error.text))
+        return self._too_long(now)
+
+    @property
+    def one_way(self) -> bool:
+        """Whether nothing is ever answered: ``receive_all`` is for these."""
+        return self._one_way is not None
 
     def leave(self, reason: str) -> list[str | bytes]:
         """What to send when this side must go."""
@@ -90,12 +116,16 @@ class Caller:
         self.lost(f"refused: {refusal.reason}")
         return refusal
 
-    def _take(self, event: Event, now: int) -> None:
+    def _too_long(self, now: int) -> Refusal | None:
+        refusal = call_length(self.opened_ns, now, self._desk.call_s)
+        return None if refusal is None else self._refused(refusal)
+
+    def _take(self, event: Event, now: int, came_ns: int) -> None:
         match event:
             case Opened():
                 self._open(event, now)
             case Sound() | Lost():
-                self._hear(event, now)
+                self._hear(event, now, came_ns)
             case Paused():
                 if self.call is not None:
                     self.call.pause()
@@ -131,7 +161,7 @@ class Caller:
             },
         )
 
-    def _hear(self, event: Sound | Lost, now: int) -> None:
+    def _hear(self, event: Sound | Lost, now: int, came_ns: int) -> None:
         if self.call is None:
             return
         end = event.end if isinstance(event, Lost) else event.start + len(event.samples)
@@ -144,4 +174,4 @@ class Caller:
                 raise RefusedError(refusal.reason, refusal.text)
             self._positions[event.leg] = end
             self.frames += ahead
-        self.call.sound(event, now)
+        self.call.sound(event, came_ns)

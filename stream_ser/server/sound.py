@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -23,6 +23,7 @@ from stream_ser.server.limits import SECOND_NS, ConnectionLimit, Slot
 from stream_ser.server.refusal import Refusal
 from stream_ser.server.tenants import Tenant
 from stream_ser.server.tokens import Grant
+from stream_ser.server.wire import Pace, SoundConnection
 
 if TYPE_CHECKING:
     from stream_ser.server.app import CallServer
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 UNREADABLE = {1002: "bad-frame", 1007: "bad-text", 1009: "message-too-large"}  # what the library refuses, by close code
 POLICY, RESTART = 1008, 1012  # websocket close codes: refused; this server restarts
 LONGEST_REASON = 120  # bytes of a close frame's reason
+TOGETHER = 25  # messages taken at once: half a second of a call
 WATCH_S = 1.0
 SETTLE_S = 1.0  # how long whoever ignored our goodbye gets after the second one
 
@@ -60,6 +62,7 @@ class SoundDesk:
         self.call_s = server.config.limits.call_h * 3600.0
         self.callers: dict[Caller, _Seat] = {}
         self._seconds = 0.0
+        self._pace = Pace()
         self._closing: set[asyncio.Task[None]] = set()
         self._empty = asyncio.Event()
 
@@ -112,6 +115,9 @@ class SoundDesk:
             return
         caller, leaving = entered
         with leaving, self._read_by(caller):
+            if isinstance(connection, SoundConnection) and caller.one_way:
+                await self._listen(connection, caller)
+                return
             async for data in connection:
                 replies, refusal = caller.receive(data)
                 for reply in replies:
@@ -122,6 +128,25 @@ class SoundDesk:
                 if caller.over:
                     await connection.close()
                     return
+
+    async def _listen(self, connection: SoundConnection, caller: Caller) -> None:
+        """Serve one that never answers: the same, but for what it costs."""
+        refused: list[Refusal] = []
+
+        def take(messages: Sequence[str | bytes], came_ns: int) -> bool:
+            for at in range(0, len(messages), TOGETHER):
+                refusal = caller.receive_all(messages[at : at + TOGETHER], came_ns)
+                if refusal is not None:
+                    refused.append(refusal)
+                if refused or caller.over:
+                    return False
+            return True
+
+        await connection.deliver(take, self._pace)
+        if refused:
+            await connection.close(POLICY, _reason(refused[0]))
+        elif caller.over:
+            await connection.close()
 
     @contextlib.contextmanager
     def _read_by(self, caller: Caller) -> Iterator[None]:
