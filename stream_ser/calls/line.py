@@ -50,8 +50,10 @@ class Line:
         self._conditioner = Conditioner(rate)
         self._position = 0  # native frames that the conditioner has had
         self._pieces: deque[tuple[Sound | Lost | _End, int]] = deque()
-        self._waiting = 0  # native frames of sound; written by both sides, so only a hint between looks
-        self._told = 0  # the same of sound and of what is told as lost
+        # Native frames of sound, and of sound and what is told as lost. Each count has one writer, the connection's thread or
+        # the ears': a sum that both wrote would lose one's change now and then, and drift away over hours.
+        self._came = self._told = 0
+        self._taken = self._heard = 0
         self._most = int(LONGEST_WAIT_S * rate)
         self._slack = int(worst_delay_s(rate) * rate) + 1  # the resampler gives a sample so much later
         self._hop = stream.info.hop * rate // SAMPLE_RATE  # native frames
@@ -65,14 +67,14 @@ class Line:
             return
         frames = _frames(piece)
         if isinstance(piece, Sound):
-            if self._waiting + frames > self._most:
+            if self._came - self._taken + frames > self._most:
                 self.overloaded += frames
                 piece = Lost(piece.leg, piece.start, piece.start + frames, OVERLOAD)
             else:
-                self._waiting += frames
+                self._came += frames
         self._told += frames
         self._pieces.append((piece, arrived_ns))
-        if self._told >= self._worth and not self.queued:
+        if self._told - self._heard >= self._worth and not self.queued:
             self.queued = True
             self._wake(self)
 
@@ -92,8 +94,8 @@ class Line:
         """Take everything that waits, as a timeline without holes."""
         self.queued = False
         taken = [self._pieces.popleft() for _ in range(len(self._pieces))]
-        self._waiting -= sum(len(piece.samples) for piece, _ in taken if isinstance(piece, Sound))
-        self._told -= sum(_frames(piece) for piece, _ in taken)
+        self._taken += sum(len(piece.samples) for piece, _ in taken if isinstance(piece, Sound))
+        self._heard += sum(_frames(piece) for piece, _ in taken)
         yield from self._items(taken)
         self._worth = self._until_due()
 
