@@ -14,11 +14,10 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from stream_ser.audio.recording import open_recording
+from stream_ser.audio.recording import Recording, open_recording
 from stream_ser.errors import ConfigError, FeedError, SourceError, StreamSerError
 from stream_ser.export.convert import convert
 from stream_ser.export.formats import FORMATS, Format
@@ -159,8 +158,7 @@ class Archive:
         """Its end, and why that came before the sound's, if it did."""
         ends: list[Message] = []
         hub = self._station.hub
-        with closing(open_recording(self._folder / file, speed=None)) as source:
-            source.info = replace(source.info, name=_readable(file.name))
+        with closing(_open(self._folder / file)) as source:
             base = self._out / file
             _make_folder(base.parent)
             writer = ConvertingWriter(base, hub, [(form, self._place(file, form)) for form in self._formats])
@@ -175,13 +173,20 @@ class Archive:
                 writer.discard()
         return (ends[-1] if ends else None), error
 
-    def _run(self, source: Any, name: str, writer: ConvertingWriter) -> str | None:
+    def _run(self, source: Recording, name: str, writer: ConvertingWriter) -> str | None:
         try:
             if run_to_end(self._station.session(source, name), lambda: writer.error):
                 raise KeyboardInterrupt
         except SourceError as error:  # what was heard before is as good as ever, and its end says why it is all
             return _readable(str(error))
         return None
+
+
+def _open(path: Path) -> Recording:
+    try:
+        return open_recording(path, speed=None)
+    except UnicodeEncodeError as error:  # libsndfile is given names as text
+        raise SourceError(f"the name of {_readable(str(path))} is not UTF-8", fix="give it another name") from error
 
 
 class _Ends:

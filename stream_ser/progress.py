@@ -45,6 +45,8 @@ class Progress:
         elif message["type"] in ("point", "gap"):
             self._at = message["end"] / SAMPLE_RATE
             self._draw()
+        elif message["type"] == "end":
+            self._at = message["duration_s"]
 
     def skip(self) -> None:
         """One recording was done before."""

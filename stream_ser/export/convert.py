@@ -64,5 +64,5 @@ def beside(path: Path, formats: Sequence[Format], folder: Path | None) -> list[t
         raise ConfigError(
             f"cannot make the folder {folder}: {error.strerror or error}", fix="name a folder with --out"
         ) from error
-    stem = re.sub(r"(\.(jsonl|ndjson|messages|part))+$", "", path.name, flags=re.IGNORECASE) or path.name
+    stem = re.sub(r"(\.\w+\.messages\.part|\.jsonl|\.jsonl\.part|\.ndjson)$", "", path.name) or path.name
     return [(form, folder / (stem + form.suffix)) for form in formats]
