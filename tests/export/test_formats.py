@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas
 import pytest
+import textgrid
 import webvtt
 from matplotlib import image
 from praatio import textgrid as praat
@@ -62,7 +63,6 @@ def test_textgrid_gives_praatio_the_trajectory(tmp_path: Path) -> None:
 
 
 def test_textgrid_is_read_by_another_library_too(tmp_path: Path) -> None:
-    textgrid = pytest.importorskip("textgrid")
     messages = [*MESSAGES[:-1], scene.alert("opened", 31, "b", 'a "quoted" rule'), MESSAGES[-1]]
     grid = textgrid.TextGrid.fromFile(str(written(tmp_path, "textgrid", messages)))
     scene.check([(i.minTime, i.maxTime, i.mark) for i in grid.getFirst("expressed") if i.mark], MESSAGES)
