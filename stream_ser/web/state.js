@@ -30,7 +30,7 @@ export function reduce(state, message, now, standing = false) {
   if (message.type === "hello") return open(state, message, now);
   if (message.type === "call") return takeCall(state, message, now);
   const stream = state.streams.get(message.stream);
-  if (stream === undefined || (standing && message.seq <= stream.seq)) return;
+  if (stream === undefined || (standing && isKnown(stream, message))) return;
   stream.seq = Math.max(stream.seq, message.seq);
   switch (message.type) {
     case "point": return takePoint(stream, message, now);
@@ -85,7 +85,7 @@ function open(state, hello, now) {
     engine: hello.engine,
     source: hello.source,
     anchor: hello.anchor,
-    seq: hello.seq,
+    seq: hello.seq, // of what was last told of it
     openedAt: now,
     heardAt: now, // when sound, or that it is missing, was last told of
     endedAt: null,
@@ -99,6 +99,11 @@ function open(state, hello, now) {
     notices: [],
     ledgers: [],
   });
+}
+
+function isKnown(stream, message) {
+  const known = message.type === "point" ? stream.last : stream.alerts.get(message.id);
+  return known !== null && known !== undefined && known.seq >= message.seq;
 }
 
 function takePoint(stream, point, now) {

@@ -1,0 +1,250 @@
+// The page's logic without a page: `node --test tests/web/logic.mjs`.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { Resume } from "../../stream_ser/web/resume.js";
+import { Ring, append } from "../../stream_ser/web/ring.js";
+import { lines, quantiles, shares, stretches, trail } from "../../stream_ser/web/series.js";
+import {
+  clear, KEPT_MS, MOST_STREAMS, newState, openAlerts, POINTS, prune, reduce, staleness,
+} from "../../stream_ser/web/state.js";
+import { alarm, duration, linked, percent, position, said, whose } from "../../stream_ser/web/words.js";
+
+const LEDGER = { capture_ms: null, wait_ms: 1, compute_ms: 2, smooth_ms: 3, publish_ms: 4, age_ms: 5, lag_ms: 6 };
+
+function hello(stream = "a", seq = 0, more = {}) {
+  return {
+    type: "hello", seq, epoch: "e", stream, call: null, role: null, labels: ["angry", "sad"],
+    dimensions: ["activation", "valence"], sample_rate: 16000, hop: 8000, window: 32000, model: { name: "m" },
+    engine: "onnx", source: { kind: "microphone", name: "USB" }, anchor: "2026-11-21T03:00:00.000Z", ...more,
+  };
+}
+
+function point(seq, number = seq, more = {}) {
+  const t = 2 + number / 2;
+  return {
+    type: "point", seq, stream: "a", start: 0, end: 16000 * t, t, state: "speech", label: "angry", confidence: 0.75,
+    raw: {}, smoothed: { angry: 0.75, sad: 0.25 }, dimensions: { activation: 0.5, valence: -0.5 }, text: null, ledger: LEDGER, ...more,
+  };
+}
+
+function alert(seq, kind = "opened", id = "rule@1") {
+  const reason = kind === "cleared" ? "below" : null;
+  return { type: "alert", seq, stream: "a", kind, id, rule: "anger rising", severity: "warning", start: 16000, peak: 0.8, reason };
+}
+
+function heard(...messages) {
+  const state = newState();
+  for (const message of messages) reduce(state, message, 1000);
+  return state;
+}
+
+test("points make up a stream, and a label that becomes another is a change", () => {
+  const state = heard(hello(), point(1), point(2), point(3, 3, { label: "sad" }), point(4, 4, { label: null, state: "silence" }), point(5, 5, { label: "sad" }));
+  const stream = state.streams.get("a");
+  assert.equal(stream.count, 5);
+  assert.deepEqual(stream.changes.map(({ t, label }) => [t, label]), [[2.5, "angry"], [3.5, "sad"]]);
+  assert.equal(stream.seq, 5);
+});
+
+test("what stands is taken once", () => {
+  const state = heard(hello(), point(1), alert(2));
+  reduce(state, point(1), 2000, true);
+  reduce(state, alert(2), 2000, true);
+  assert.equal(state.streams.get("a").count, 1);
+  assert.equal(state.streams.get("a").heardAt, 1000);
+  assert.equal(state.events.length, 1);
+});
+
+test("who joins late learns the last point and the open alerts, whatever their numbers", () => {
+  const state = heard(hello("a", 9));
+  reduce(state, point(9), 1000, true);
+  reduce(state, alert(4), 1000, true);
+  const stream = state.streams.get("a");
+  assert.deepEqual([stream.count, stream.last.seq, openAlerts(stream).length, state.events.length], [1, 9, 1, 0]);
+});
+
+test("a hello again changes nothing, and that of another run begins anew", () => {
+  const state = heard(hello(), point(1), hello("a", 1));
+  assert.equal(state.streams.get("a").count, 1);
+  reduce(state, hello("a", 1, { anchor: "2026-11-21T04:00:00.000Z" }), 1000);
+  assert.equal(state.streams.get("a").count, 0);
+});
+
+test("an alert is open until it is cleared or its stream ends, and is told of once", () => {
+  const state = heard(hello(), alert(1), alert(2, "updated"));
+  const stream = state.streams.get("a");
+  assert.equal(openAlerts(stream).length, 1);
+  assert.equal(state.events.length, 1);
+  reduce(state, alert(3, "cleared"), 1000);
+  assert.equal(openAlerts(stream).length, 0);
+  assert.equal(stream.alerts.get("rule@1").kind, "cleared");
+  reduce(state, alert(4, "opened", "rule@2"), 1000);
+  reduce(state, { type: "end", seq: 5, stream: "a", summary: {} }, 1000);
+  assert.equal(openAlerts(stream).length, 0);
+});
+
+test("a stream is stale after two hops without news, or with the connection", () => {
+  const stream = heard(hello(), point(1)).streams.get("a");
+  assert.equal(staleness(stream, null, 2000), null);
+  assert.deepEqual(staleness(stream, null, 2001), { since: 1000, why: "nothing has come" });
+  assert.equal(staleness(stream, 1500, 1600).since, 1000);
+  stream.endedAt = 1;
+  assert.equal(staleness(stream, 1500, 99999), null);
+});
+
+test("memory is bounded whatever comes", () => {
+  const state = newState();
+  reduce(state, hello(), 0);
+  for (let seq = 1; seq <= POINTS + 100; seq++) {
+    reduce(state, point(seq, seq, { label: seq % 2 ? "angry" : "sad" }), seq);
+    reduce(state, { type: "gap", seq, stream: "a", start: 0, end: 1, t: 1, reason: "" }, seq);
+    reduce(state, { type: "notice", seq, stream: "a", level: "info", text: "" }, seq);
+    reduce(state, alert(seq, "opened", `rule@${seq}`), seq);
+  }
+  const stream = state.streams.get("a");
+  assert.equal(stream.ring.length, POINTS);
+  assert.equal(stream.count, POINTS + 100);
+  assert.deepEqual([stream.changes, stream.gaps, stream.notices, stream.ledgers, state.events].map(({ length }) => length), [200, 200, 20, 120, 20]);
+  assert.equal(stream.alerts.size, 50);
+  for (let number = 0; number < MOST_STREAMS + 50; number++) reduce(state, hello(`s${number}`), 5000 + number);
+  prune(state, 6000);
+  assert.equal(state.streams.size, MOST_STREAMS);
+  assert.ok(!state.streams.has("a"));
+});
+
+test("what is over leaves after a while", () => {
+  const state = heard(hello(), { type: "end", seq: 1, stream: "a" });
+  const call = { type: "call", seq: 2, call: "c", kind: "ended", legs: [], summary: null };
+  reduce(state, call, 1000);
+  prune(state, 1000 + KEPT_MS);
+  assert.deepEqual([state.streams.size, state.calls.size], [1, 1]);
+  prune(state, 1001 + KEPT_MS);
+  assert.deepEqual([state.streams.size, state.calls.size], [0, 0]);
+});
+
+test("an interrupted call ends its streams, and a call is taken once", () => {
+  const state = heard(hello("a", 0, { call: "c" }));
+  const call = { type: "call", seq: 2, call: "c", kind: "interrupted", legs: [{ stream: "a" }, { stream: null }], summary: null };
+  reduce(state, call, 3000);
+  assert.equal(state.streams.get("a").endedAt, 3000);
+  reduce(state, { ...call, kind: "opened", seq: 1 }, 4000, true);
+  assert.equal(state.calls.get("c").kind, "interrupted");
+  clear(state);
+  assert.equal(state.streams.size + state.calls.size, 0);
+});
+
+test("lines have holes where nothing is known", () => {
+  const gap = { type: "gap", seq: 3, stream: "a", start: 16000 * 3.25, end: 16000 * 3.5, t: 3.5, reason: "lost" };
+  const state = heard(hello(), point(1), point(2), gap, point(4, 3), point(5, 6), point(6, 7, { state: "stale", label: null }), point(7, 8));
+  const [times, angry] = lines(state.streams.get("a"), Infinity);
+  assert.deepEqual(times, [2.5, 3, 3.375, 3.5, 4.25, 5, 5.5, 6]);
+  assert.deepEqual(angry, [0.75, 0.75, null, 0.75, null, 0.75, null, 0.75]);
+  assert.deepEqual(lines(state.streams.get("a"), 1)[0], [5, 5.5, 6]);
+  assert.deepEqual(stretches(state.streams.get("a"), Infinity), [
+    { from: 2, to: 3.5, state: "speech" }, { from: 4.5, to: 5, state: "speech" },
+    { from: 5, to: 5.5, state: "stale" }, { from: 5.5, to: 6, state: "speech" },
+  ]);
+  assert.deepEqual(lines(heard(hello()).streams.get("a"), 30), [[], [], []]);
+});
+
+test("the plane has what the model rates, and nothing where it rates nothing", () => {
+  const silent = point(2, 2, { dimensions: { activation: null, valence: null }, state: "silence", label: null });
+  assert.deepEqual(trail(heard(hello(), point(1), silent).streams.get("a"), 10), [[-0.5, 0.5]]);
+  assert.equal(trail(heard(hello("a", 0, { dimensions: [] }), point(1)).streams.get("a"), 10), null);
+});
+
+test("shares and quantiles are of what is there", () => {
+  const stream = heard(hello(), point(1), point(2), point(3, 3, { label: "sad" }), point(4, 4, { label: null })).streams.get("a");
+  assert.deepEqual(shares(stream).map(({ share }) => share), [2 / 3, 1 / 3]);
+  assert.deepEqual(quantiles(stream, "age_ms"), { last: 5, p50: 5, p95: 5 });
+  assert.equal(quantiles(stream, "capture_ms"), null);
+});
+
+test("a ring keeps the newest rows", () => {
+  const ring = new Ring(3, 2);
+  for (let number = 0; number < 5; number++) ring.push([number, null]);
+  assert.deepEqual([0, 1, 2].map((row) => ring.at(row, 0)), [2, 3, 4]);
+  assert.ok(Number.isNaN(ring.at(0, 1)));
+  const list = [];
+  for (let number = 0; number < 5; number++) append(list, number, 2);
+  assert.deepEqual(list, [3, 4]);
+});
+
+test("the first connection goes back a little where there is history, and then on", () => {
+  const resume = new Resume(10);
+  assert.equal(resume.query(), "snapshot=1");
+  resume.opened();
+  assert.equal(resume.take(hello("a", 25)), "rejoin");
+  assert.equal(resume.query(), "snapshot=1&last_seq=15&epoch=e");
+  resume.opened();
+  assert.equal(resume.take({ type: "missed", seq: 17, epoch: "e", first: 16, last: 17, count: 2 }), "take");
+  assert.equal(resume.lost, 0, "what was before the page is not lost to it");
+  assert.equal(resume.take(hello("a", 17)), "take");
+  for (let seq = 18; seq <= 25; seq++) assert.equal(resume.take(point(seq)), "take");
+  assert.equal(resume.take(hello("a", 25)), "take");
+  assert.equal(resume.take({ type: "snapshot", seq: 25, message: point(25) }), "standing");
+  assert.equal(resume.seq, 25);
+});
+
+test("after a break it asks for what followed, and takes nothing twice", () => {
+  const resume = new Resume(0);
+  resume.opened();
+  resume.take(hello("a", 4));
+  resume.take(point(5));
+  resume.opened();
+  assert.equal(resume.query(), "snapshot=1&last_seq=5&epoch=e");
+  assert.equal(resume.take(hello("a", 5)), "take");
+  assert.equal(resume.take(point(5)), "skip");
+  assert.equal(resume.take(point(6)), "take");
+  assert.equal(resume.take({ type: "dropped", seq: 9, epoch: "e", first: 7, last: 9, count: 3 }), "take");
+  assert.equal(resume.take({ type: "missed", seq: 11, epoch: "e", first: 10, last: 11, count: null }), "take");
+  assert.deepEqual([resume.lost, resume.lostUnknown, resume.seq], [3, true, 11]);
+  assert.equal(resume.take({ type: "heartbeat", seq: 12, epoch: "e" }), "take");
+  assert.equal(resume.seq, 12);
+});
+
+test("another epoch, and one that has lost its end, is another run", () => {
+  for (const next of [hello("a", 3, { epoch: "f" }), hello("a", 3)]) {
+    const resume = new Resume(2);
+    resume.opened();
+    resume.take(hello("a", 0));
+    resume.take(point(5));
+    resume.opened();
+    assert.equal(resume.take(next), "restart");
+    assert.equal(resume.query(), `snapshot=1&last_seq=1&epoch=${next.epoch}`);
+  }
+});
+
+test("without history what is missed is counted if it is the same run", () => {
+  const begin = () => {
+    const resume = new Resume();
+    resume.opened();
+    assert.equal(resume.take(hello("a", 0, { epoch: null })), "take");
+    resume.take(point(1));
+    resume.opened();
+    assert.equal(resume.query(), "snapshot=1");
+    return resume;
+  };
+  const same = begin();
+  assert.equal(same.take(hello("a", 4, { epoch: null })), "take");
+  assert.equal(same.lost, 3);
+  for (const other of [hello("b", 4, { epoch: null }), hello("a", 0, { epoch: null }), hello("a", 4, { epoch: null, anchor: null })]) {
+    const resume = begin();
+    assert.equal(resume.take(other), "reset");
+    assert.deepEqual([resume.lost, resume.seq], [0, other.seq]);
+  }
+});
+
+test("words", () => {
+  assert.deepEqual([percent(0.746), percent(null), percent(NaN)], ["75 %", "–", "–"]);
+  assert.deepEqual([position(61.9), position(3661)], ["1:01", "1:01:01"]);
+  assert.deepEqual([duration(1.234), duration(12.34), duration(123.4), duration(undefined)], ["1.23 ms", "12.3 ms", "123 ms", "–"]);
+  assert.equal(said(null), "waiting for sound");
+  assert.equal(said({ label: null, state: "uncertain" }), "speech, no label justified");
+  assert.equal(said({ label: "angry", state: "speech" }), "angry");
+  assert.equal(whose({ role: "customer", call: "c", source: { kind: "call" } }), "customer · call c");
+  assert.equal(alarm({ severity: "warning", rule: "r", kind: "cleared", reason: "gap" }), "warning: r, over (gap)");
+  assert.match(linked({ state: "lost", text: "", since: 0 }), /^Not connected since .*\. Trying again by itself\.$/);
+});
