@@ -1,122 +1,231 @@
-"""A leg's way from its connection to its stream: what is missing, what is told as lost, and legs that break."""
-
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from models.card import find, read_card
-from stream_ser.audio.gate import SpeechGate
 from stream_ser.audio.source import SourceInfo
 from stream_ser.calls.events import Lost, Sound
-from stream_ser.calls.line import Ears, Line
+from stream_ser.calls.line import LONGEST_WAIT_S, NOT_RECEIVED, OVERLOAD, Ears, Line
 from stream_ser.engine.worker import Worker
 from stream_ser.feed.hub import Hub
 from stream_ser.stream import Stream
-from tests.fakes import FakeBackend
+from tests.fakes import FakeBackend, FakeGate
 
-RATE, HOP = 8_000, 8_000  # native frames in, samples between points
-NOISE = np.random.default_rng(1).normal(0.0, 0.05, 60 * RATE).astype(np.float32)
+RATE, HOP = 8_000, 8_000  # native, and of the stream at 16 kHz
+FRAME = 160
+MOST = int(LONGEST_WAIT_S * RATE)
 
 
-class Rig:
-    """Streams over one worker, and ears whose turns the test takes."""
+class House:
+    """Streams with a fake engine, and ears that hear when a test says so."""
 
     def __init__(self) -> None:
-        self.hub, self.messages = Hub(), list[dict[str, Any]]()
-        self.hub.attach(self.messages.append)
-        self.worker = Worker(FakeBackend)
+        self.backend, self.hub, self.ears = FakeBackend(), Hub(), Ears()
+        self.worker = Worker(lambda: self.backend)
         self.worker.start()
-        self.ears = Ears()
+        self.got: list[dict[str, Any]] = []
+        self.hub.attach(self.got.append)
+        self.streams: list[Stream] = []
 
-    def line(self, name: str = "c/customer") -> Line:
-        info = SourceInfo("call", "plain", RATE, 1, None, live=True)
-        card = read_card(find("cnn-bilstm"))
-        stream = Stream(info, card, self.worker, self.hub, SpeechGate(), stream=name, hop=HOP)
+    def line(self, name: str = "c/customer", rate: int = RATE) -> Line:
+        info = SourceInfo("call", "plain", rate, 1, None, live=True)
+        card = read_card(find("tfcnn-attention"))
+        stream = Stream(info, card, self.worker, self.hub, FakeGate((0, 10**9)), stream=name, hop=HOP)
         stream.open()
-        return self.ears.line(stream, RATE)
+        self.streams.append(stream)
+        return self.ears.line(stream, rate)
 
-    def told(self, kind: str) -> list[dict[str, Any]]:
-        return [message for message in self.messages if message["type"] == kind]
+    def of(self, kind: str, stream: str = "c/customer") -> list[dict[str, Any]]:
+        return [message for message in self.got if (message["type"], message["stream"]) == (kind, stream)]
+
+    def end(self, line: Line) -> None:
+        """Let the engine answer everything, and the stream be over."""
+        line.end()
+        self.ears.hear([line])
+        assert line.stream.wait(10.0)
 
 
 @pytest.fixture
-def rig() -> Iterator[Rig]:
-    made = Rig()
+def house() -> Iterator[House]:
+    made = House()
     yield made
+    for stream in made.streams:
+        stream.stop()
     made.worker.stop()
 
 
-def sound(start: int, frames: int) -> Sound:
-    return Sound("customer", start, NOISE[:frames])
+def sound(start: int, length: int = FRAME, value: float = 0.1) -> Sound:
+    return Sound("customer", start, np.full(length, value, dtype=np.float32))
 
 
-def test_what_is_told_as_lost_is_taken_when_a_point_is_due_and_does_not_pile_up(rig: Rig) -> None:
-    line = rig.line()
-    for number in range(100):  # two seconds of a paused call, as a telephone tells them
-        line.put(Lost("customer", 160 * number, 160 * (number + 1), "paused"), 1)
-        if line.queued:
-            rig.ears.hear([line])
-    assert sum(gap["end"] - gap["start"] for gap in rig.told("gap")) >= 24_000
-    assert len(rig.told("point")) == 3
-    assert len(line._pieces) < 50
+def timeline(line: Line) -> list[tuple[str, int, int]]:
+    """What a line hands over, as (reason, start, end) at 16 kHz; blocks have none."""
+    told: list[tuple[str, int, int]] = []
+    for item in line.take():
+        reason = getattr(item, "reason", "") if hasattr(item, "start") else "end"
+        start, end = (item.start, item.end) if hasattr(item, "start") else (0, 0)  # type: ignore[union-attr]
+        if told and reason == "" == told[-1][0] and told[-1][2] == start:
+            start = told.pop()[1]
+        told.append((reason, start, end))
+    return told
 
 
-@pytest.mark.parametrize("missing", [1, 160, 3_999])  # less than a hop
-def test_legs_that_lose_a_little_disturb_nobody(rig: Rig, missing: int) -> None:
-    good, holed = rig.line("a/customer"), rig.line("b/customer")
-    for at in range(0, 5 * RATE, RATE):
-        good.put(sound(at, RATE), 1)
-        holed.put(sound(at, RATE - missing), 1)
-        rig.ears.hear([good, holed])
-    assert {message["stream"] for message in rig.told("gap")} == {"b/customer"}
-    assert [gap["end"] - gap["start"] for gap in rig.told("gap")] == [2 * missing] * 4
-    assert len([point for point in rig.told("point") if point["stream"] == "a/customer"]) >= 8
-    assert not rig.told("end")
+def test_what_is_missing_is_a_gap_of_exactly_its_length(house: House) -> None:
+    line = house.line()
+    for piece in (sound(0), sound(160), sound(640), Lost("customer", 800, 960, "paused"), sound(960), sound(960)):
+        line.put(piece, 1)
+    line.end()
+    assert timeline(line) == [
+        ("", 0, 640),
+        (NOT_RECEIVED, 640, 1_280),
+        ("", 1_280, 1_600),
+        ("paused", 1_600, 1_920),
+        ("", 1_920, 2_240),  # what came twice counts once
+        ("end", 0, 0),
+    ]
 
 
-def test_a_leg_that_breaks_takes_nothing_more_and_keeps_nothing(rig: Rig) -> None:
-    good, broken = rig.line("a/customer"), rig.line("b/customer")
-    broken.put(Sound("customer", 0, np.array(["no", "sound"] * RATE, dtype=object)), 1)
-    for at in range(0, 20 * RATE, RATE):
-        good.put(sound(at, RATE), 1)
-        broken.put(sound(at, RATE), 1)
-        broken.put(Lost("customer", at + RATE, at + 2 * RATE, "paused"), 1)
-        rig.ears.hear([good, broken])
-    (end,) = rig.told("end")
-    assert (end["stream"], end["reason"]) == ("b/customer", "error")
-    assert (len(broken._pieces), len(broken.stream._line), rig.ears.lines) == (0, 0, 1)
-    broken.end()
-    rig.ears.hear([broken])
-    assert len(rig.told("end")) == 1
+class Still:
+    """The stream that a line belongs to, where only its hop matters."""
+
+    over = False
+    info = SimpleNamespace(hop=HOP)
 
 
-def test_a_stream_that_was_stopped_is_forgotten(rig: Rig) -> None:
-    line = rig.line()
-    line.put(sound(0, 2 * RATE), 1)
-    line.stream.stop()
-    rig.ears.hear([line])
-    assert line.over
-    assert rig.ears.lines == 0
-    assert len(line.stream._line) == 0
+@given(
+    st.lists(
+        st.tuples(st.booleans(), st.integers(0, 3_000), st.integers(1, 900), st.booleans()), min_size=1, max_size=20
+    )
+)
+def test_any_pieces_make_one_timeline_without_hole_or_overlap(pieces: list[tuple[bool, int, int, bool]]) -> None:
+    line = Line(Still(), RATE, lambda _: None)  # type: ignore[arg-type]
+    end, told = 0, []
+    for is_sound, start, length, look in pieces:
+        line.put(sound(start, length) if is_sound else Lost("customer", start, start + length, "why"), 1)
+        end = max(end, start + length)
+        if look:
+            told += timeline(line)
+    line.end()
+    told += timeline(line)
+    assert told[-1][0] == "end"
+    at = 0
+    for _, first, last in told[:-1]:
+        assert (first, last) == (at, max(last, at + 1))
+        at = last
+    assert at == 2 * end
+    assert line._came == line._taken
+    assert line._told == line._heard
 
 
-def test_a_mistake_in_hearing_ends_the_legs_that_were_heard_and_not_the_ears(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def mistake(_: object) -> None:
-        raise RuntimeError("the detector fell off")
+def test_what_finds_no_room_is_a_gap_and_counted(house: House) -> None:
+    line = house.line()
+    for start in range(0, MOST + 3 * FRAME, FRAME):
+        line.put(sound(start), 1)
+    assert line.overloaded == 3 * FRAME
+    told = timeline(line)
+    assert [reason for reason, _, _ in told] == ["", *[OVERLOAD] * 3]
+    assert (told[1][1], told[-1][2]) == (2 * MOST, 2 * MOST + 6 * FRAME)
+    line.put(sound(MOST + 3 * FRAME), 1)
+    assert line.overloaded == 3 * FRAME, "what was taken makes room"
 
-    first, later = rig.line("a/customer"), rig.line("b/customer")
-    with monkeypatch.context() as patched:
-        patched.setattr("stream_ser.calls.line.take_together", mistake)
-        first.put(sound(0, 2 * RATE), 1)
-        rig.ears.hear([first])
-    (end,) = rig.told("end")
-    assert end["error"] == "the detector fell off"
-    later.put(sound(0, 2 * RATE), 1)
-    rig.ears.hear([later])
-    assert {point["stream"] for point in rig.told("point")} == {"b/customer"}
+
+@pytest.mark.parametrize("looked_at", [None, 4_000, 8_000])
+def test_ears_are_woken_once_for_a_point_and_as_soon_as_it_can_be_made(house: House, looked_at: int | None) -> None:
+    """Wherever an earlier look stopped, on a hop's border too."""
+    woken: list[Line] = []
+    line = Line(house.line().stream, RATE, woken.append)
+    wakes = []
+    for start in range(0, 5 * HOP // 2, FRAME):
+        line.put(sound(start), 1)
+        if woken or start + FRAME == looked_at:
+            if woken:
+                wakes.append(start + FRAME)
+            woken.clear()
+            list(line.take())
+    delays = [at - (number + 1) * HOP // 2 for number, at in enumerate(wakes)]
+    assert len(delays) == 4
+    assert all(line._slack <= delay < line._slack + FRAME for delay in delays)
+
+
+def test_a_line_is_forgotten_when_its_end_was_taken_and_takes_nothing_more(house: House) -> None:
+    line = house.line()
+    line.put(sound(0, 4_000), 1)
+    line.end()
+    line.put(sound(4_000, 4_000), 1)
+    house.ears.hear([line])
+    assert line.stream.wait(10.0)
+    assert house.ears.lines == 0
+    assert house.of("end")[0]["duration_s"] == 0.5
+    for start in range(0, 200 * 4_000, 4_000):
+        line.put(sound(start, 4_000), 1)
+    line.end()
+    house.ears.hear([line])
+    assert not line._pieces
+    assert not line.stream._line
+
+
+def test_a_leg_that_breaks_ends_alone(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    bad, good = house.line("bad/customer"), house.line("c/customer")
+
+    def breaks(*_: object) -> Any:
+        raise RuntimeError("this leg is out of order")
+
+    monkeypatch.setattr(bad._conditioner, "push", breaks)
+    for line in (bad, good):
+        line.put(sound(0, 8_000), 1)
+    house.ears.hear([bad, good])
+    assert house.of("end", "bad/customer")[0]["reason"] == "error"
+    assert house.ears.lines == 1
+    house.end(good)
+    assert [point["end"] for point in house.of("point")][:2] == [8_000, 16_000]
+    assert house.of("end")[0]["reason"] == "finished"
+
+
+def test_a_stream_that_cannot_conclude_ends_all_the_same(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    line = house.line()
+
+    def breaks(*_: object) -> Any:
+        raise RuntimeError("no end in sight")
+
+    monkeypatch.setattr(line.stream, "conclude", breaks)
+    line.end()
+    house.ears.hear([line])
+    assert line.stream.wait(10.0)
+    assert house.of("end")
+
+
+def test_paused_sound_is_not_heard_even_if_it_waits_already(house: House) -> None:
+    line = house.line()
+    line.put(sound(0, 4 * RATE), 1)
+    line.stream.pause()
+    house.ears.hear([line])
+    house.end(line)
+    assert house.backend.runs == 0
+    assert {point["state"] for point in house.of("point")} == {"paused"}
+    assert {gap["reason"] for gap in house.of("gap")} == {"paused"}
+
+
+def test_the_thread_hears_what_is_due_and_what_stalls(house: House) -> None:
+    came = threading.Event()
+    house.hub.attach(lambda message: came.set() if message["type"] == "gap" else None)
+    house.ears.start()
+    try:
+        line = house.line()
+        line.put(Lost("customer", 0, 4_000, "gone"), 1)  # not enough to wake anybody, and nothing follows
+        line.put(sound(4_000), 1)
+        assert came.wait(10.0)
+        line.end()
+        assert line.stream.wait(10.0)
+        assert house.ears.lines == 0
+    finally:
+        house.ears.stop()
+        house.ears.stop()
+    assert not house.ears._thread.is_alive()

@@ -1,0 +1,249 @@
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pytest
+
+from models.card import find, read_card
+from stream_ser.audio.source import SourceInfo
+from stream_ser.calls.call import Call, Policy
+from stream_ser.calls.events import Consent, Leg, Opened, RefusedError, Sound
+from stream_ser.calls.line import Ears, Line
+from stream_ser.engine.worker import Worker
+from stream_ser.feed.hub import Hub
+from stream_ser.stream import Stream
+from stream_ser.trajectory.rules import parse_rules
+from stream_ser.watch import Watch
+from tests.fakes import FakeBackend, FakeGate
+
+RATE, HOP = 8_000, 8_000
+NOW = datetime(2026, 11, 21, tzinfo=UTC)
+BOTH = (Leg("customer", "customer"), Leg("agent", "agent"))
+RULES = parse_rules(
+    """
+[[rule]]
+name = "loud"
+role = "any"
+when = [{ label = ["angry", "happy", "neutral", "sad"], above = 0.5 }]
+for_s = 0.5
+[[rule]]
+name = "needs a dimension"
+when = [{ dimension = "valence", below = 0.0 }]
+for_s = 1
+""",
+    "rules",
+)
+
+
+class House:
+    """What a call needs of a server: a real hub, worker and ears, a fake engine, and a list in place of a store."""
+
+    def __init__(self, streams: int = 8) -> None:
+        self.backend, self.hub, self.ears = FakeBackend(), Hub(), Ears()
+        self.worker = Worker(lambda: self.backend, limit=streams)
+        self.worker.start()
+        self.ears.start()
+        self.got: list[dict[str, Any]] = []
+        self.hub.attach(self.got.append)
+        self.begun: list[tuple[str, dict[str, Leg], str | None]] = []
+        self.ended: list[tuple[str, dict[str, Any] | None]] = []
+        self.over = threading.Semaphore(0)
+
+    def stream(self, leg: Leg, name: str, opened: Opened, watch: Watch) -> Stream:
+        info = SourceInfo("call", opened.protocol, opened.rate, 1, None, live=True)
+        card = read_card(find("tfcnn-attention"))
+        gate = FakeGate((0, 10**9))
+        options: dict[str, Any] = {"stream": name, "hop": HOP, "watch": watch, "call": opened.call, "role": leg.role}
+        return Stream(info, card, self.worker, self.hub, gate, **options)
+
+    def line(self, stream: Stream, rate: int) -> Line:
+        return self.ears.line(stream, rate)
+
+    def begin(self, opened: Opened, streams: Mapping[str, Leg], purpose: str | None, at: datetime) -> None:
+        assert at == NOW
+        self.begun.append((opened.call, dict(streams), purpose))
+
+    def publish(self, message: dict[str, Any]) -> None:
+        self.hub.publish(message)
+
+    def end(self, call: str, summary: dict[str, Any] | None, at: datetime) -> None:
+        assert self.of("call")[-1]["kind"] == "ended", "the end is published before it is stored"
+        assert at == NOW
+        self.ended.append((call, summary))
+
+    def of(self, kind: str, /, **fields: object) -> list[dict[str, Any]]:
+        return [m for m in self.got if m["type"] == kind and all(m[name] == value for name, value in fields.items())]
+
+    def open(self, policy: Policy, legs: tuple[Leg, ...] = BOTH[:1], consent: Consent = "given") -> Call:
+        opened = Opened("c", legs, RATE, "plain", consent)
+        call = Call(opened, self, policy, lambda _: self.over.release(), lambda: NOW)
+        call.begin()
+        return call
+
+    def wait(self, call: Call) -> None:
+        assert self.over.acquire(timeout=10.0), f"{call.name} does not end: {self.got[-3:]}"
+
+
+@pytest.fixture
+def house() -> Iterator[House]:
+    made = House()
+    yield made
+    made.backend.go.set()
+    made.ears.stop()
+    made.worker.stop()
+
+
+def speak(call: Call, seconds: float, *legs: str) -> None:
+    voice = np.full(round(seconds * RATE), 0.1, dtype=np.float32)
+    for leg in legs or ("customer",):
+        call.sound(Sound(leg, 0, voice), 1)
+
+
+def test_a_call_has_points_alerts_figures_and_one_end(house: House) -> None:
+    call = house.open(Policy(RULES))
+    speak(call, 4)
+    call.close("hung up")
+    call.close("again")
+    house.wait(call)
+    kinds = [message["type"] for message in house.got]
+    assert kinds[:3] == ["call", "hello", "notice"]
+    assert "needs a dimension" in house.got[2]["text"]
+    assert kinds[-2:] == ["end", "call"]
+    assert [alert["kind"] for alert in house.of("alert") if alert["kind"] != "updated"] == ["opened", "cleared"]
+    ended = house.of("call", kind="ended")
+    assert [message["reason"] for message in ended] == ["hung up"]
+    assert house.ended == [("c", ended[0]["summary"])]
+    assert ended[0]["summary"]["duration_s"] == 4.0
+    assert json.dumps(ended[0]["summary"])
+    assert not house.over.acquire(timeout=0.05), "it ends once"
+    assert house.ears.lines == 0
+
+
+@pytest.mark.parametrize("purpose", [None, "treatment of staff"])
+def test_an_agent_is_heard_for_a_purpose_only(house: House, purpose: str | None) -> None:
+    call = house.open(Policy(RULES, agents_purpose=purpose), BOTH)
+    speak(call, 3, "customer", "agent")
+    call.close("hung up")
+    house.wait(call)
+    agents = [message for message in house.got if message.get("stream") == "c/agent"]
+    assert bool(agents) == (purpose is not None)
+    assert [leg["stream"] for leg in house.of("call")[0]["legs"]] == ["c/customer", "c/agent" if purpose else None]
+    ((_, streams, stated),) = house.begun
+    assert (set(streams), stated) == ({"c/customer", "c/agent"} if purpose else {"c/customer"}, purpose)
+
+
+def test_a_purpose_is_not_claimed_where_no_agent_is_heard(house: House) -> None:
+    call = house.open(Policy(agents_purpose="treatment of staff"))
+    call.close("hung up")
+    house.wait(call)
+    assert house.begun[0][2] is None
+
+
+def test_a_call_of_an_agent_alone_has_no_stream_and_ends(house: House) -> None:
+    call = house.open(Policy(), BOTH[1:])
+    speak(call, 1, "agent")
+    call.pause()
+    call.resume()
+    call.close("hung up")
+    house.wait(call)
+    assert [message["type"] for message in house.got] == ["call", "call"]
+    assert house.ended == [("c", None)]
+
+
+@pytest.mark.parametrize(
+    ("consent", "required", "code"),
+    [
+        ("refused", False, "consent-refused"),
+        ("refused", True, "consent-refused"),
+        ("unknown", True, "consent-missing"),
+    ],
+)
+def test_without_consent_nothing_is_opened(house: House, consent: Consent, required: bool, code: str) -> None:
+    with pytest.raises(RefusedError) as refused:
+        house.open(Policy(consent_required=required), consent=consent)
+    assert refused.value.code == code
+    assert not house.got
+    assert not house.begun
+
+
+def test_unknown_consent_is_enough_where_none_is_required(house: House) -> None:
+    call = house.open(Policy(), consent="unknown")
+    call.close("hung up")
+    house.wait(call)
+
+
+def test_a_call_without_room_for_its_second_leg_is_refused_and_ends_what_it_opened() -> None:
+    house = House(streams=1)
+    with pytest.raises(RefusedError) as refused:
+        house.open(Policy(agents_purpose="treatment"), BOTH)
+    assert refused.value.code == "no-room"
+    assert house.over.acquire(timeout=10.0)
+    assert [message["kind"] for message in house.of("call")] == ["opened", "ended"]
+    assert len(house.of("end")) == 1
+    assert house.ears.lines == 0
+    again = house.open(Policy())  # nothing of it is left
+    again.close("hung up")
+    house.wait(again)
+    house.ears.stop()
+    house.worker.stop()
+
+
+def test_a_mistake_of_ours_while_opening_leaves_nothing_open(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(*_: object) -> Line:
+        raise RuntimeError("no line")
+
+    monkeypatch.setattr(house, "line", breaks)
+    with pytest.raises(RuntimeError):
+        house.open(Policy())
+    assert house.over.acquire(timeout=10.0)
+    assert [message["kind"] for message in house.of("call")] == ["opened", "ended"]
+    assert house.of("end")[0]["reason"] == "stopped"
+
+
+def test_stop_ends_a_call_whose_answers_never_come(house: House) -> None:
+    house.backend.go.clear()
+    call = house.open(Policy(RULES))
+    speak(call, 3)
+    assert house.backend.entered.acquire(timeout=10.0)
+    call.close("hung up")
+    assert not house.over.acquire(timeout=0.1), "what was asked is waited for"
+    call.stop("server stopped")
+    house.wait(call)
+    assert house.of("call", kind="ended")[0]["reason"] == "hung up"
+
+
+def test_a_broken_engine_ends_the_streams_and_the_call_ends_when_it_is_over(house: House) -> None:
+    house.backend.breaks_at = 1
+    call = house.open(Policy(RULES))
+    speak(call, 3)
+    assert house.backend.entered.acquire(timeout=10.0)
+    for start in range(3 * RATE, 60 * RATE, RATE):
+        call.sound(Sound("customer", start, np.zeros(RATE, dtype=np.float32)), 1)
+    call.close("hung up")
+    house.wait(call)
+    assert house.of("end")[0]["reason"] == "error"
+    assert house.ended[0][1] is not None
+
+
+def test_nothing_is_analysed_from_a_pause_on(house: House) -> None:
+    call = house.open(Policy(RULES))
+    call.pause()
+    speak(call, 3)
+    call.close("hung up")
+    house.wait(call)
+    assert house.backend.runs == 0
+    assert {point["state"] for point in house.of("point")} == {"paused"}
+    assert not house.of("alert")
+
+
+def test_sound_of_a_leg_that_nobody_named_is_passed_over(house: House) -> None:
+    call = house.open(Policy())
+    speak(call, 1, "somebody")
+    call.close("hung up")
+    house.wait(call)
+    assert not house.of("point")
