@@ -99,7 +99,8 @@ class SoundConnection(Tracked):
             if await self._done:
                 return
         except UnicodeDecodeError as error:
-            await self.close(CloseCode.INVALID_DATA, f"{error.reason} at position {error.start}")
+            async with self.send_context():
+                self.protocol.fail(CloseCode.INVALID_DATA, f"{error.reason} at position {error.start}")
         finally:
             pace.members -= 1
             self._finish(enough=True)
@@ -155,7 +156,7 @@ class SoundConnection(Tracked):
             return 0
         longest = protocol.max_message_size
         at, end, came = 0, len(data), self._came
-        while at + 8 <= end and data[at] == FINAL_TEXT:
+        while at + 6 <= end and data[at] == FINAL_TEXT:
             length, body = data[at + 1], at + 6
             if length == MASKED_126:
                 length, body = data[at + 2] << 8 | data[at + 3], at + 8
@@ -206,5 +207,7 @@ def _between_frames(protocol: Protocol) -> bool:
     An empty buffer would not say so: the head of a frame is taken from it before the rest has come. Where a version of
     the library waits somewhere else, this is never true, and the library opens all frames.
     """
-    waits_in = getattr(protocol.parser, "gi_yieldfrom", None)
-    return getattr(waits_in, "__name__", "") == "at_eof"
+    waits: object = protocol.parser
+    while (inner := getattr(waits, "gi_yieldfrom", None)) is not None:
+        waits = inner
+    return getattr(waits, "__name__", "") == "at_eof"

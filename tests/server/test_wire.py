@@ -136,7 +136,7 @@ WRONG = st.sampled_from(
 
 
 @settings(deadline=None, max_examples=80)
-@given(st.lists(FRAMES, max_size=8), WRONG | st.just(b""), st.lists(FRAMES, max_size=2), st.data())
+@given(st.lists(FRAMES, max_size=8), WRONG | st.just(b""), st.lists(TEXTS, max_size=2), st.data())
 def test_whatever_comes_in_whatever_pieces_is_heard_and_answered_as_by_the_library(
     frames: list[bytes], wrong: bytes, more: list[bytes], data: st.DataObject
 ) -> None:
@@ -175,6 +175,29 @@ def test_where_a_read_ends_makes_no_difference(pieces: list[bytes]) -> None:
     assert ours.messages == theirs.messages
     assert ours.closed == theirs.closed
     assert answer == expected
+
+
+def test_plain_frames_are_opened_without_the_library() -> None:
+    heard = Heard()
+    seen: list[Frame] = []
+    listen = listener(heard)
+
+    async def handle(connection: ServerConnection) -> None:
+        read = connection.protocol.recv_frame
+
+        def watch(one: Frame) -> None:
+            seen.append(one)
+            read(one)
+
+        connection.protocol.recv_frame = watch  # type: ignore[method-assign, assignment]
+        await listen(connection)
+
+    ping = frame(PING, b"?")
+    pieces = [frame(TEXT, b"first"), ping, *(frame(TEXT, b"%d" % n) * 3 for n in range(9)), ping, frame(TEXT, b"last")]
+    asyncio.run(exchange(handle, pieces, 0.003))
+    assert len(heard.messages) == 29
+    assert len(seen) <= 3  # the first may have come before anybody listened
+    assert [one.opcode for one in seen][-2:] == [PING, PING]
 
 
 def test_messages_of_one_read_are_handed_on_together() -> None:
