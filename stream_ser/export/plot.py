@@ -80,7 +80,9 @@ def _draw(messages: Iterable[Message], kind: str, metadata: dict[str, str | None
         _labels(panels[1], told)
         if curves.dimensions:
             _dimensions(panels[2], told, curves)
-        panels[-1].set_xlim(0, max(told.length, 1) / SAMPLE_RATE)
+        length = max(told.length, 1) / SAMPLE_RATE
+        panels[-1].set_xlim(0, length)
+        panels[-1].set_xticks(_ticks(length))
         panels[-1].set_xlabel("time, min:s")
         panels[-1].xaxis.set_major_formatter(lambda value, _: _clock(value))
         figure.savefig(drawn, format=kind, dpi=150, metadata=metadata)
@@ -167,6 +169,13 @@ def _colours(labels: list[str]) -> dict[str, str]:
 def _short(text: str, longest: int = 110) -> str:
     one_line = " ".join(text.split())
     return one_line if len(one_line) <= longest else f"…{one_line[1 - longest :]}"
+
+
+def _ticks(length: float) -> list[float]:
+    """Whole seconds, minutes or hours, at most a dozen of them."""
+    steps = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600)
+    step = next((step for step in steps if length <= 12 * step), 86_400 * max(1, length // (12 * 86_400)))
+    return [number * step for number in range(int(length / step) + 1)]
 
 
 def _clock(seconds: float) -> str:
