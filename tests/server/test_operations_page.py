@@ -8,7 +8,11 @@ import re
 import tomllib
 from pathlib import Path
 
+import pytest
+import soundfile
+
 from stream_ser.cli import parser
+from stream_ser.load.server import server
 from stream_ser.server.config import ServeConfig
 from stream_ser.server.routes import AUDIO, AUDIOHOOK, FEED, HEALTH, METRICS, READY, TWILIO
 from stream_ser.server.settings import settings
@@ -84,3 +88,19 @@ def test_the_container_copies_what_the_package_needs_and_runs_as_nobody() -> Non
             assert (ROOT / name).exists(), name
     assert re.search(r"^USER 10001", text, re.MULTILINE)
     assert "HEALTHCHECK" in text
+
+
+def test_the_example_of_a_plain_call_runs(talk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (example,) = re.findall(r"```python\n(.*?)```", PAGE[PAGE.index("### Plain samples") :], re.DOTALL)
+    samples, rate = soundfile.read(talk, frames=8_000, dtype="int16")
+    soundfile.write(tmp_path / "talk.wav", samples, rate)
+    with server(tmp_path) as running:
+        made = (
+            example.replace("wss://calls.example.org", running.url)
+            .replace("sser_…", "sser_x")
+            .replace('"talk.wav"', repr(str(tmp_path / "talk.wav")))
+        )
+        assert made != example
+        exec(made, {})
+        assert running.figures()["stream_ser_sound_seconds_total"] == 0.5
+    assert '"type": "accepted", "call": "c-17"' in capsys.readouterr().out
