@@ -26,7 +26,7 @@ load: $(VENV)/.live ## what the call server carries here: 200 telephone calls, t
 	$(BIN)/python -m stream_ser.load
 
 soak: $(VENV)/.live ## ten minutes of accelerated days through the call server; fails where memory grows or anything is left
-	$(BIN)/python -m stream_ser.load.soak --minutes 10
+	MALLOC_ARENA_MAX=2 $(BIN)/python -m stream_ser.load.soak --minutes 10
 
 pictures: $(VENV)/.live ## draw the README's picture anew
 	$(BIN)/python demos/make_picture.py

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import gc
 import os
 import threading
@@ -23,6 +24,7 @@ class Held:
     """What is held now."""
 
     memory_mb: float  # resident
+    free_mb: float  # of which the allocator holds for later, in pieces between others
     threads: int
     tasks: int  # of asyncio, in the loops that were named
     files: int  # descriptors, sockets included
@@ -36,7 +38,37 @@ def held(loops: Sequence[asyncio.AbstractEventLoop] = ()) -> Held:
     except OSError as error:
         raise ConfigError("this system has no /proc, which tells memory and descriptors", fix="run on Linux") from error
     tasks = sum(len(asyncio.all_tasks(loop)) for loop in loops)
-    return Held(pages * os.sysconf("SC_PAGE_SIZE") / 1e6, threading.active_count(), tasks, files)
+    return Held(pages * os.sysconf("SC_PAGE_SIZE") / 1e6, _free_mb(), threading.active_count(), tasks, files)
+
+
+class _MallocInfo(ctypes.Structure):
+    """glibc's ``struct mallinfo2``."""
+
+    _fields_ = tuple(
+        (name, ctypes.c_size_t)
+        for name in [
+            "arena",
+            "ordblks",
+            "smblks",
+            "hblks",
+            "hblkhd",
+            "usmblks",
+            "fsmblks",
+            "uordblks",
+            "fordblks",
+            "keepcost",
+        ]
+    )
+
+
+def _free_mb() -> float:
+    """What glibc's allocator holds and nobody uses; 0 where the allocator is another."""
+    try:
+        ask = ctypes.CDLL(None).mallinfo2
+    except AttributeError:
+        return 0.0
+    ask.restype = _MallocInfo
+    return float(ask().fordblks) / 1e6
 
 
 def alive(*kinds: type) -> Counter[str]:
