@@ -65,7 +65,7 @@ function show() {
   if (stream === undefined) wall.show(state, link.lostAt, now);
   else {
     view ??= new StreamView(main, stream);
-    view.show(link.lostAt, now);
+    view.show(link.lostAt, now, state.calls.get(stream.call));
   }
   say(find("missing"), name !== null && stream === undefined ? `There is no stream ${name} now; this is all there is.` : "");
   const lost = resume.lostUnknown ? `${resume.lost} or more` : String(resume.lost);

@@ -120,6 +120,7 @@ export class Timeline extends Chart {
       ctx.fillRect(left, bbox.top, plot.valToPos(to, "x", true) - left, bbox.height);
     }
     ctx.strokeStyle = colour("ink-soft");
+    ctx.setLineDash([]);
     ctx.lineWidth = devicePixelRatio;
     for (const gap of this.stream.gaps) {
       const left = plot.valToPos(gap.from, "x", true), right = plot.valToPos(gap.to, "x", true);

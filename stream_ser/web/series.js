@@ -1,6 +1,6 @@
 // What the charts draw, made of a stream's ring. Pure. Times are seconds of the stream.
 
-import { FIRST, LABEL, STATE, STATES, T } from "./state.js";
+import { FIRST, STATE, STATES, T } from "./state.js";
 
 const SHOWN = new Set(["speech", "uncertain", "silence"].map((name) => STATES.indexOf(name)));
 
@@ -60,19 +60,6 @@ export function trail(stream, count) {
     if (place.every(Number.isFinite) && SHOWN.has(ring.at(row, STATE))) places.push(place);
   }
   return places;
-}
-
-/** How long each label was given, as a share of all that is kept and has one: [{ label, share }]. */
-export function shares(stream) {
-  const counts = stream.labels.map(() => 0);
-  let all = 0;
-  for (let row = 0; row < stream.ring.length; row++) {
-    const label = stream.ring.at(row, LABEL);
-    if (label < 0) continue;
-    counts[label]++;
-    all++;
-  }
-  return stream.labels.map((label, index) => ({ label, share: all ? counts[index] / all : null }));
 }
 
 /** Quantiles of one stage of the ledger over the last points, ms: { last, p50, p95 }; null where no point has it. */

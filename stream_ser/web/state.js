@@ -11,7 +11,7 @@ export const MOST_CALLS = 400;
 export const KEPT_MS = 10 * 60_000; // how long what is over stays
 export const STATES = ["warming", "silence", "speech", "uncertain", "stale", "paused"];
 export const STAGES = ["capture_ms", "wait_ms", "compute_ms", "smooth_ms", "publish_ms", "age_ms", "lag_ms"];
-export const T = 0, STATE = 1, LABEL = 2, CONFIDENCE = 3, FIRST = 4; // columns of a stream's ring; then labels, dimensions
+export const T = 0, STATE = 1, FIRST = 2; // columns of a stream's ring; then labels, dimensions
 const LEDGERS = 120, LISTED = 200, ALERTS = 50, NOTICES = 20, EVENTS = 20;
 
 export function newState() {
@@ -108,15 +108,12 @@ function isKnown(stream, message) {
 
 function takePoint(stream, point, now) {
   const { labels, dimensions } = stream;
-  const label = point.label === null ? -1 : labels.indexOf(point.label);
   stream.heardAt = now;
   stream.count += 1;
   stream.last = point;
   stream.ring.push([
     point.t,
     STATES.indexOf(point.state),
-    label,
-    point.confidence,
     ...labels.map((name) => point.smoothed[name]),
     ...dimensions.map((name) => point.dimensions[name]),
   ]);

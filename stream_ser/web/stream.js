@@ -2,7 +2,7 @@
 
 import { Plane, sample, Timeline } from "./charts.js";
 import { element, fill, mark, say } from "./dom.js";
-import { quantiles, shares, trail } from "./series.js";
+import { quantiles, trail } from "./series.js";
 import { STAGES, staleness } from "./state.js";
 import { alarm, clock, duration, percent, position, said, signed, whose } from "./words.js";
 import { heads } from "./wall.js";
@@ -79,16 +79,18 @@ export class StreamView {
     this.timeline?.draw();
   }
 
-  show(lostAt, now) {
+  /** `call` is the call that the stream is a leg of, as far as it is known. */
+  show(lostAt, now, call) {
     const { stream } = this;
     const old = staleness(stream, lostAt, now);
     const over = stream.endedAt === null ? "" : `This stream ended at ${clock(stream.endedAt)}. What follows is how it stood.`;
     say(this.stale, old === null ? over : `Stale since ${clock(old.since)}: ${old.why}. What follows is how it stood then.`);
     mark(this.node, "data-stale", old === null ? null : "yes");
     mark(this.node, "data-points", stream.count);
-    if (stream.count === this.drawn && stream.seq === this.seq && this.timeline !== undefined) return;
-    this.drawn = stream.count;
-    this.seq = stream.seq;
+    const shown = `${stream.count} ${stream.seq} ${call?.seq}`;
+    if (shown === this.shown && this.timeline !== undefined) return;
+    this.shown = shown;
+    this.call = call;
     this.#figures();
     this.#charts();
   }
@@ -118,18 +120,41 @@ export class StreamView {
 
   #sum() {
     const { end } = this.stream;
-    this.summaryPart.hidden = end === null;
-    if (end === null) return;
-    const given = end.summary.share ?? Object.fromEntries(shares(this.stream).map(({ label, share }) => [label, share]));
-    fill(this.summary, [
-      ["Ended", end.error ?? end.reason],
-      ["Length", position(end.duration_s)],
-      ["Speech", position(end.summary.speech_s)],
-      ["Silence", position(end.summary.silence_s)],
-      ...Object.entries(given).map(([label, share]) => [`Points labelled ${label}`, percent(share)]),
-      ["Points", `${end.points}, and ${end.dropped} windows never computed`],
-      ["Age, p95", duration(end.summary.ledger.age_ms?.p95)],
-    ]);
+    const rows = [];
+    if (end !== null) {
+      rows.push(
+        ["Ended", end.error ?? end.reason],
+        ["Length", position(end.duration_s)],
+        ["Speech", position(end.summary.speech_s)],
+        ["Silence", position(end.summary.silence_s)],
+        ...Object.entries(end.summary.share).map(([label, share]) => [`Points labelled ${label}`, percent(share)]),
+        ["Points", `${end.points}, and ${end.dropped} windows never computed`],
+        ["Age, p95", duration(end.summary.ledger.age_ms?.p95)],
+      );
+    }
+    rows.push(...this.#sumOfCall());
+    this.summaryPart.hidden = rows.length === 0;
+    fill(this.summary, rows);
+  }
+
+  #sumOfCall() {
+    const { call, stream } = this;
+    if (!call?.summary) return [];
+    const { summary } = call;
+    const leg = summary.legs?.[call.legs.find((each) => each.stream === stream.name)?.name] ?? summary.legs?.[stream.name];
+    const rows = [["The call", `${call.reason ?? call.kind}; consent ${call.consent}`]];
+    if (Number.isFinite(summary.non_talk_s)) rows.push(["Nobody talked", `${position(summary.non_talk_s)}, at most ${position(summary.longest_non_talk_s)} on end`]);
+    if (!leg) return rows;
+    rows.push(["Share of talk", percent(leg.talk_share)], ["Interruptions", String(leg.interruptions)]);
+    if (!leg.emotion) return rows;
+    rows.push(["Talk without a justified label", percent(leg.emotion.uncertain_share)]);
+    for (const [label, { first_third: first, last_third: last }] of Object.entries(leg.emotion.trend)) {
+      if (stream.labels.includes(label)) rows.push([`${label}, first and last third`, `${percent(first)}, ${percent(last)}`]);
+    }
+    for (const [label, peak] of Object.entries(leg.emotion.peak)) {
+      if (peak) rows.push([`Most ${label}`, `${percent(peak.probability)} at ${position(peak.end / stream.rate)}`]);
+    }
+    return rows;
   }
 
   #charts() {

@@ -11,6 +11,7 @@ class Card {
     const id = `card-${Card.made = (Card.made ?? 0) + 1}`;
     this.name = element("a", { href: `#/stream/${encodeURIComponent(stream.name)}`, id, "aria-describedby": `${id}-now` }, stream.name);
     this.whose = element("p", { class: "whose" }, whose(stream));
+    this.prefix = element("span", { class: "quiet" });
     this.said = element("span", { class: "said" });
     this.confidence = element("span", { class: "confidence" });
     this.meter = element("span", { class: "meter", "aria-hidden": "true" }, element("span"));
@@ -22,7 +23,7 @@ class Card {
       { class: "card" },
       element("h3", {}, this.name),
       this.whose,
-      element("p", { class: "now", id: `${id}-now` }, element("span", { class: "quiet" }, "expressed: "), this.said, " ", this.confidence),
+      element("p", { class: "now", id: `${id}-now` }, this.prefix, this.said, " ", this.confidence),
       this.meter,
       this.holder,
       this.alerts,
@@ -34,6 +35,7 @@ class Card {
     const { stream } = this;
     const point = stream.last;
     const labelled = point !== null && point.label !== null;
+    say(this.prefix, labelled ? "expressed: " : "");
     say(this.said, said(point));
     say(this.confidence, labelled ? percent(point.confidence) : "");
     mark(this.said, "class", labelled ? `said c${stream.labels.indexOf(point.label) % 8}` : "said none");

@@ -11,7 +11,7 @@ from stream_ser.feed.server import FeedServer
 from tests.web.browser import FLAGS, Open, Watched, find
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # the driver holds the thread's event loop while it lives: no longer than needed
 def chromium() -> Iterator[Any]:
     program = find()
     if program is None:

@@ -5,7 +5,7 @@ import { test } from "node:test";
 
 import { Resume } from "../../stream_ser/web/resume.js";
 import { Ring, append } from "../../stream_ser/web/ring.js";
-import { lines, quantiles, shares, stretches, trail } from "../../stream_ser/web/series.js";
+import { lines, quantiles, stretches, trail } from "../../stream_ser/web/series.js";
 import {
   clear, KEPT_MS, MOST_STREAMS, newState, openAlerts, POINTS, prune, reduce, staleness,
 } from "../../stream_ser/web/state.js";
@@ -155,9 +155,8 @@ test("the plane has what the model rates, and nothing where it rates nothing", (
   assert.equal(trail(heard(hello("a", 0, { dimensions: [] }), point(1)).streams.get("a"), 10), null);
 });
 
-test("shares and quantiles are of what is there", () => {
-  const stream = heard(hello(), point(1), point(2), point(3, 3, { label: "sad" }), point(4, 4, { label: null })).streams.get("a");
-  assert.deepEqual(shares(stream).map(({ share }) => share), [2 / 3, 1 / 3]);
+test("quantiles are of what is there", () => {
+  const stream = heard(hello(), point(1), point(2)).streams.get("a");
   assert.deepEqual(quantiles(stream, "age_ms"), { last: 5, p50: 5, p95: 5 });
   assert.equal(quantiles(stream, "capture_ms"), null);
 });
