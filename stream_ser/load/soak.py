@@ -76,7 +76,7 @@ class Guest:
         line = self._tenant.line(stream, rate)
         self.lines.append(line)
         if self._begins:
-            line._position = self._begins * rate // SAMPLE_RATE
+            line._position = line._end = self._begins * rate // SAMPLE_RATE
             list(line._conditioner.lose(line._position, "", 0))
         return line
 
