@@ -12,6 +12,7 @@ from stream_ser.feed.hub import Hub
 from stream_ser.feed.server import FeedServer
 from tests.feed.wire import call_message
 from tests.web.browser import Open, Watched
+from tests.web.prefix import PrefixProxy
 from tests.web.speakers import Speaker, open_call
 
 REFUSED = "ERR_CONNECTION_REFUSED"  # browsers say so themselves while nobody listens
@@ -228,3 +229,15 @@ def test_it_says_what_labels_are_not(address: str, visit: Open) -> None:
     assert "do not say what anyone feels" in re.sub(r"\s+", " ", said)
     outline = page.page.locator("#link, #announcements")
     assert [outline.nth(at).get_attribute("aria-live") for at in range(2)] == ["polite", "polite"]
+
+
+def test_it_works_below_a_proxys_path(hub: Hub, address: str, visit: Open) -> None:
+    Speaker(hub).say("angry", 3)
+    proxy = PrefixProxy(urlsplit(address).port or 0, "/ser")
+    try:
+        page = visit(f"http://127.0.0.1:{proxy.port}/ser/")
+        page.until("state.streams.get('call-1')?.count === 3")
+        assert all("/ser/" in url for url in page.asked)
+        assert page.errors == []
+    finally:
+        proxy.close()
