@@ -27,6 +27,7 @@ from stream_ser.stream import Stream
 from stream_ser.types import SAMPLE_RATE
 
 LONGEST_WAIT_S = 5.0
+LONGEST_LOOK_S = 60.0  # of one leg: after hours of silence its gap must not keep the ears from the others
 LOOK_S = 0.02  # how long ears rest, so that legs come together
 SWEEP_S = 0.3  # how often ears look for legs that stall
 STALL_S = 0.3
@@ -55,6 +56,8 @@ class Line:
         self._came = self._told = 0
         self._taken = self._heard = 0
         self._most = int(LONGEST_WAIT_S * rate)
+        self._look = int(LONGEST_LOOK_S * rate)
+        self._end = 0  # native frames until the end of what was put
         self._slack = int(worst_delay_s(rate) * rate) + 1  # the resampler gives a sample so much later
         self._hop = stream.info.hop * rate // SAMPLE_RATE  # native frames
         self._worth = self._until_due()
@@ -65,15 +68,16 @@ class Line:
         """Add what came."""
         if self.over:
             return
-        frames = _frames(piece)
-        if isinstance(piece, Sound):
-            if self._came - self._taken + frames > self._most:
-                self.overloaded += frames
-                piece = Lost(piece.leg, piece.start, piece.start + frames, OVERLOAD)
-            else:
-                self._came += frames
-        self._told += frames
-        self._pieces.append((piece, arrived_ns))
+        if piece.start > self._end:
+            self._lose(piece.leg, piece.start, NOT_RECEIVED, arrived_ns)
+        if isinstance(piece, Lost):
+            self._lose(piece.leg, piece.end, piece.reason, arrived_ns)
+        elif self._came - self._taken + len(piece.samples) > self._most:
+            self.overloaded += len(piece.samples)
+            self._lose(piece.leg, piece.start + len(piece.samples), OVERLOAD, arrived_ns)
+        else:
+            self._came += len(piece.samples)
+            self._add(piece, len(piece.samples), arrived_ns)
         if self._told - self._heard >= self._worth and not self.queued:
             self.queued = True
             self._wake(self)
@@ -91,9 +95,16 @@ class Line:
         return bool(self._pieces) and now_ns - self._pieces[-1][1] > STALL_S * 1e9
 
     def take(self) -> Iterator[Item | _End]:
-        """Take everything that waits, as a timeline without holes."""
+        """Take what waits, as a timeline without holes; of more than ``LONGEST_LOOK_S`` the rest is for the next look."""
         self.queued = False
-        taken = [self._pieces.popleft() for _ in range(len(self._pieces))]
+        taken: list[tuple[Sound | Lost | _End, int]] = []
+        room = self._look
+        while self._pieces and room > 0:
+            taken.append(self._pieces.popleft())
+            room -= _frames(taken[-1][0])
+        if self._pieces:
+            self.queued = True
+            self._wake(self)
         self._taken += sum(len(piece.samples) for piece, _ in taken if isinstance(piece, Sound))
         self._heard += sum(_frames(piece) for piece, _ in taken)
         yield from self._items(taken)
@@ -104,16 +115,26 @@ class Line:
         self.over = True
         self._pieces.clear()
 
+    def _lose(self, leg: str, end: int, reason: str, arrived_ns: int) -> None:
+        """Add that sound is missing until ``end``, in parts that are no longer than a look."""
+        for start in range(self._end, end, self._look):
+            until = min(start + self._look, end)
+            self._add(Lost(leg, start, until, reason), until - start, arrived_ns)
+
+    def _add(self, piece: Sound | Lost, frames: int, arrived_ns: int) -> None:
+        self._told += frames
+        self._end = max(self._end, piece.start + frames)
+        self._pieces.append((piece, arrived_ns))
+
     def _items(self, taken: list[tuple[Sound | Lost | _End, int]]) -> Iterator[Item | _End]:
         for piece, arrived_ns in self._joined(taken):
             if isinstance(piece, _End):
                 yield from self._conditioner.finish(arrived_ns or time.monotonic_ns())
                 yield piece
             elif isinstance(piece, Lost):
-                yield from self._lose_until(piece.start, NOT_RECEIVED, arrived_ns)
-                yield from self._lose_until(piece.end, piece.reason, arrived_ns)
+                self._position = piece.end
+                yield from self._conditioner.lose(_frames(piece), piece.reason, arrived_ns)
             else:
-                yield from self._lose_until(piece.start, NOT_RECEIVED, arrived_ns)
                 new = piece.samples[max(0, self._position - piece.start) :]  # what came twice counts once
                 if len(new):
                     self._position += len(new)
@@ -143,11 +164,6 @@ class Line:
         """Native frames until the next point can be made: before that, nothing is worth a look."""
         made = max(0, self._position - self._slack) // self._hop  # what was pushed so far is enough for so many
         return max(1, (made + 1) * self._hop + self._slack - self._position)
-
-    def _lose_until(self, position: int, reason: str, arrived_ns: int) -> Iterator[Item]:
-        if position > self._position:
-            missing, self._position = position - self._position, position
-            yield from self._conditioner.lose(missing, reason, arrived_ns)
 
 
 class Ears:

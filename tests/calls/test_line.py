@@ -155,6 +155,22 @@ def test_ears_are_woken_once_for_a_point_and_as_soon_as_it_can_be_made(house: Ho
     assert all(line._slack <= delay < line._slack + FRAME for delay in delays)
 
 
+def test_hours_that_are_missing_are_heard_a_minute_at_a_time_beside_the_others(house: House) -> None:
+    late, good = house.line("late/customer"), house.line()
+    late.put(sound(0), 1)
+    late.put(sound(20 * 60 * RATE), 1)
+    looks = 0
+    while late.queued or not looks:
+        good.put(sound(looks * 4_000, 4_000), 1)
+        house.ears.hear([late, good])
+        looks += 1
+        assert len(house.of("point", "late/customer")) <= looks * 121
+    assert looks in range(20, 24)
+    assert house.of("gap", "late/customer")[-1]["end"] == 2 * 20 * 60 * RATE
+    house.end(good)
+    assert house.of("end")[0]["duration_s"] == looks * 0.5
+
+
 def test_a_line_is_forgotten_when_its_end_was_taken_and_takes_nothing_more(house: House) -> None:
     line = house.line()
     line.put(sound(0, 4_000), 1)
