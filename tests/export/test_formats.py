@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
@@ -69,6 +70,12 @@ def test_textgrid_is_read_by_another_library_too(tmp_path: Path) -> None:
     assert [point.mark for point in grid.getFirst("alerts")] == ["warning: anger rising", 'warning: a "quoted" rule']
 
 
+def test_quotes_are_doubled_in_a_textgrid_as_praat_wants_it(tmp_path: Path) -> None:
+    texts = re.findall(r"(?:text|mark) = (.*)", written(tmp_path, "textgrid").read_text())
+    assert '"the device said ""no"""' in texts
+    assert all(re.fullmatch(r'"(?:[^"]|"")*"', text) for text in texts)
+
+
 def test_two_alerts_at_one_time_are_one_point_of_the_tier(tmp_path: Path) -> None:
     messages = [*MESSAGES[:-1], scene.alert("opened", 30, "b", "two\nlines"), MESSAGES[-1]]
     grid = praat.openTextgrid(str(written(tmp_path, "textgrid", messages)), includeEmptyIntervals=True)
@@ -85,6 +92,12 @@ def test_webvtt_gives_its_reader_the_trajectory(tmp_path: Path) -> None:
     scene.check(others, MESSAGES)
     assert any(cue.raw_text.startswith("<c.speech.happy>happy</c> ") and cue.raw_text.endswith(" %") for cue in cues)
     assert [cue.start for cue in cues] == sorted(cue.start for cue in cues)
+
+
+def test_webvtt_has_times_to_the_millisecond(tmp_path: Path) -> None:
+    at_hops = {slot / 4 for slot in range(97)}
+    for cue in webvtt.read(str(written(tmp_path, "vtt"))):
+        assert {seconds(cue.start), seconds(cue.end)} <= at_hops | {10.077, 11.299}  # the gap's edges, rounded
 
 
 def seconds(clock: str) -> float:
