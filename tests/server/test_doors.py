@@ -114,7 +114,7 @@ async def test_who_is_turned_away_at_the_handshake_is_told_why_and_counted(tmp_p
         ),
         ("/v1/audiohook", {}, 404, "not-offered"),
         ("/v2/feed", {}, 404, "not-offered"),
-        ("/", {}, 404, "not-offered"),
+        ("/index.html", {}, 404, "not-offered"),
     ]
     async with serving(tmp_path, tokens=path) as server:
         expected: dict[str, float] = {}
