@@ -10,7 +10,6 @@ import asyncio
 import base64
 import math
 import ssl
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -129,8 +128,3 @@ async def play(
     except Exception as error:  # told in the table; the other calls go on
         sent.error = f"{type(error).__name__}: {error}"
     return sent
-
-
-def cpu_s() -> float:
-    """CPU time of this process."""
-    return time.process_time()

@@ -23,7 +23,6 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 
 from stream_ser.calls.call import Policy
 from stream_ser.errors import ConfigError, FeedError
-from stream_ser.feed.server import Tracked
 from stream_ser.feed.subscriber import BUFFER_CUT, Subscribers
 from stream_ser.server.audiosocket_port import AudioSocketPort
 from stream_ser.server.config import ServeConfig
@@ -35,6 +34,7 @@ from stream_ser.server.room import Room
 from stream_ser.server.routes import Routes
 from stream_ser.server.sound import SoundDesk
 from stream_ser.server.tenants import Tenant, Tenants
+from stream_ser.server.wire import SoundConnection
 from stream_ser.store.store import Store
 from stream_ser.trajectory.rules import read_rules
 
@@ -145,7 +145,7 @@ class CallServer:
             sock=listener,
             ssl=self._tls,
             process_request=routes.admit,
-            create_connection=functools.partial(Tracked, self._connections),  # type: ignore[arg-type]
+            create_connection=functools.partial(SoundConnection, self._connections),  # type: ignore[arg-type]
             subprotocols=[SUBPROTOCOL],  # type: ignore[list-item]
             select_subprotocol=routes.subprotocol,
             compression=None,
