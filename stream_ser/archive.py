@@ -232,6 +232,9 @@ def _told(entry: Entry) -> str:
 
 def _summary(total: int, skipped: int, progress: Progress) -> Iterator[str]:
     before = f", {skipped} of them done before" if skipped else ""
+    if progress.sound_s == 0.0:
+        yield f"{total} recordings{before}; no new sound"
+        return
     speed = progress.sound_s / max(progress.took_s, 1e-9)
     yield f"{total} recordings{before}; {progress.sound_s:.1f} s of sound in {progress.took_s:.1f} s ({speed:.0f} × real time)"
 

@@ -184,7 +184,7 @@ def test_formats_that_are_wanted_later_are_made_from_the_messages(
     command("analyze", archive / "b" / "c", "--out", out)
     before = (out / "d.WAV.jsonl").stat().st_mtime_ns
     code, printed, _ = command("analyze", archive / "b" / "c", "--out", out, "--to", "csv,rttm")
-    assert (code, "1 recordings, 1 of them done before" in printed) == (0, True)
+    assert (code, "1 recordings, 1 of them done before; no new sound" in printed) == (0, True)
     assert sorted(path.name for path in out.iterdir()) == ["d.WAV.csv", "d.WAV.jsonl", "d.WAV.rttm", "index.jsonl"]
     assert (out / "d.WAV.jsonl").stat().st_mtime_ns == before
     command("analyze", archive / "b" / "c", "--out", out, "--to", "csv", "--hop", "0.5")
