@@ -22,6 +22,7 @@ from stream_ser.errors import EngineError
 FRAME = 512  # samples, 32 ms
 CONTEXT = 64  # samples before the frame
 MEMORY = 256  # numbers that one stream remembers
+MOST = 64  # frames at once: more are no cheaper, and the library would keep room for the most there ever were
 
 Rows = npt.NDArray[np.float32]
 
@@ -49,8 +50,8 @@ class Silero:
 
     def encode(self, sound: Rows) -> Rows:
         """What frames say by themselves: (n, CONTEXT + FRAME) to (n, features)."""
-        (encoded,) = self._encode.run(None, {"sound": sound})
-        rows: Rows = encoded
+        parts = [self._encode.run(None, {"sound": sound[at : at + MOST]})[0] for at in range(0, len(sound), MOST)]
+        rows: Rows = parts[0] if len(parts) == 1 else np.concatenate(parts)
         return rows
 
     def step(self, encoded: Rows, memory: Rows) -> tuple[Rows, Rows]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -28,6 +29,7 @@ from stream_ser.store.writer import Lost, StoreWriter
 from stream_ser.stream import Stream
 from stream_ser.watch import Watch
 
+EXPIRE_STEP, EXPIRE_REST_S = 500, 0.05  # messages removed at once, and the pause between
 FLUSH_S = 0.03  # how long a result waits for others to share its commit: it is in the age of what subscribers see
 
 _log = logging.getLogger("stream_ser.server")
@@ -101,7 +103,8 @@ class Tenants:
         """Remove calls that ended more than ``days`` ago; returns how many. May take a while: not for an event loop."""
         removed, more = 0, self.store is not None
         while more and self.store is not None and not self._writing_ends:
-            step = self.store.expire(datetime.now(UTC) - timedelta(days=days))
+            step = self.store.expire(datetime.now(UTC) - timedelta(days=days), EXPIRE_STEP)
+            time.sleep(EXPIRE_REST_S)  # the writer of new results must come between
             removed += step.calls
             more = step.more
         return removed
