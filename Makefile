@@ -28,8 +28,9 @@ load: $(VENV)/.live ## what the call server carries here: 200 telephone calls, t
 soak: $(VENV)/.live ## ten minutes of accelerated days through the call server; fails where memory grows or anything is left
 	MALLOC_ARENA_MAX=2 $(BIN)/python -m stream_ser.load.soak --minutes 10
 
-pictures: $(VENV)/.live ## draw the README's picture anew
+pictures: $(VENV)/.dev ## draw the pictures of the screen and of the page anew; the latter needs Chromium
 	$(BIN)/python demos/make_picture.py
+	$(BIN)/python demos/make_page_picture.py
 
 $(VENV)/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -6,6 +6,7 @@ import { position } from "./words.js";
 
 const DASHES = [[], [8, 4], [2, 3], [10, 3, 2, 3], [5, 2], [1, 4], [12, 6], [6, 2, 2, 2, 2, 2]];
 const TRAIL = 40; // points that the plane shows
+const STEPS_S = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600]; // between two marks of the time
 
 /** How many colours and patterns there are. */
 export const STYLES = DASHES.length;
@@ -99,7 +100,7 @@ export class Timeline extends Chart {
       cursor: { drag: { x: false, y: false }, points: { show: false } },
       scales: { x: { time: false, range: (plot, from, to) => (to === null ? [0, 1] : [from, to]) }, y: PROBABILITY },
       axes: [
-        { ...axis, values: (plot, marks) => marks.map(position), space: 60 },
+        { ...axis, values: (plot, marks) => marks.map(position), incrs: STEPS_S, space: 60 },
         { ...axis, values: (plot, marks) => marks.map((value) => `${Math.round(100 * value)} %`), size: 56 },
       ],
       series: [{}, ...labelSeries(this.stream.labels, 2)],
