@@ -2,11 +2,11 @@
 
 import { Link } from "./link.js";
 import { Resume } from "./resume.js";
-import { clear, newState, prune, reduce } from "./state.js";
+import { clear, newState, openAlerts, prune, reduce } from "./state.js";
 import { StreamView } from "./stream.js";
 import { Wall } from "./wall.js";
 import { mark, say } from "./dom.js";
-import { alarm, linked } from "./words.js";
+import { alarm, linked, position } from "./words.js";
 
 const SHOW_MS = 250;
 const ANNOUNCE_MS = 4000; // a screen reader is told of alerts at most so often
@@ -70,13 +70,16 @@ function show() {
   say(find("missing"), name !== null && stream === undefined ? `There is no stream ${name} now; this is all there is.` : "");
   const lost = resume.lostUnknown ? `${resume.lost} or more` : String(resume.lost);
   say(find("lost"), resume.lost || resume.lostUnknown ? `${lost} messages did not reach this page.` : "");
+  const alerts = [...state.streams.values()].reduce((sum, each) => sum + openAlerts(each).length, 0);
+  const title = `${alerts ? `⚠ ${alerts} · ` : ""}${stream === undefined ? "" : `${stream.name} · `}stream-ser`;
+  if (document.title !== title) document.title = title;
   announce(now);
 }
 
 function announce(now) {
   if (state.events.length === 0 || now - announcedAt < ANNOUNCE_MS) return;
   announcedAt = now;
-  const told = state.events.splice(0).map((event) => `${event.stream}: ${alarm(event.alert)}`);
+  const told = state.events.splice(0).map(({ stream, alert }) => `${stream}: ${alarm(alert)}, at ${position(alert.t)}`);
   say(find("announcements"), told.length > 3 ? `${told.length} new alerts, the last: ${told.at(-1)}` : told.join(". "));
 }
 

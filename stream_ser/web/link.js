@@ -17,12 +17,16 @@ export class Link {
     this.lostAt = null; // when the connection was lost; null while there is one
     this.turn = 0; // so that what an old connection still says is not heard
     this.delay = FIRST_DELAY_MS;
-    addEventListener("online", () => this.lostAt !== null && this.start());
+    this.asking = false; // waiting for a token: nothing is tried before there is one
+    const again = () => this.lostAt !== null && !this.asking && !document.hidden && this.start();
+    addEventListener("online", again);
+    document.addEventListener("visibilitychange", again); // a telephone was asleep
   }
 
   /** Connect now. */
   start() {
     const turn = this.#leave();
+    this.asking = false;
     this.#connect(turn).catch((error) => turn === this.turn && this.#lose(error instanceof TypeError ? "" : String(error)));
   }
 
@@ -87,6 +91,7 @@ export class Link {
 
   #ask(text) {
     this.#leave();
+    this.asking = true;
     this.token = null;
     sessionStorage.removeItem(STORED);
     this.lostAt ??= Date.now();

@@ -77,7 +77,7 @@ export class Wall {
       element("h2", { id: "over" }, "Calls that are over"),
       element("table", {}, heads("Call", "How it ended", "Length", "Share of talk", "Expressed by the customer, most", "Alerts"), this.calls),
     );
-    this.node = element("div", { id: "wall" }, this.count, this.list, this.over);
+    this.node = element("div", { id: "wall" }, element("h2", { class: "unseen" }, "Streams"), this.count, this.list, this.over);
     root.append(this.node);
     this.cards = new Map();
   }

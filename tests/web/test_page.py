@@ -72,6 +72,7 @@ def test_it_comes_back_after_a_restart_with_what_it_missed_and_nothing_twice(
     page = visit(address)
     speaker.say("angry", 5)
     page.until("state.streams.get('call-1')?.count === 5")
+    opened = page.state("state.streams.get('call-1').openedAt")
     feed.stop()
     page.page.get_by_text(re.compile(r"Not connected since \d+:\d\d:\d\d")).wait_for()
     page.page.get_by_text(re.compile(r"stale since \d+:\d\d:\d\d.*the connection is lost")).wait_for()
@@ -84,6 +85,7 @@ def test_it_comes_back_after_a_restart_with_what_it_missed_and_nothing_twice(
         page.until("state.streams.get('call-1').count === 14")
         assert numbers(page, "call-1") == [2 + hop / 4 for hop in range(14)]
         assert page.state("[resume.lost, resume.lostUnknown]") == [0, False]
+        assert page.state("state.streams.get('call-1').openedAt") == opened, "it went on, and did not begin anew"
         page.page.get_by_text("happy 70 %").wait_for()
         assert "Connected." in page.page.inner_text("header")
         assert [error for error in page.errors if REFUSED not in error] == []
@@ -103,6 +105,19 @@ def test_a_later_page_and_a_reload_see_what_was_before(hub: Hub, address: str, v
         page.page.get_by_text("⚠ warning: anger rising").wait_for()
         page.page.reload()
     assert page.errors == []
+
+
+def test_of_a_long_past_it_asks_for_the_end(hub: Hub, address: str, visit: Open) -> None:
+    speaker = Speaker(hub)
+    speaker.alert()  # open still, and further back than what is asked for
+    speaker.say("sad", 1500)
+    page = visit(address)
+    page.until("resume.seq === 1501 && state.streams.get('call-1')?.count === 1000")
+    assert numbers(page, "call-1") == [2 + hop / 4 for hop in range(500, 1500)]
+    assert page.state("[resume.lost, resume.lostUnknown]") == [0, False]
+    page.page.get_by_text("⚠ warning: anger rising").wait_for()
+    assert len([url for url in page.asked if url.startswith("ws:")]) == 2
+    assert page.page.title().startswith("⚠ 1 · ")
 
 
 def test_where_there_is_no_history_it_shows_how_things_stand(visit: Open) -> None:

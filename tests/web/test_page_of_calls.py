@@ -154,4 +154,6 @@ def test_a_viewers_token_opens_the_page_and_is_kept_in_the_tab_alone(serve: Serv
     page.page.evaluate("sessionStorage.clear()")
     page.page.reload()
     field.wait_for()
+    page.page.evaluate("dispatchEvent(new Event('online'))")  # tries nothing without a token
+    assert field.is_visible()
     assert page.page.locator("li.card").count() == 0
