@@ -13,7 +13,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from stream_ser.export.index import Entry, Index, settings_digest
 from stream_ser.export.out import ConvertingWriter
 from stream_ser.feed.messages import SCHEMA_VERSION, Message
 from stream_ser.progress import Progress, plain
-from stream_ser.running import Options, Station, run_to_end
+from stream_ser.running import PATIENCE_S, Options, Station, run_to_end
 
 # Ends of names that libsndfile's formats have; raw samples and MATLAB's files, which may be anything, are left out.
 READABLE = re.compile(
@@ -174,11 +174,16 @@ class Archive:
         return (ends[-1] if ends else None), error
 
     def _run(self, source: Recording, name: str, writer: ConvertingWriter) -> str | None:
+        session = self._station.session(source, name)
         try:
-            if run_to_end(self._station.session(source, name), lambda: writer.error):
+            if run_to_end(session, lambda: writer.error):
                 raise KeyboardInterrupt
         except SourceError as error:  # what was heard before is as good as ever, and its end says why it is all
             return _readable(str(error))
+        finally:  # Ctrl-C may come before anybody waits, and a thread that is left in native code aborts the process
+            session.stop()
+            with suppress(RuntimeError):  # it was never started
+                session.wait(PATIENCE_S)
         return None
 
 
