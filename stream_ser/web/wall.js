@@ -73,7 +73,7 @@ export class Wall {
     this.calls = element("tbody");
     this.over = element(
       "section",
-      { "aria-labelledby": "over", class: "scroll" },
+      { "aria-labelledby": "over", class: "scroll", tabindex: "0" },
       element("h2", { id: "over" }, "Calls that are over"),
       element("table", {}, heads("Call", "How it ended", "Length", "Share of talk", "Expressed by the customer, most", "Alerts"), this.calls),
     );
