@@ -19,6 +19,9 @@ from stream_ser.errors import ConfigError
 from stream_ser.server.secret import Secret
 
 
+LONGEST_PATH = 1000  # characters of one that an error shows, from its end
+
+
 class SettingError(ConfigError):
     """A value that cannot be used. ``key`` names the setting, ``wrong`` says what is wrong with it."""
 
@@ -217,7 +220,7 @@ class ServeConfig:
             except OSError:  # too long a name, a folder that may not be entered
                 usable = False
             if not usable:
-                raise SettingError(key, f"= {show(str(path))} is not a file", fix="check the path")
+                raise SettingError(key, f"= {str(path)[-LONGEST_PATH:]!r} is not a file", fix="check the path")
         if (self.tls_cert is None) != (self.tls_key is None):
             key, other = ("tls_key", "tls_cert") if self.tls_cert is None else ("tls_cert", "tls_key")
             raise SettingError(key, f"is set without {other}", fix="set both, or neither")
