@@ -19,7 +19,7 @@ from stream_ser.errors import ConfigError
 from stream_ser.server.secret import Secret
 
 
-LONGEST_PATH = 1000  # characters of one that an error shows, from its end
+LONGEST_PATH = 200  # characters of one that an error shows, from its end
 
 
 class SettingError(ConfigError):
