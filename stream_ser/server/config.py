@@ -18,7 +18,6 @@ from stream_ser.calls.events import Consent, Role
 from stream_ser.errors import ConfigError
 from stream_ser.server.secret import Secret
 
-
 LONGEST_PATH = 200  # characters of one that an error shows, from its end
 
 
