@@ -63,6 +63,11 @@ class Worker:
         """Engines that are not used, with reasons."""
         return self._ladder.steps
 
+    @property
+    def failure(self) -> Exception | None:
+        """What broke the last engine there was: nothing is computed any more."""
+        return self._failure
+
     def start(self) -> None:
         """Start the thread and wait until the model is READY. Raises what loading raised."""
         self._thread.start()

@@ -81,6 +81,8 @@ class CallServer:
         """None where calls are welcome, or why not."""
         if self._leaving:
             return "draining"
+        if self.room.worker.failure is not None:
+            return f"the engine has failed: {self.room.worker.failure}; start the server again"
         trouble = self.tenants.trouble
         return None if trouble is None else f"the store cannot write: {trouble}"
 

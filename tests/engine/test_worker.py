@@ -163,9 +163,11 @@ def test_dimensions_that_are_no_numbers_are_a_failure(rig: Rig) -> None:
     rig.backend.dimensions = (0.25, float("nan"))
     rig.worker.start()
     rig.submit("a", 0, "WAIT")
+    assert rig.worker.failure is None
     (answer,) = rig.take(1)
     assert isinstance(answer, Failed)
     assert "nan" in str(answer.error)
+    assert "nan" in str(rig.worker.failure)
 
 
 def test_streams_that_wait_together_are_computed_together() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from stream_ser.errors import StreamSerError
+from stream_ser.errors import EngineError, StreamSerError
 from stream_ser.server.app import CallServer
 from stream_ser.server.config import AudioSocket, Limits, ServeConfig
 from tests.server.serving import Feed, answer, dial, eventually, farewell, figures, knock, page, serving, voices
@@ -35,6 +35,14 @@ EXPECTED = {
     "store_stored_total",
     "store_lost_total",
 }
+
+
+async def test_a_server_whose_engine_is_gone_is_not_ready(tmp_path: Path) -> None:
+    async with serving(tmp_path) as server:
+        server.room.worker._failure = EngineError("the device fell off the bus", fix="look at it")
+        status, text = await asyncio.to_thread(page, server, "/readyz")
+    assert status == 503
+    assert "the device fell off the bus" in text
 
 
 async def test_the_pages_for_operators_say_how_the_server_is(tmp_path: Path) -> None:
