@@ -159,7 +159,7 @@ async def load(recording: Path, calls_: int, subscribers_: int, seconds: float) 
             with server(Path(folder)) as running:
                 found["calls"] = await measure_calls(running, recording, calls_, seconds)
         if subscribers_:
-            more = ["--limits.subscribers", str(subscribers_ + 10)]
+            more = ["--limits-subscribers", str(subscribers_ + 10)]
             with server(Path(folder), more) as running:
                 found["subscribers"] = await measure_subscribers(running, recording, subscribers_, seconds)
     return found
