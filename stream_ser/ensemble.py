@@ -36,7 +36,7 @@ class Player:
         """Fetch the next item; False where the source is over, and the stream is concluded then."""
         try:
             item = next(self.items, None)
-        except StreamSerError as error:
+        except Exception as error:  # whatever a source raises ends its own stream, and no other
             self.stream.conclude(error)
             return False
         if item is None or self.stream.over:

@@ -130,19 +130,20 @@ def test_a_stream_that_there_is_no_room_for_is_told_and_the_others_play(make: An
     assert len(rig.of("end")) == 2
 
 
-def test_a_source_that_breaks_ends_its_own_stream_after_what_was_heard(make: Any) -> None:
+@pytest.mark.parametrize("error", [SourceError("the file is cut off", fix="get a complete copy"), OSError("gone")])
+def test_a_source_that_breaks_ends_its_own_stream(make: Any, error: Exception) -> None:
     rig = make(2, 2.0)
 
     def broken() -> Iterator[Item]:
         yield Block(0, np.full(HOP, 0.1, dtype=np.float32))
-        raise SourceError("the file is cut off", fix="get a complete copy")
+        raise error
 
     rig.players[0].items = broken()
     assert list(play(rig.players, HOP_S, None, rig.clock, rig.rest)) == []
     ends = {end["stream"]: end for end in rig.of("end")}
     assert (ends["s0"]["reason"], ends["s0"]["points"]) == ("error", 1)
     assert (ends["s1"]["reason"], ends["s1"]["points"]) == ("finished", 8)
-    assert isinstance(rig.players[0].stream.error, SourceError)
+    assert rig.players[0].stream.error is error
 
 
 def test_a_stream_whose_items_do_not_join_ends_and_no_other(make: Any) -> None:
