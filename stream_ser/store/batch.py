@@ -32,19 +32,6 @@ def write(connection: Connection, batch: Sequence[Write]) -> list[Row]:
     return refused
 
 
-def reserve(connection: Connection, tenant: str, count: int) -> range:
-    """Set aside the next ``count`` numbers of a tenant that nobody has."""
-    found = connection.execute(select(tenants).where(tenants.c.tenant == tenant).with_for_update()).one_or_none()
-    first = 1 if found is None else max(found.last_seq, found.reserved) + 1
-    last = first + count - 1
-    connection.execute(
-        insert(connection, tenants)
-        .values(tenant=tenant, last_seq=0, reserved=last)
-        .on_conflict_do_update(index_elements=[tenants.c.tenant], set_={"reserved": last})
-    )
-    return range(first, last + 1)
-
-
 def _rows(connection: Connection, rows: list[Row]) -> list[Row]:
     done = connection.execute(insert(connection, messages).on_conflict_do_nothing(), [asdict(item) for item in rows])
     refused = [] if done.rowcount == len(rows) else _others(connection, rows)
@@ -58,7 +45,7 @@ def _rows(connection: Connection, rows: list[Row]) -> list[Row]:
             set_={"last_seq": begun.excluded.last_seq},
             where=tenants.c.last_seq < begun.excluded.last_seq,
         ),
-        [{"tenant": tenant, "last_seq": seq, "reserved": 0} for tenant, seq in highest.items()],
+        [{"tenant": tenant, "last_seq": seq} for tenant, seq in highest.items()],
     )
     return refused
 

@@ -26,7 +26,6 @@ from stream_ser.store.records import (
     Row,
     StreamRecord,
     Write,
-    check_name,
     milliseconds,
     moment,
 )
@@ -62,17 +61,6 @@ class Store:
         """Do all of it; durable when this returns. Returns messages refused because another one has their number."""
         with self._writing() as connection:
             return batch.write(connection, writes)
-
-    def reserve(self, tenant: str, count: int) -> range:
-        """Set aside the next ``count`` numbers that no message of this tenant has or may have had; durable on return.
-
-        Whoever publishes before a message is stored gives it a number from here. After a crash the next run's numbers come
-        after these, so that nobody sees one number twice; those that were never used are missing.
-        """
-        if count < 1:
-            raise ValueError(f"{count} numbers to set aside; give 1 or more")
-        with self._writing() as connection:
-            return batch.reserve(connection, check_name(tenant), count)
 
     @property
     def epoch(self) -> str:

@@ -1,9 +1,8 @@
 """The tables. Pure: nothing here touches a database.
 
 ``messages`` has one row for each numbered message of the feed; its key is (tenant, seq), so a message that is written twice
-is there once. ``tenants`` remembers the highest number that was ever stored, also when the messages are deleted, and those
-that were set aside: a number is never given to a second message, and whoever resumes by number is not fooled. Times are
-milliseconds since 1970, UTC.
+is there once. ``tenants`` remembers the highest number that was ever stored, also when the messages are deleted: a number is
+never given to a second message, and whoever resumes by number is not fooled. Times are milliseconds since 1970, UTC.
 """
 
 from __future__ import annotations
@@ -27,7 +26,6 @@ tenants = Table(
     metadata,
     Column("tenant", String(NAME_LENGTH), primary_key=True),
     Column("last_seq", BigInteger, nullable=False),  # of a stored message
-    Column("reserved", BigInteger, nullable=False),  # numbers up to this one may have been shown to someone
 )
 
 calls = Table(

@@ -80,8 +80,6 @@ def test_postgresql_does_what_sqlite_does(url: str) -> None:
         assert store.expire(NOW + timedelta(hours=3)).messages == 1
         assert numbers(store) == []
         assert store.last_seq("acme") == 702
-        assert [store.reserve("acme", 9), store.reserve("acme", 1)] == [range(703, 712), range(712, 713)]
-        assert store.reserve("other", 2) == range(1, 3)
         with Store.open(url)._reading() as again:  # the tables are found, not made again
             assert again.dialect.name == "postgresql"
     finally:

@@ -107,21 +107,6 @@ def test_deleting_removes_every_trace_from_the_files_and_no_number_is_used_again
         assert store.last_seq("acme") == 101
 
 
-def test_numbers_that_were_set_aside_are_never_given_again(path: Path) -> None:
-    with store_at(path) as store:
-        assert store.reserve("acme", 10) == range(1, 11)
-        store.write([opened(), stored(1), stored(2)])
-        assert (store.last_seq("acme"), store.last_seq("other")) == (2, 0)
-    with store_at(path) as store:  # the run before may have shown 3 to 10 and stored none of them
-        assert store.reserve("acme", 5) == range(11, 16)
-        assert store.reserve("other", 1) == range(1, 2)
-        store.write([stored(20)])
-        assert store.reserve("acme", 1) == range(21, 22)
-        assert store.last_seq("acme") == 20
-        with pytest.raises(ValueError, match="0 numbers"):
-            store.reserve("acme", 0)
-
-
 def test_an_open_call_is_not_deleted(store: Store) -> None:
     store.write([opened(), stored(1)])
     with pytest.raises(StoreError, match="still open; end it"):
