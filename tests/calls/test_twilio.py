@@ -15,7 +15,7 @@ from stream_ser.calls.fields import LONGEST_JUMP_S, MOST_PARAMETERS
 from stream_ser.calls.g711 import alaw_decode, alaw_encode, mulaw_decode, mulaw_encode
 from stream_ser.calls.twilio import Twilio, signature_ok
 from tests.calls.fuzz import JSON, Message, mutated, survive
-from tests.calls.sound import FRAME, RATE, check_contract, conversation, feed, heard, pieces
+from tests.calls.sound import FRAME, RATE, conversation, feed, heard, pieces
 
 STREAM = "MZ18ad3ab5a668481ce02b83e7395059f0"
 CONNECTED = json.dumps({"event": "connected", "protocol": "Call", "version": "1.0.0"})
@@ -82,6 +82,21 @@ def both_tracks(customer: Frames, agent: Frames) -> list[str]:
         for number, pair in enumerate(pairs, 1)
         for track, piece in zip(("inbound", "outbound"), pair, strict=True)
     ]
+
+
+def by_name(error: RefusedError | None) -> str | None:
+    return None if error is None else error.code
+
+
+def together(messages: Sequence[Message], most: int) -> tuple[list[Event], RefusedError | None]:
+    twilio = Twilio()
+    events: list[Event] = []
+    for at in range(0, len(messages), most):
+        try:
+            events.extend(twilio.receive_all(messages[at : at + most]))
+        except RefusedError as error:
+            return events, error
+    return events, None
 
 
 def test_a_recorded_conversation_arrives_sample_for_sample() -> None:
@@ -211,7 +226,7 @@ SILENCE = b"\xff" * FRAME
 def test_what_does_not_belong_is_refused_by_name(messages: list[Message], code: str) -> None:
     assert refusal(*messages).code == code
 
-    assert _by_name(_together(messages, len(messages))[1]) == code
+    assert by_name(together(messages, len(messages))[1]) == code
 
 
 def test_neither_parameters_nor_digits_nor_sound_are_in_refusals() -> None:
@@ -276,106 +291,3 @@ def test_what_waits_for_its_turn_is_bounded(chunks: list[tuple[int, int]]) -> No
     for message in messages:
         dialect.receive(message)
         assert all(len(order._waiting) <= 8 for order in dialect._tracks.values())
-
-
-def _by_name(error: RefusedError | None) -> str | None:
-    return None if error is None else error.code
-
-
-def _one_by_one(messages: Sequence[Message]) -> tuple[list[Event], RefusedError | None]:
-    twilio = Twilio()
-    events: list[Event] = []
-    for message in messages:
-        try:
-            events += twilio.receive(message)
-        except RefusedError as error:
-            return events, error
-    return events, None
-
-
-def _together(messages: Sequence[Message], most: int) -> tuple[list[Event], RefusedError | None]:
-    twilio = Twilio()
-    events: list[Event] = []
-    for at in range(0, len(messages), most):
-        try:
-            events.extend(twilio.receive_all(messages[at : at + most]))
-        except RefusedError as error:
-            return events, error
-    return events, None
-
-
-def _timeline(events: list[Event]) -> tuple[list[Event], dict[str, bytes]]:
-    """What is not sound, and the sound of each leg, holes and all."""
-    legs = {event.leg for event in events if isinstance(event, Sound)}
-    return [one for one in events if not isinstance(one, Sound)], {leg: heard(events, leg).tobytes() for leg in legs}
-
-
-@settings(deadline=None, max_examples=150)
-@given(st.just(SESSION) | st.just(TELNYX) | mutated(SESSION) | mutated(TELNYX), st.integers(1, 30))
-def test_messages_taken_together_say_what_each_says(messages: list[Message], most: int) -> None:
-    events, refused = _one_by_one(messages)
-    others, refused_too = _together(messages, most)
-    assert _by_name(refused_too) == _by_name(refused)
-    assert str(refused_too) == str(refused)
-    check_contract(others)
-    assert _timeline(others) == _timeline(events)
-
-
-def test_sound_that_came_together_is_one_piece_of_each_leg() -> None:
-    events, refused = _together(SESSION, len(SESSION))
-    assert refused is None
-    assert [type(event) for event in events] == [
-        Opened,
-        Sound,
-        Sound,
-        Sound,
-        Sound,
-        Closed,
-    ]  # the first of a leg is alone
-    assert [len(event.samples) // FRAME for event in events if isinstance(event, Sound)] == [1, 1, 7, 7]
-
-
-ODD_MEDIA: list[Message] = [
-    media(SILENCE, 2, payload=""),
-    media(SILENCE, 2, payload=None),
-    media(SILENCE, 2, payload=7),
-    media(SILENCE, 2, payload="//8"),
-    media(SILENCE, 2, payload="//8=//8="),
-    media(SILENCE, 2, payload="//8\n"),
-    media(SILENCE, 2, track=["inbound"]),
-    media(SILENCE, 2, track={}),
-    media(SILENCE, 2, chunk="1_0"),
-    media(SILENCE, 2, chunk="9" * 19),
-    media(SILENCE, 2, chunk=2.0),
-    media(SILENCE, 2, at=30_000),
-    media(SILENCE, 3),
-    media(SILENCE, 1),
-    media(SILENCE, 2) + " ",
-    " " + media(SILENCE, 2),
-    media(SILENCE, 2) + "{}",
-    media(SILENCE, 2).replace('"2"', "NaN"),
-    media(SILENCE, 2).replace(f'"{STREAM}"', "null"),
-    media(SILENCE, 2).replace("streamSid", "stream_id"),
-    media(SILENCE, 2).replace("streamSid", "stream_id").replace(STREAM, "MZ2"),
-    media(SILENCE, 2).replace(STREAM, STREAM + "\\n"),
-    media(SILENCE, 2).replace('"media", "sequence', '"mark", "sequence'),
-    media(SILENCE, 2).encode(),
-    "[1]",
-    '{"event": "media", "media": "track"}',
-]
-
-
-@pytest.mark.parametrize(
-    "messages",
-    [
-        *([start(), media(SILENCE, 1), odd, media(SILENCE, 2), media(SILENCE, 3), STOP] for odd in ODD_MEDIA),
-        [start(), media(SILENCE, 1), STOP, media(SILENCE, 2)],
-        [telnyx_start("L16"), telnyx_media(bytes(4), 1), telnyx_media(bytes(3), 2)],
-        [telnyx_start("PCMA"), telnyx_media(bytes(4), 1), telnyx_media(bytes(3), 2), telnyx_media(bytes(5), 3)],
-    ],
-)
-def test_odd_messages_are_judged_alike_alone_and_among_others(messages: list[Message]) -> None:
-    events, refused = _one_by_one(messages)
-    others, refused_too = _together(messages, len(messages))
-    assert (_by_name(refused_too), str(refused_too)) == (_by_name(refused), str(refused))
-    assert _timeline(others) == _timeline(events)
