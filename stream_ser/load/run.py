@@ -19,6 +19,7 @@ from typing import Any
 import soundfile
 
 from stream_ser.bench import machine
+from stream_ser.errors import StreamSerError
 from stream_ser.feed.messages import Message
 from stream_ser.ledger import Histogram
 from stream_ser.load.callers import Sent, play, telephone
@@ -198,5 +199,8 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     options = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    found = asyncio.run(load(options.file, options.calls, options.subscribers, options.seconds))
+    try:
+        found = asyncio.run(load(options.file, options.calls, options.subscribers, options.seconds))
+    except StreamSerError as error:
+        raise SystemExit(f"stream-ser: {error}") from error
     print(json.dumps(found, indent=1) if options.json else show(found))
