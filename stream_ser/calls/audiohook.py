@@ -45,8 +45,7 @@ _DURATION = re.compile(r"PT([0-9]{0,15}\.)?[0-9]{1,30}S")
 class AudioHook:
     """One session. ``organization`` and ``session`` are what the handshake's headers say, None where nobody looked.
 
-    With ``start_paused`` the client is told to begin paused; ``resume`` lets it go on. Queues a ``disconnect`` before
-    RefusedError leaves ``receive``.
+    With ``start_paused`` the client is told to begin paused; ``resume`` lets it go on.
     """
 
     def __init__(
@@ -68,16 +67,23 @@ class AudioHook:
             raise RefusedError("after-close", "a message came after the session was closed; open another connection")
         try:
             return self._take(data) if isinstance(data, str) else self._sound(data)
-        except RefusedError as refused:
+        except RefusedError:
             self._state = "over"
-            reason = "unauthorized" if refused.code == "other-organization" else "error"
-            self._send("disconnect", {"reason": reason, "info": f"{refused.code}: {refused.text}"[:LONGEST_INFO]})
             raise
 
     def replies(self) -> list[str | bytes]:
         """What is to be sent now."""
         replies, self._replies = self._replies, []
         return replies
+
+    def refuse(self, code: str, text: str) -> list[str | bytes]:
+        """Tell the client to disconnect: as ``unauthorized`` where it is not who it says, and else as ``error``."""
+        self._state = "over"
+        self._seq -= len(self._replies)  # they were numbered, and are not sent
+        self._replies.clear()
+        reason = "unauthorized" if code == "other-organization" else "error"
+        self._send("disconnect", {"reason": reason, "info": f"{code}: {text}"[:LONGEST_INFO]})
+        return self.replies()
 
     def leave(self, reason: str) -> list[str | bytes]:
         """Ask the client to close, or, where ``reason`` is DRAIN, to connect again first.

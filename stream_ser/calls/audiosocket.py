@@ -63,6 +63,12 @@ class AudioSocket:
         """Return nothing: the protocol has no answers but sound."""
         return []
 
+    def refuse(self, code: str, text: str) -> list[str | bytes]:
+        """Hang up: the protocol has no place for a reason."""
+        self._over = True
+        self._held = b""
+        return self.leave(f"{code}: {text}")
+
     def leave(self, reason: str) -> list[str | bytes]:
         """Hang up: Asterisk goes on in its dialplan. The protocol has no place for ``reason``."""
         del reason

@@ -96,10 +96,16 @@ class Dialect(Protocol):
     """One connection's side of a protocol."""
 
     def receive(self, data: str | bytes) -> list[Event]:
-        """Take one message (of a byte stream: any piece of it). Raises RefusedError; the connection is to be closed then."""
+        """Take one message (of a byte stream: any piece of it). Raises RefusedError; ``refuse`` says then what to send."""
 
     def replies(self) -> list[str | bytes]:
         """What is to be sent now, oldest first; empties the list."""
 
+    def refuse(self, code: str, text: str) -> list[str | bytes]:
+        """What to send, in place of what still waits, where the connection ends by a refusal, whoever refuses; maybe nothing.
+
+        Nothing is taken after it.
+        """
+
     def leave(self, reason: str) -> list[str | bytes]:
-        """What to send when this side must go: a drain, a call that has run too long."""
+        """What to send when this side must go, as in a drain."""

@@ -8,7 +8,8 @@ Every text message is a JSON object with a ``type``::
 
 With one channel the hello has ``role`` in place of ``roles``. ``agent_purpose``, ``token`` and ``parameters`` may be
 absent; every other field must be there, so that nobody's consent is taken for granted. Answers are ``accepted``,
-``closed``, ``leaving`` and ``refused``, the last with the refusal's code and text. Samples of two channels are interleaved.
+``closed``, ``leaving`` and ``refused``, the last with the refusal's code and text, and in place of ``accepted`` where
+the call was not. Samples of two channels are interleaved.
 
 Positions count the samples that were received. Sound that comes while paused is never passed on: it is told as lost.
 """
@@ -35,7 +36,7 @@ _KINDS: tuple[Literal["hello", "pause", "resume", "close"], ...] = ("hello", "pa
 
 
 class Plain:
-    """One connection that speaks the plain protocol. Queues a ``refused`` answer before RefusedError leaves ``receive``."""
+    """One connection that speaks the plain protocol."""
 
     def __init__(self) -> None:
         self._opened: Opened | None = None
@@ -52,15 +53,20 @@ class Plain:
             raise RefusedError("after-close", "a message came after the call was closed; open another connection")
         try:
             return self._take_text(data) if isinstance(data, str) else self._take_sound(data)
-        except RefusedError as refused:
+        except RefusedError:
             self._over = True
-            self._answer({"type": "refused", "code": refused.code, "text": refused.text})
             raise
 
     def replies(self) -> list[str | bytes]:
         """What is to be sent now."""
         replies, self._replies = self._replies, []
         return replies
+
+    def refuse(self, code: str, text: str) -> list[str | bytes]:
+        """Say what is refused, and why."""
+        self._over = True
+        self._replies.clear()
+        return [json.dumps({"type": "refused", "code": code, "text": text})]
 
     def leave(self, reason: str) -> list[str | bytes]:
         """Say that this side goes; the client is to connect again, if its call goes on."""

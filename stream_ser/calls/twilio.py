@@ -88,6 +88,12 @@ class Twilio:
         """Return nothing: a one-way stream takes no messages."""
         return []
 
+    def refuse(self, code: str, text: str) -> list[str | bytes]:
+        """Return nothing: why the connection is closed stands in its close frame."""
+        del code, text
+        self._over = True
+        return []
+
     def leave(self, reason: str) -> list[str | bytes]:
         """Return nothing: closing the connection is all that the protocol knows."""
         del reason

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from stream_ser.calls.audiosocket import AudioSocket
 from stream_ser.errors import FeedError
 from stream_ser.server.config import host_and_port, is_loopback
+from stream_ser.server.connection import Caller
 from stream_ser.server.refusal import Refusal
 from stream_ser.server.tokens import Grant
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from stream_ser.server.app import CallServer
 
 PIECE = 16_384  # bytes read at once
+LAST_S = 0.5  # how long who is refused gets to hear of it
 
 
 class _Tcp:
@@ -76,24 +79,46 @@ class AudioSocketPort:
             )
             entered = self._server.sound.enter(dialect, Grant(settings.tenant, "publisher"), _Tcp(writer))
             if isinstance(entered, Refusal):
+                await _last(reader, writer, dialect.refuse(entered.reason, entered.text))
                 return
             caller, leaving = entered
-            with leaving, contextlib.suppress(ConnectionError):
-                while not caller.over:
-                    data = await reader.read(PIECE)  # the desk closes the connection of one that is silent
-                    if not data:
-                        return
-                    replies, refusal = caller.receive(data)
-                    writer.writelines(reply.encode() if isinstance(reply, str) else reply for reply in replies)
-                    if refusal is not None:
-                        writer.writelines(
-                            bytes(message, "ascii") if isinstance(message, str) else message
-                            for message in caller.leave(refusal.reason)
-                        )
-                        return
+            with contextlib.suppress(ConnectionError):
+                with leaving:
+                    refused = await self._serve(caller, reader, writer)
+                await _last(reader, writer, refused)
+
+    async def _serve(
+        self, caller: Caller, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> list[str | bytes]:
+        """Serve until it is over; gives what is still to be said to who is refused."""
+        while not caller.over:
+            data = await reader.read(PIECE)  # the desk closes the connection of one that is silent
+            if not data:
+                break
+            replies, refusal = caller.receive(data)
+            if refusal is not None:
+                return replies
+            _write(writer, replies)
+        return []
 
     def _may(self, peer: str) -> bool:
         if not self._peers:
             return is_loopback(peer)
         address = ipaddress.ip_address(peer)
         return any(address.version == network.version and address in network for network in self._peers)
+
+
+async def _last(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, messages: Sequence[str | bytes]) -> None:
+    """Say the last words so that they arrive: a socket that is closed while sound waits in it takes them back."""
+    if not messages:
+        return
+    with contextlib.suppress(TimeoutError, ConnectionError):
+        async with asyncio.timeout(LAST_S):
+            _write(writer, messages)
+            writer.write_eof()
+            while await reader.read(PIECE):
+                pass
+
+
+def _write(writer: asyncio.StreamWriter, messages: Sequence[str | bytes]) -> None:
+    writer.writelines(message.encode() if isinstance(message, str) else message for message in messages)

@@ -79,7 +79,7 @@ class Caller:
         except RefusedError as error:
             refusal = self._refused(Refusal(error.code, error.text))
         refusal = refusal or self._too_long(now)
-        return self._dialect.replies(), refusal
+        return (self._dialect.replies() if refusal is None else self.refuse(refusal)), refusal
 
     def receive_all(self, messages: Sequence[str | bytes], came_ns: int) -> Refusal | None:
         """Take messages of a one-way dialect that came together, not before ``came_ns``: the same as ``receive`` for each."""
@@ -100,6 +100,10 @@ class Caller:
     def one_way(self) -> bool:
         """Whether nothing is ever answered: ``receive_all`` is for these."""
         return self._one_way is not None
+
+    def refuse(self, refusal: Refusal) -> list[str | bytes]:
+        """What to send where the connection ends by a refusal."""
+        return self._dialect.refuse(refusal.reason, refusal.text)
 
     def leave(self, reason: str) -> list[str | bytes]:
         """What to send when this side must go."""

@@ -111,7 +111,7 @@ class SoundDesk:
         """Serve one websocket until it is over."""
         entered = self.enter(dialect, grant, connection)
         if isinstance(entered, Refusal):
-            await connection.close(POLICY, _reason(entered))
+            await _end(connection, POLICY, _reason(entered), dialect.refuse(entered.reason, entered.text))
             return
         caller, leaving = entered
         with leaving, self._read_by(caller):
@@ -171,10 +171,14 @@ class SoundDesk:
                 most = limits.open_s if caller.call is None else limits.idle_s
                 if caller.over or (late <= most and without <= max(limits.open_s, limits.idle_s)):
                     continue
-                self.count_refusal(Refusal("silent" if late > most else "no-call", ""))
-                caller.lost("silent")
-                why = f"silent: nothing came for {late:.0f} s" if late > most else "no-call: no call was opened"
-                self._close(seat.peer, POLICY, why)
+                refusal = (
+                    Refusal("silent", f"nothing came for {late:.0f} s")
+                    if late > most
+                    else Refusal("no-call", "no call was opened")
+                )
+                self.count_refusal(refusal)
+                caller.lost(refusal.reason)
+                self._close(seat.peer, POLICY, _reason(refusal), caller.refuse(refusal))
 
     async def leave(self, within_s: float) -> None:
         """Say goodbye, and wait until they have gone; cut who stays for longer than ``within_s``."""
@@ -193,8 +197,8 @@ class SoundDesk:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._empty.wait(), within_s)
 
-    def _close(self, peer: Peer, code: int, reason: str) -> None:
-        closing = asyncio.create_task(_end(peer, code, reason))
+    def _close(self, peer: Peer, code: int, reason: str, last: Sequence[str | bytes] = ()) -> None:
+        closing = asyncio.create_task(_end(peer, code, reason, last))
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
 
@@ -219,13 +223,15 @@ class SoundDesk:
             caller.lost()
 
 
-async def _tell(peer: Peer, messages: list[str | bytes]) -> None:
+async def _tell(peer: Peer, messages: Sequence[str | bytes]) -> None:
     with contextlib.suppress(ConnectionClosed, OSError):
         for message in messages:
             await peer.send(message)
 
 
-async def _end(peer: Peer, code: int, reason: str) -> None:
+async def _end(peer: Peer, code: int, reason: str, last: Sequence[str | bytes] = ()) -> None:
+    with contextlib.suppress(TimeoutError):  # who reads nothing may not keep it open
+        await asyncio.wait_for(_tell(peer, last), SETTLE_S)
     with contextlib.suppress(ConnectionClosed, OSError):
         await peer.close(code, reason)
 

@@ -111,6 +111,8 @@ def survive(make: Callable[[], Dialect], messages: Sequence[Message]) -> list[Ev
             assert refused.code
             assert len(refused.text) < 1_000
             assert refused.text.encode()  # can be logged and sent
+            for left in dialect.refuse(refused.code, refused.text):
+                assert isinstance(left, bytes) or json.loads(left)
             _check_replies(dialect)
             _check_over(dialect, message)
             break

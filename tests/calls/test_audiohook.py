@@ -202,10 +202,21 @@ def test_an_error_of_the_client_is_read() -> None:
 def refusal(client: Client, *messages: Message) -> RefusedError:
     with pytest.raises(RefusedError) as caught:
         feed(client.hook, messages)
-    (kind, says), *_ = client.read()[-1:]
+    client.read()
+    ((kind, says),) = client.read(more=client.hook.refuse(caught.value.code, caught.value.text))
     assert kind == "disconnect"
     assert says["info"].startswith(caught.value.code)
+    assert says["reason"] == ("unauthorized" if caught.value.code == "other-organization" else "error")
     return caught.value
+
+
+def test_who_is_refused_for_other_reasons_is_not_told_that_the_session_is_open() -> None:
+    client = Client()
+    assert isinstance(client.open()[0], Opened)
+    ((kind, says),) = client.read(more=client.hook.refuse("consent-missing", "say it"))  # numbered as the first
+    assert (kind, says) == ("disconnect", {"reason": "error", "info": "consent-missing: say it"})
+    with pytest.raises(RefusedError, match="after the session"):
+        client.say("close", {"reason": "disconnect"})
 
 
 @pytest.mark.parametrize(

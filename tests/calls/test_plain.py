@@ -41,8 +41,9 @@ def refusal(*messages: Message) -> RefusedError:
     plain = Plain()
     with pytest.raises(RefusedError) as caught:
         feed(plain, messages)
-    said = json.loads(plain.replies()[-1])
-    assert (said["type"], said["code"], said["text"]) == ("refused", caught.value.code, caught.value.text)
+    (said,) = plain.refuse(caught.value.code, caught.value.text)
+    assert json.loads(said) == {"type": "refused", "code": caught.value.code, "text": caught.value.text}
+    assert plain.replies() == []
     return caught.value
 
 
