@@ -68,6 +68,15 @@ class Session:
             self._source.resume()
         self._stream.resume()
 
+    @property
+    def position(self) -> int:
+        """The sample up to which sound was taken."""
+        return self._stream.position
+
+    def mark(self, at: int, text: str) -> bool:
+        """Publish a person's note on the moment at sample ``at``; False where the stream is over."""
+        return self._stream.mark(at, text)
+
     def _run(self) -> None:
         try:
             for item in self._source:

@@ -15,7 +15,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from models.card import Card
@@ -28,25 +28,12 @@ from stream_ser.engine.worker import Worker
 from stream_ser.errors import SourceError
 from stream_ser.feed import messages
 from stream_ser.feed.hub import Hub
+from stream_ser.pending import LINE, Waiting
 from stream_ser.tally import Tally
 from stream_ser.text.listener import Listener
 from stream_ser.trajectory.trajectory import Calibration, Trajectory
-from stream_ser.types import SAMPLE_RATE, Block, Dropped, Failed, Gap, Hop, Observation
+from stream_ser.types import SAMPLE_RATE, Block, Dropped, Failed, Gap, Hop
 from stream_ser.watch import Watch
-
-LINE = 64  # hops that may wait for an answer
-
-
-@dataclass(slots=True)
-class _Waiting:
-    """A hop in the line, with its answer once there is one."""
-
-    hop: Hop
-    answer: Observation | Dropped | None = None
-
-    @property
-    def ready(self) -> bool:
-        return self.hop.window is None or self.answer is not None
 
 
 class Stream:
@@ -103,7 +90,7 @@ class Stream:
             call=call,
             role=role,
         )
-        self._line: deque[_Waiting | Gap] = deque()
+        self._line: deque[Waiting | Gap] = deque()
         self._gap: Gap | None = None  # missing sound that may still grow; the taking thread alone
         self._moved = threading.Condition(threading.RLock())
         self._tally = Tally()
@@ -138,6 +125,11 @@ class Stream:
     def withholds(self) -> bool:
         """Whether a block that comes now will count as missing."""
         return self.paused and not self._stands_still
+
+    @property
+    def position(self) -> int:
+        """The sample up to which sound was taken."""
+        return self._schedule.position
 
     @property
     def over(self) -> bool:
@@ -184,9 +176,17 @@ class Stream:
 
     def say(self, level: messages.Level, text: str) -> None:
         """Publish a notice, if the stream is there to be spoken of."""
+        self._tell(messages.notice(self.name, level, text))
+
+    def mark(self, at: int, text: str) -> bool:
+        """Publish a person's note on the moment at sample ``at``; False where the stream is over."""
+        return self._tell(messages.mark(self.name, at, text))
+
+    def _tell(self, message: messages.Message) -> bool:
         with self._moved:
             if self._open:
-                self._hub.publish(messages.notice(self.name, level, text))
+                self._hub.publish(message)
+            return self._open
 
     def conclude(self, error: Exception | None = None) -> None:
         """The source is over, by itself or by ``error``. Safe to call twice.
@@ -261,7 +261,7 @@ class Stream:
             with self._moved:
                 while len(self._line) >= LINE and not self.over:
                     self._moved.wait(0.5)
-                self._line.append(_Waiting(hop))
+                self._line.append(Waiting(hop))
                 if hop.window is None:
                     self._publish_ready()
             if hop.window is not None and not self._worker.submit(hop.window, self._answered, policy):
@@ -276,7 +276,7 @@ class Stream:
                 self._break(answer.error)
                 return
             for waiting in self._line:
-                if isinstance(waiting, _Waiting) and waiting.hop.window is not None and waiting.hop.end == answer.end:
+                if isinstance(waiting, Waiting) and waiting.hop.window is not None and waiting.hop.end == answer.end:
                     waiting.answer = answer
                     break
             try:
@@ -295,7 +295,7 @@ class Stream:
         """Publish from the head of the line as far as answers are there. Call with the lock held."""
         while self._line and self._open:
             head = self._line[0]
-            if isinstance(head, _Waiting) and not head.ready:
+            if isinstance(head, Waiting) and not head.ready:
                 break
             self._line.popleft()  # first, so that what cannot be published is not tried for ever
             self._publish_head(head)
@@ -303,7 +303,7 @@ class Stream:
             self._publish_end()
         self._moved.notify_all()
 
-    def _publish_head(self, head: _Waiting | Gap) -> None:
+    def _publish_head(self, head: Waiting | Gap) -> None:
         if isinstance(head, Gap):
             self._hub.publish(messages.gap(self._info, head))
             return

@@ -184,6 +184,21 @@ def test_paused_live_sound_is_a_gap_and_is_not_analysed(make: Any) -> None:
     assert rig.messages[-1]["type"] == "end"
 
 
+def test_a_mark_is_published_where_it_was_made_and_not_after_the_end(make: Any) -> None:
+    rig = make()
+    rig.session.start()
+    rig.source.put(WINDOW)
+    rig.wait_for("point", WINDOW // HOP)
+    assert rig.session.position == WINDOW
+    assert rig.session.mark(WINDOW - 7, "a door slams")
+    (mark,) = rig.of("mark")
+    assert (mark["stream"], mark["at"], mark["text"]) == ("s", WINDOW - 7, "a door slams")
+    rig.source.items.put(None)
+    assert rig.session.wait(10.0)
+    assert not rig.session.mark(0, "too late")
+    assert rig.messages[-1]["type"] == "end"
+
+
 def test_missing_sound_is_told_in_stretches_of_a_hop(make: Any) -> None:
     rig = make(live=True)
     rig.session.start()

@@ -106,6 +106,10 @@ def _probabilities(panel: Axes, told: Outline, curves: Curves) -> None:
         top = (alert.at / SAMPLE_RATE, 1.0)
         panel.annotate(f"▲ {alert.text}", top, (3, -3), textcoords="offset points", va="top", color="#b3140f",
                        fontsize=8)  # fmt: skip
+    for mark in told.marks:
+        panel.axvline(mark.at / SAMPLE_RATE, color="#3a3a3a", linewidth=1.0, linestyle=(0, (1, 1)))
+        panel.annotate(f"◆ {_short(mark.text, 40)}", (mark.at / SAMPLE_RATE, 0.0), (3, 3), textcoords="offset points",
+                       color="#3a3a3a", fontsize=8)  # fmt: skip
     mean = f", means of {curves.each} points" if curves.each > 1 else ""
     panel.set_title(_short(f"{hello['stream']}: how it sounds to {hello['model']['name']}{mean}"), loc="left")  # fmt: skip
     panel.set_ylim(0, 1)

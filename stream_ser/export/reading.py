@@ -23,6 +23,7 @@ FIELDS = {
     "gap": ("stream", "start", "end", "reason"),
     "alert": ("stream", "id", "rule", "severity", "start", "end", "at", "peak"),
     "notice": ("stream", "level", "text"),
+    "mark": ("stream", "at", "text"),
     "end": ("stream", "reason", "duration_s", "points", "summary"),
 }
 SAME = ("labels", "dimensions", "hop", "model", "source", "anchor")  # what two hellos of one open stream share

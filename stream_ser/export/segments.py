@@ -54,12 +54,31 @@ class Alert:
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """A moment that a person marked."""
+
+    at: int
+    text: str
+
+    @property
+    def start(self) -> int:
+        """Where it begins: a mark has no length."""
+        return self.at
+
+    @property
+    def end(self) -> int:
+        """Where it ends."""
+        return self.at
+
+
+@dataclass(frozen=True, slots=True)
 class Outline:
     """A stream without its numbers."""
 
     hello: Message
     segments: tuple[Segment, ...]
     alerts: tuple[Alert, ...]  # in the order in which they were opened
+    marks: tuple[Mark, ...]  # in the order of their places
     length: int  # samples
 
     @property
@@ -73,6 +92,7 @@ def outline(messages: Iterable[Message]) -> Outline:
     """Read one stream, from its hello on; an end is not needed. Raises ValueError where positions go back."""
     hello: Message = {}
     opened: dict[str, Alert] = {}
+    marks: list[Mark] = []
     length = 0
 
     def watched() -> Iterator[Message]:
@@ -83,6 +103,8 @@ def outline(messages: Iterable[Message]) -> Outline:
                 hello = message
             elif kind == "alert":
                 _take_alert(opened, message)
+            elif kind == "mark":
+                marks.append(Mark(message["at"], message["text"]))
             elif kind in ("point", "gap"):
                 length = max(length, message["end"])
             elif kind == "end":
@@ -90,7 +112,8 @@ def outline(messages: Iterable[Message]) -> Outline:
             yield message
 
     runs = tuple(segments(watched()))
-    return Outline(hello, runs, tuple(sorted(opened.values(), key=lambda alert: alert.at)), length)
+    alerts = sorted(opened.values(), key=lambda alert: alert.at)
+    return Outline(hello, runs, tuple(alerts), tuple(sorted(marks, key=lambda mark: mark.at)), length)
 
 
 def segments(messages: Iterable[Message]) -> Iterator[Segment]:

@@ -1,4 +1,4 @@
-"""Praat TextGrid, long text format, UTF-8: a tier of states and labels, one of missing sound, one of alerts.
+"""Praat TextGrid, long text format, UTF-8: a tier of states and labels, of missing sound, of alerts, of marks.
 
 Written after the Praat manual's page "TextGrid file formats". An interval tier covers the whole time, so what nothing
 speaks for is an interval without text. Pure. Times are exact.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from stream_ser.export.segments import GAP, Alert, Outline, Segment, outline, seconds
+from stream_ser.export.segments import GAP, Outline, Segment, outline, seconds
 from stream_ser.feed.messages import Message
 
 Interval = tuple[int, int, str]
@@ -29,11 +29,12 @@ def _lines(told: Outline) -> Iterator[str]:
     yield "xmin = 0"
     yield f"xmax = {seconds(length)}"
     yield "tiers? <exists>"
-    yield "size = 3"
+    yield "size = 4"
     yield "item []:"
     yield from _intervals(1, "expressed", _filled([(s.start, s.end, s.text) for s in told.segments], length), length)
     yield from _intervals(2, "missing", _filled([(s.start, s.end, _reason(s)) for s in missing], length), length)
-    yield from _points(3, "alerts", told.alerts, length)
+    yield from _points(3, "alerts", [(alert.at, alert.text) for alert in told.alerts], length)
+    yield from _points(4, "marks", [(mark.at, mark.text) for mark in told.marks], length)
 
 
 def _reason(segment: Segment) -> str:
@@ -63,10 +64,10 @@ def _intervals(number: int, name: str, intervals: Sequence[Interval], length: in
         yield f"            text = {_quoted(text)}"
 
 
-def _points(number: int, name: str, alerts: Sequence[Alert], length: int) -> Iterator[str]:
+def _points(number: int, name: str, points: Sequence[tuple[int, str]], length: int) -> Iterator[str]:
     marks: dict[int, list[str]] = {}  # Praat wants no two points of a tier at one time
-    for alert in alerts:
-        marks.setdefault(min(alert.at, length), []).append(alert.text)
+    for at, text in points:
+        marks.setdefault(min(at, length), []).append(text)
     yield from _head(number, "TextTier", name, length)
     yield f"        points: size = {len(marks)}"
     for place, (at, texts) in enumerate(marks.items(), 1):

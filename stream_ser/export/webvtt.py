@@ -1,4 +1,4 @@
-"""WebVTT: one cue for each stretch of one state and label, and one for each alert; for players and for web pages.
+"""WebVTT: one cue for each stretch of one state and label, one for each alert and each mark; for players and for web pages.
 
 Written after the W3C's WebVTT: times in ms, cues in the order of their begin, a class for styling. Pure. A boundary is
 rounded once, so cues that touch go on touching.
@@ -9,24 +9,31 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from stream_ser.export.segments import Alert, Segment, outline
+from stream_ser.export.segments import Alert, Mark, Segment, outline
 from stream_ser.feed.messages import Message
 from stream_ser.types import SAMPLE_RATE
+
+MARK_MS = 2000  # how long a mark, which has no length, is shown
 
 
 def webvtt(messages: Iterable[Message]) -> Iterator[bytes]:
     """The blocks of the WebVTT file of one stream."""
     told = outline(messages)
     yield f"WEBVTT\n\nNOTE\n{_escaped(told.heading)}\n".encode()
-    cues: list[Segment | Alert] = sorted([*told.segments, *told.alerts], key=lambda cue: cue.start)
+    cues: list[Segment | Alert | Mark] = sorted(
+        [*told.segments, *told.alerts, *told.marks], key=lambda cue: (cue.start, isinstance(cue, Mark))
+    )
     for cue in cues:
         start = _milliseconds(cue.start)
-        end = max(start + 1, _milliseconds(cue.end))  # a cue must not end where it begins
+        shortest = MARK_MS if isinstance(cue, Mark) else 1  # a cue must not end where it begins
+        end = max(start + shortest, _milliseconds(cue.end))
         yield f"\n{_clock(start)} --> {_clock(end)}\n{_payload(cue)}\n".encode()
 
 
-def _payload(cue: Segment | Alert) -> str:
+def _payload(cue: Segment | Alert | Mark) -> str:
     text = _escaped(cue.text)
+    if isinstance(cue, Mark):
+        return f"<c.mark>{text}</c>"
     if isinstance(cue, Alert):
         return f"<c.alert.{_class(cue.severity)}>{text}</c>"
     if cue.label is None or cue.confidence is None:

@@ -174,6 +174,11 @@ def notice(stream: str, level: Level, text: str) -> Message:
     return {"type": "notice", "seq": 0, "stream": stream, "level": level, "text": text}
 
 
+def mark(stream: str, at: int, text: str) -> Message:
+    """Say that a person marked the moment at sample ``at``, and what they noted."""
+    return {"type": "mark", "seq": 0, "stream": stream, "at": int(at), "t": int(at) / SAMPLE_RATE, "text": text}
+
+
 def end(
     info: StreamInfo,
     *,

@@ -54,6 +54,8 @@ def stream(
         )
         if slot in (30, 32):
             messages.append(alert("opened" if slot == 30 else "cleared", slot))
+        if slot == 60:
+            messages += [mark(59 * HOP + 321, "says no --> & <b>"), mark(20 * HOP, "first")]
     messages.append(wire.notice("the sound clips", "warning"))
     messages.append(wire.end() | {"duration_s": LENGTH / RATE, "points": 96})
     return of(name, messages)
@@ -65,6 +67,10 @@ def alert(kind: str, slot: int, number: str = "a", rule: str = "anger rising") -
         "severity": "warning", "start": 24 * HOP, "end": (slot - 1) * HOP, "at": slot * HOP, "t": slot / 4,
         "peak": slot / 100, "reason": "below" if kind == "cleared" else None,
     }  # fmt: skip
+
+
+def mark(at: int, text: str) -> Message:
+    return {"type": "mark", "seq": 0, "stream": "demo", "at": at, "t": at / RATE, "text": text}
 
 
 def points(messages: Sequence[Message]) -> list[Message]:

@@ -61,6 +61,8 @@ def test_textgrid_gives_praatio_the_trajectory(tmp_path: Path) -> None:
     missing = [tuple(i) for i in grid.getTier("missing").entries if i.label]
     assert missing == [(scene.GAP[0] / scene.RATE, scene.GAP[1] / scene.RATE, 'the device said "no"')]
     assert [tuple(point) for point in grid.getTier("alerts").entries] == [(7.5, "warning: anger rising")]
+    marked = [(5.0, "first"), ((59 * scene.HOP + 321) / scene.RATE, "says no --> & <b>")]
+    assert [tuple(point) for point in grid.getTier("marks").entries] == marked
 
 
 def test_textgrid_is_read_by_another_library_too(tmp_path: Path) -> None:
@@ -88,7 +90,12 @@ def test_webvtt_gives_its_reader_the_trajectory(tmp_path: Path) -> None:
     alerts = [cue for cue in cues if "c.alert" in cue.raw_text]
     assert [(cue.start_in_seconds, cue.text) for cue in alerts] == [(6, "warning: anger rising")]
     assert alerts[0].raw_text.startswith("<c.alert.warning>")
-    others = [(seconds(cue.start), seconds(cue.end), cue.text.split(" ")[0]) for cue in cues if cue not in alerts]
+    marks = [cue for cue in cues if "c.mark" in cue.raw_text]
+    assert [(cue.start_in_seconds, cue.raw_text) for cue in marks] == [
+        (5, "<c.mark>first</c>"), (14, '<c.mark>says no --&gt; &amp; &lt;b&gt;</c>')
+    ]  # fmt: skip
+    others = [c for c in cues if c not in alerts and c not in marks]
+    others = [(seconds(cue.start), seconds(cue.end), cue.text.split(" ")[0]) for cue in others]
     scene.check(others, MESSAGES)
     assert any(cue.raw_text.startswith("<c.speech.happy>happy</c> ") and cue.raw_text.endswith(" %") for cue in cues)
     assert [cue.start for cue in cues] == sorted(cue.start for cue in cues)
@@ -97,7 +104,12 @@ def test_webvtt_gives_its_reader_the_trajectory(tmp_path: Path) -> None:
 def test_webvtt_has_times_to_the_millisecond(tmp_path: Path) -> None:
     at_hops = {slot / 4 for slot in range(97)}
     for cue in webvtt.read(str(written(tmp_path, "vtt"))):
-        assert {seconds(cue.start), seconds(cue.end)} <= at_hops | {10.077, 11.299}  # the gap's edges, rounded
+        assert {seconds(cue.start), seconds(cue.end)} <= at_hops | {
+            10.077,
+            11.299,
+            14.77,
+            16.77,
+        }  # the gap's edges, a mark's
 
 
 def seconds(clock: str) -> float:
@@ -139,7 +151,9 @@ def test_audacity_labels_are_three_columns(tmp_path: Path) -> None:
     read = pandas.read_csv(written(tmp_path, "audacity"), sep="\t", header=None, quoting=3)
     rows = [tuple(row) for row in read.itertuples(index=False)]
     assert (6.0, 7.75, "warning: anger rising") in rows
-    scene.check([row for row in rows if "warning" not in row[2]], MESSAGES)
+    at = (59 * scene.HOP + 321) / scene.RATE
+    assert (at, at, "says no --> & <b>") in rows
+    scene.check([row for row in rows if "warning" not in row[2] and row[0] < row[1]], MESSAGES)
 
 
 def test_jsonl_has_the_messages_with_numbers_of_their_own(tmp_path: Path) -> None:
@@ -171,7 +185,12 @@ def test_a_stream_in_which_nothing_was_heard(tmp_path: Path, name: str) -> None:
     nothing = [wire.hello(), wire.end("stopped") | {"duration_s": 0.0, "points": 0}]
     path = written(tmp_path, name, nothing)
     if name == "textgrid":
-        assert praat.openTextgrid(str(path), includeEmptyIntervals=True).tierNames == ("expressed", "missing", "alerts")
+        assert praat.openTextgrid(str(path), includeEmptyIntervals=True).tierNames == (
+            "expressed",
+            "missing",
+            "alerts",
+            "marks",
+        )
     if name == "csv":
         assert pandas.read_csv(path).empty
     if name == "vtt":

@@ -39,13 +39,14 @@ def examples() -> list[Message]:
     hub.publish(messages.point(info, silent, 11_750_200_000))
     hub.publish(messages.gap(info, Gap(68_000, 76_000, "the microphone lost 0.5 s")))
     hub.publish(messages.notice("call-1", "warning", "the sound clips: turn the input down"))
+    hub.publish(messages.mark("call-1", 74_000, "asks for the manager"))
     hub.publish(end_message())
     slow = hub.subscribe(limit=1)
     hub.publish(messages.hello(info))
     for _ in range(38):
         hub.publish(messages.point(info, heard, 10_007_350_000))
     dropped = [message for message in slow.drain() if message["type"] == "dropped"]
-    return [*kept[:6], *call_examples(), *dropped, *connection_examples()]
+    return [*kept[:7], *call_examples(), *dropped, *connection_examples()]
 
 
 def call_examples() -> list[Message]:

@@ -35,6 +35,7 @@ EVERY = [
     SILENT,
     messages.gap(INFO, Gap(16_000, 24_000, "the device lost 8000 samples")),
     messages.notice("call-1", "warning", "the sound clips"),
+    messages.mark("call-1", 70_000, "the caller sighs"),
     end_message(),
     messages.end(
         INFO, reason="error", duration_s=1.0, points=0, dropped=2, summary=SUMMARY, error="the microphone was unplugged"

@@ -1,0 +1,22 @@
+"""A hop that waits in its stream's line for the worker's answer. Guarded by the lock of the stream that owns it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stream_ser.types import Dropped, Hop, Observation
+
+LINE = 64  # hops that may wait for an answer
+
+
+@dataclass(slots=True)
+class Waiting:
+    """A hop in the line, with its answer once there is one."""
+
+    hop: Hop
+    answer: Observation | Dropped | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether its point can be made: it was never asked about, or it is answered."""
+        return self.hop.window is None or self.answer is not None
