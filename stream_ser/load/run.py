@@ -21,7 +21,7 @@ import soundfile
 from stream_ser.bench import machine
 from stream_ser.errors import StreamSerError
 from stream_ser.feed.messages import Message
-from stream_ser.ledger import Histogram
+from stream_ser.ledger import Ledger
 from stream_ser.load.callers import Sent, play, telephone
 from stream_ser.load.server import Running, server
 from stream_ser.load.subscribers import Reading, subscribe
@@ -51,12 +51,12 @@ def readers(url: str, count: int, seconds: float, stalled: bool) -> Reading:
     return asyncio.run(subscribe(url, count, seconds, stalled))
 
 
-class Ledger:
+class Heard:
     """What a feed says of all calls."""
 
     def __init__(self) -> None:
         self.points = self.missing = self.dropped = 0
-        self.age, self.wait = Histogram(), Histogram()
+        self.ledger = Ledger()
         self.points_of: dict[str, int] = {}
 
     def __call__(self, message: Message) -> None:
@@ -64,14 +64,14 @@ class Ledger:
         if message["type"] == "point":
             self.points += 1
             self.points_of[message["stream"]] = self.points_of.get(message["stream"], 0) + 1
-            self.age.add(message["ledger"]["age_ms"])
+            self.ledger.add(message["ledger"])
         elif message["type"] == "gap":
             self.missing += message["end"] - message["start"]
         elif message["type"] == "end":
             self.dropped += message["dropped"]
 
 
-async def _watch(url: str, ledger: Ledger, done: asyncio.Event) -> int:
+async def _watch(url: str, heard: Heard, done: asyncio.Event) -> int:
     """Read the feed until ``done``; gives the numbers that were missed."""
     from stream_ser.feed.client import subscribe as feed
 
@@ -79,7 +79,7 @@ async def _watch(url: str, ledger: Ledger, done: asyncio.Event) -> int:
 
     async def go() -> None:
         async for message in reader:
-            ledger(message)
+            heard(message)
 
     reading = asyncio.create_task(go())
     await done.wait()
@@ -89,8 +89,8 @@ async def _watch(url: str, ledger: Ledger, done: asyncio.Event) -> int:
 
 async def measure_calls(running: Running, recording: Path, count: int, seconds: float) -> dict[str, Any]:
     """Phase one."""
-    ledger, done = Ledger(), asyncio.Event()
-    watching = asyncio.create_task(_watch(running.url, ledger, done))
+    heard, done = Heard(), asyncio.Event()
+    watching = asyncio.create_task(_watch(running.url, heard, done))
     await asyncio.sleep(0.5)
     before = running.figures()
     loop = asyncio.get_running_loop()
@@ -109,12 +109,12 @@ async def measure_calls(running: Running, recording: Path, count: int, seconds: 
         "why": sorted({one.error for one in sent if one.error})[:3],
         "generator_late_ms": round(max(one.late_ms for one in sent), 1),
         "points_expected": expected * count,
-        "points": ledger.points,
-        "calls_short": sum(points < expected for points in ledger.points_of.values()) + count - len(ledger.points_of),
-        "sound_missing_s": ledger.missing / 16_000,
-        "windows_dropped": ledger.dropped,
+        "points": heard.points,
+        "calls_short": sum(points < expected for points in heard.points_of.values()) + count - len(heard.points_of),
+        "sound_missing_s": heard.missing / 16_000,
+        "windows_dropped": heard.dropped,
         "messages_missed": missed,
-        "age_ms": {"p50": ledger.age.at(0.5), "p99": ledger.age.at(0.99), "max": ledger.age.at(1.0)},
+        **{stage: quantiles for stage, quantiles in heard.ledger.summary().items() if stage != "capture_ms"},
         "cpu_share": round(cpu / (seconds + 2.0), 3),
         "cpu_ms_a_call_second": round(1e3 * cpu / (count * seconds), 2),
         "memory_mb": round(after["process_resident_memory_bytes"] / 1e6, 1),
