@@ -1,51 +1,64 @@
-"""The terminal screen as a Textual app: takes messages at a fixed rate, draws what changed, passes keys on.
+"""The terminal screen as a Textual app: takes messages at a fixed rate, has screens draw what changed, passes keys on.
 
 Thread ownership: everything runs on Textual's event loop in the thread that calls ``run``. No worker and no thread is
 started, so nothing is left to join: leaving the screen asks the stream to stop and returns. The source and the controls
 return at once by contract; the threads behind them have other owners.
+
+Where things hook in:
+
+- ``streams`` has a ``ScreenState`` for each stream of the source, fed once a frame, whichever screen is shown.
+- ``home`` makes the first screen; without it that is the ``StreamScreen`` of the first stream. ``open_stream`` puts
+  another stream's screen on top.
+- A screen with a method ``draw_frame(now)`` (``Framed``) is called once a frame while it is on the stack.
+- Keys of everything (source, theme, help, quit) are bound here, keys of a view on its screen or widget. The help lists
+  whatever is bound where it is opened, with the binding's ``tooltip``, or its description where it has none. The
+  footer is full at 80 columns: further keys are bound with ``show=False``.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
-from textual.app import App, ComposeResult
+from textual.app import App
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal
-from textual.events import Resize
-from textual.widgets import Footer
+from textual.screen import Screen
 
-from stream_ser.tui.bars import Bars
-from stream_ser.tui.canvas import Canvas
-from stream_ser.tui.extras import Dimensions, Words
-from stream_ser.tui.headline import Headline
 from stream_ser.tui.help import Help
 from stream_ser.tui.latency import Latency
-from stream_ser.tui.meter import Meter
 from stream_ser.tui.palette import DARK, LIGHT, theme
-from stream_ser.tui.status import Header, NoticeLine, Status
-from stream_ser.tui.timeline import Timeline
+from stream_ser.tui.stream_screen import StreamScreen
+from stream_ser.tui.streams import Streams
 from stream_ser.tui.view import Controls, MessageSource, ScreenState
 
 FRAMES_PER_SECOND = 10.0
-TALL = 34  # rows from which panels are drawn with space between their rows
+# Bound by Textual on every screen, and of no use on ours.
+TEXTUAL_ACTIONS = frozenset({"app.focus_next", "app.focus_previous", "screen.copy_text"})
 DARK_THEME, LIGHT_THEME = "stream-ser-dark", "stream-ser-light"
 
 
+@runtime_checkable
+class Framed(Protocol):
+    """A screen that is drawn at the app's rate."""
+
+    def draw_frame(self, now: float) -> None:
+        """Draw what changed; ``now`` in seconds by the app's clock."""
+        ...
+
+
 class StreamSerApp(App[None]):
-    """One stream on one screen. Made by :func:`make_app`."""
+    """All streams of one source. Made by :func:`make_app`."""
 
     CSS_PATH = "app.tcss"
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "toggle_pause", "pause / go on", priority=True),
-        Binding("l", "latency", "latency"),
-        Binding("d", "toggle_theme", "dark / light", priority=True),
-        Binding("question_mark", "help", "help", key_display="?"),
+        Binding("l", "latency", "latency", tooltip="latency: where the time went"),
+        Binding("t", "next_theme", "theme", priority=True, tooltip="next theme"),
+        Binding("question_mark", "help", "help", key_display="?", tooltip="open or close this help"),
         Binding("q", "quit", "quit", priority=True),
-        Binding("ctrl+c", "quit", "quit", priority=True, show=False),
+        Binding("ctrl+c,ctrl+q", "quit", "quit", priority=True, show=False),
     ]
 
     def __init__(
@@ -57,99 +70,79 @@ class StreamSerApp(App[None]):
         clock: Callable[[], float],
         exit_on_end: bool,
         feed: str | None,
+        home: Callable[[StreamSerApp], Screen[Any]] | None,
     ) -> None:
         super().__init__()
         self.title = title
-        self.state = ScreenState()
+        self.streams = Streams()
+        self.controls = controls
         self._source = source
-        self._controls = controls
         self._clock = clock
         self._exit_on_end = exit_on_end
+        self._feed = feed
+        self._home = home
         self._left = False
-        self._canvases: list[Canvas[Any]] = [
-            Header(title, id="header"),
-            Headline("expressed emotion", id="headline"),
-            Bars("probabilities", id="bars"),
-            Dimensions(id="dimensions"),
-            Timeline("trajectory", id="timeline"),
-            Words(id="words"),
-            Meter("sound", id="meter"),
-            Status("speed", feed, id="status"),
-            NoticeLine(id="notice"),
-        ]
         self.register_theme(theme(DARK_THEME, DARK, dark=True))
         self.register_theme(theme(LIGHT_THEME, LIGHT, dark=False))
         self.theme = DARK_THEME
 
-    def compose(self) -> ComposeResult:
-        """Arrange the widgets."""
-        header, headline, bars, dimensions, timeline, words, meter, status, notice = self._canvases
-        yield header
-        yield Horizontal(headline, bars, id="top")
-        yield dimensions
-        yield timeline
-        yield words
-        yield Horizontal(meter, status, id="bottom")
-        yield notice
-        yield Footer()
+    def get_default_screen(self) -> Screen[Any]:
+        """Make the screen that is shown first."""
+        return self._home(self) if self._home is not None else self.stream_screen(self.streams.first)
+
+    def stream_screen(self, state: ScreenState) -> StreamScreen:
+        """Make the screen of one stream, without showing it."""
+        return StreamScreen(state, heading=self.title, feed=self._feed)
+
+    def open_stream(self, stream: str) -> None:
+        """Show the screen of the stream with that name on top of the present one. Raises KeyError for no such stream."""
+        self.push_screen(self.stream_screen(self.streams[stream]))
+        self.call_after_refresh(self.frame)
+
+    @property
+    def state(self) -> ScreenState:
+        """The stream whose screen is shown; the first one where a screen shows several."""
+        shown = (screen.state for screen in reversed(self.screen_stack) if isinstance(screen, StreamScreen))
+        return next(shown, self.streams.first)
 
     def on_mount(self) -> None:
         """Draw once, then at a fixed rate: never for an event, so a burst costs one frame."""
         self.set_interval(1 / FRAMES_PER_SECOND, self.frame)
         self.call_after_refresh(self.frame)
 
-    def on_resize(self, event: Resize) -> None:
-        """Give the panels the heights that fit the new size."""
-        self._arrange(event.size.height)
-
     def frame(self) -> None:
         """Take what the source has, and draw what changed by it."""
         now = self._clock()
-        before = self._shape()
         for message in self._source.drain():
-            self.state.consume(message, now)
-        self.state.set_paused(self._controls.paused, now)
-        if self._shape() != before:
-            self._arrange(self.size.height)
-        for canvas in self._canvases:
-            canvas.update_from(self.state, now)
-        if self.state.ended is not None and self._exit_on_end:
+            self.streams.consume(message, now)
+        self.streams.set_paused(self.controls.paused, now)
+        for screen in self.screen_stack:
+            if isinstance(screen, Framed):
+                screen.draw_frame(now)
+        if self.streams.ended and self._exit_on_end:
             self._leave()
-
-    def _shape(self) -> tuple[int, bool, bool]:
-        """What the panels' heights depend on besides the screen's: labels, and the rows that not every stream has."""
-        return len(self.state.labels), bool(self.state.dimensions), self.state.text is not None
-
-    def _arrange(self, height: int) -> None:
-        """Choose the panels' heights: enough for every label if the timeline keeps six rows."""
-        _, *extras = self._shape()
-        for name, shown in zip(("#dimensions", "#words"), extras, strict=True):
-            self.query_one(name).display = shown
-        height -= sum(extras)
-        labels = max(4, len(self.state.labels))
-        tall = self.size.height >= TALL
-        wanted = 2 + (2 * labels + 1 if tall else labels + 1)
-        bottom = 7 if tall else 6
-        self.query_one("#top").styles.height = max(7, min(wanted, height - bottom - 9))
-        self.query_one("#bottom").styles.height = bottom
 
     def action_toggle_pause(self) -> None:
         """Pause or go on. After the end there is nothing to pause."""
-        if self.state.ended is not None:
+        if self.streams.ended:
             return
-        if self._controls.paused:
-            self._controls.resume()
+        if self.controls.paused:
+            self.controls.resume()
         else:
-            self._controls.pause()
+            self.controls.pause()
         self.frame()
 
-    def action_toggle_theme(self) -> None:
+    def action_next_theme(self) -> None:
         """Change between dark and light."""
         self.theme = LIGHT_THEME if self.current_theme.dark else DARK_THEME
 
     def action_help(self) -> None:
-        """Open the help."""
-        self.push_screen(Help(self.state.labels))
+        """Open the help, with the keys that work here."""
+        keys: dict[str, list[str]] = {}
+        for _, binding, enabled, _ in self.screen.active_bindings.values():
+            if enabled and binding.description and binding.action not in TEXTUAL_ACTIONS:
+                keys.setdefault(binding.tooltip or binding.description, []).append(self.get_key_display(binding))
+        self.push_screen(Help([(", ".join(names), does) for does, names in keys.items()], self.state.labels))
 
     def action_latency(self) -> None:
         """Open the ledger."""
@@ -164,7 +157,7 @@ class StreamSerApp(App[None]):
         if not self._left:
             self._left = True
             self.exit()
-            self._controls.stop()
+            self.controls.stop()
 
 
 def make_app(
@@ -175,10 +168,11 @@ def make_app(
     clock: Callable[[], float] = time.monotonic,
     exit_on_end: bool = False,
     feed: str | None = None,
+    home: Callable[[StreamSerApp], Screen[Any]] | None = None,
 ) -> StreamSerApp:
     """Make the screen without running it; ``run()`` shows it until q is pressed, or the stream ends if ``exit_on_end``.
 
     ``title`` stands at the top left; ``feed`` is the address where the same messages are published, if they are;
-    ``clock`` gives seconds and only serves to see that results have stopped coming.
+    ``clock`` gives seconds and only serves to see that results have stopped coming; ``home`` makes another first screen.
     """
-    return StreamSerApp(source, controls, title=title, clock=clock, exit_on_end=exit_on_end, feed=feed)
+    return StreamSerApp(source, controls, title=title, clock=clock, exit_on_end=exit_on_end, feed=feed, home=home)

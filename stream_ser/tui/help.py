@@ -5,10 +5,11 @@ Owned by the Textual event loop. The stream goes on behind it; keys of the scree
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
@@ -16,11 +17,7 @@ from stream_ser.tui.palette import letters_of
 
 TEXT = """\
 Keys
-  space      pause, go on
-  l          latency: where the time went
-  d          dark or light
-  ?, escape  open or close this help
-  q          quit
+{keys}
 
 What is shown
   The emotion that the voice expresses, as a model hears it: not
@@ -31,28 +28,60 @@ What is shown
   compute    time in the model;  age: from sound to result
   lag        sound that is captured and has no result yet
 
-Letters of the trajectory, one a hop
+Letters of the trajectory
 {letters}"""
 STATES = (
     "· silence     ? uncertain: speech, no label is justified",
     "w warming     ~ stale: newest sound or result is missing",
     "p paused      x gap: sound was lost",
 )
+COLUMN = 36  # where the second column of keys begins
 
 
 class Help(ModalScreen[None]):
-    """One page of help. Closed by the keys that open it, or escape."""
+    """One page of help. ``keys`` are pairs of a key's name and what it does. Closed by the key that opens it, or escape."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [("escape", "dismiss", "close"), ("question_mark", "dismiss", "close")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,question_mark", "dismiss", "close", show=False),
+        Binding("down,j", "down", show=False),
+        Binding("up,k", "up", show=False),
+    ]
 
-    def __init__(self, labels: tuple[str, ...]) -> None:
+    def __init__(self, keys: Sequence[tuple[str, str]], labels: tuple[str, ...]) -> None:
         super().__init__()
         letters = [f"{letter} {label}" for label, letter in letters_of(labels).items()]
         rows = ["   ".join(letters[i : i + 4]) for i in range(0, len(letters), 4)]
-        self._text = TEXT.format(letters="\n".join(f"  {row}" for row in (*rows, *STATES)))
+        self._text = TEXT.format(
+            keys="\n".join(_in_two_columns(keys)), letters="\n".join(f"  {row}" for row in (*rows, *STATES))
+        )
 
     def compose(self) -> ComposeResult:
         """Make the page."""
         page = Static(self._text, markup=False, id="page")
         page.border_title = "help"
         yield page
+
+    def action_down(self) -> None:
+        """Show what lies below, on a screen too low for the page."""
+        self.query_one("#page").scroll_down(animate=False)
+
+    def action_up(self) -> None:
+        """Show what lies above."""
+        self.query_one("#page").scroll_up(animate=False)
+
+
+def _in_two_columns(keys: Sequence[tuple[str, str]]) -> list[str]:
+    """Put short entries side by side; a long one has its line alone."""
+    lines: list[str] = []
+    left = ""
+    for key, does in keys:
+        entry = f"  {key:<11}{does}"
+        if left and len(entry) <= COLUMN:
+            lines.append(f"{left:<{COLUMN}}{entry}")
+            left = ""
+        elif len(entry) < COLUMN and not left:
+            left = entry
+        else:
+            lines += [left, entry] if left else [entry]
+            left = ""
+    return lines + ([left] if left else [])

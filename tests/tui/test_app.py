@@ -7,6 +7,7 @@ import threading
 import time
 
 import pytest
+from textual.screen import Screen
 
 from stream_ser.tui.app import DARK_THEME, LIGHT_THEME, StreamSerApp
 from stream_ser.tui.help import Help
@@ -63,7 +64,7 @@ async def test_space_does_nothing_after_the_end() -> None:
         assert not switch.paused
 
 
-async def test_d_changes_the_theme_and_its_colours() -> None:
+async def test_t_changes_the_theme_and_its_colours() -> None:
     app = screen(story())
     async with app.run_test() as pilot:
         grounds = []
@@ -71,11 +72,47 @@ async def test_d_changes_the_theme_and_its_colours() -> None:
             await pilot.pause()
             styles = [style for strip in app.screen._compositor.render_strips() for _, style, _ in strip if style]
             grounds.append({style.bgcolor.name for style in styles if style.bgcolor} & {"#0c0f12", "#ffffff"})
-            await pilot.press("d")
+            await pilot.press("t")
         assert grounds == [{"#0c0f12"}, {"#ffffff"}, {"#0c0f12"}]
         assert app.theme == LIGHT_THEME
-        await pilot.press("d")
+        await pilot.press("t")
         assert app.theme == DARK_THEME
+
+
+async def test_another_stream_opens_on_top_and_both_are_fed() -> None:
+    app = screen([*story(), hello(stream="other"), point(8, "silence", stream="other")])
+    async with app.run_test() as pilot:
+        await pilot.pause()
+        app.open_stream("other")
+        await pilot.pause()
+        app.frame()
+        assert app.state is app.streams["other"]
+        assert "nobody speaks" in "\n".join(text_of(app))
+        feed_of(app).append(point(121, "uncertain"))
+        app.frame()
+        app.pop_screen()
+        await pilot.pause()
+        assert "no label is justified" in "\n".join(text_of(app))
+
+
+async def test_another_first_screen() -> None:
+    class Wall(Screen[None]):
+        """Counts its frames."""
+
+        frames = 0
+
+        def draw_frame(self, now: float) -> None:  # noqa: ARG002
+            self.frames += 1
+
+    app = screen(story(), home=lambda _: Wall())
+    async with app.run_test() as pilot:
+        await pilot.pause()
+        assert isinstance(app.screen, Wall)
+        before = app.screen.frames
+        app.frame()
+        assert app.screen.frames == before + 1
+        await pilot.press("question_mark")
+        assert "A angry" in "\n".join(text_of(app))
 
 
 HELP = ("quit", "A angry", "x gap", "? uncertain", "The emotion that the voice expresses")
@@ -101,7 +138,7 @@ async def test_other_keys_work_while_help_is_open() -> None:
     switch = Switch()
     app = screen(story(), controls=switch)
     async with app.run_test() as pilot:
-        await pilot.press("question_mark", "space", "d")
+        await pilot.press("question_mark", "space", "t")
         assert switch.paused
         assert app.theme == LIGHT_THEME
         await pilot.press("q")
@@ -221,7 +258,7 @@ async def test_an_unchanged_state_draws_nothing() -> None:
         app.frame()
         await pilot.pause()
         asked: list[str] = []
-        for canvas in app._canvases:
+        for canvas in app.screen.canvases:
             name = canvas.id or ""
             canvas.refresh = lambda *_, name=name, **__: asked.append(name)  # type: ignore[method-assign, assignment]
         app.frame()

@@ -165,7 +165,7 @@ async def test_no_sign_vanishes_in_16_colours(situation: str) -> None:
     app = screen(SITUATIONS[situation])
     async with app.run_test(size=(140, 45)) as pilot:
         for _theme in range(2):
-            await pilot.press("d")
+            await pilot.press("t")
             await pilot.pause()
             for strip in app.screen._compositor.render_strips():
                 for text, style, _control in strip:

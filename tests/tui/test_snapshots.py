@@ -26,7 +26,7 @@ def test_screen(snap_compare: Compare, situation: str, size: tuple[int, int]) ->
 
 
 def test_light(snap_compare: Compare) -> None:
-    assert snap_compare(screen(story()), press=["d"], run_before=settled)
+    assert snap_compare(screen(story()), press=["t"], run_before=settled)
 
 
 def test_help(snap_compare: Compare) -> None:

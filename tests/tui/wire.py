@@ -90,8 +90,8 @@ def notice(text: str, level: str = "info") -> Message:
     return {"type": "notice", "seq": 0, "stream": "demo", "level": level, "text": text}
 
 
-def end(reason: str = "finished", error: str | None = None) -> Message:
-    return {
+def end(reason: str = "finished", error: str | None = None, **changes: Any) -> Message:
+    message = {
         "type": "end",
         "seq": 161,
         "stream": "demo",
@@ -107,6 +107,7 @@ def end(reason: str = "finished", error: str | None = None) -> Message:
         },
         "error": error,
     }
+    return message | changes
 
 
 def story(hops: int = 120) -> list[Message]:

@@ -1,0 +1,61 @@
+"""One display state for each stream of a feed: messages go to the state of the stream that they name.
+
+Pure; owned by the screen's thread. The first state is there before any stream is, so that a screen can wait for it.
+Bounded: beyond ``LIMIT`` streams the one that ended longest ago goes, and if none has ended the oldest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from stream_ser.tui.view import Message, ScreenState
+
+LIMIT = 256  # streams
+
+
+class Streams:
+    """The states, in the order in which their streams appeared."""
+
+    def __init__(self) -> None:
+        self.first = ScreenState()  # taken by the first stream that says hello
+        self._states: dict[str, ScreenState] = {}
+
+    def __len__(self) -> int:
+        return len(self._states)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._states)
+
+    def __getitem__(self, stream: str) -> ScreenState:
+        return self._states[stream]
+
+    @property
+    def ended(self) -> bool:
+        """Whether there have been streams and all of them are over."""
+        return bool(self._states) and all(state.ended is not None for state in self._states.values())
+
+    def consume(self, message: Message, now: float) -> None:
+        """Take one wire message that came at ``now`` (s); one that names no stream is about all of them."""
+        if message["type"] == "snapshot":
+            message = message["message"]
+        stream = message.get("stream")
+        if stream is None:
+            for state in self._states.values() or (self.first,):
+                state.consume(message, now)
+        elif message["type"] == "hello" and stream not in self._states:
+            self._open(stream).consume(message, now)
+        else:
+            self._states.get(stream, self.first).consume(message, now)
+
+    def set_paused(self, paused: bool, now: float) -> None:
+        """Take over whether the source is paused."""
+        for state in self._states.values() or (self.first,):
+            state.set_paused(paused, now)
+
+    def _open(self, stream: str) -> ScreenState:
+        if len(self._states) >= LIMIT:
+            over = (name for name, state in self._states.items() if state.ended is not None)
+            del self._states[next(over, next(iter(self._states)))]
+        state = self.first if self.first.hello is None else ScreenState()
+        self._states[stream] = state
+        return state
