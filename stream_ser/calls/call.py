@@ -88,7 +88,7 @@ class Call:
         self._unfinished = 0
         self._meter: CallMeter | None = None
         self._reason = "interrupted"
-        self._closed = self._over = False
+        self._closed = self._over = self._paused = False
         self.begun = False  # whether it is kept and published, and so will be ended
 
     @property
@@ -131,13 +131,23 @@ class Call:
 
     def pause(self) -> None:
         """Analyse nothing from now on, not even what has come and waits."""
+        self._paused = True
         for stream in self._streams:
             stream.pause()
 
     def resume(self) -> None:
         """Analyse what comes from now on."""
+        self._paused = False
         for stream in self._streams:
             stream.resume()
+
+    def goes_on_with(self, opened: Opened) -> bool:
+        """Whether another connection that says this may bring the rest of the call: it says the same of the call.
+
+        Not while it is paused: silence says nothing then, and the other connection does not know of the pause.
+        """
+        said = [replace(one, token=None, parameters={}) for one in (self.opened, opened)]
+        return said[0] == said[1] and not self._closed and not self._paused
 
     def close(self, reason: str) -> None:
         """The call is over: ``ended`` follows once all that was heard is published. Safe to call twice."""

@@ -9,11 +9,12 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
 from stream_ser.calls.call import Call, Policy
 from stream_ser.calls.events import Closed, Dialect, Event, Lost, Opened, Paused, RefusedError, Resumed, Sound
-from stream_ser.server.limits import RateLimit, call_length, position
+from stream_ser.server.limits import SECOND_NS, RateLimit, call_length, position
 from stream_ser.server.refusal import Refusal
 from stream_ser.server.tenants import Tenant
 
@@ -29,6 +30,12 @@ class Desk(Protocol):
 
     def tenant_of(self, token: str | None) -> Tenant | Refusal:
         """Whose call it is, by the token that came inside the protocol."""
+
+    def fallen_silent(self, tenant: Tenant, opened: Opened, now_ns: int) -> Caller | None:
+        """The connection that has an open call of that name, where it seems dead and the call may go on with another."""
+
+    def replace(self, caller: Caller) -> None:
+        """Send away a connection whose call another one has taken over."""
 
     def settle(self, caller: Caller, tenant: str) -> Refusal | None:
         """Count a connection that named its tenant late with its tenant's, or say why there is no place."""
@@ -63,7 +70,8 @@ class Caller:
         self.call: Call | None = None
         self.heard_ns = self.opened_ns = now_ns()
         self.over = False  # the other side has said goodbye, or was refused
-        self.frames = 0  # native frames of all legs, for the metrics
+        self.frames, self.rate = 0, 1  # native frames of all legs, for the metrics, and how many are a second
+        self._offset = 0  # native frames of the call before this connection took it over
         self._rates: dict[str, RateLimit] = {}
         self._positions: dict[str, int] = {}
 
@@ -148,10 +156,15 @@ class Caller:
         full = None if self._tenant is not None else self._desk.settle(self, tenant.name)
         if full is not None:
             raise RefusedError(full.reason, full.text)
+        self.rate = opened.rate
+        self._rates = {leg.name: RateLimit(opened.rate, self._desk.burst_s, now) for leg in opened.legs}
+        earlier = self._desk.fallen_silent(tenant, opened, now)
+        if earlier is not None:
+            self._take_over(earlier, tenant, now)
+            return
         call = Call(opened, tenant, self._desk.policy, tenant.leave)
         tenant.enter(call)
         self.call, self.opened_ns = call, now
-        self._rates = {leg.name: RateLimit(opened.rate, self._desk.burst_s, now) for leg in opened.legs}
         purpose = self._desk.policy.agents_purpose
         analysed = [leg.role for leg in opened.legs if self._desk.policy.hears(leg)]
         _log.info(
@@ -165,9 +178,20 @@ class Caller:
             },
         )
 
+    def _take_over(self, earlier: Caller, tenant: Tenant, now: int) -> None:
+        """Go on with the call of a connection that seems dead, behind a gap as long as nothing came from it."""
+        self.call, self.opened_ns, self._positions = earlier.call, earlier.opened_ns, earlier._positions
+        silent_ns = now - earlier.heard_ns
+        self._offset = max(self._positions.values(), default=0) + silent_ns * self.rate // SECOND_NS
+        earlier.over, earlier.call = True, None
+        self._desk.replace(earlier)
+        _log.info("call taken over", extra={"tenant": tenant.name, "silent_s": round(silent_ns / SECOND_NS, 1)})
+
     def _hear(self, event: Sound | Lost, now: int, came_ns: int) -> None:
         if self.call is None:
             return
+        if self._offset:
+            event = _moved(event, self._offset)
         end = event.end if isinstance(event, Lost) else event.start + len(event.samples)
         ahead = end - self._positions.get(event.leg, 0)
         if ahead > 0:  # after a long pause much may be lost at once, but positions may not run ahead of the clock
@@ -179,3 +203,9 @@ class Caller:
             self._positions[event.leg] = end
             self.frames += ahead
         self.call.sound(event, came_ns)
+
+
+def _moved(event: Sound | Lost, frames: int) -> Sound | Lost:
+    if isinstance(event, Lost):
+        return replace(event, start=event.start + frames, end=event.end + frames)
+    return replace(event, start=event.start + frames)

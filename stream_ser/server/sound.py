@@ -17,7 +17,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from stream_ser.calls.audiohook import DRAIN
-from stream_ser.calls.events import Dialect
+from stream_ser.calls.events import Dialect, Opened
 from stream_ser.server.connection import Caller
 from stream_ser.server.limits import SECOND_NS, ConnectionLimit, Slot
 from stream_ser.server.refusal import Refusal
@@ -33,6 +33,7 @@ POLICY, RESTART = 1008, 1012  # websocket close codes: refused; this server rest
 LONGEST_REASON = 120  # bytes of a close frame's reason
 TOGETHER = 25  # messages taken at once: half a second of a call
 WATCH_S = 1.0
+DEAD_S = 3.0  # without a message, after which another connection may go on with a call: telephony sends 50 a second
 SETTLE_S = 1.0  # how long whoever ignored our goodbye gets after the second one
 
 
@@ -83,6 +84,20 @@ class SoundDesk:
     def count_refusal(self, refusal: Refusal) -> None:
         """Count a refusal."""
         self._server.refusals.count(refusal.reason)
+
+    def fallen_silent(self, tenant: Tenant, opened: Opened, now_ns: int) -> Caller | None:
+        """The connection that has an open call of that name, where it seems dead and the call may go on with another."""
+        call = tenant.calls.get(opened.call)
+        if call is None or not call.goes_on_with(opened):
+            return None
+        holder = next((caller for caller in self.callers if caller.call is call and not caller.over), None)
+        return holder if holder is not None and now_ns - holder.heard_ns > DEAD_S * SECOND_NS else None
+
+    def replace(self, caller: Caller) -> None:
+        """Send away a connection whose call another one has taken over."""
+        refusal = Refusal("taken-over", "the call goes on with another connection, for this one was silent")
+        self.count_refusal(refusal)
+        self._close(self.callers[caller].peer, POLICY, _reason(refusal), caller.refuse(refusal))
 
     def settle(self, caller: Caller, tenant: str) -> Refusal | None:
         """Count a connection that named its tenant late with its tenant's, or say why there is no place."""
@@ -237,7 +252,7 @@ async def _end(peer: Peer, code: int, reason: str, last: Sequence[str | bytes] =
 
 
 def _seconds(caller: Caller) -> float:
-    return 0.0 if caller.call is None else caller.frames / caller.call.opened.rate
+    return caller.frames / caller.rate
 
 
 def _reason(refusal: Refusal) -> str:

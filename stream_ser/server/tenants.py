@@ -161,7 +161,8 @@ class Tenant:
         with self._lock:
             if call.name in self.calls:
                 raise RefusedError(
-                    "call-already-open", f"a call {call.name!r} is open already; end it, or name another"
+                    "call-already-open",
+                    f"a call {call.name!r} is open already, on a connection that is alive; end it, or name another",
                 )
             self.calls[call.name] = call
         try:
