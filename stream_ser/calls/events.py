@@ -7,7 +7,7 @@ number of samples of one leg since the call was opened, without limit.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -42,12 +42,29 @@ class Opened:
 
 
 @dataclass(frozen=True, slots=True)
+class Coded:
+    """Samples as they came: whoever hears many pieces joins them and decodes once. ``data`` is whole samples."""
+
+    data: bytes
+    width: int  # bytes of a sample
+    decode: Callable[[bytes], Frames]
+
+    def __len__(self) -> int:
+        return len(self.data) // self.width
+
+
+@dataclass(frozen=True, slots=True)
 class Sound:
     """Samples of one leg that begin at native frame ``start``. What lies between them and the ones before is lost."""
 
     leg: str
     start: int
-    samples: Frames
+    samples: Frames | Coded
+
+    @property
+    def decoded(self) -> Frames:
+        """The samples, whatever they came as."""
+        return self.samples.decode(self.samples.data) if isinstance(self.samples, Coded) else self.samples
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ import numpy as np
 from stream_ser.audio.conditioning import Conditioner
 from stream_ser.audio.resample import worst_delay_s
 from stream_ser.audio.source import Item
-from stream_ser.calls.events import Lost, Sound
+from stream_ser.calls.events import Coded, Frames, Lost, Sound
 from stream_ser.ensemble import take_together
 from stream_ser.stream import Stream
 from stream_ser.types import SAMPLE_RATE
@@ -61,6 +61,7 @@ class Line:
         self._slack = int(worst_delay_s(rate) * rate) + 1  # the resampler gives a sample so much later
         self._hop = stream.info.hop * rate // SAMPLE_RATE  # native frames
         self._worth = self._until_due()
+        self._complete_ns = 0  # when the sound came that a hop ends in: the newest such hop of this stretch
         self.queued = False  # whether the ears know that there is something to take
         self.over = False  # nothing is taken any more
 
@@ -127,38 +128,44 @@ class Line:
         self._pieces.append((piece, arrived_ns))
 
     def _items(self, taken: list[tuple[Sound | Lost | _End, int]]) -> Iterator[Item | _End]:
-        for piece, arrived_ns in self._joined(taken):
-            if isinstance(piece, _End):
+        for run, arrived_ns in self._runs(taken):
+            first = run[0]
+            if isinstance(first, _End):
                 yield from self._conditioner.finish(arrived_ns or time.monotonic_ns())
-                yield piece
-            elif isinstance(piece, Lost):
-                self._position = piece.end
-                yield from self._conditioner.lose(_frames(piece), piece.reason, arrived_ns)
+                yield first
+            elif isinstance(first, Lost):
+                self._position, self._complete_ns = first.end, 0
+                yield from self._conditioner.lose(_frames(first), first.reason, arrived_ns)
             else:
-                new = piece.samples[max(0, self._position - piece.start) :]  # what came twice counts once
+                new = _join(run)[max(0, self._position - first.start) :]  # what came twice counts once
                 if len(new):
                     self._position += len(new)
                     yield from self._conditioner.push(new, arrived_ns)
 
-    def _joined(self, taken: list[tuple[Sound | Lost | _End, int]]) -> Iterator[tuple[Sound | Lost | _End, int]]:
-        """Pieces that follow each other as one, but that one ends a hop begins anew: when it came, the window was complete."""
-        run: list[Sound] = []
-        came = 0
+    def _runs(self, taken: list[tuple[Sound | Lost | _End, int]]) -> Iterator[tuple[list[Sound | Lost | _End], int]]:
+        """Pieces that follow each other as one run, in which one hop ends at most, and when they came.
+
+        A window was complete when the piece came that its hop ends in, though the resampler may hold its last samples until
+        later pieces come.
+        """
+        run: list[Sound | Lost | _End] = []
+        end = came = 0
+        ends_hop = False
         for piece, arrived_ns in taken:
-            follows = False
-            if isinstance(piece, Sound) and run:
-                end = run[-1].start + len(run[-1].samples)
-                follows = piece.start == end and end // self._hop == (end + len(piece.samples)) // self._hop
-            if not follows and run:
-                yield _join(run), came
-                run = []
-            if isinstance(piece, Sound):
-                came = came if run else arrived_ns
-                run.append(piece)
-            else:
-                yield piece, arrived_ns
+            following = piece.start + len(piece.samples) if isinstance(piece, Sound) else 0
+            crosses = isinstance(piece, Sound) and piece.start // self._hop != following // self._hop
+            if run and not (isinstance(piece, Sound) and piece.start == end and not (crosses and ends_hop)):
+                yield run, came
+                run, ends_hop = [], False
+            if not isinstance(piece, Sound):
+                yield [piece], arrived_ns
+                continue
+            if crosses:
+                ends_hop, self._complete_ns = True, arrived_ns
+            run.append(piece)
+            end, came = following, self._complete_ns or arrived_ns
         if run:
-            yield _join(run), came
+            yield run, came
 
     def _until_due(self) -> int:
         """Native frames until the next point can be made: before that, nothing is worth a look."""
@@ -279,5 +286,11 @@ def _frames(piece: Sound | Lost | _End) -> int:
     return 0
 
 
-def _join(run: list[Sound]) -> Sound:
-    return run[0] if len(run) == 1 else Sound(run[0].leg, run[0].start, np.concatenate([part.samples for part in run]))
+def _join(run: Iterable[Sound | Lost | _End]) -> Frames:
+    """The samples of a run's sound, decoded together where they are coded alike."""
+    sounds = [piece for piece in run if isinstance(piece, Sound)]
+    coded = [sound.samples for sound in sounds if isinstance(sound.samples, Coded)]
+    if len(coded) == len(sounds) and all(part.decode is coded[0].decode for part in coded):
+        return coded[0].decode(b"".join([part.data for part in coded]))
+    frames = [sound.decoded for sound in sounds]
+    return frames[0] if len(frames) == 1 else np.concatenate(frames)

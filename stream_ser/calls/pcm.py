@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from stream_ser.calls.events import Frames, RefusedError
+from stream_ser.calls.events import Coded, Frames, RefusedError
 from stream_ser.calls.g711 import FULL_SCALE, alaw_decode, mulaw_decode
 
 Encoding = Literal["s16le", "s16be", "f32le", "mulaw", "alaw"]
@@ -26,6 +26,11 @@ _DECODE: dict[Encoding, Callable[[bytes], Frames]] = {
     "mulaw": mulaw_decode,
     "alaw": alaw_decode,
 }
+
+
+def coded(data: bytes, encoding: Encoding) -> Coded:
+    """Samples of one channel, not decoded yet. ``data`` must be a whole number of samples."""
+    return Coded(data, WIDTH[encoding], _DECODE[encoding])
 
 
 def decode(data: bytes, encoding: Encoding, channels: int = 1) -> tuple[Frames, ...]:

@@ -20,7 +20,7 @@ from typing import Any, Literal
 from stream_ser.calls import fields
 from stream_ser.calls.events import Closed, Event, Frames, Leg, Opened, RefusedError, Role, Sound
 from stream_ser.calls.fields import Fields
-from stream_ser.calls.pcm import WIDTH, Encoding, decode
+from stream_ser.calls.pcm import WIDTH, Encoding, coded, decode
 from stream_ser.calls.reorder import Reorder
 
 RATE = 8_000
@@ -74,7 +74,7 @@ class Twilio:
         """Take messages that came together: what ``receive`` gives for one after the other, with each leg's sound in one piece.
 
         Media messages are most of what comes: one that simply goes on where its leg's last one ended is taken at a
-        glance, and decoded with the others. Whatever else a message is, ``receive`` judges it.
+        glance, and left to be decoded with the others. Whatever else a message is, ``receive`` judges it.
         """
         runs: dict[Track, tuple[int, list[bytes]]] = {}
         for data in messages:
@@ -110,7 +110,7 @@ class Twilio:
             media = message["media"]
             track: Track = media["track"]
             order = self._tracks[track]
-            coded = binascii.a2b_base64(media["payload"], strict_mode=True)
+            sound = binascii.a2b_base64(media["payload"], strict_mode=True)
             number, at = _count(media["chunk"]), _count(media["timestamp"])
         except (LookupError, TypeError, ValueError, RecursionError):
             return False
@@ -119,23 +119,22 @@ class Twilio:
             or message.get("event") != "media"
             or message.get("streamSid", stream) != stream
             or message.get("stream_id", stream) != stream
-            or not coded
-            or len(coded) % WIDTH[self._encoding]
+            or not sound
+            or len(sound) % WIDTH[self._encoding]
         ):
             return False
-        start = order.follow(number, at, len(coded) // WIDTH[self._encoding])
+        start = order.follow(number, at, len(sound) // WIDTH[self._encoding])
         if start is None:
             return False
         if track in runs:
-            runs[track][1].append(coded)
+            runs[track][1].append(sound)
         else:
-            runs[track] = start, [coded]
+            runs[track] = start, [sound]
         return True
 
     def _pieces(self, runs: dict[Track, tuple[int, list[bytes]]]) -> Iterator[Event]:
-        for track, (start, coded) in runs.items():
-            (samples,) = decode(b"".join(coded), self._encoding)
-            yield Sound(track, start, samples)
+        for track, (start, parts) in runs.items():
+            yield Sound(track, start, coded(b"".join(parts), self._encoding))
 
     def _take(self, message: Fields) -> list[Event]:
         event = message.one_of("event", _EVENTS)

@@ -84,7 +84,7 @@ def holes(voice: Frames, chance: Random) -> Iterator[Step]:
 def not_numbers(voice: Frames, chance: Random) -> Iterator[Step]:
     """Bring NaN, infinities and numbers that no sound has among good samples."""
     for sound in _speak(voice, chance, 0, chance.randint(2, 12)):
-        spoiled = sound.samples.copy()
+        spoiled = sound.decoded.copy()
         at = chance.randrange(len(spoiled))
         spoiled[at : at + chance.randint(1, 800)] = chance.choice((math.nan, math.inf, -math.inf, 1e30))
         yield Sound(sound.leg, sound.start, spoiled)

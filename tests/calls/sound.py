@@ -42,7 +42,7 @@ def heard(events: Iterable[Event], leg: str) -> Frames:
     sounds = [event for event in events if isinstance(event, Sound) and event.leg == leg]
     timeline = np.full(max((one.start + len(one.samples) for one in sounds), default=0), np.nan, dtype=np.float32)
     for one in sounds:
-        timeline[one.start : one.start + len(one.samples)] = one.samples
+        timeline[one.start : one.start + len(one.samples)] = one.decoded
     return timeline
 
 
@@ -64,8 +64,8 @@ def check_contract(events: Iterable[Event]) -> None:
                 ends = dict.fromkeys(names, 0)
             case Sound():
                 assert not paused, "sound is not passed on while paused"
-                assert event.samples.dtype == np.float32
-                assert event.samples.ndim == 1
+                assert event.decoded.dtype == np.float32
+                assert event.decoded.shape == (len(event.samples),)
                 assert len(event.samples)
                 assert type(event.start) is int
                 assert event.start >= ends[event.leg], "positions never go back"
