@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Literal
 from urllib.parse import urlencode, urlsplit
 
@@ -29,6 +29,9 @@ from stream_ser.feed.topics import Wish
 
 FIRST_DELAY_S = 0.2
 LONGEST_DELAY_S = 5.0
+REFUSES_TOKENS = (401, 403)
+
+Told = Callable[[str | None], None]  # why there is no connection; None where there is one
 
 
 class Tally:
@@ -99,8 +102,9 @@ class Tally:
 class FeedReader:
     """Iterate to get the messages of the feed at ``url``; made by ``subscribe``."""
 
-    def __init__(self, url: str, retry_s: float | None, wish: Wish, token: str | None) -> None:
+    def __init__(self, url: str, retry_s: float | None, wish: Wish, token: str | None, told: Told) -> None:
         self._url = url
+        self._told = told
         self._retry_s = retry_s
         self._wish = wish
         self._headers = {} if token is None else {"Authorization": f"Bearer {token}"}
@@ -143,6 +147,7 @@ class FeedReader:
                 ) as connection:
                     self.connections += 1
                     self._tally.reconnected()
+                    self._told(None)
                     with contextlib.suppress(ConnectionClosed):
                         async for text in connection:
                             delay = FIRST_DELAY_S
@@ -150,8 +155,10 @@ class FeedReader:
                             self._tally.note(message)
                             yield message
                 lost_at = loop.time()
+                self._told("the feed has ended" if connection.close_code == 1001 else "the connection was lost")
             except (OSError, TimeoutError, WebSocketException) as error:
                 self._give_up_on(error)
+                self._told(_reason(error))
             if self._retry_s is not None and loop.time() + delay - lost_at > self._retry_s:
                 raise FeedError(
                     f"the feed at {self._url} has been away for {loop.time() - lost_at:.0f} s",
@@ -193,28 +200,38 @@ class FeedReader:
             response = error.response
             if self.connections and response.status_code >= 500:
                 return
-            said = bytes(response.body or b"").decode("utf-8", "replace").strip()
-            raise FeedError(
-                f"{self._url} refused with HTTP {response.status_code}: {said[:200]}",
-                fix="use an address like ws://127.0.0.1:8765/v1/feed, or try again when others have left",
-            ) from error
+            said = bytes(response.body or b"").decode("utf-8", "replace").strip().rstrip(".")
+            fix = "use an address like ws://127.0.0.1:8765/v1/feed, or try again when others have left"
+            if response.status_code in REFUSES_TOKENS:
+                fix = "show a viewer's token that is good; stream-ser token makes one where the feed is served"
+            raise FeedError(f"{self._url} refused with HTTP {response.status_code}: {said[:200]}", fix=fix) from error
         if not self.connections:
             raise FeedError(
-                f"there is no feed at {self._url}: {error or type(error).__name__}",
+                f"there is no feed at {self._url}: {_reason(error)}",
                 fix="start `stream-ser` there with `--feed HOST:PORT`, or check the address",
             ) from error
 
 
 def subscribe(
-    url: str, *, retry_s: float | None = 30.0, wish: Wish | None = None, token: str | None = None
+    url: str,
+    *,
+    retry_s: float | None = 30.0,
+    wish: Wish | None = None,
+    token: str | None = None,
+    told: Told = lambda _: None,
 ) -> FeedReader:
     """Read the feed at ``url``, with ``async for`` over what is returned; everything, or what ``wish`` says.
 
     A connection that is lost is made again, at growing intervals, until the feed has been away for ``retry_s`` seconds
     (None: for ever). What was published meanwhile comes then, if the feed keeps a history, and is counted in ``missed`` if
-    it does not. ``token`` is shown to a feed that asks who reads it.
+    it does not. ``token`` is shown to a feed that asks who reads it. ``told`` is called in the event loop with None whenever
+    a connection is made, and with the reason whenever one is lost or cannot be made again.
     """
-    return FeedReader(url, retry_s, wish or Wish(), token)
+    return FeedReader(url, retry_s, wish or Wish(), token, told)
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or type(error).__name__
 
 
 def _host(url: str) -> str:

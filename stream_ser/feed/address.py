@@ -1,0 +1,34 @@
+"""Where a feed is, from whatever a person has at hand: the feed's address, the page's, or a host and a port. Pure."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit, urlunsplit
+
+from stream_ser.errors import FeedError
+from stream_ser.feed.admission import FEED_PATH
+
+SCHEMES = {"ws": "ws", "wss": "wss", "http": "ws", "https": "wss"}
+
+
+def feed_url(text: str) -> str:
+    """The address of the feed: ``127.0.0.1:8765`` and ``http://127.0.0.1:8765/`` become ``ws://127.0.0.1:8765/v1/feed``.
+
+    A path is what a proxy puts the server under, a query is kept. Raises FeedError for what is no address.
+    """
+    try:
+        parts = urlsplit(text if "://" in text else f"ws://{text}")
+        scheme = SCHEMES.get(parts.scheme)
+        if scheme is not None and parts.hostname and parts.port != 0 and not parts.username and not parts.fragment:
+            path = parts.path.rstrip("/")
+            path = path if path.endswith(FEED_PATH) else path + FEED_PATH
+            return urlunsplit((scheme, parts.netloc, path, parts.query, ""))
+        why = "it does not look like ws://HOST:PORT or https://HOST"
+    except ValueError as error:
+        why = str(error)
+    raise FeedError(f"{text!r} is not the address of a feed: {why}", fix="give one like ws://127.0.0.1:8765")
+
+
+def page_url(feed: str) -> str:
+    """The address of the page that shows the feed at ``feed`` (ws://HOST:PORT/…)."""
+    parts = urlsplit(feed)
+    return urlunsplit(("https" if parts.scheme == "wss" else "http", parts.netloc, "/", "", ""))
