@@ -83,7 +83,7 @@ class Stream:
             model_digest=card.digest,
             engine=worker.engine,
             passed_over=tuple((step.engine, step.reason) for step in worker.steps_down),
-            source=messages.SourceInfo(info.kind, info.name, info.rate, info.channels, info.duration_s),
+            source=messages.SourceInfo(info.kind, info.name, info.rate, info.channels, info.duration_s, info.offset_s),
             dimensions=tuple(card.dimensions),
             text=None if listener is None else listener.name,
             show_text=show_text,

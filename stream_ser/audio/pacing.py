@@ -1,8 +1,8 @@
 """Play a recording at the pace of a clock, with pause and resume.
 
-One thread waits; any thread may pause, resume or close. The schedule is absolute: the moment at which a frame is due
-follows from the anchor and the frame's number alone, so a late block does not delay the ones after it and nothing
-drifts.
+One thread waits; any thread may pause, resume, change the speed or close. The schedule is absolute: the moment at which a
+frame is due follows from the anchor and the frame's number alone, so a late block does not delay the ones after it and
+nothing drifts. Another speed is another schedule, which agrees with the one before on the frame that is due now.
 """
 
 from __future__ import annotations
@@ -40,12 +40,20 @@ class Pacer:
 
     def __init__(self, clock: Clock, rate: int, speed: float | None) -> None:
         self._clock = clock
-        self._ns_per_frame = None if speed is None else Fraction(1_000_000_000, rate) / Fraction(speed)
+        self._rate = rate
+        self._speed = speed
+        self._ns_per_frame = self._pace(speed)
+        self._passed = 0  # frames that were let pass
         self._lock = threading.Lock()
         self._changed = threading.Event()  # pause, resume and close wake the waiting thread
         self._anchor: int | None = None
         self._paused_at: int | None = None
         self._closed = False
+
+    @property
+    def speed(self) -> float | None:
+        """Times real time; None for as fast as frames are taken."""
+        return self._speed
 
     @property
     def closed(self) -> bool:
@@ -65,10 +73,10 @@ class Pacer:
                     now = self._clock.now_ns()
                     if self._anchor is None:
                         self._anchor = now
-                    if self._ns_per_frame is None:
-                        return True
-                    remaining = self._anchor + int(frames * self._ns_per_frame) - now
+                    due = now if self._ns_per_frame is None else self._anchor + int(frames * self._ns_per_frame)
+                    remaining = due - now
                     if remaining <= 0:
+                        self._passed = frames
                         return True
             self._clock.wait(self._changed, None if remaining is None else remaining / 1e9)
 
@@ -87,6 +95,22 @@ class Pacer:
                     self._anchor += self._clock.now_ns() - self._paused_at
                 self._paused_at = None
             self._changed.set()
+
+    def set_speed(self, speed: float) -> None:
+        """Go on at another speed, from what is due now."""
+        with self._lock:
+            pace = self._pace(speed)
+            if self._anchor is not None and pace is not None:
+                now = self._clock.now_ns() if self._paused_at is None else self._paused_at
+                played = Fraction(self._passed)
+                if self._ns_per_frame is not None:
+                    played = max(played, Fraction(now - self._anchor) / self._ns_per_frame)
+                self._anchor = now - int(played * pace)
+            self._speed, self._ns_per_frame = speed, pace
+            self._changed.set()
+
+    def _pace(self, speed: float | None) -> Fraction | None:
+        return None if speed is None else Fraction(1_000_000_000, self._rate) / Fraction(speed)
 
     def close(self) -> None:
         """Let no further frame pass."""

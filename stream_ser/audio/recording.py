@@ -42,12 +42,15 @@ class _ForwardFile(soundfile.SoundFile):  # type: ignore[misc]
 class Recording:
     """A sound file as a source. Made by :func:`open_recording`."""
 
-    def __init__(self, file: soundfile.SoundFile, path: Path, pacer: Pacer, clock: Clock, frames_per_read: int) -> None:
+    def __init__(
+        self, file: soundfile.SoundFile, path: Path, pacer: Pacer, clock: Clock, frames_per_read: int, begin: int
+    ) -> None:
         self._file = file
         self._path = path
         self._pacer = pacer
         self._clock = clock
         self._frames_per_read = frames_per_read
+        self._begin = begin  # the file's frame that is sample 0
         self._iterating = False
         known = file.frames < _UNKNOWN
         self.info = SourceInfo(
@@ -57,7 +60,17 @@ class Recording:
             channels=file.channels,
             duration_s=file.frames / file.samplerate if known else None,
             live=False,
+            offset_s=begin / file.samplerate,
         )
+
+    @property
+    def speed(self) -> float | None:
+        """Times real time; None for as fast as it is taken."""
+        return self._pacer.speed
+
+    def set_speed(self, speed: float) -> None:
+        """Go on at another speed; what is heard stays the same."""
+        self._pacer.set_speed(speed)
 
     def __iter__(self) -> Iterator[Item]:
         """Yield the recording's blocks, each when it is due.
@@ -89,11 +102,11 @@ class Recording:
                 yield from conditioner.push(good, self._clock.now_ns())
                 if fault is not None:
                     yield from conditioner.finish(self._clock.now_ns())
-                    raise self._not_a_number(taken + len(good), fault)
+                    raise self._not_a_number(self._begin + taken + len(good), fault)
                 taken += len(good)
             if not self._pacer.closed:
                 yield from conditioner.finish(self._clock.now_ns())
-                self._check_whole(taken, broken)
+                self._check_whole(self._begin + taken, broken)
 
     def pause(self) -> None:
         """Hold the stream; what is missed is not lost."""
@@ -134,13 +147,19 @@ class Recording:
 
 
 def open_recording(
-    path: str | Path, *, speed: float | None = 1.0, block: int = 800, clock: Clock | None = None
+    path: str | Path,
+    *,
+    speed: float | None = 1.0,
+    block: int = 800,
+    clock: Clock | None = None,
+    begin_s: float = 0.0,
 ) -> Recording:
     """Open a sound file to be played at ``speed`` times real time, or as fast as it is taken with ``speed=None``.
 
-    ``block`` is the sound in one item, counted in 16 kHz samples and never zero; the last may be shorter. Raises
-    SourceError when the file is missing, is not a sound file, or is too short to hold speech; ValueError for a speed
-    that is not positive.
+    ``block`` is the sound in one item, counted in 16 kHz samples and never zero; the last may be shorter. It begins
+    at ``begin_s`` of the recording, or as near before the end as leaves something to hear. Raises SourceError when the file
+    is missing, is not a sound file, is too short to hold speech, or cannot be begun there; ValueError for a speed that is
+    not positive.
     """
     if speed is not None and not 0.0 < speed < float("inf"):
         raise ValueError(f"a speed of {speed} is not positive")
@@ -149,9 +168,27 @@ def open_recording(
     if file.frames * 1000 < SHORTEST_MS * file.samplerate:
         file.close()
         raise _too_short(path, file.frames, file.samplerate)
+    begin = _begin(file, path, begin_s) if begin_s else 0
     clock = clock or SystemClock()
     frames_per_read = max(1, block * file.samplerate // SAMPLE_RATE)
-    return Recording(file, path, Pacer(clock, file.samplerate, speed), clock, frames_per_read)
+    return Recording(file, path, Pacer(clock, file.samplerate, speed), clock, frames_per_read, begin)
+
+
+def _begin(file: soundfile.SoundFile, path: Path, begin_s: float) -> int:
+    """Go to a place in a file; the frame it is."""
+    last = file.frames - file.samplerate * SHORTEST_MS // 1000
+    begin = max(0, min(round(begin_s * file.samplerate), last))
+    lead = min(begin, file.samplerate if file.format == "MP3" else 0)  # its frames rest on those before them
+    try:
+        file.seek(begin - lead)
+        file.read(lead)
+    except (soundfile.LibsndfileError, RuntimeError) as error:
+        file.close()
+        raise SourceError(
+            f"{path} cannot be begun at {begin_s:.1f} s ({error})",
+            fix=f"convert it first: ffmpeg -i {path.name} {path.stem}.wav",
+        ) from error
+    return begin
 
 
 def _open(path: Path) -> soundfile.SoundFile:

@@ -24,6 +24,7 @@ class SourceInfo:
     channels: int
     duration_s: float | None  # None where nobody knows
     live: bool  # whether sound that is not taken in time is lost
+    offset_s: float = 0.0  # how much of a recording lies before sample 0
 
 
 @dataclass(frozen=True, slots=True)

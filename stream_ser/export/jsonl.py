@@ -3,8 +3,9 @@
 Thread ownership: none of its own. Lines are written in whichever thread publishes; make and close it in one thread.
 
 Invariants: the lines go to ``FILE.part``, and the name ``FILE`` appears only when every stream in it has its ``end``
-and all of it is on the disk. So a file with its own name is whole, whatever happened. Nothing is dropped. Where a line
-cannot be written, no other follows, and ``FILE.part`` is cut back to whole lines.
+(or somebody ended the writing before, on purpose) and all of it is on the disk. So a file with its own name is whole,
+whatever happened. Nothing is dropped. Where a line cannot be written, no other follows, and ``FILE.part`` is cut back to
+whole lines.
 """
 
 from __future__ import annotations
@@ -12,12 +13,22 @@ from __future__ import annotations
 import contextlib
 import os
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from stream_ser.errors import ConfigError, FeedError, StreamSerError
 from stream_ser.export import atomic
-from stream_ser.feed.hub import Hub
+from stream_ser.feed.hub import Sink
 from stream_ser.feed.messages import Message, encode
+
+
+class Published(Protocol):
+    """Where messages come from: a hub, or a feed that is read."""
+
+    def attach(self, sink: Sink) -> None:
+        """Call ``sink`` with the hellos of the open streams, and with every message from now on."""
+
+    def detach(self, sink: Sink) -> None:
+        """Stop calling it."""
 
 
 class JsonlWriter:
@@ -26,7 +37,7 @@ class JsonlWriter:
     ``suffix`` is what the name has until then. Raises ConfigError where the file cannot be made.
     """
 
-    def __init__(self, path: Path, hub: Hub, suffix: str = ".part") -> None:
+    def __init__(self, path: Path, hub: Published, suffix: str = ".part") -> None:
         self.path = path
         self.part = path.parent / (path.name + suffix)
         self.error: StreamSerError | None = None  # why the file ends early, if it does
@@ -36,10 +47,10 @@ class JsonlWriter:
         self._file = self._create()
         hub.attach(self._write)
 
-    def close(self) -> Path:
+    def close(self, *, cut: bool = False) -> Path:
         """Stop, give the file its name, and return where the lines are.
 
-        That is ``path``, or ``part`` where a stream has no end.
+        That is ``path``, or ``part`` where a stream has no end, unless it was ``cut``: somebody wanted no more of it.
         May be called twice. Raises FeedError, each time, where something could not be written.
         """
         self._hub.detach(self._write)
@@ -49,7 +60,8 @@ class JsonlWriter:
                 self._file.close()
                 if not self._whole:  # nothing was heard, so what an earlier run wrote must stay
                     self.part.unlink()
-                elif not self._open:
+                elif cut or not self._open:
+                    self._open.clear()
                     self._finish()
             except OSError as error:
                 self._fail(error)

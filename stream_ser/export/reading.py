@@ -53,14 +53,22 @@ def read(path: Path) -> list[Recorded]:
 
     Raises ConfigError where the file cannot be read or a line is no message.
     """
+    found: list[Recorded] = []
+    for stream, message in walk(path):
+        if message is stream.hello:
+            found.append(stream)
+    return found
+
+
+def walk(path: Path) -> Iterator[tuple[Recorded, Message]]:
+    """The messages of a file in their order, each with its stream, whose last line it is so far. Raises as ``read`` does."""
     try:
-        return _read(path)
+        yield from _walk(path)
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror or error}", fix="check the path") from error
 
 
-def _read(path: Path) -> list[Recorded]:
-    found: list[Recorded] = []
+def _walk(path: Path) -> Iterator[tuple[Recorded, Message]]:
     opened: dict[str, Recorded] = {}
     names = Counter[str]()
     place = 0
@@ -83,18 +91,17 @@ def _read(path: Path) -> list[Recorded]:
                 names[stream] += 1
                 name = stream if names[stream] == 1 else f"{stream} ({names[stream]})"
                 held = opened[stream] = Recorded(path, name, message)
-                found.append(held)
             elif held is None:
                 raise _no_message(path, number, f"it belongs to {stream!r}, of which there was no hello")
             held.lines.append(here)
             if message["type"] == "end":
                 held.end = message
                 del opened[stream]
-    if not found:
+            yield held, message
+    if not names:
         raise ConfigError(
             f"{path} holds no stream", fix="give a file that --out FILE.jsonl of live, replay or analyze has written"
         )
-    return found
 
 
 def _message(line: bytes) -> dict[str, Any] | None:

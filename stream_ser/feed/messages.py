@@ -41,7 +41,8 @@ class SourceInfo:
     name: str
     rate: int  # native samples a second
     channels: int
-    duration_s: float | None = None  # None where the length is not known: a microphone, a pipe
+    duration_s: float | None = None  # of all of it; None where the length is not known: a microphone, a pipe
+    offset_s: float = 0.0  # how much of a recording lies before sample 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,7 @@ def hello(info: StreamInfo, seq: int = 0) -> Message:
             "rate": source.rate,
             "channels": source.channels,
             "duration_s": _number(source.duration_s),
+            "offset_s": float(source.offset_s),
         },
         "anchor": None if info.anchor is None else _wall_time(info.anchor),
         "states": list(get_args(State)),

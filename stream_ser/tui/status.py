@@ -34,7 +34,7 @@ class Header(Canvas[HeaderPicture]):
         if state.hello is None:
             return HeaderPicture("", "", "")
         source = state.hello["source"]
-        place = clock_text(state.point["t"]) if state.point else clock_text(0)
+        place = clock_text(source.get("offset_s", 0.0) + (state.point["t"] if state.point else 0.0))
         if source["duration_s"] is not None:
             place += f" / {clock_text(source['duration_s'])}"
         return HeaderPicture(_sound(source), f"{source['kind']} {source['name']}", place)

@@ -117,6 +117,68 @@ def test_no_block_is_early_and_none_drifts(tmp_path: Path) -> None:
         assert item.arrived_ns - began == pytest.approx(item.end / 16_000 / 3.0 * SECOND, abs=2)
 
 
+def test_another_speed_goes_on_from_what_is_due_and_gives_the_same_sound(tmp_path: Path) -> None:
+    path = make(tmp_path, "pcm.wav", tone(3.0))
+    clock = VirtualClock()
+    recording = open_recording(path, speed=1.0, clock=clock)
+    blocks: list[Block] = []
+    for item in recording:
+        assert isinstance(item, Block)
+        blocks.append(item)
+        if item.end == 16_000:
+            recording.set_speed(10.0)
+        elif item.end == 32_000:
+            recording.set_speed(0.5)
+    at = {block.end: block.arrived_ns for block in blocks}
+    assert at[32_000] - at[16_000] == pytest.approx(0.1 * SECOND, abs=10)
+    assert at[48_000] - at[32_000] == pytest.approx(2.0 * SECOND, abs=10)
+    assert recording.speed == 0.5
+    np.testing.assert_array_equal(
+        np.concatenate([b.samples for b in blocks]), play(open_recording(path, speed=None))[0]
+    )
+
+
+def test_the_speed_may_change_while_nothing_is_due_or_all_is(tmp_path: Path) -> None:
+    clock = VirtualClock()
+    recording = open_recording(make(tmp_path, "pcm.wav", tone(2.0)), speed=None, clock=clock)
+    recording.set_speed(1.0)
+    recording.set_speed(2.0)
+    items = iter(recording)
+    first = next(items)
+    assert isinstance(first, Block)
+    recording.pause()
+    clock.at(clock.now_ns() + 9 * SECOND, lambda: recording.set_speed(1.0))
+    clock.at(clock.now_ns() + 60 * SECOND, recording.resume)
+    second = next(items)
+    assert isinstance(second, Block)
+    assert second.arrived_ns - first.arrived_ns == pytest.approx(60 * SECOND + 50_000_000, abs=10)
+
+
+@pytest.mark.parametrize("name", [name for name in FORMATS if name not in ("a.mp3", "opus.ogg")])
+def test_a_recording_begins_where_it_is_told_to(tmp_path: Path, name: str) -> None:
+    path = make(tmp_path, name, tone(1.5))
+    whole, _ = play(open_recording(path, speed=None))
+    recording = open_recording(path, speed=None, begin_s=0.5)
+    assert (recording.info.offset_s, recording.info.duration_s) == (0.5, 1.5)
+    rest, _ = play(recording)
+    np.testing.assert_allclose(rest, whole[8_000:], atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["a.mp3", "opus.ogg"])
+def test_where_a_codec_begins_anew_the_place_is_right_all_the_same(tmp_path: Path, name: str) -> None:
+    path = make(tmp_path, name, tone(3.0))
+    whole, _ = play(open_recording(path, speed=None))
+    rest, _ = play(open_recording(path, speed=None, begin_s=1.5))
+    assert len(rest) == len(whole) - 24_000
+    np.testing.assert_allclose(rest[2_000:], whole[26_000:], atol=0.02)
+
+
+def test_a_place_beyond_the_end_is_just_before_it(tmp_path: Path) -> None:
+    path = make(tmp_path, "pcm.wav", tone(1.5))
+    assert len(play(open_recording(path, speed=None, begin_s=99.0))[0]) == 400
+    assert open_recording(path, begin_s=-1.0).info.offset_s == 0.0
+
+
 def test_pause_holds_the_stream_and_resume_goes_on(tmp_path: Path) -> None:
     clock = VirtualClock()
     recording = open_recording(make(tmp_path, "pcm.wav", tone(1.0)), speed=1.0, clock=clock)
