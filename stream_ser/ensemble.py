@@ -11,12 +11,39 @@ import heapq
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from stream_ser.audio.gate import SpeechGate, hear
 from stream_ser.audio.source import Item, Notice
+from stream_ser.engine.schedule import Gate
 from stream_ser.errors import StreamSerError
 from stream_ser.stream import Stream
 from stream_ser.types import SAMPLE_RATE, Block
+
+
+class Hearer(Protocol):
+    """What sound is taken for: a ``Stream``, or what stands in its place. ``hop`` is in samples."""
+
+    gate: Gate
+    hop: int
+
+    @property
+    def withholds(self) -> bool:
+        """Whether a block that comes now will count as missing."""
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more is to be taken."""
+
+    def take(self, item: Item) -> None:
+        """Take the next item."""
+
+    def conclude(self, error: Exception | None = None) -> None:
+        """The source is over, by itself or by ``error``. Safe to call twice."""
+
+    def stop(self) -> None:
+        """End here and now. Safe to call twice and from any thread."""
+
 
 TICK_S = 0.004  # what becomes due within one is taken together
 AT_ONCE = 32  # streams taken together at most: the first of them waits for the last
@@ -96,7 +123,7 @@ def _next(player: Player) -> Item:
     return player.following
 
 
-def take_together(items: Sequence[tuple[Stream, Item]]) -> None:
+def take_together(items: Sequence[tuple[Hearer, Item]]) -> None:
     """Take one item of each of many streams; their gates hear the sound together, in few native calls.
 
     A stream that breaks over its item is concluded with the reason; the others go on.

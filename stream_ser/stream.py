@@ -71,7 +71,7 @@ class Stream:
         self._listener, self._notice, self._broken, self._watch = listener, notice, broken, watch
         self._key = key or stream
         self._live, self._stands_still = info.live, stands_still
-        self.gate = gate
+        self.gate, self.hop = gate, hop
         self._schedule = WindowSchedule(self._key, card.window_samples, hop, gate, listener)
         self._trajectory = Trajectory(calibration)
         self._info = messages.StreamInfo(

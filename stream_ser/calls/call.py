@@ -4,20 +4,22 @@ Events of the connection come from one thread (the server's event loop); points 
 under a stream's lock. Lock order: a stream's, then the call's, then the hub's; nothing here calls a stream with the call's
 lock held.
 
-An agent's leg is heard only where the policy states a purpose. A leg that is not heard is named in the call's messages, with
-no stream.
+An agent's leg is analysed only where the policy states a purpose. Where it is not, it may be heard for turns alone: when
+somebody speaks goes into the call's figures, and nothing else of it anywhere. The call's messages name it, with no stream.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from stream_ser.calls.events import Leg, Lost, Opened, RefusedError, Role, Sound
+from stream_ser.calls.events import Agents, Leg, Lost, Opened, RefusedError, Role, Sound
 from stream_ser.calls.line import Line
+from stream_ser.calls.turns_only import TurnsOnly
+from stream_ser.ensemble import Hearer
 from stream_ser.errors import StreamSerError
 from stream_ser.feed import messages
 from stream_ser.feed.messages import LegInfo, Message
@@ -31,15 +33,27 @@ from stream_ser.watch import Watch
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Whose voice may be analysed, and what alerts."""
+    """Whose voice may be analysed, and what alerts. Raises ValueError where agents are to be, and nobody says why."""
 
     rules: tuple[Rule, ...] = ()
     consent_required: bool = False
-    agents_purpose: str | None = None  # why agents are analysed; None: they are not
+    agents: Agents = "off"
+    agents_purpose: str | None = None  # why agents are analysed; None where they are not
 
-    def hears(self, leg: Leg) -> bool:
+    def __post_init__(self) -> None:
+        """Check that a purpose is stated where there must be one."""
+        if (self.agents == "emotion") != bool((self.agents_purpose or "").strip()):
+            raise ValueError(
+                f"agents is {self.agents!r} and the purpose {self.agents_purpose!r}; state one for emotion"
+            )
+
+    def analyses(self, leg: Leg) -> bool:
         """Whether a leg is analysed."""
-        return leg.role != "agent" or self.agents_purpose is not None
+        return leg.role != "agent" or self.agents == "emotion"
+
+    def times(self, leg: Leg) -> bool:
+        """Whether a leg is heard for turns alone."""
+        return leg.role == "agent" and self.agents == "turns"
 
     def admit(self, opened: Opened) -> None:
         """Raise RefusedError for a call that may not be analysed."""
@@ -57,8 +71,11 @@ class House(Protocol):
     def stream(self, leg: Leg, name: str, opened: Opened, watch: Watch) -> Stream:
         """A stream, not yet open, of this tenant's hub."""
 
-    def line(self, stream: Stream, rate: int) -> Line:
-        """The way of a leg's sound to its open stream."""
+    def turns(self, name: str, watch: Watch) -> TurnsOnly:
+        """What hears a leg for turns alone."""
+
+    def line(self, stream: Hearer, rate: int) -> Line:
+        """The way of a leg's sound to what hears it."""
 
     def begin(self, opened: Opened, streams: Mapping[str, Leg], purpose: str | None, at: datetime) -> None:
         """Have the call kept. Raises RefusedError where there is one of that name, or no room."""
@@ -84,7 +101,7 @@ class Call:
         self.opened, self._house, self._policy, self._ended, self._clock = opened, house, policy, ended, clock
         self._lock = threading.Lock()
         self._lines: dict[str, Line] = {}
-        self._streams: list[Stream] = []
+        self._streams: list[Stream | TurnsOnly] = []
         self._unfinished = 0
         self._meter: CallMeter | None = None
         self._reason = "interrupted"
@@ -99,24 +116,31 @@ class Call:
     def begin(self) -> None:
         """Open the legs that may be heard. Raises RefusedError, and leaves nothing open then."""
         self._policy.admit(self.opened)
-        heard = {f"{self.name}/{leg.name}": leg for leg in self.opened.legs if self._policy.hears(leg)}
-        agents = any(leg.role == "agent" for leg in heard.values())
-        self._house.begin(self.opened, heard, self._policy.agents_purpose if agents else None, self._clock())
+        analysed = {f"{self.name}/{leg.name}": leg for leg in self.opened.legs if self._policy.analyses(leg)}
+        agents = any(leg.role == "agent" for leg in analysed.values())
+        self._house.begin(self.opened, analysed, self._policy.agents_purpose if agents else None, self._clock())
         self._house.publish(self._message("opened"))
         self.begun = True
         try:
-            for name, leg in heard.items():
+            for name, leg in analysed.items():
                 watcher = _Leg(self, leg)
                 stream = self._house.stream(leg, name, self.opened, watcher)
                 watcher.begin(stream, self._policy)
                 if self._meter is None:
-                    self._meter = self._make_meter(stream, heard)
+                    self._meter = self._make_meter(stream.hop, stream.info.labels, stream.info.dimensions)
                 stream.open()
                 self._unfinished += 1
                 self._streams.append(stream)
                 for rule, why in watcher.skipped:
                     stream.say("info", f"alert rule {rule!r} is not held against this stream: {why}")
                 self._lines[leg.name] = self._house.line(stream, self.opened.rate)
+            for leg in filter(self._policy.times, self.opened.legs):
+                turns = self._house.turns(leg.name, _Leg(self, leg))
+                if self._meter is None:
+                    self._meter = self._make_meter(turns.hop, (), ())
+                self._unfinished += 1
+                self._streams.append(turns)
+                self._lines[leg.name] = self._house.line(turns, self.opened.rate)
         except Exception as error:  # whatever it is, what was opened must end
             self.close("refused")
             if isinstance(error, StreamSerError):
@@ -167,21 +191,23 @@ class Call:
         for stream in self._streams:
             stream.stop()
 
-    def _make_meter(self, stream: Stream, heard: Mapping[str, Leg]) -> CallMeter:
+    def _make_meter(self, hop: int, labels: Sequence[str], dimensions: Sequence[str]) -> CallMeter:
         purpose = self._policy.agents_purpose
         emotions_of: tuple[Role, ...] = ("customer",) if purpose is None else ("customer", "agent")
+        timed = {leg.name for leg in self.opened.legs if self._policy.times(leg)}
         return CallMeter(
-            {leg.name: leg.role for leg in heard.values()},
-            stream.info.labels,
-            stream.info.dimensions,
-            hop=stream.info.hop,
+            {leg.name: leg.role for leg in self.opened.legs if leg.name in timed or self._policy.analyses(leg)},
+            labels,
+            dimensions,
+            hop=hop,
+            timed=timed,
             emotions_of=emotions_of,
             agent_purpose=purpose,
         )
 
     def _message(self, kind: messages.CallKind, summary: dict[str, Any] | None = None) -> Message:
         legs = [
-            LegInfo(leg.name, leg.role, f"{self.name}/{leg.name}" if self._policy.hears(leg) else None)
+            LegInfo(leg.name, leg.role, f"{self.name}/{leg.name}" if self._policy.analyses(leg) else None)
             for leg in self.opened.legs
         ]
         reason = self._reason if kind == "ended" else None

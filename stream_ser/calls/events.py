@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 Role = Literal["customer", "agent", "unknown"]
 Consent = Literal["given", "refused", "unknown"]
+Agents = Literal["off", "turns", "emotion"]  # what is heard of agents: nothing, when they speak, how they sound
 Frames = npt.NDArray[np.float32]  # (n,), mono, nominally in [-1, 1]
 
 

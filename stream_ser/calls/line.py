@@ -22,8 +22,7 @@ from stream_ser.audio.conditioning import Conditioner
 from stream_ser.audio.resample import worst_delay_s
 from stream_ser.audio.source import Item
 from stream_ser.calls.events import Coded, Frames, Lost, Sound
-from stream_ser.ensemble import take_together
-from stream_ser.stream import Stream
+from stream_ser.ensemble import Hearer, take_together
 from stream_ser.types import SAMPLE_RATE
 
 LONGEST_WAIT_S = 5.0
@@ -44,7 +43,7 @@ class _End:
 class Line:
     """Made by ``Ears.line``. ``put`` and ``end`` belong to the connection's thread, everything else to the ears'."""
 
-    def __init__(self, stream: Stream, rate: int, wake: Callable[[Line], None]) -> None:
+    def __init__(self, stream: Hearer, rate: int, wake: Callable[[Line], None]) -> None:
         self.stream = stream
         self.overloaded = 0  # native frames that found no room
         self._rate, self._wake = rate, wake
@@ -59,7 +58,7 @@ class Line:
         self._look = int(LONGEST_LOOK_S * rate)
         self._end = 0  # native frames until the end of what was put
         self._slack = int(worst_delay_s(rate) * rate) + 1  # the resampler gives a sample so much later
-        self._hop = stream.info.hop * rate // SAMPLE_RATE  # native frames
+        self._hop = stream.hop * rate // SAMPLE_RATE  # native frames
         self._worth = self._until_due()
         self._complete_ns = 0  # when the sound came that a hop ends in: the newest such hop of this stretch
         self.queued = False  # whether the ears know that there is something to take
@@ -196,7 +195,7 @@ class Ears:
         if self._thread.is_alive():
             self._thread.join(timeout)
 
-    def line(self, stream: Stream, rate: int) -> Line:
+    def line(self, stream: Hearer, rate: int) -> Line:
         """A line for an open stream; it is forgotten once its end was taken."""
         line = Line(stream, rate, self._wake)
         with self._lock:
@@ -231,7 +230,7 @@ class Ears:
         """Take what waits in these lines: their first items together, then their second ones, and so on."""
         turns = [(line, line.take()) for line in lines if not line.over]
         while turns:
-            items: list[tuple[Stream, Item]] = []
+            items: list[tuple[Hearer, Item]] = []
             following = []
             for line, source in turns:
                 if line.stream.over:  # what is taken for it would stay with it
@@ -267,7 +266,7 @@ def _next(source: Iterator[Item | _End]) -> Item | _End | None:
         return _End(error)
 
 
-def _take(items: list[tuple[Stream, Item]]) -> None:
+def _take(items: list[tuple[Hearer, Item]]) -> None:
     try:
         take_together(items)
     except Exception as error:  # a mistake of ours ends these legs, and not the ears of all others

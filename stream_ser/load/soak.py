@@ -13,12 +13,10 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from random import Random
-from typing import Any
 from urllib.request import urlopen
 
 import numpy as np
@@ -27,20 +25,19 @@ import soxr
 
 from stream_ser.audio.gate import SpeechGate
 from stream_ser.calls.call import Call, House
-from stream_ser.calls.events import Closed, Frames, Leg, Lost, Opened, Paused, RefusedError, Resumed, Sound
+from stream_ser.calls.events import Closed, Frames, Lost, Paused, RefusedError, Resumed, Sound
 from stream_ser.calls.line import Line
 from stream_ser.feed.messages import Message
 from stream_ser.feed.subscription import Subscription
 from stream_ser.load import gauge
 from stream_ser.load.gauge import Held
+from stream_ser.load.guest import Guest
 from stream_ser.load.virtual import RATE, SCRIPTS, Step, far, opened
 from stream_ser.load.visitors import Visitors
 from stream_ser.server.app import LOCAL, CallServer
 from stream_ser.server.config import Limits, ServeConfig
-from stream_ser.server.tenants import Tenant
 from stream_ser.stream import Stream
 from stream_ser.types import SAMPLE_RATE
-from stream_ser.watch import Watch
 
 RECORDING = Path(__file__).parents[2] / "demos" / "recording" / "conversation.flac"
 MOST_GROWTH_MB = (
@@ -54,43 +51,6 @@ SAMPLE_S = 1.0
 TOLD_S = 60.0
 MILESTONES = (2**31, 2**32)  # sample indices that a call passes
 KINDS = (Call, Line, Stream, SpeechGate, Subscription)  # of which none may be left
-
-
-class Guest:
-    """A house that lends its lines to whoever feeds them, and in which a call's time may begin at a later sample."""
-
-    def __init__(self, tenant: Tenant, begins: int = 0) -> None:
-        self._tenant, self._begins = tenant, begins
-        self.lines: list[Line] = []
-
-    def stream(self, leg: Leg, name: str, opened: Opened, watch: Watch) -> Stream:
-        """See ``House``."""
-        stream = self._tenant.stream(leg, name, opened, watch)
-        if self._begins:  # as if all before had been a gap, which would take half a million points to tell
-            stream.gate.reset(self._begins)
-            stream._schedule.position = stream._schedule._unbroken_since = self._begins
-        return stream
-
-    def line(self, stream: Stream, rate: int) -> Line:
-        """See ``House``."""
-        line = self._tenant.line(stream, rate)
-        self.lines.append(line)
-        if self._begins:
-            line._position = line._end = self._begins * rate // SAMPLE_RATE
-            list(line._conditioner.lose(line._position, "", 0))
-        return line
-
-    def begin(self, opened: Opened, streams: Mapping[str, Leg], purpose: str | None, at: datetime) -> None:
-        """See ``House``."""
-        self._tenant.begin(opened, streams, purpose, at)
-
-    def publish(self, message: Message) -> None:
-        """See ``House``."""
-        self._tenant.publish(message)
-
-    def end(self, call: str, summary: dict[str, Any] | None, at: datetime) -> None:
-        """See ``House``."""
-        self._tenant.end(call, summary, at)
 
 
 @dataclass(eq=False, slots=True)

@@ -55,9 +55,9 @@ class CallServer:
         self.config = config
         self.refusals = RefusalCounter()
         self.doors = Doors(config, environ, self.refusals)
-        purpose = config.agents_purpose.strip() if config.analyse_agents else None
+        purpose = config.agents_purpose.strip() or None
         rules = read_rules(config.rules, agent_purpose=purpose) if config.rules is not None else read_rules()
-        self.policy = Policy(rules, config.consent_required, purpose)
+        self.policy = Policy(rules, config.consent_required, config.agents, purpose)
         self.room = Room(config.model, config.engine, config.hop, 2 * config.limits.connections)
         self._tls = _tls(config)
         self._loop: asyncio.AbstractEventLoop

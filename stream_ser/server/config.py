@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from models.card import DEFAULT
-from stream_ser.calls.events import Consent, Role
+from stream_ser.calls.events import Agents, Consent, Role
 from stream_ser.errors import ConfigError
 from stream_ser.server.secret import Secret
 
@@ -163,11 +163,12 @@ class ServeConfig:
     consent_required: bool = False
     """Whether a call is refused unless it says that consent was given."""
 
-    analyse_agents: bool = False
-    """Whether the agent's voice is analysed. The law of many places forbids it; it needs ``agents_purpose``."""
+    agents: Agents = "off"
+    """What is heard of agents: off, nothing; turns, when they speak, for talk ratio, overlap and non-talk; emotion, how they
+    sound. The law of many places forbids emotion; it needs ``agents_purpose``."""
 
     agents_purpose: str = ""
-    """Why the agent's voice is analysed. It is logged and stored with each call."""
+    """Why it is heard how agents sound. It is logged and stored with each call."""
 
     drain_s: float = _number(30.0, 0.0, 3600.0)
     """Seconds that open calls get to finish when the server is told to stop."""
@@ -195,13 +196,13 @@ class ServeConfig:
         self._files()
         self._addresses()
         self._doors()
-        if self.analyse_agents != bool(self.agents_purpose.strip()):
+        if (self.agents == "emotion") != bool(self.agents_purpose.strip()):
             key, wrong = (
-                ("analyse_agents", "is on, and no purpose is stated")
-                if self.analyse_agents
-                else ("agents_purpose", "is stated, but analyse_agents is off")
+                ("agents", "is emotion, and no purpose is stated")
+                if self.agents == "emotion"
+                else ("agents_purpose", f"is stated, but agents is {self.agents}")
             )
-            raise SettingError(key, wrong, fix="set both analyse_agents and agents_purpose, or neither")
+            raise SettingError(key, wrong, fix="set agents to emotion and state agents_purpose, or do neither")
         if not self.model or not self.store:
             key = "store" if self.model else "model"
             raise SettingError(key, "is empty", fix="leave it out for the default, or set store to off")

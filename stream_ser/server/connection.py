@@ -166,7 +166,7 @@ class Caller:
         tenant.enter(call)
         self.call, self.opened_ns = call, now
         purpose = self._desk.policy.agents_purpose
-        analysed = [leg.role for leg in opened.legs if self._desk.policy.hears(leg)]
+        analysed = [leg.role for leg in opened.legs if self._desk.policy.analyses(leg)]
         _log.info(
             "call opened",
             extra={
@@ -174,6 +174,7 @@ class Caller:
                 "protocol": opened.protocol,
                 "consent": opened.consent,
                 "analysed": analysed,
+                "timed": [leg.role for leg in opened.legs if self._desk.policy.times(leg)],
                 "agents_purpose": purpose if "agent" in analysed else None,
             },
         )

@@ -11,6 +11,7 @@ from stream_ser.audio.silero import silero
 from stream_ser.audio.source import SourceInfo
 from stream_ser.calls.events import Leg, Opened
 from stream_ser.calls.line import Ears
+from stream_ser.calls.turns_only import TurnsOnly
 from stream_ser.engine.loading import ladder, load_card
 from stream_ser.engine.worker import Worker
 from stream_ser.errors import ConfigError
@@ -54,6 +55,10 @@ class Room:
         """End both threads."""
         self.ears.stop()
         self.worker.stop()
+
+    def turns(self, name: str, watch: Watch) -> TurnsOnly:
+        """What hears a leg for turns alone, as finely as a stream would."""
+        return TurnsOnly(name, self.hop, self.card.window_samples, watch)
 
     def stream(self, hub: Hub, tenant: str, leg: Leg, name: str, opened: Opened, watch: Watch) -> Stream:
         """A stream of a leg, not yet open, whose messages go to ``hub``."""

@@ -18,6 +18,8 @@ from typing import Any
 from stream_ser.calls.call import Call
 from stream_ser.calls.events import Leg, Opened, RefusedError
 from stream_ser.calls.line import Line
+from stream_ser.calls.turns_only import TurnsOnly
+from stream_ser.ensemble import Hearer
 from stream_ser.feed import messages
 from stream_ser.feed.history import History
 from stream_ser.feed.hub import Hub
@@ -182,7 +184,11 @@ class Tenant:
         """See ``House``."""
         return self._room.stream(self.hub, self.name, leg, name, opened, watch)
 
-    def line(self, stream: Stream, rate: int) -> Line:
+    def turns(self, name: str, watch: Watch) -> TurnsOnly:
+        """See ``House``."""
+        return self._room.turns(name, watch)
+
+    def line(self, stream: Hearer, rate: int) -> Line:
         """See ``House``."""
         return self._room.ears.line(stream, rate)
 

@@ -27,9 +27,10 @@ class CallMeter:
     """Measures a call over the points of its legs, whose hop is ``hop`` samples.
 
     ``legs`` gives the role of each leg by the name of its stream; name those that are heard, for one that never is leaves the
-    other's silence unexplained. ``labels`` and ``dimensions`` are the model's. How a voice sounds is summed up for the
-    roles in ``emotions_of`` alone. With the agent among them ``agent_purpose`` must say why that is lawful, as for
-    ``AlertMonitor``: raises ConfigError without it, and ValueError unless there are one or two legs.
+    other's silence unexplained. ``labels`` and ``dimensions`` are the model's. Of the legs in ``timed`` only turns are
+    counted, and not even how loud they are. How a voice sounds is summed up for the roles in ``emotions_of`` alone. With the
+    agent among them ``agent_purpose`` must say why that is lawful, as for ``AlertMonitor``: raises ConfigError without it,
+    and ValueError unless there are one or two legs.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class CallMeter:
         dimensions: Sequence[str] = (),
         *,
         hop: int,
+        timed: Collection[str] = (),
         emotions_of: Collection[Role] = CUSTOMER,
         agent_purpose: str | None = None,
     ) -> None:
@@ -52,7 +54,14 @@ class CallMeter:
         self._roles = dict(legs)
         self._places = {name: place for place, name in enumerate(legs)}
         self._legs = {
-            name: LegMeter(labels, dimensions, hop=hop, emotions=role in emotions_of) for name, role in legs.items()
+            name: LegMeter(
+                labels,
+                dimensions,
+                hop=hop,
+                emotions=role in emotions_of and name not in timed,
+                levels=name not in timed,
+            )
+            for name, role in legs.items()
         }
         self._alerts = {name: _Alerts() for name in legs}
         self._turns = Turns(alone=len(legs) == 1)

@@ -21,11 +21,13 @@ NEUTRAL = "neutral"  # the label that has no peak worth finding
 
 
 class LegMeter:
-    """Counts one leg's points. With ``emotions`` False nothing of how the voice sounds is kept."""
+    """Counts one leg's points. Without ``emotions`` nothing of how the voice sounds is kept, without ``levels`` no loudness."""
 
-    def __init__(self, labels: Sequence[str], dimensions: Sequence[str], *, hop: int, emotions: bool) -> None:
+    def __init__(
+        self, labels: Sequence[str], dimensions: Sequence[str], *, hop: int, emotions: bool, levels: bool = True
+    ) -> None:
         self.duration = self.talk = 0  # samples, as all that follow
-        self._hop = hop
+        self._hop, self._with_levels = hop, levels
         self._silence = self._clipped = 0
         self._missing = Counter[str]()
         self._levels = [0] * (1 - FLOOR_DBFS)  # talk at each whole dB from FLOOR_DBFS to 0
@@ -72,8 +74,8 @@ class LegMeter:
             "gap_s": self._missing["gap"] / SAMPLE_RATE,
             "paused_s": self._missing["paused"] / SAMPLE_RATE,
             "warming_s": self._missing["warming"] / SAMPLE_RATE,
-            "level_dbfs": self._median_level(),
-            "clipped_share": share(self._clipped, heard),
+            "level_dbfs": self._median_level() if self._with_levels else None,
+            "clipped_share": share(self._clipped, heard) if self._with_levels else None,
             "emotion": None if self._sound is None else self._sound.summary(),
         }
 

@@ -14,7 +14,9 @@ from stream_ser.audio.source import SourceInfo
 from stream_ser.calls.call import Call, Policy
 from stream_ser.calls.events import Consent, Leg, Opened, RefusedError, Sound
 from stream_ser.calls.line import Ears, Line
+from stream_ser.calls.turns_only import TurnsOnly
 from stream_ser.engine.worker import Worker
+from stream_ser.ensemble import Hearer
 from stream_ser.feed.hub import Hub
 from stream_ser.stream import Stream
 from stream_ser.trajectory.rules import parse_rules
@@ -43,11 +45,12 @@ for_s = 1
 class House:
     """What a call needs of a server: a real hub, worker and ears, a fake engine, and a list in place of a store."""
 
-    def __init__(self, streams: int = 8) -> None:
+    def __init__(self, streams: int = 8, listening: bool = True) -> None:
         self.backend, self.hub, self.ears = FakeBackend(), Hub(), Ears()
         self.worker = Worker(lambda: self.backend, limit=streams)
         self.worker.start()
-        self.ears.start()
+        if listening:
+            self.ears.start()
         self.got: list[dict[str, Any]] = []
         self.hub.attach(self.got.append)
         self.begun: list[tuple[str, dict[str, Leg], str | None]] = []
@@ -61,7 +64,10 @@ class House:
         options: dict[str, Any] = {"stream": name, "hop": HOP, "watch": watch, "call": opened.call, "role": leg.role}
         return Stream(info, card, self.worker, self.hub, gate, **options)
 
-    def line(self, stream: Stream, rate: int) -> Line:
+    def turns(self, name: str, watch: Watch) -> TurnsOnly:
+        return TurnsOnly(name, HOP, read_card(find("tfcnn-attention")).window_samples, watch)
+
+    def line(self, stream: Hearer, rate: int) -> Line:
         return self.ears.line(stream, rate)
 
     def begin(self, opened: Opened, streams: Mapping[str, Leg], purpose: str | None, at: datetime) -> None:
@@ -126,7 +132,7 @@ def test_a_call_has_points_alerts_figures_and_one_end(house: House) -> None:
 
 @pytest.mark.parametrize("purpose", [None, "treatment of staff"])
 def test_an_agent_is_heard_for_a_purpose_only(house: House, purpose: str | None) -> None:
-    call = house.open(Policy(RULES, agents_purpose=purpose), BOTH)
+    call = house.open(Policy(RULES, agents="emotion" if purpose else "off", agents_purpose=purpose), BOTH)
     speak(call, 3, "customer", "agent")
     call.close("hung up")
     house.wait(call)
@@ -138,7 +144,7 @@ def test_an_agent_is_heard_for_a_purpose_only(house: House, purpose: str | None)
 
 
 def test_a_purpose_is_not_claimed_where_no_agent_is_heard(house: House) -> None:
-    call = house.open(Policy(agents_purpose="treatment of staff"))
+    call = house.open(Policy(agents="emotion", agents_purpose="treatment of staff"))
     call.close("hung up")
     house.wait(call)
     assert house.begun[0][2] is None
@@ -180,7 +186,7 @@ def test_unknown_consent_is_enough_where_none_is_required(house: House) -> None:
 def test_a_call_without_room_for_its_second_leg_is_refused_and_ends_what_it_opened() -> None:
     house = House(streams=1)
     with pytest.raises(RefusedError) as refused:
-        house.open(Policy(agents_purpose="treatment"), BOTH)
+        house.open(Policy(agents="emotion", agents_purpose="treatment"), BOTH)
     assert refused.value.code == "no-room"
     assert house.over.acquire(timeout=10.0)
     assert [message["kind"] for message in house.of("call")] == ["opened", "ended"]

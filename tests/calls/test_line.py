@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -97,7 +96,7 @@ class Still:
     """The stream that a line belongs to, where only its hop matters."""
 
     over = False
-    info = SimpleNamespace(hop=HOP)
+    hop = HOP
 
 
 @given(

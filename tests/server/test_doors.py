@@ -13,6 +13,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from stream_ser.calls.call import Policy
 from stream_ser.feed.topics import Wish
 from stream_ser.server.app import CallServer
 from stream_ser.server.config import AudioHook, Limits, ServeConfig, SettingError
@@ -291,4 +292,8 @@ async def test_no_secret_and_no_speech_is_in_the_logs(tmp_path: Path, caplog: py
 
 def test_agents_are_analysed_for_a_stated_purpose_only(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="no purpose is stated"):
-        ServeConfig(analyse_agents=True, agents_purpose=" ")
+        ServeConfig(agents="emotion", agents_purpose=" ")
+    with pytest.raises(SettingError, match="agents is turns"):
+        ServeConfig(agents="turns", agents_purpose="safety")
+    with pytest.raises(ValueError, match="state one for emotion"):
+        Policy(agents="emotion")

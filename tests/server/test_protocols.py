@@ -2,14 +2,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import numpy as np
 import pytest
 
+from stream_ser.calls.events import Agents
 from stream_ser.server.app import CallServer
 from stream_ser.server.config import AudioHook, AudioSocket, Limits
 from stream_ser.server.secret import Secret
@@ -29,14 +31,25 @@ def stored(folder: Path, call: str, tenant: str = "local") -> tuple[Store, list[
 
 
 def check_call(
-    folder: Path, feed: Feed, call: str, legs: dict[str, str], heard: list[str], purpose: str | None
+    folder: Path,
+    feed: Feed,
+    call: str,
+    legs: dict[str, str],
+    heard: list[str],
+    purpose: str | None,
+    timed: Sequence[str] = (),
 ) -> None:
     """From points to the store's rows: everything is there, and there is no more of it than was allowed."""
     opened, ended = feed.of("call", call=call)
     assert [(leg["name"], leg["role"]) for leg in opened["legs"]] == list(legs.items())
     assert [leg["name"] for leg in opened["legs"] if leg["stream"]] == heard
     assert opened["consent"] == "given"
-    assert set(ended["summary"]["legs"]) == set(heard)
+    assert set(ended["summary"]["legs"]) == {*heard, *timed}
+    assert {message["stream"] for message in feed.got if message.get("stream")} == {f"{call}/{leg}" for leg in heard}
+    for leg in timed:
+        told = ended["summary"]["legs"][leg]
+        assert told["talk_s"] > 1.0
+        assert (told["emotion"], told["level_dbfs"], told["clipped_share"]) == (None, None, None)
     for leg in heard:
         stream = f"{call}/{leg}"
         points = feed.of("point", stream=stream)
@@ -66,7 +79,7 @@ def check_call(
         store.close()
 
 
-@pytest.mark.parametrize("analyse_agents", [False, True])
+@pytest.mark.parametrize("agents", ["off", "turns", "emotion"])
 @pytest.mark.parametrize(
     "make",
     [
@@ -78,14 +91,15 @@ def check_call(
     ids=["plain", "twilio", "telnyx", "audiohook"],
 )
 async def test_a_conversation_becomes_points_an_alert_a_summary_and_rows(
-    tmp_path: Path, make: Callable[[], Speaker], analyse_agents: bool, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, make: Callable[[], Speaker], agents: Agents, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
     speaker = make()
-    purpose = PURPOSE if analyse_agents else None
-    given = {"analyse_agents": True, "agents_purpose": PURPOSE} if analyse_agents else {}
-    heard = [leg for leg, role in speaker.legs.items() if role != "agent" or analyse_agents]
-    async with serving(tmp_path, KEY, audiohook=HOOK, **given) as server, Feed(server.url) as feed:
+    purpose = PURPOSE if agents == "emotion" else None
+    heard = [leg for leg, role in speaker.legs.items() if role != "agent" or agents == "emotion"]
+    timed = [leg for leg, role in speaker.legs.items() if role == "agent" and agents == "turns"]
+    given: dict[str, Any] = {"audiohook": HOOK, "agents": agents, "agents_purpose": purpose or ""}
+    async with serving(tmp_path, KEY, **given) as server, Feed(server.url) as feed:
         async with dial(server, speaker.path, additional_headers=HEADERS) as socket:
             for message in speaker.opening():
                 await socket.send(message)
@@ -93,11 +107,12 @@ async def test_a_conversation_becomes_points_an_alert_a_summary_and_rows(
             for message in speaker.closing():
                 await socket.send(message)
             await feed.wait("call", kind="ended")
-        check_call(tmp_path, feed, speaker.call, speaker.legs, heard, purpose)
+        check_call(tmp_path, feed, speaker.call, speaker.legs, heard, purpose, timed)
         await at_rest(server)
     told = [record for record in caplog.records if record.message == "call opened"]
     assert [record.agents_purpose for record in told] == [purpose]  # type: ignore[attr-defined]
     assert told[0].analysed == [speaker.legs[leg] for leg in heard]  # type: ignore[attr-defined]
+    assert told[0].timed == [speaker.legs[leg] for leg in timed]  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("encoding", ["f32le", "mulaw", "alaw"])

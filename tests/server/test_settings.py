@@ -35,7 +35,7 @@ def by_name(name: str) -> Setting:
 def test_nothing_given_is_every_default_and_stays_on_this_machine() -> None:
     config = load(None, {}, {})
     assert config == ServeConfig()
-    assert (config.host, config.tokens, config.analyse_agents) == ("127.0.0.1", None, False)
+    assert (config.host, config.tokens, config.agents) == ("127.0.0.1", None, "off")
 
 
 def test_every_setting_is_documented_under_its_name_alone() -> None:
@@ -140,8 +140,10 @@ def test_lists_and_switches_can_be_said_everywhere(path: Path) -> None:
         ("trusted_proxies = ['nobody']", "trusted_proxies has 'nobody'"),
         ("trusted_proxies = ['10.0.0.1/8']", "has host bits set"),
         ("tokens = 'absent.toml'", r"absent.toml' is not a file; check the path"),
-        ("analyse_agents = true", "no purpose is stated; set both"),
-        ("agents_purpose = 'safety'", "analyse_agents is off; set both"),
+        ("agents = 'emotion'", "no purpose is stated; set agents to emotion and state"),
+        ("agents_purpose = 'safety'", "agents is off; set agents to emotion"),
+        ("agents = 'turns'\nagents_purpose = 'safety'", "agents is turns; set agents to emotion"),
+        ("agents = true", "agents = True is unknown; choose one of off, turns, emotion"),
         ("host = '0.0.0.0'", "would travel unencrypted; set tls_cert and tls_key, or trusted_proxies"),
         ("host = ''", "no address"),
         ("host = '::'", "unencrypted"),
