@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 
-from models.card import DEFAULT
+from models.card import DEFAULT, Card
 from stream_ser.audio.gate import SpeechGate
 from stream_ser.audio.source import Source, SourceInfo
 from stream_ser.engine.loading import ladder, load_card
@@ -54,14 +54,13 @@ def feed_address(text: str) -> tuple[str, int] | None:
     return host.strip("[]"), int(port)
 
 
-class Station:
-    """Everything that outlives one stream: model, worker, hub, feed and file. A context manager.
+class Equipment:
+    """A model with what it needs: its card, its words, and the worker that runs it, not yet started.
 
-    Entering raises EngineError, ConfigError or FeedError; leaving ends every thread.
+    Raises EngineError where there is no such model, ConfigError where the hop or the words do not fit it.
     """
 
     def __init__(self, options: Options) -> None:
-        self.options = options
         self.folder, self.card = load_card(options.model)
         self.words = Words(options.text, self.folder, self.card)
         longest = self.card.window_samples / SAMPLE_RATE
@@ -71,11 +70,43 @@ class Station:
                 fix=f"give --hop a value from {SHORTEST_HOP_S:g} to {longest:g}",
             )
         self.hop = round(options.hop_s * SAMPLE_RATE)
+        self.worker = Worker(ladder(self.folder, self.card, options.engine, hop=self.hop, streams=LIMIT))
+
+
+class Station:
+    """Everything that outlives one stream: model, worker, hub, feed and file. A context manager.
+
+    Entering raises EngineError, ConfigError or FeedError; leaving ends every thread.
+    """
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self._equipment = Equipment(options)
         self._address = feed_address(options.feed)
         self.hub = Hub()
-        self.worker = Worker(ladder(self.folder, self.card, options.engine, hop=self.hop, streams=LIMIT))
         self.feed_url: str | None = None
+        self._server: FeedServer | None = None
         self._closing = ExitStack()
+
+    @property
+    def hop(self) -> int:
+        """Samples between two points."""
+        return self._equipment.hop
+
+    @property
+    def card(self) -> Card:
+        """The model in use."""
+        return self._equipment.card
+
+    @property
+    def worker(self) -> Worker:
+        """What runs the model in use."""
+        return self._equipment.worker
+
+    @property
+    def subscribers(self) -> int | None:
+        """How many programs and pages subscribe to the feed; None where it is off."""
+        return None if self._server is None else self._server.stats().subscribers
 
     def __enter__(self) -> Station:
         with ExitStack() as closing:
@@ -83,12 +114,12 @@ class Station:
             if self.options.out is not None:
                 closing.callback(make_writer(self.options.out, self.hub).close)
             if self._address is not None:
-                server = FeedServer(self.hub, *self._address)
-                server.start()
-                self.feed_url = server.url
-                closing.callback(server.stop)
-            closing.callback(self.worker.stop)
-            self.worker.start()
+                self._server = FeedServer(self.hub, *self._address)
+                self._server.start()
+                self.feed_url = self._server.url
+                closing.callback(self._server.stop)
+            closing.callback(lambda: self._equipment.worker.stop())  # whichever it is by then
+            self._equipment.worker.start()
             self._closing = closing.pop_all()
         return self
 
@@ -97,28 +128,49 @@ class Station:
     ) -> None:
         self._closing.__exit__(kind, error, trace)
 
-    def session(self, source: Source, stream: str) -> Session:
-        """A session of ``source``, not yet started. Raises ConfigError where its recogniser cannot start."""
-        return Session(source, self.stream(source.info, stream, isinstance(source, Pausable), source.close))
+    def equip(self, model: str) -> Equipment:
+        """Another model, with its worker running. Raises EngineError or ConfigError; then nothing has changed."""
+        equipment = Equipment(replace(self.options, model=model))
+        equipment.worker.start()
+        return equipment
+
+    def use(self, equipment: Equipment) -> None:
+        """Make streams from now on with another model, and end the worker of the one before: no stream may use it."""
+        before, self._equipment = self._equipment, equipment
+        before.worker.stop()
+
+    def session(self, source: Source, stream: str, key: str | None = None) -> Session:
+        """A session of ``source``, not yet started. Raises ConfigError where its recogniser cannot start.
+
+        ``key`` names it to the worker, where the stream's name may come again while another of it is being forgotten.
+        """
+        return Session(source, self.stream(source.info, stream, isinstance(source, Pausable), source.close, key))
 
     def stream(
-        self, info: SourceInfo, stream: str, stands_still: bool = False, broken: Callable[[], None] = lambda: None
+        self,
+        info: SourceInfo,
+        stream: str,
+        stands_still: bool = False,
+        broken: Callable[[], None] = lambda: None,
+        key: str | None = None,
     ) -> Stream:
         """A stream of a source like that, not yet open. Raises ConfigError where its recogniser cannot start."""
         gate = SpeechGate()
+        words, worker = self._equipment.words, self._equipment.worker
         return Stream(
             info,
-            self.card,
-            self.worker,
+            self._equipment.card,
+            worker,
             self.hub,
             gate,
             stream=stream,
             hop=self.hop,
-            listener=self.words.listener(gate, self.worker.token_count),
+            listener=words.listener(gate, worker.token_count),
             show_text=self.options.text.show,
-            notice=self.words.notice,
+            notice=words.notice,
             stands_still=stands_still,
             broken=broken,
+            key=key,
         )
 
 

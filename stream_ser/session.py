@@ -7,9 +7,11 @@ to close.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
-from stream_ser.audio.source import Source
+from stream_ser.audio.source import Item, Source
+from stream_ser.feed.messages import Level
 from stream_ser.stream import Stream
 
 
@@ -24,11 +26,15 @@ class Pausable(Protocol):
         """Go on."""
 
 
+Tap = Callable[[Item, bool], None]  # an item before the stream takes it, and whether its sound is withheld
+
+
 class Session:
     """Runs one stream. ``start`` returns at once; ``wait`` until the stream is over; ``stop`` ends it from any thread."""
 
     def __init__(self, source: Source, stream: Stream) -> None:
         self._source, self._stream = source, stream
+        self.tap: Tap | None = None  # called in the session's thread; must be quick and must not raise
         self._thread = threading.Thread(target=self._run, name=f"session {stream.name}", daemon=True)
 
     @property
@@ -40,6 +46,11 @@ class Session:
     def paused(self) -> bool:
         """Whether sound is being withheld from analysis."""
         return self._stream.paused
+
+    @property
+    def over(self) -> bool:
+        """Whether the stream's end has been published; its source may take longer to let go."""
+        return self._stream.wait(0)
 
     def start(self) -> None:
         """Open the stream and begin. Raises EngineError where there is no room."""
@@ -68,6 +79,10 @@ class Session:
             self._source.resume()
         self._stream.resume()
 
+    def say(self, level: Level, text: str) -> None:
+        """Publish a notice, if the stream is there to be spoken of."""
+        self._stream.say(level, text)
+
     @property
     def position(self) -> int:
         """The sample up to which sound was taken."""
@@ -82,6 +97,9 @@ class Session:
             for item in self._source:
                 if self._stream.over:
                     break
+                tap = self.tap
+                if tap is not None:
+                    tap(item, self._stream.withholds)
                 self._stream.take(item)
             self._stream.conclude()
         except Exception as error:  # published as the stream's end, and raised to a person by the command line

@@ -177,7 +177,7 @@ def open_recording(
 def _begin(file: soundfile.SoundFile, path: Path, begin_s: float) -> int:
     """Go to a place in a file; the frame it is."""
     last = file.frames - file.samplerate * SHORTEST_MS // 1000
-    begin = max(0, min(round(begin_s * file.samplerate), last))
+    begin: int = max(0, min(round(begin_s * file.samplerate), last))
     lead = min(begin, file.samplerate if file.format == "MP3" else 0)  # its frames rest on those before them
     try:
         file.seek(begin - lead)
