@@ -31,6 +31,7 @@ class RecordedSession:
     """
 
     can_pause = True
+    whole = True
 
     def __init__(self, path: Path, speed: float | None = 1.0, clock: Callable[[], float] = time.monotonic) -> None:
         self.path = path

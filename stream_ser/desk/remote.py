@@ -38,6 +38,7 @@ class Watcher:
     can_pause = False  # pausing is for whoever has the microphone
     paused = False
     has_sound = False
+    recording_sound = None
 
     def __init__(self, url: str, wish: Wish, token: str | None = None) -> None:
         self.url = url

@@ -21,6 +21,8 @@ from stream_ser.types import SAMPLE_RATE
 class ReplayDesk(Desk):
     """Plays the recording at ``path`` at ``speed`` times real time, or as fast as it goes with None. Raises SourceError."""
 
+    whole = False
+
     def __init__(self, station: Station, path: Path, speed: float | None = 1.0) -> None:
         self._path, self._speed = path, speed
         self._recording = open_recording(path, speed=speed)

@@ -65,6 +65,11 @@ class Plays(Protocol):
         """Times real time; None for as fast as it goes."""
         ...
 
+    @property
+    def whole(self) -> bool:
+        """Whether a whole session with all its streams is played, and no stream's own time says where that is."""
+        ...
+
     def set_speed(self, speed: float) -> None:
         """Go on at another speed."""
         ...
@@ -95,6 +100,11 @@ class Records(Protocol):
     @property
     def recording(self) -> Path | None:
         """The file that is being written; None where none is."""
+        ...
+
+    @property
+    def recording_sound(self) -> Path | None:
+        """The sound file that is being written; None where none is."""
         ...
 
     @property

@@ -10,7 +10,8 @@ Where things hook in:
 - ``home`` makes the first screen; without it that is the ``StreamScreen`` of the first stream. ``open_stream`` puts
   another stream's screen on top.
 - A screen with a method ``draw_frame(now)`` (``Framed``) is called once a frame while it is on the stack.
-- Keys of everything (source, theme, help, quit) are bound here, keys of a view on its screen or widget. The help lists
+- Keys of everything (theme, help, quit) are bound here, those that act on the source in ``source_keys.py``, keys of a view
+  on its screen or widget. The help lists
   whatever is bound where it is opened, with the binding's ``tooltip``, or its description where it has none. The
   footer is full at 80 columns: further keys are bound with ``show=False``.
 """
@@ -21,20 +22,18 @@ import time
 from collections.abc import Callable
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
-from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from stream_ser.tui.help import Help
 from stream_ser.tui.latency import Latency
 from stream_ser.tui.palette import DARK, LIGHT, theme
+from stream_ser.tui.source_keys import TEXTUAL_ACTIONS, SourceApp
 from stream_ser.tui.stream_screen import StreamScreen
 from stream_ser.tui.streams import Streams
 from stream_ser.tui.view import Controls, MessageSource, ScreenState
 
 FRAMES_PER_SECOND = 10.0
-# Bound by Textual on every screen, and of no use on ours.
-TEXTUAL_ACTIONS = frozenset({"app.focus_next", "app.focus_previous", "screen.copy_text"})
 DARK_THEME, LIGHT_THEME = "stream-ser-dark", "stream-ser-light"
 
 
@@ -47,17 +46,16 @@ class Framed(Protocol):
         ...
 
 
-class StreamSerApp(App[None]):
+class StreamSerApp(SourceApp):
     """All streams of one source. Made by :func:`make_app`."""
 
     CSS_PATH = "app.tcss"
-    ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "toggle_pause", "pause / go on", priority=True),
         Binding("l", "latency", "latency", tooltip="latency: where the time went"),
         Binding("t", "next_theme", "theme", priority=True, tooltip="next theme"),
         Binding("question_mark", "help", "help", key_display="?", tooltip="open or close this help"),
-        Binding("q", "quit", "quit", priority=True),
+        Binding("q", "leave", "quit", priority=True),
         Binding("ctrl+c,ctrl+q", "quit", "quit", priority=True, show=False),
     ]
 
@@ -92,7 +90,7 @@ class StreamSerApp(App[None]):
 
     def stream_screen(self, state: ScreenState) -> StreamScreen:
         """Make the screen of one stream, without showing it."""
-        return StreamScreen(state, heading=self.title, feed=self._feed)
+        return StreamScreen(state, self.controls, heading=self.title, feed=self._feed)
 
     def open_stream(self, stream: str) -> None:
         """Show the screen of the stream with that name on top of the present one. Raises KeyError for no such stream."""
@@ -147,6 +145,10 @@ class StreamSerApp(App[None]):
     def action_latency(self) -> None:
         """Open the ledger."""
         self.push_screen(Latency(self.state))
+
+    def action_leave(self) -> None:
+        """Quit, by a key that is a letter."""
+        self._leave()
 
     async def action_quit(self) -> None:
         """Leave the screen and ask the stream to stop."""

@@ -14,6 +14,7 @@ from textual.events import Resize
 from textual.screen import Screen
 from textual.widgets import Footer
 
+from stream_ser.tui.banner import Banner
 from stream_ser.tui.bars import Bars
 from stream_ser.tui.canvas import Canvas
 from stream_ser.tui.extras import Dimensions, Words
@@ -21,7 +22,7 @@ from stream_ser.tui.headline import Headline
 from stream_ser.tui.meter import Meter
 from stream_ser.tui.status import Header, NoticeLine, Status
 from stream_ser.tui.timeline import Timeline
-from stream_ser.tui.view import ScreenState
+from stream_ser.tui.view import Controls, ScreenState
 
 TALL = 34  # rows from which panels are drawn with space between their rows
 
@@ -29,7 +30,7 @@ TALL = 34  # rows from which panels are drawn with space between their rows
 class StreamScreen(Screen[None]):
     """Everything about the stream behind ``state``; ``heading`` stands at the top left, ``feed`` is told if given."""
 
-    def __init__(self, state: ScreenState, *, heading: str, feed: str | None) -> None:
+    def __init__(self, state: ScreenState, controls: Controls, *, heading: str, feed: str | None) -> None:
         super().__init__()
         self.state = state
         self.canvases: list[Canvas[Any]] = [
@@ -42,20 +43,22 @@ class StreamScreen(Screen[None]):
             Meter("sound", id="meter"),
             Status("speed", feed, id="status"),
             NoticeLine(id="notice"),
+            Banner(controls),
         ]
         self._arranged: tuple[int, bool, bool] | None = None
 
     def compose(self) -> ComposeResult:
         """Arrange the widgets."""
-        header, headline, bars, dimensions, timeline, words, meter, status, notice = self.canvases
+        header, headline, bars, dimensions, timeline, words, meter, status, notice, banner = self.canvases
         yield header
+        yield banner
         yield Horizontal(headline, bars, id="top")
         yield dimensions
         yield timeline
         yield words
         yield Horizontal(meter, status, id="bottom")
         yield notice
-        yield Footer()
+        yield Footer(show_command_palette=False)
 
     def on_resize(self, event: Resize) -> None:
         """Give the panels the heights that fit the new size."""
