@@ -11,9 +11,9 @@ Where things hook in:
   another stream's screen on top.
 - A screen with a method ``draw_frame(now)`` (``Framed``) is called once a frame while it is on the stack.
 - Keys of everything (theme, help, quit) are bound here, those that act on the source in ``source_keys.py``, keys of a view
-  on its screen or widget. The help lists
-  whatever is bound where it is opened, with the binding's ``tooltip``, or its description where it has none. The
-  footer is full at 80 columns: further keys are bound with ``show=False``.
+  on its screen or widget. The help lists whatever is bound where it is opened, with the binding's ``tooltip``, or its
+  description where it has none; keys that have the same stand together. The footer is full at 80 columns: further keys
+  are bound with ``show=False``.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ class StreamSerApp(SourceApp):
 
     CSS_PATH = "app.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "toggle_pause", "pause / go on", priority=True),
+        Binding("space", "toggle_pause", "pause", priority=True, tooltip="pause, go on"),
         Binding("l", "latency", "latency", tooltip="latency: where the time went"),
-        Binding("t", "next_theme", "theme", priority=True, tooltip="next theme"),
+        Binding("t", "next_theme", "theme", priority=True, show=False, tooltip="next theme"),
         Binding("question_mark", "help", "help", key_display="?", tooltip="open or close this help"),
         Binding("q", "leave", "quit", priority=True),
         Binding("ctrl+c,ctrl+q", "quit", "quit", priority=True, show=False),
@@ -136,11 +136,12 @@ class StreamSerApp(SourceApp):
 
     def action_help(self) -> None:
         """Open the help, with the keys that work here."""
-        keys: dict[str, list[str]] = {}
+        keys: dict[str, dict[str, None]] = {}
         for _, binding, enabled, _ in self.screen.active_bindings.values():
             if enabled and binding.description and binding.action not in TEXTUAL_ACTIONS:
-                keys.setdefault(binding.tooltip or binding.description, []).append(self.get_key_display(binding))
-        self.push_screen(Help([(", ".join(names), does) for does, names in keys.items()], self.state.labels))
+                names = keys.setdefault(binding.tooltip or binding.description, {})
+                names |= dict.fromkeys(self.get_key_display(binding).split())
+        self.push_screen(Help([(" ".join(names), does) for does, names in keys.items()], self.state.labels))
 
     def action_latency(self) -> None:
         """Open the ledger."""

@@ -34,19 +34,12 @@ class Bars(Canvas[BarsPicture]):
     """Probabilities as bars."""
 
     def look(self, state: ScreenState, now: float) -> BarsPicture:
-        """Take the newest probabilities, or the shares of a stream that ended."""
-        labels, point = state.labels, state.point
-        if state.ended is not None:
+        """Take the moment's probabilities, or the shares of a stream that ended."""
+        labels, moment = state.labels, state.moment(now)
+        if moment.kind == "ended" and state.ended is not None:
             share = state.ended["summary"]["share"]
             return BarsPicture(labels, tuple(share.get(label, 0.0) for label in labels), None, True, True)
-        if point is None or point["state"] == "warming":
-            return BarsPicture(labels, None, None, False, False)
-        live = state.kind(now) in ("speech", "uncertain")
-        raw = tuple(point["raw"][label] for label in labels)
-        known = live and None not in raw
-        return BarsPicture(
-            labels, tuple(point["smoothed"][label] for label in labels), raw if known else None, live, False
-        )
+        return BarsPicture(labels, moment.smoothed, moment.raw, moment.spoken, False)
 
     def draw(self, picture: BarsPicture, width: int, height: int) -> list[Row]:
         """Draw a row for each label, spaced where there is room; without room, count the smallest instead."""

@@ -48,7 +48,7 @@ class Canvas(Widget, Generic[Picture]):
         if title:
             self.border_title = title
         self.palette = DARK  # the colours of the theme in use
-        self._picture: Picture | None = None
+        self.picture: Picture | None = None  # what is drawn now
         self._strips: list[Strip] = []
         self._drawn_at: Size | None = None
 
@@ -63,9 +63,9 @@ class Canvas(Widget, Generic[Picture]):
     def update_from(self, state: ScreenState, now: float) -> None:
         """Look at the state; if the picture changed, ask for a refresh of the rows that differ."""
         picture = self.look(state, now)
-        if picture == self._picture:
+        if picture == self.picture:
             return
-        self._picture = picture
+        self.picture = picture
         before = self._strips
         self._draw()
         if len(before) != len(self._strips):
@@ -96,7 +96,7 @@ class Canvas(Widget, Generic[Picture]):
         """Make the strips for the picture at the present size, in the present colours."""
         size, palette = self.size, self.palette
         ground = ink(palette.text, palette.ground)
-        rows = self.draw(self._picture, size.width, size.height) if self._picture is not None else []
+        rows = self.draw(self.picture, size.width, size.height) if self.picture is not None else []
         self._strips = [
             Strip([Segment(text, ground + style) for text, style in row]).adjust_cell_length(size.width, ground)
             for row in rows[: size.height]

@@ -27,11 +27,9 @@ class Dimensions(Canvas[DimensionsPicture]):
     """A scale from -1 to 1 for each dimension, side by side."""
 
     def look(self, state: ScreenState, now: float) -> DimensionsPicture:
-        """Take the newest values; old ones are not shown as if they were present."""
+        """Take the moment's values; old ones are not shown as if they were present."""
         names = state.dimensions
-        if state.point is None or state.kind(now) not in ("speech", "uncertain"):
-            return DimensionsPicture(names, (None,) * len(names))
-        return DimensionsPicture(names, tuple(state.point["dimensions"][name] for name in names))
+        return DimensionsPicture(names, state.moment(now).dimensions or (None,) * len(names))
 
     def draw(self, picture: DimensionsPicture, width: int, height: int) -> list[Row]:  # noqa: ARG002 - one row
         """Draw one row, shared out evenly."""

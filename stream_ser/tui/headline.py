@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from stream_ser.tui.canvas import Canvas, Row, ink
 from stream_ser.tui.glyphs import ROWS, large
+from stream_ser.tui.moment import Kind, Moment
 from stream_ser.tui.palette import Palette, colours_of
-from stream_ser.tui.view import Kind, Message, ScreenState, clock_text
+from stream_ser.tui.view import Message, ScreenState, clock_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +31,10 @@ class Headline(Canvas[HeadlinePicture]):
 
     def look(self, state: ScreenState, now: float) -> HeadlinePicture:
         """Choose the word and the lines."""
-        kind = state.kind(now)
-        first, second = _lines(state, kind, now)
-        label = state.point["label"] if kind == "speech" and state.point else None
-        failed = bool(state.ended and state.ended["reason"] == "error")
-        return HeadlinePicture(kind, label, state.labels, failed, first, second)
+        moment = state.moment(now)
+        first, second = _lines(state, moment, now)
+        failed = bool(moment.kind == "ended" and state.ended and state.ended["reason"] == "error")
+        return HeadlinePicture(moment.kind, moment.label, state.labels, failed, first, second)
 
     def draw(self, picture: HeadlinePicture, width: int, height: int) -> list[Row]:
         """Draw the word with large letters where they fit, otherwise in capitals."""
@@ -53,32 +53,52 @@ def _colour(picture: HeadlinePicture, palette: Palette) -> str:
         return colours_of(palette, picture.labels).get(picture.label, palette.text)
     if picture.failed:
         return palette.error
-    return palette.warning if picture.kind in ("stale", "paused") else palette.text
+    return palette.warning if picture.kind in ("stale", "paused", "gap", "missing") else palette.text
 
 
-def _lines(state: ScreenState, kind: Kind, now: float) -> tuple[str, str]:
+def _lines(state: ScreenState, moment: Moment, now: float) -> tuple[str, str]:
     """Say what the word rests on, in two lines of at most 36 characters where the values allow it."""
-    point = state.point
+    if moment.back_s is not None:
+        return _reason(state, moment), f"{moment.back_s:.1f} s back; end returns to live"
+    kind = moment.kind
     if kind == "ended" and state.ended is not None:
         return _summary(state.ended)
     if kind == "paused":
         return "press space to go on", ""
-    if kind == "waiting" or point is None or state.hello is None:
+    if kind == "waiting":
         return "no result yet", "the source or the model is starting"
-    window_s = state.hello["window"] / state.hello["sample_rate"]
-    heard = f"{point['speech_s']:.1f} s of speech in the last {window_s:g} s"
-    percent = f"{100 * point['confidence']:.0f} %"
-    match kind:
-        case "speech":
-            return f"confidence {percent}", heard
-        case "uncertain":
-            return f"at most {percent}: no label is justified", heard
-        case "silence":
-            return "nobody speaks, so no label is given", heard
-        case "warming":
-            return f"a label needs {window_s:g} s of unbroken sound", _gap(state)
+    heard = f"{moment.speech_s:.1f} s of speech in the last {_window_s(state):g} s"
+    if kind in ("speech", "uncertain", "warming"):
+        return _reason(state, moment), _gap(state) if kind == "warming" else heard
+    if kind == "silence":
+        return _reason(state, moment), heard
     waited = state.waited(now)
-    return "newest sound or result is missing", f"last result {waited:.0f} s ago" if waited >= 1 else _gap(state)
+    return _reason(state, moment), f"last result {waited:.0f} s ago" if waited >= 1 else _gap(state)
+
+
+def _reason(state: ScreenState, moment: Moment) -> str:
+    """Say in a line why the word is what it is."""
+    percent = f"{100 * moment.confidence:.0f} %"
+    match moment.kind:
+        case "speech":
+            return f"confidence {percent}"
+        case "uncertain":
+            return f"at most {percent}: no label is justified"
+        case "silence":
+            return "nobody speaks, so no label is given"
+        case "warming":
+            return f"a label needs {_window_s(state):g} s of unbroken sound"
+        case "gap":
+            return "sound is missing here"
+        case "missing":
+            return "no result came for this moment"
+        case "paused":
+            return "listening was paused"
+    return "newest sound or result is missing"
+
+
+def _window_s(state: ScreenState) -> float:
+    return float(state.hello["window"] / state.hello["sample_rate"]) if state.hello else 0.0
 
 
 def _gap(state: ScreenState) -> str:

@@ -16,26 +16,23 @@ from textual.widgets import Static
 from stream_ser.tui.palette import letters_of
 
 TEXT = """\
-Keys
 {keys}
 
-What is shown
-  The emotion that the voice expresses, as a model hears it: not
-  what the speaker has inside. A label is only given with speech
-  that is clear enough; otherwise the state is shown.
+Shown is the emotion that the voice expresses, as a model hears it, not what
+the speaker has inside. Without clear speech there is a state and no label.
+  compute    time in the model     age   from sound to result
+  lag        captured sound that has no result yet
 
-  bar        smoothed probability;  │ raw, one window alone
-  compute    time in the model;  age: from sound to result
-  lag        sound that is captured and has no result yet
-
-Letters of the trajectory
+Signs of the trajectory
 {letters}"""
 STATES = (
     "· silence     ? uncertain: speech, no label is justified",
     "w warming     ~ stale: newest sound or result is missing",
-    "p paused      x gap: sound was lost",
+    "p paused      x gap: sound was lost, ░ above it",
+    "◆ change      ▲ alert, ━ its evidence     ⚑ mark",
 )
-COLUMN = 36  # where the second column of keys begins
+KEY = 10  # columns for a key's name
+COLUMN = 38  # where the second column of keys begins
 
 
 class Help(ModalScreen[None]):
@@ -75,7 +72,7 @@ def _in_two_columns(keys: Sequence[tuple[str, str]]) -> list[str]:
     lines: list[str] = []
     left = ""
     for key, does in keys:
-        entry = f"  {key:<11}{does}"
+        entry = f"  {key:<{KEY}} {does}"
         if left and len(entry) <= COLUMN:
             lines.append(f"{left:<{COLUMN}}{entry}")
             left = ""

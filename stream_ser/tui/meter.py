@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stream_ser.tui.canvas import Canvas, Row, ink, joined
-from stream_ser.tui.view import ScreenState
+from stream_ser.tui.view import CLIPPING_DBFS, ScreenState
 
 FLOOR_DBFS = -60.0
 LOUD_DBFS = -6.0  # from here on the bar warns
@@ -33,16 +33,17 @@ class Meter(Canvas[MeterPicture]):
     """Level meter, peak, clipping mark and the lamp of the speech gate."""
 
     def look(self, state: ScreenState, now: float) -> MeterPicture:
-        """Take the newest hop's levels; an old level is not shown as if it were the present one."""
-        point, hello = state.point, state.hello
+        """Take the moment's levels; an old level is not shown as if it were the present one."""
+        moment, hello = state.moment(now), state.hello
         window_s = hello["window"] / hello["sample_rate"] if hello else 0.0
-        if point is None or state.kind(now) in ("stale", "paused", "ended"):
-            return MeterPicture(None, None, state.clipping, None, 0.0, window_s)
-        level, peak = round(point["level_dbfs"], 1), round(point["peak_dbfs"], 1)
-        return MeterPicture(level, peak, state.clipping, state.gate, point["speech_s"], window_s)
+        clipping = state.clipping if moment.live else moment.peak is not None and moment.peak >= CLIPPING_DBFS
+        if moment.level is None or moment.peak is None:
+            return MeterPicture(None, None, clipping, None, 0.0, window_s)
+        level, peak = round(moment.level, 1), round(moment.peak, 1)
+        return MeterPicture(level, peak, clipping, moment.gate, moment.speech_s, window_s)
 
-    def draw(self, picture: MeterPicture, width: int, height: int) -> list[Row]:  # noqa: ARG002 - four rows always
-        """Draw bar, scale, peak and lamp."""
+    def draw(self, picture: MeterPicture, width: int, height: int) -> list[Row]:
+        """Draw bar, scale, peak and lamp; where there are only three rows, no scale."""
         palette = self.palette
         muted, text = ink(palette.muted), ink(palette.text, bold=True)
         length = max(10, width - NAME - READOUT)
@@ -51,7 +52,7 @@ class Meter(Canvas[MeterPicture]):
             peak += [("  ", muted), (" CLIPPING ", ink(palette.ground, palette.error, bold=True))]
         return [
             [("level ", muted), *self._bar(picture, length), (f"{_decibels(picture.level):>{READOUT}}", text)],
-            [(" " * NAME + _scale(length), muted)],
+            *([[(" " * NAME + _scale(length), muted)]] if height > 3 else []),
             peak,
             [("gate  ", muted), *self._lamp(picture)],
         ]

@@ -86,6 +86,11 @@ def letters_of(labels: tuple[str, ...]) -> dict[str, str]:
     return taken
 
 
+def severity_colour(palette: Palette, severity: str) -> str:
+    """Return the colour of an alert; one of a severity that is not known warns."""
+    return {"info": palette.text, "critical": palette.error}.get(severity, palette.warning)
+
+
 def theme(name: str, palette: Palette, *, dark: bool) -> Theme:
     """Make the Textual theme that goes with ``palette``: frames, help and key footer take their colours from it."""
     return Theme(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stream_ser.tui.canvas import Canvas, Row, ink
-from stream_ser.tui.view import Message, Notice, ScreenState, clock_text
+from stream_ser.tui.view import Level, Message, Notice, ScreenState, clock_text
 
 COLUMN = 20  # where the second thing of a row begins, at least
 
@@ -29,12 +29,14 @@ class Header(Canvas[HeaderPicture]):
         super().__init__(id=id)
         self._heading = heading
 
-    def look(self, state: ScreenState, now: float) -> HeaderPicture:  # noqa: ARG002 - the same at any time
+    def look(self, state: ScreenState, now: float) -> HeaderPicture:
         """Say what is heard, and how far."""
         if state.hello is None:
             return HeaderPicture("", "", "")
-        source = state.hello["source"]
-        place = clock_text(source.get("offset_s", 0.0) + (state.point["t"] if state.point else 0.0))
+        source, moment = state.hello["source"], state.moment(now)
+        place = clock_text(state.offset_s + moment.t)
+        if not moment.live:
+            place = f"◀ {place}"
         if source["duration_s"] is not None:
             place += f" / {clock_text(source['duration_s'])}"
         return HeaderPicture(_sound(source), f"{source['kind']} {source['name']}", place)
@@ -59,37 +61,44 @@ class Header(Canvas[HeaderPicture]):
 
 @dataclass(frozen=True, slots=True)
 class StatusPicture:
-    """Latency in ms, as text, and what computes it."""
+    """Latency in ms, as text, what computes it, and why nothing faster does."""
 
     compute: str
     age: str
     lag: str
     engine: str
-    model: str
     lost: int
+    passed_over: tuple[str, ...]
 
 
 class Status(Canvas[StatusPicture]):
-    """Latency, lag, engine, model and feed address."""
+    """Latency, lag, engine and why it is not a faster one; in the frame the model and the feed's address."""
 
     def __init__(self, title: str, feed: str | None, *, id: str) -> None:  # noqa: A002 - Textual's own name for it
         super().__init__(title, id=id)
-        self._feed = feed
+        self._heading = title
+        self.border_subtitle = feed or "no feed"
 
     def look(self, state: ScreenState, now: float) -> StatusPicture:  # noqa: ARG002 - the same at any time
         """Take quantiles over the last minute of points."""
         hello, point = state.hello, state.point
+        if hello is not None:
+            title = f"{self._heading} of {hello['model']['name']}  {hello['model']['digest'][:8]}"
+            if self.border_title != title:
+                self.border_title = title
         return StatusPicture(
             compute=_milliseconds(state.compute.at(0.5)),
             age=_milliseconds(state.age.at(0.95)),
             lag=_milliseconds(point["ledger"]["lag_ms"] if point else None),
             engine=hello["engine"] if hello else "–",
-            model=f"{hello['model']['name']}  {hello['model']['digest'][:8]}" if hello else "–",
             lost=state.lost,
+            passed_over=tuple(f"not {step['engine']}: {step['reason']}" for step in hello["passed_over"])
+            if hello
+            else (),
         )
 
     def draw(self, picture: StatusPicture, width: int, height: int) -> list[Row]:
-        """Draw two things a row where rows are few, engine and model apart where there are five."""
+        """Draw two things a row where rows are few; what does not fit is told on the page of latencies."""
         muted, text = ink(self.palette.muted), ink(self.palette.text, bold=True)
         second = max(COLUMN, width // 2)
 
@@ -100,27 +109,39 @@ class Status(Canvas[StatusPicture]):
             used = sum(len(part) for part, _ in left)
             return [*left, (" " * max(2, second - used), muted), *right]
 
-        lag = item("lag", picture.lag)
+        lag, engine = item("lag", picture.lag), item("engine", picture.engine)
         lost = item("lost", str(picture.lost)) if picture.lost else []
-        times = pair(item("compute p50", picture.compute), item("age p95", picture.age))
-        tail = [item("model", picture.model), item("feed", self._feed or "off")]
-        if height > len(tail) + 2:
-            return [times, pair(lag, lost), item("engine", picture.engine), *tail]
-        return [times, pair(lag, lost or [(picture.engine, text)]), *tail]
+        rows = [pair(item("compute p50", picture.compute), item("age p95", picture.age))]
+        rows += [pair(lag, lost), engine] if height > 3 else [pair(lag, lost or [(picture.engine, text)])]
+        lines = list(picture.passed_over)
+        room = height - len(rows)
+        if len(lines) > room:
+            lines[room - 1 :] = ["; ".join(lines[room - 1 :])]
+        return rows + [[(line if len(line) <= width else line[: width - 1] + "…", muted)] for line in lines]
 
 
 class NoticeLine(Canvas[Notice]):
-    """The newest notice, if any."""
+    """The newest notice, or the alert that stands where no panel shows it (``tells_alerts``)."""
+
+    def __init__(self, *, id: str) -> None:  # noqa: A002 - Textual's own name for it
+        super().__init__(id=id)
+        self.tells_alerts = True
 
     def look(self, state: ScreenState, now: float) -> Notice:  # noqa: ARG002 - the same at any time
         """Take the newest."""
+        alert = state.alerts.newest_open if self.tells_alerts else None
+        if alert is not None and state.hello is not None:
+            since = clock_text(state.offset_s + alert.at / state.hello["sample_rate"])
+            level: Level = "error" if alert.severity == "critical" else "warning"
+            return Notice(level, f"▲ {alert.rule} since {since}, at most {alert.peak:.2f}")
         return state.notices[-1] if state.notices else Notice("info", "")
 
     def draw(self, picture: Notice, width: int, height: int) -> list[Row]:  # noqa: ARG002 - one row
-        """Draw one row that begins with the level, unless it is only information."""
+        """Draw one row that begins with the level, unless it is only information or an alert."""
         palette = self.palette
         colour = {"info": palette.muted, "warning": palette.warning, "error": palette.error}[picture.level]
-        text = picture.text if picture.level == "info" else f"{picture.level}: {picture.text}"
+        plain = picture.level == "info" or picture.text.startswith("▲")
+        text = picture.text if plain else f"{picture.level}: {picture.text}"
         return [[(text if len(text) <= width else text[: width - 1] + "…", ink(colour, bold=picture.level == "error"))]]
 
 

@@ -1,90 +1,172 @@
 """The screen of one stream: what its voice expresses now, and how that came about.
 
 Owned by the Textual event loop. It draws when the app says so (``draw_frame``), and only what changed. A panel is a
-``Canvas`` that looks at the stream's ``ScreenState``; a further one is made in ``__init__`` and placed in ``compose``.
+``Canvas`` that looks at the stream's ``ScreenState``; a further one is made in ``__init__``, placed in ``compose`` and
+given its room in ``_arrange``. Which moment is shown is the state's (``ScreenState.window``), so all panels agree.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.events import Resize
 from textual.screen import Screen
 from textual.widgets import Footer
 
+from stream_ser.tui.alert_list import AlertList
 from stream_ser.tui.banner import Banner
 from stream_ser.tui.bars import Bars
 from stream_ser.tui.canvas import Canvas
 from stream_ser.tui.extras import Dimensions, Words
 from stream_ser.tui.headline import Headline
 from stream_ser.tui.meter import Meter
+from stream_ser.tui.plane import Plane, has_plane
 from stream_ser.tui.status import Header, NoticeLine, Status
 from stream_ser.tui.timeline import Timeline
 from stream_ser.tui.view import Controls, ScreenState
 
 TALL = 34  # rows from which panels are drawn with space between their rows
+WIDE = 120  # columns from which alerts have a panel of their own beside the others
+LEAST_PLANE = 20  # columns
+PAGE = 10  # columns of the timeline
 
 
 class StreamScreen(Screen[None]):
     """Everything about the stream behind ``state``; ``heading`` stands at the top left, ``feed`` is told if given."""
 
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left", "move(-1)", "back", key_display="←", tooltip="back and forth"),
+        Binding("right", "move(1)", "forth", key_display="→", show=False, tooltip="back and forth"),
+        Binding("pageup", f"move(-{PAGE})", "far back", show=False, tooltip="in great steps"),
+        Binding("pagedown", f"move({PAGE})", "far forth", show=False, tooltip="in great steps"),
+        Binding("home", "begin", "beginning", show=False, tooltip="to the beginning"),
+        Binding("end", "live", "live", show=False, tooltip="return to live"),
+        Binding("plus,equals_sign", "zoom(-1)", "zoom in", key_display="+", show=False, tooltip="zoom in and out"),
+        Binding("minus", "zoom(1)", "zoom", key_display="+ −", tooltip="zoom in and out"),
+        Binding("a", "alerts", "alerts", tooltip="show or hide alerts"),
+    ]
+
     def __init__(self, state: ScreenState, controls: Controls, *, heading: str, feed: str | None) -> None:
         super().__init__()
         self.state = state
-        self.canvases: list[Canvas[Any]] = [
-            Header(heading, id="header"),
-            Headline("expressed emotion", id="headline"),
-            Bars("probabilities", id="bars"),
-            Dimensions(id="dimensions"),
-            Timeline("trajectory", id="timeline"),
-            Words(id="words"),
-            Meter("sound", id="meter"),
-            Status("speed", feed, id="status"),
-            NoticeLine(id="notice"),
-            Banner(controls),
-        ]
-        self._arranged: tuple[int, bool, bool] | None = None
+        self.headline = Headline("expressed emotion", id="headline")
+        self.bars = Bars("probabilities", id="bars")
+        self.timeline = Timeline("trajectory", id="timeline")
+        self.plane = Plane(id="plane")
+        self.meter = Meter("sound", id="meter")
+        self.status = Status("speed", feed, id="status")
+        self.alerts = AlertList("alerts", id="alerts")
+        self.banner = Banner(controls)
+        self.header = Header(heading, id="header")
+        self.dimensions = Dimensions(id="dimensions")
+        self.words = Words(id="words")
+        self.notice = NoticeLine(id="notice")
+        self.canvases: list[Canvas[Any]] = [self.header, self.headline, self.bars, self.dimensions, self.timeline]
+        self.canvases += [self.plane, self.words, self.meter, self.status, self.alerts, self.notice]
+        self._alerts_wanted: bool | None = None  # None: where there is room
+        self._arranged: tuple[Any, ...] = ()
+        self._now = 0.0  # of the newest frame
 
     def compose(self) -> ComposeResult:
         """Arrange the widgets."""
-        header, headline, bars, dimensions, timeline, words, meter, status, notice, banner = self.canvases
-        yield header
-        yield banner
-        yield Horizontal(headline, bars, id="top")
-        yield dimensions
-        yield timeline
-        yield words
-        yield Horizontal(meter, status, id="bottom")
-        yield notice
+        yield self.header
+        yield self.banner
+        yield Horizontal(self.headline, self.bars, id="top")
+        yield self.dimensions
+        yield Horizontal(self.timeline, self.plane, id="middle")
+        yield self.words
+        yield Horizontal(self.meter, self.status, self.alerts, id="bottom")
+        yield self.notice
         yield Footer(show_command_palette=False)
 
     def on_resize(self, event: Resize) -> None:
-        """Give the panels the heights that fit the new size."""
-        self._arrange(event.size.height)
+        """Give the panels the room that fits the new size."""
+        self._arrange(event.size.width, event.size.height)
 
     def draw_frame(self, now: float) -> None:
         """Draw what changed in the stream; ``now`` in seconds by the app's clock."""
+        self._now = now
+        self.banner.update_from(self.state, now)
         if self._shape() != self._arranged:
-            self._arrange(self.size.height)
+            self._arrange(*self.size)
         for canvas in self.canvases:
-            canvas.update_from(self.state, now)
+            if canvas.display:
+                canvas.update_from(self.state, now)
 
-    def _shape(self) -> tuple[int, bool, bool]:
-        """What the panels' heights depend on besides the screen's: labels, and the rows that not every stream has."""
-        return len(self.state.labels), bool(self.state.dimensions), self.state.text is not None
+    def _shape(self) -> tuple[Any, ...]:
+        """What the panels' room depends on besides the screen's."""
+        state = self.state
+        words, alerts = state.text is not None, len(state.alerts) > 0
+        return len(state.labels), bool(state.dimensions), words, has_plane(state), alerts, self.banner.display
 
-    def _arrange(self, height: int) -> None:
-        """Choose the panels' heights: enough for every label if the timeline keeps six rows."""
+    def _arrange(self, width: int, height: int) -> None:
+        """Choose the panels' room: a lane of the timeline for every label where that can be had, then comfort."""
         self._arranged = self._shape()
-        _, *extras = self._arranged
-        for name, shown in zip(("#dimensions", "#words"), extras, strict=True):
-            self.query_one(name).display = shown
-        height -= sum(extras)
-        labels = max(4, len(self.state.labels))
-        tall = self.size.height >= TALL
-        wanted = 2 + (2 * labels + 1 if tall else labels + 1)
+        labels, self.dimensions.display, self.words.display, self.plane.display, alerts, banner = self._arranged
+        labels = max(4, labels)
+        tall, wide = height >= TALL, width >= WIDE
+        self.alerts.display = alerts and wide if self._alerts_wanted is None else self._alerts_wanted
+        self.meter.display = wide or not self.alerts.display
+        self.notice.tells_alerts = not self.alerts.display
+        lines = 3 + banner + self.dimensions.display + self.words.display  # header, notice and footer are always there
+        rows = height - lines
         bottom = 7 if tall else 6
-        self.query_one("#top").styles.height = max(7, min(wanted, height - bottom - 9))
+        top = max(7, min(2 + (2 * labels + 1 if tall else labels + 1), rows - bottom - 6))
+        if rows - top - bottom < labels + 5:
+            bottom = 5
+        self.query_one("#top").styles.height = top
         self.query_one("#bottom").styles.height = bottom
+        self.plane.styles.width = min(width // 3, max(LEAST_PLANE, 2 * (rows - top - bottom)))
+
+    def on_timeline_chosen(self, event: Timeline.Chosen) -> None:
+        """Show a moment that the mouse chose."""
+        self._show(event.slot)
+
+    def on_timeline_zoomed(self, event: Timeline.Zoomed) -> None:
+        """Zoom by the wheel."""
+        self.action_zoom(event.steps)
+
+    def on_alert_list_chosen(self, event: AlertList.Chosen) -> None:
+        """Show the moment in which an alert was opened."""
+        if self.state.hello is not None:
+            self._show(-(-event.at // self.state.hello["hop"]))
+
+    def action_move(self, columns: int) -> None:
+        """Look at the moment so many columns of the timeline later, or earlier."""
+        state, picture = self.state, self.timeline.picture
+        if picture is not None:
+            step = max(1, round(picture.grid.span / picture.grid.width))
+            self._show((state.history.newest if state.window.at is None else state.window.at) + columns * step)
+
+    def action_begin(self) -> None:
+        """Look at the first moment that is kept."""
+        self._show(self.state.history.oldest)
+
+    def action_live(self) -> None:
+        """Go back to the newest."""
+        self.state.window.live()
+        self.redraw()
+
+    def action_zoom(self, steps: int) -> None:
+        """Show less of the stream, or more."""
+        self.state.window.zoom_by(steps)
+        self.redraw()
+
+    def action_alerts(self) -> None:
+        """Show the alerts, or hide them."""
+        self._alerts_wanted = not self.alerts.display
+        self._arrange(*self.size)
+        self.redraw()
+
+    def _show(self, slot: int) -> None:
+        history = self.state.history
+        if len(history):
+            self.state.window.move_to(slot, history.oldest, history.newest)
+            self.redraw()
+
+    def redraw(self) -> None:
+        """Draw at once, because a key changed what is looked at."""
+        self.draw_frame(self._now)

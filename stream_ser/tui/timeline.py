@@ -1,7 +1,8 @@
-"""The trajectory as it scrolls: one column for each hop, newest at the right.
+"""The trajectory over time: a lane for each label, a letter for each column, the time, and what happened.
 
-Owned by the Textual event loop. Below the curves stands a letter for every hop, so the timeline reads without colour.
-Low panels show one curve, the confidence; high ones show a lane for each label.
+Owned by the Textual event loop. The letters let the timeline be read without colour. Panels too low for a lane of each
+label show one curve, the confidence. Alerts (``▲`` and their evidence), change points (``◆``) and marks (``⚑``) have a row
+of their own, or stand in that of the times where there is no room. The mouse chooses a moment, its wheel zooms.
 """
 
 from __future__ import annotations
@@ -12,96 +13,180 @@ from functools import lru_cache
 from itertools import groupby
 
 from rich.style import Style
+from textual.events import MouseDown, MouseMove, MouseScrollDown, MouseScrollUp, MouseUp
+from textual.message import Message
 
 from stream_ser.tui.canvas import Canvas, Row, ink, joined
-from stream_ser.tui.history import Cell, Mark
+from stream_ser.tui.columns import Column, Columns
+from stream_ser.tui.events import Events, events_of, events_row
 from stream_ser.tui.palette import STATE_LETTERS, colours_of, letters_of
 from stream_ser.tui.view import ScreenState
+from stream_ser.tui.window import ZOOMS_S, Grid
 
 LEVELS = " ▁▂▃▄▅▆▇█"
-STEPS_S = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
+STEPS_S = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400, 28800)
 TICK_COLUMNS = 12  # the least distance between two times on the axis
-LANE_ROWS = 2  # lanes are drawn from this height on
-ROWS_BELOW = 3  # letters, axis, legend
 FULL = "100 %"
-LEGEND = "· silence  ? uncertain  ~ stale  x gap  w warming  p paused"
+LEGENDS = (
+    "· silence  ? uncertain  ~ stale  x gap  w warming  p paused",
+    "· silence  ? uncertain  ~ stale  x gap",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class TimelinePicture:
-    """The cells that fit, oldest first; the last of them is hop number ``newest``."""
+    """The columns, oldest first; the last of them is column ``right`` of ``grid``. ``cursor`` is a place among them."""
 
-    cells: tuple[Cell, ...]
-    newest: int
+    columns: tuple[Column | None, ...]
+    grid: Grid
+    right: int
     labels: tuple[str, ...]
     hop_s: float
+    offset_s: float  # the time of sample 0
+    cursor: int | None
+    events: Events
 
 
 class Timeline(Canvas[TimelinePicture]):
-    """Curves, letters and a time axis over the last hops."""
+    """Lanes, letters, times and events."""
+
+    class Chosen(Message):
+        """The mouse chose the moment of ``slot``."""
+
+        def __init__(self, slot: int) -> None:
+            super().__init__()
+            self.slot = slot
+
+    class Zoomed(Message):
+        """The wheel asks for less of the stream (−1) or for more (1)."""
+
+        def __init__(self, steps: int) -> None:
+            super().__init__()
+            self.steps = steps
+
+    def __init__(self, title: str, *, id: str) -> None:  # noqa: A002 - Textual's own name for it
+        super().__init__(title, id=id)
+        self._heading = title
+        self._columns = Columns()
 
     def look(self, state: ScreenState, now: float) -> TimelinePicture:  # noqa: ARG002 - the timeline is by samples
-        """Take as many cells as there are columns."""
-        columns = max(0, self.size.width - _gutter(state.labels))
-        return TimelinePicture(tuple(state.history.last(columns)), state.history.newest, state.labels, state.hop_s)
+        """Sum up the hops that the columns stand for."""
+        width = max(1, self.size.width - _gutter(state.labels))
+        history, window = state.history, state.window
+        self._entitle(ZOOMS_S[window.zoom], self.size.width)
+        if not state.hop_s or not len(history):
+            return TimelinePicture((None,) * width, Grid(1, width), width - 1, state.labels, 0.0, 0.0, None, Events())
+        grid = window.grid(width, state.hop_s, history.oldest, history.newest, state.length)
+        right = window.right(grid, history.newest)
+        left = right - width + 1
+        columns = self._columns.between(history, grid, left, right)
+        cursor = None if window.at is None else grid.column(window.at) - left
+        events = events_of(state, grid, left, right)
+        return TimelinePicture(columns, grid, right, state.labels, state.hop_s, state.offset_s, cursor, events)
 
-    def draw(self, picture: TimelinePicture, width: int, height: int) -> list[Row]:
-        """Draw curves on the rows that letters, axis and legend leave."""
-        columns = width - _gutter(picture.labels)
-        blank = " " * max(0, columns - len(picture.cells))
-        room = max(0, height - ROWS_BELOW)
-        lane = room // len(picture.labels) if picture.labels else 0
-        if lane >= LANE_ROWS:
-            curves, legend = self._lanes(picture, blank, room), LEGEND
+    def draw(self, picture: TimelinePicture, width: int, height: int) -> list[Row]:  # noqa: ARG002 - the columns'
+        """Draw as much as the height has room for; lanes come first, then letters and times."""
+        count, colours = len(picture.labels), list(colours_of(self.palette, picture.labels).values())
+        letters, axis = self._letters(picture), self._axis(picture)
+        room = height - 2
+        happened: list[Row] = []
+        gutter = [(" " * _gutter(picture.labels), ink(self.palette.muted))]
+        if room > max(2, count if room >= count else 0):
+            room -= 1
+            happened = [
+                gutter + events_row(picture.events, [" "] * len(picture.columns), self.palette, colours, named=True)
+            ]
+            axis_row = [("".join(axis), ink(self.palette.muted))]
         else:
-            curves, legend = self._confidence(picture, blank, room), f"▅ confidence  {LEGEND}"
-        below = [self._letters(picture, blank), self._axis(picture, columns), [(legend, ink(self.palette.muted))]]
-        return curves + below
+            axis_row = events_row(picture.events, axis, self.palette, colours, named=False)
+        curves = self._lanes(picture, room) if count and room >= count else self._confidence(picture, room)
+        return [*happened, *curves, letters, gutter + axis_row]
 
-    def _confidence(self, picture: TimelinePicture, blank: str, rows: int) -> list[Row]:
+    def on_mouse_down(self, event: MouseDown) -> None:
+        """Choose a moment, and follow the mouse until its button is let go."""
+        self.capture_mouse()
+        self._choose(event)
+
+    def on_mouse_move(self, event: MouseMove) -> None:
+        """Choose another while the button is down."""
+        if self.app.mouse_captured is self:
+            self._choose(event)
+
+    def on_mouse_up(self, event: MouseUp) -> None:  # noqa: ARG002 - wherever it is let go
+        """Let go."""
+        self.release_mouse()
+
+    def on_mouse_scroll_up(self, event: MouseScrollUp) -> None:
+        """Show less of the stream."""
+        event.stop()
+        self.post_message(self.Zoomed(-1))
+
+    def on_mouse_scroll_down(self, event: MouseScrollDown) -> None:
+        """Show more of it."""
+        event.stop()
+        self.post_message(self.Zoomed(1))
+
+    def _choose(self, event: MouseDown | MouseMove) -> None:
+        picture = self.picture
+        if picture is None or not picture.hop_s:
+            return
+        place = event.get_content_offset_capture(self).x - _gutter(picture.labels)
+        place = min(max(place, 0), len(picture.columns) - 1)
+        self.post_message(self.Chosen(picture.grid.slots(picture.right - len(picture.columns) + 1 + place)[1]))
+
+    def _entitle(self, seconds: float | None, width: int) -> None:
+        """Say in the frame how much of the stream is shown, and what the letters mean."""
+        shown = "whole" if seconds is None else f"{seconds:g} s" if seconds < 60 else f"{seconds / 60:g} min"
+        title = f"{self._heading}  {shown}"
+        legend = next((text for text in LEGENDS if len(text) < width), "")
+        if (self.border_title, self.border_subtitle) != (title, legend):
+            self.border_title, self.border_subtitle = title, legend
+
+    def _confidence(self, picture: TimelinePicture, rows: int) -> list[Row]:
         """Draw one curve: how sure, in the colour of the label."""
         muted = ink(self.palette.muted)
-        styles = {label: ink(colour) for label, colour in colours_of(self.palette, picture.labels).items()}
-        values = [(cell.confidence, styles.get(cell.label or "", muted)) for cell in picture.cells]
-        return self._curve(picture, blank, values, rows, [FULL, *[""] * (rows - 1)], muted)
+        styles = [ink(colour) for colour in colours_of(self.palette, picture.labels).values()]
+        values = [
+            (max(c.values), styles[c.label] if c.label is not None else muted) if c and c.values else (0.0, muted)
+            for c in picture.columns
+        ]
+        return self._curve(picture, values, [FULL, *[""] * (rows - 1)], muted)
 
-    def _lanes(self, picture: TimelinePicture, blank: str, room: int) -> list[Row]:
+    def _lanes(self, picture: TimelinePicture, room: int) -> list[Row]:
         """Draw a curve for each label: its smoothed probability. Rows left over keep the lanes apart."""
         count = len(picture.labels)
-        rows = room // count
-        spare = room - count * rows
-        result: list[Row] = [[]] * (spare if spare < count - 1 else spare - count + 1)
+        rows, spare = divmod(room, count)
+        apart = spare >= count - 1
+        result: list[Row] = [[]] * (spare - count + 1 if apart else spare)
         for index, (label, colour) in enumerate(colours_of(self.palette, picture.labels).items()):
             style = ink(colour)
-            values = [(cell.smoothed[index] if cell.smoothed else 0.0, style) for cell in picture.cells]
-            result += self._curve(picture, blank, values, rows, [*[""] * (rows - 1), label], ink(colour, bold=True))
-            if spare >= count - 1 and index < count - 1:
+            values = [(c.values[index] if c and c.values else 0.0, style) for c in picture.columns]
+            result += self._curve(picture, values, [*[""] * (rows - 1), label], ink(colour, bold=True))
+            if apart and index < count - 1:
                 result.append([])
         return result
 
     def _curve(
-        self,
-        picture: TimelinePicture,
-        blank: str,
-        values: list[tuple[float, Style]],
-        rows: int,
-        names: list[str],
-        name_style: Style,
+        self, picture: TimelinePicture, values: list[tuple[float, Style]], names: list[str], name_style: Style
     ) -> list[Row]:
-        """Draw a curve of ``rows`` rows with a name beside each. All rows have the same runs of one style."""
+        """Draw a curve with a row for each name beside it. All rows have the same runs of one style."""
+        rows = len(names)
         hatched, line = ink(self.palette.warning), ink(self.palette.frame)
-        columns = []
-        styles = []
-        for cell, (value, style) in zip(picture.cells, values, strict=True):
-            spoken = cell.mark in ("speech", "uncertain")
-            columns.append(_column(cell.mark, round(value * rows * 8) if spoken else 0, rows))
-            styles.append(style if spoken else hatched if cell.mark == "gap" else line)
+        turns = {place for place, _ in picture.events.changes}
+        texts, styles = [], []
+        for place, (column, (value, style)) in enumerate(zip(picture.columns, values, strict=True)):
+            gap, spoken = column is not None and column.gap, column is not None and bool(column.values)
+            above = "░" if gap else "┊" if place in turns else " "
+            texts.append(_bar(round(value * rows * 8), rows, above) if spoken else _foot(column is not None, gap, rows))
+            styles.append(style if spoken else hatched if gap else line)
+        if picture.cursor is not None and 0 <= picture.cursor < len(styles):
+            styles[picture.cursor] = ink(self.palette.text, self.palette.frame)
         runs = [(style, len(list(run))) for style, run in groupby(styles)]
         gutter = _gutter(picture.labels)
         result = []
         for row in range(rows):
-            text = "".join([column[row] for column in columns])
-            drawn: Row = [(f"{names[row][: gutter - 1]:<{gutter}}{blank}", name_style)]
+            text = "".join([column[row] for column in texts])
+            drawn: Row = [(f"{names[row][: gutter - 1]:<{gutter}}", name_style)]
             start = 0
             for style, length in runs:
                 drawn.append((text[start : start + length], style))
@@ -109,43 +194,60 @@ class Timeline(Canvas[TimelinePicture]):
             result.append(drawn)
         return result
 
-    def _letters(self, picture: TimelinePicture, blank: str) -> Row:
+    def _letters(self, picture: TimelinePicture) -> Row:
+        """Draw a letter for each column: what most of its hops are, but before all whether sound or results are missing."""
         palette = self.palette
-        colours, letters = colours_of(palette, picture.labels), letters_of(picture.labels)
-        styles = {label: ink(palette.ground, colour, bold=True) for label, colour in colours.items()}
+        styles = [ink(palette.ground, colour, bold=True) for colour in colours_of(palette, picture.labels).values()]
+        letters = list(letters_of(picture.labels).values())
         plain, alarm = ink(palette.muted), ink(palette.warning, bold=True)
         cells = []
-        for cell in picture.cells:
-            if cell.label is not None and cell.label in letters:
-                cells.append((letters[cell.label], styles[cell.label]))
+        for column in picture.columns:
+            if column is None:
+                cells.append((" ", plain))
+            elif column.gap or column.lost:
+                cells.append(("x" if column.gap else "~", alarm))
+            elif column.label is not None:
+                cells.append((letters[column.label], styles[column.label]))
             else:
-                cells.append((STATE_LETTERS.get(cell.mark, " "), alarm if cell.mark in ("gap", "stale") else plain))
-        return [(" " * _gutter(picture.labels) + blank, plain), *joined(cells)]
+                cells.append((STATE_LETTERS.get(column.mark, " "), plain))
+        if picture.cursor is not None and 0 <= picture.cursor < len(cells):
+            cells[picture.cursor] = (cells[picture.cursor][0], ink(palette.ground, palette.text, bold=True))
+        return [(" " * _gutter(picture.labels), plain), *joined(cells)]
 
-    def _axis(self, picture: TimelinePicture, columns: int) -> Row:
+    def _axis(self, picture: TimelinePicture) -> list[str]:
         """Write round times under the hops that end there."""
+        columns = len(picture.columns)
         axis = [" "] * columns
-        if picture.cells and picture.hop_s:
-            step_s = next((step for step in STEPS_S if step >= TICK_COLUMNS * picture.hop_s), STEPS_S[-1])
-            oldest = picture.newest - len(picture.cells) + 1
-            time_s = step_s * max(1, math.ceil((oldest - 1) * picture.hop_s / step_s))
-            while (slot := math.ceil(time_s / picture.hop_s - 1e-9)) <= picture.newest:
-                mark, column = f"╵{_short(time_s)}", columns - 1 - (picture.newest - slot)
-                if slot >= oldest and column + len(mark) <= columns:
-                    axis[column : column + len(mark)] = mark
-                time_s += step_s
-        return [(" " * _gutter(picture.labels) + "".join(axis), ink(self.palette.muted))]
+        if not picture.hop_s:
+            return axis
+        grid, hop_s, offset_s = picture.grid, picture.hop_s, picture.offset_s
+        step_s = next((step for step in STEPS_S if step >= TICK_COLUMNS * grid.span * hop_s / grid.width), STEPS_S[-1])
+        left = picture.right - columns + 1
+        time_s = step_s * math.floor((offset_s + max(0, grid.slots(left)[0]) * hop_s) / step_s)
+        while True:
+            slot = math.ceil((time_s - offset_s) / hop_s - 1e-9)
+            place = grid.column(slot) - left if slot > 0 else -1
+            if slot == 0 and left <= 0 and grid.origin == 0:
+                place = -left  # the beginning stands at the edge of the first column
+            mark = f"╵{_short(time_s)}"
+            if place + len(mark) > columns:
+                return axis
+            if place >= 0:
+                axis[place : place + len(mark)] = mark
+            time_s += step_s
 
 
-@lru_cache(maxsize=2048)
-def _column(mark: Mark, eighths: int, rows: int) -> str:
-    """Return one hop's column, top first: a bar where someone speaks, hatching over a gap, else a line at the foot."""
-    if mark == "gap":
-        return "░" * rows
-    if mark not in ("speech", "uncertain"):
-        return " " * (rows - 1) + "▁"
+@lru_cache(maxsize=4096)
+def _bar(eighths: int, rows: int, above: str) -> str:
+    """Return a column where somebody speaks, top first: a bar, and ``above`` it what shows through."""
     levels = [min(8, max(1 if row == rows - 1 else 0, eighths - 8 * (rows - 1 - row))) for row in range(rows)]
-    return "".join(LEVELS[level] for level in levels)
+    return "".join(LEVELS[level] if level else above for level in levels)
+
+
+@lru_cache(maxsize=64)
+def _foot(known: bool, gap: bool, rows: int) -> str:
+    """Return a column where nobody speaks: hatching over a gap, else a line at the foot if there is room."""
+    return "░" * rows if gap else " " * (rows - 1) + ("▁" if known and rows > 1 else " ")
 
 
 def _gutter(labels: tuple[str, ...]) -> int:

@@ -12,15 +12,20 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from stream_ser.ledger import Ledger
-from stream_ser.tui.history import Cell, History
+from stream_ser.trajectory.changes import Changes
+from stream_ser.tui.alerts import Alerts
+from stream_ser.tui.history import MISSING, WHOLE_DAY, Cell, History
+from stream_ser.tui.moment import SPOKEN, Kind, Moment
+from stream_ser.tui.window import Window
 
 Message = dict[str, Any]
-Kind = Literal["waiting", "warming", "silence", "speech", "uncertain", "stale", "paused", "ended"]
 Level = Literal["info", "warning", "error"]
 
 STALE_AFTER_HOPS = 3
 LEDGER_POINTS = 240  # a minute at four points a second
+SAME_STREAM = ("stream", "labels", "dimensions", "hop", "anchor")  # of a hello: with others it is another stream
 NOTICES = 20
+CHANGES, MARKS = 4096, 1024  # change points and marks that are kept
 CLIPPING_DBFS = -0.1
 CLIP_HOLD_S = 3.0  # seconds of stream for which a clipped peak stays marked
 
@@ -82,9 +87,14 @@ class Quantiles:
 
 
 class ScreenState:
-    """Everything that is drawn. ``consume`` takes messages; the rest is read by the widgets."""
+    """Everything that is drawn. ``consume`` takes messages; the rest is read by the widgets.
 
-    def __init__(self) -> None:
+    ``history`` has the whole trajectory in at most ``capacity`` cells, ``window`` the part of it that is looked at, and
+    ``moment`` what the panels show: the newest result, or the one that the person has gone back to.
+    """
+
+    def __init__(self, capacity: int = WHOLE_DAY) -> None:
+        self._capacity = capacity
         self.hello: Message | None = None
         self.ended: Message | None = None
         self.notices: deque[Notice] = deque(maxlen=NOTICES)
@@ -97,7 +107,12 @@ class ScreenState:
         self.point: Message | None = None
         self.gap: Message | None = None
         self.text: str | None = None  # the words of the last seconds; None where none are shown
-        self.history = History()
+        self.history = History(len(self.labels), len(self.dimensions), self._capacity)
+        self.window = Window()
+        self.alerts = Alerts()
+        self.changes: deque[tuple[int, int]] = deque(maxlen=CHANGES)  # first slots of another label, and its number
+        self.marks: deque[int] = deque(maxlen=MARKS)  # the slots that a person marked
+        self._changes = Changes()
         self.compute = Quantiles()  # ms
         self.age = Quantiles()  # ms
         self.ledger = Ledger()  # of the whole stream
@@ -126,15 +141,6 @@ class ScreenState:
             return False
         return bool(self.point["end"] - self._clipped_at <= CLIP_HOLD_S * self.hello["sample_rate"])
 
-    @property
-    def gate(self) -> bool | None:
-        """Whether speech is heard in the newest window; None where that is not known."""
-        if self.point is None or self.point["state"] in ("stale", "paused"):
-            return None
-        if self.point["state"] == "warming":
-            return bool(self.point["speech_s"] > 0)
-        return bool(self.point["state"] != "silence")
-
     def kind(self, now: float) -> Kind:
         """Say in one word how the stream is at ``now``; it goes before what the last point says, which may be old."""
         if self.ended is not None:
@@ -147,6 +153,66 @@ class ScreenState:
             return "stale"
         kind: Kind = self.point["state"]
         return kind
+
+    @property
+    def offset_s(self) -> float:
+        """Where in its recording the stream began, s: what is shown as a time counts from the recording's beginning."""
+        return float(self.hello["source"].get("offset_s", 0.0)) if self.hello else 0.0
+
+    @property
+    def length(self) -> int | None:
+        """How many slots the stream will have; None where its source has no end that is known."""
+        duration_s = self.hello["source"]["duration_s"] if self.hello else None
+        return None if duration_s is None or not self.hop_s else math.ceil((duration_s - self.offset_s) / self.hop_s)
+
+    def moment(self, now: float) -> Moment:
+        """What the panels show at ``now``."""
+        if self.window.at is not None:
+            return self._past(self.window.at)
+        kind, point = self.kind(now), self.point
+        if point is None:
+            return Moment(kind, 0.0)
+        smoothed, raw, dimensions = self._values(point)
+        heard = kind not in ("stale", "paused", "ended")
+        return Moment(
+            kind,
+            point["t"],
+            point["label"] if kind == "speech" else None,
+            point["confidence"],
+            smoothed if point["state"] != "warming" else None,
+            raw if raw and kind in SPOKEN else None,
+            dimensions if dimensions and kind in SPOKEN else None,
+            point["level_dbfs"] if heard else None,
+            point["peak_dbfs"] if heard else None,
+            point["speech_s"],
+        )
+
+    def _past(self, slot: int) -> Moment:
+        cell = self.history.at(slot) or MISSING
+        heard = cell.mark not in ("stale", "paused", "gap", "missing")
+        return Moment(
+            cell.mark,
+            slot * self.hop_s,
+            self.labels[cell.label] if cell.label is not None else None,
+            cell.confidence,
+            cell.smoothed if cell.smoothed and cell.mark != "warming" else None,
+            cell.raw or None,
+            cell.dimensions or None,
+            cell.level if heard else None,
+            cell.peak if heard else None,
+            cell.speech_s,
+            (self.history.newest - slot) * self.hop_s,
+        )
+
+    def _values(self, point: Message) -> tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]:
+        """Smoothed and raw probabilities and dimensions in their order; empty where the model was not asked."""
+        raw = tuple(point["raw"][label] for label in self.labels)
+        dimensions = tuple(point["dimensions"][name] for name in self.dimensions)
+        return (
+            tuple(point["smoothed"][label] for label in self.labels),
+            () if None in raw else raw,
+            () if None in dimensions else dimensions,
+        )
 
     def waited(self, now: float) -> float:
         """Seconds since the newest point came; 0 before the first."""
@@ -167,6 +233,10 @@ class ScreenState:
                 self._point(message, now)
             case "gap":
                 self._gap(message)
+            case "alert":
+                self.alerts.add(message)
+            case "mark":
+                self._mark(message)
             case "notice":
                 self.notices.append(Notice(message["level"], message["text"]))
             case "dropped":
@@ -179,9 +249,7 @@ class ScreenState:
 
     def _hello(self, message: Message) -> None:
         before, self.hello = self.hello, message
-        if before is not None and any(
-            before[key] != message[key] for key in ("stream", "labels", "dimensions", "hop", "anchor")
-        ):
+        if before is None or any(before[key] != message[key] for key in SAME_STREAM):
             self._begin()
         self.ended = None
 
@@ -195,17 +263,34 @@ class ScreenState:
         self.age.add(message["ledger"]["age_ms"])
         self.ledger.add(message["ledger"])
         if self.hello is not None:
-            smoothed = tuple(message["smoothed"][label] for label in self.labels)
-            cell = Cell(message["state"], message["label"], message["confidence"], smoothed)
-            self.history.place(-(-message["end"] // self.hello["hop"]), cell)
+            self._remember(message, self.hello["hop"])
+
+    def _remember(self, point: Message, hop: int) -> None:
+        """Put a point into the history, and the change that it confirms among the changes."""
+        smoothed, raw, dimensions = self._values(point)
+        label = self.labels.index(point["label"]) if point["label"] is not None else None
+        sound = point["level_dbfs"], point["peak_dbfs"], point["speech_s"]
+        slot = -(-point["end"] // hop)
+        if len(self.history) and slot > self.history.newest + 1:
+            self._changes.lost()
+        self.history.place(slot, Cell(point["state"], label, smoothed, raw, dimensions, *sound))
+        change = self._changes.add((slot - 1) * hop, slot * hop, point["state"], point["label"])
+        if change is not None:
+            self.changes.append((change.at // hop + 1, self.labels.index(change.after)))
+
+    def _mark(self, message: Message) -> None:
+        self.notices.append(Notice("info", f"marked at {clock_text(self.offset_s + message['t'])}: {message['text']}"))
+        if self.hello is not None:
+            self.marks.append(max(1, -(-message["at"] // self.hello["hop"])))
 
     def _gap(self, message: Message) -> None:
         self.gap = message
         if self.hello is not None:
             hop, rate = self.hello["hop"], self.hello["sample_rate"]
             self.history.mark_gap(message["start"] // hop + 1, -(-message["end"] // hop))
+            self._changes.lost()
             seconds = (message["end"] - message["start"]) / rate
-            where = clock_text(message["start"] / rate)
+            where = clock_text(self.offset_s + message["start"] / rate)
             self.notices.append(Notice("warning", f"gap at {where}: {seconds:.2f} s missing, {message['reason']}"))
 
 

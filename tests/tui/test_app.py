@@ -115,7 +115,7 @@ async def test_another_first_screen() -> None:
         assert "A angry" in "\n".join(text_of(app))
 
 
-HELP = ("quit", "A angry", "x gap", "? uncertain", "The emotion that the voice expresses")
+HELP = ("quit", "A angry", "x gap", "? uncertain", "emotion that the voice expresses", "back and forth")
 LATENCY = ("p50", "p95", "p99", "compute", "in the model", "engine onnxruntime-cpu")
 
 
@@ -295,4 +295,4 @@ async def test_a_resize_keeps_what_is_shown() -> None:
         await pilot.pause()
         app.frame()
         await pilot.pause()
-        assert any("▅ confidence" in row for row in text_of(app))
+        assert any("+ − zoom" in row for row in text_of(app))

@@ -93,4 +93,4 @@ async def test_eight_labels_that_nobody_expected_are_all_shown() -> None:
 
 def test_the_style_sheet_hides_the_rows_at_first() -> None:
     sheet = (Path(__file__).parents[2] / "stream_ser" / "tui" / "app.tcss").read_text("utf-8")
-    assert "#dimensions, #words { display: none; }" in sheet
+    assert "#dimensions, #words, #plane, #alerts { display: none; }" in sheet

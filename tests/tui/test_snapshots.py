@@ -8,7 +8,7 @@ import pytest
 from textual.pilot import Pilot
 
 from tests.tui.test_drawing import SITUATIONS
-from tests.tui.wire import screen, story
+from tests.tui.wire import Message, alert, gap, hello, rated, screen, story
 
 Compare = Callable[..., bool]
 
@@ -19,10 +19,37 @@ async def settled(pilot: Pilot[None]) -> None:
     await pilot.pause()
 
 
-@pytest.mark.parametrize("size", [(80, 24), (140, 45)], ids=["80x24", "140x45"])
-@pytest.mark.parametrize("situation", ["warming", "speech", "silence", "gap", "uncertain", "ended"])
+SIZES = pytest.mark.parametrize("size", [(80, 24), (140, 45)], ids=["80x24", "140x45"])
+MORE: dict[str, list[Message]] = {
+    "alert": [*story(), alert(), alert("cleared", id="b", rule="tense", at=200_000, end=190_000, reason="below")],
+    "plane": rated(story()),
+    "fall-back": [
+        hello(
+            passed_over=[
+                {"engine": "cuda-graph", "reason": "no CUDA device (no NVIDIA driver)"},
+                {"engine": "onnx-cuda", "reason": "onnxruntime has no CUDA provider"},
+            ]
+        ),
+        *story()[1:],
+    ],
+}
+
+
+@SIZES
+@pytest.mark.parametrize("situation", ["warming", "speech", "silence", "gap", "uncertain", "ended", *MORE])
 def test_screen(snap_compare: Compare, situation: str, size: tuple[int, int]) -> None:
-    assert snap_compare(screen(SITUATIONS[situation]), terminal_size=size, run_before=settled)
+    messages = MORE.get(situation) or SITUATIONS[situation]
+    assert snap_compare(screen(messages), terminal_size=size, run_before=settled)
+
+
+@SIZES
+def test_scrubbed_back(snap_compare: Compare, size: tuple[int, int]) -> None:
+    async def scrubbed(pilot: Pilot[None]) -> None:
+        await settled(pilot)
+        await pilot.press("pageup", *["left"] * 4)
+        await pilot.pause()
+
+    assert snap_compare(screen([*story(), gap(480_000, 495_000)]), terminal_size=size, run_before=scrubbed)
 
 
 def test_light(snap_compare: Compare) -> None:

@@ -15,11 +15,16 @@ def state_after(*messages: Message, now: float = 0.0) -> ScreenState:
     return state
 
 
+def marks_of(state: ScreenState) -> list[str]:
+    history = state.history
+    return [cell.mark for slot in range(history.oldest, history.newest + 1) if (cell := history.at(slot))]
+
+
 def test_nothing_is_known_before_the_first_message() -> None:
     state = ScreenState()
     assert state.kind(1e9) == "waiting"
     assert state.labels == ()
-    assert state.gate is None
+    assert state.moment(0.0).gate is None
     assert not state.clipping
     assert state.compute.at(0.5) is None
 
@@ -86,27 +91,28 @@ def test_an_error_at_the_end_is_a_notice() -> None:
     ],
 )
 def test_the_lamp_of_the_gate(state: str, speech_s: float, gate: bool | None) -> None:
-    assert state_after(hello(), point(8, state, speech_s=speech_s)).gate is gate
+    assert state_after(hello(), point(8, state, speech_s=speech_s)).moment(0.0).gate is gate
 
 
 def test_points_and_gaps_fill_the_history() -> None:
     state = state_after(hello(), point(8), gap(33_000, 41_000), point(11, "stale"), point(12, "warming"))
-    marks = [cell.mark for cell in state.history.last(10)]
-    assert marks == ["speech", "gap", "gap", "gap", "warming"]
+    assert marks_of(state) == ["speech", "gap", "gap", "gap", "warming"]
     assert state.gap is not None
     assert state.notices[-1].text == "gap at 0:02.0: 0.50 s missing, the device delivered too late"
 
 
 def test_a_gap_between_two_hops_touches_only_its_own() -> None:
     state = state_after(hello(), point(8), point(9), gap(9 * HOP, 10 * HOP), point(10, "stale"), point(11, "warming"))
-    assert [cell.mark for cell in state.history.last(10)] == ["speech", "speech", "gap", "warming"]
+    assert marks_of(state) == ["speech", "speech", "gap", "warming"]
 
 
 def test_the_smoothed_probabilities_follow_the_labels_of_hello() -> None:
     message = point(8)
     message["smoothed"] = dict(reversed(message["smoothed"].items()))
     state = state_after(hello(), message)
-    assert state.history.last(1)[0].smoothed == (0.62, 0.2, 0.1, 0.08)
+    cell = state.history.at(8)
+    assert cell is not None
+    assert cell.smoothed == pytest.approx((0.62, 0.2, 0.1, 0.08), abs=1e-4)
 
 
 def test_clipping_stays_marked_for_three_seconds_of_stream() -> None:
@@ -158,7 +164,7 @@ def test_messages_that_the_feed_dropped_are_counted() -> None:
 
 
 def test_messages_of_a_newer_feed_are_passed_over() -> None:
-    state = state_after(hello(), point(8), {"type": "alert", "seq": 9})
+    state = state_after(hello(), point(8), {"type": "weather", "seq": 9})
     assert state.kind(0.0) == "speech"
 
 
@@ -180,7 +186,7 @@ def test_sample_indices_beyond_32_bits() -> None:
     slot = 2**33
     state = state_after(hello(), point(slot), point(slot + 2))
     assert state.history.newest == slot + 2
-    assert [cell.mark for cell in state.history.last(9)] == ["speech", "missing", "speech"]
+    assert marks_of(state) == ["speech", "missing", "speech"]
 
 
 @pytest.mark.parametrize(

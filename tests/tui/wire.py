@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from textual.app import App
@@ -84,6 +85,43 @@ def point(
 
 def gap(start: int, end: int, reason: str = "the device delivered too late") -> Message:
     return {"type": "gap", "seq": 0, "stream": "demo", "start": start, "end": end, "t": end / RATE, "reason": reason}
+
+
+def alert(kind: str = "opened", **changes: Any) -> Message:
+    """An alert of the customer's anger, opened at 22 s after four seconds of evidence."""
+    message = {
+        "type": "alert",
+        "seq": 0,
+        "stream": "demo",
+        "call": None,
+        "role": "customer",
+        "kind": kind,
+        "id": "customer anger rising@352000",
+        "rule": "customer anger rising",
+        "severity": "warning",
+        "start": 288_000,
+        "end": 352_000,
+        "at": 352_000,
+        "t": 22.0,
+        "peak": 0.75,
+        "reason": None,
+    }
+    return message | changes
+
+
+def rated(messages: list[Message], names: tuple[str, ...] = ("activation", "valence", "dominance")) -> list[Message]:
+    """The same from a model that rates dimensions too: they go round where somebody speaks."""
+    result = []
+    for message in messages:
+        if message["type"] == "hello":
+            message = message | {"dimensions": list(names)}
+        elif message["type"] == "point":
+            turn = message["end"] / HOP
+            values = (0.6 * math.sin(turn / 9), 0.5 * math.cos(turn / 13), 0.2 * math.sin(turn / 20))
+            spoken = message["state"] in ("speech", "uncertain")
+            message = message | {"dimensions": {n: v if spoken else None for n, v in zip(names, values, strict=False)}}
+        result.append(message)
+    return result
 
 
 def notice(text: str, level: str = "info") -> Message:

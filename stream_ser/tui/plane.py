@@ -1,0 +1,103 @@
+"""The activation–valence plane: where the voice is now, and the trail of the last seconds that fades behind it.
+
+Owned by the Textual event loop. Shown only where the model rates both dimensions; no place is made up from labels.
+Valence lies from left (−1) to right (1), activation from bottom to top. The trail is drawn in braille dots, two by four in
+a cell, and broken where nobody speaks or nothing is known.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rich.style import Style
+
+from stream_ser.tui.canvas import Canvas, Row, ink, joined
+from stream_ser.tui.history import NO_SIZE, SIZE
+from stream_ser.tui.view import ScreenState
+
+TRAIL_S = 12.0
+TITLES = ("↑ activation  → valence", "↑ act.  → val.")
+AXES = ("valence", "activation")
+DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # of a braille cell, by row and column
+
+Place = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanePicture:
+    """The places of the last hops, oldest first, each (valence, activation) or None; ``now`` is the last if it is known."""
+
+    trail: tuple[Place | None, ...]
+    now: Place | None
+
+
+def has_plane(state: ScreenState) -> bool:
+    """Whether the model rates both dimensions."""
+    return all(name in state.dimensions for name in AXES)
+
+
+class Plane(Canvas[PlanePicture]):
+    """A square with a cross, a trail and a dot."""
+
+    def look(self, state: ScreenState, now: float) -> PlanePicture:
+        """Take the hops that end with the moment that is shown."""
+        title = next((text for text in TITLES if len(text) + 2 <= self.size.width), "")
+        if self.border_title != title:
+            self.border_title = title
+        if not has_plane(state) or not len(state.history) or not state.hop_s:
+            return PlanePicture((), None)
+        x, y = (state.dimensions.index(name) for name in AXES)
+        last = state.history.newest if state.window.at is None else state.window.at
+        kept = state.history.cells(last - round(TRAIL_S / state.hop_s), last)["dimensions"].tolist()
+        trail = tuple(None if NO_SIZE in values else (values[x] / SIZE, values[y] / SIZE) for values in kept)
+        dimensions = state.moment(now).dimensions
+        return PlanePicture(trail, (dimensions[x], dimensions[y]) if dimensions else None)
+
+    def draw(self, picture: PlanePicture, width: int, height: int) -> list[Row]:
+        """Draw the cross, over it the trail, over that the dot."""
+        if width < 3 or height < 3:
+            return []
+        palette = self.palette
+        cells = _cross(width, height, ink(palette.frame))
+        fading = [ink(palette.frame), ink(palette.muted), ink(palette.good)]
+        dots: dict[tuple[int, int], tuple[int, Style]] = {}
+        pairs = list(zip(picture.trail, picture.trail[1:], strict=False))
+        for age, (before, after) in enumerate(pairs):
+            if before is None or after is None:
+                continue
+            style = fading[min(2, 3 * age // len(pairs))]
+            for x, y in _line(_dot(before, width, height), _dot(after, width, height)):
+                cell = (x // 2, y // 4)
+                dots[cell] = (dots.get(cell, (0, style))[0] | DOTS[y % 4][x % 2], style)
+        for (column, row), (bits, style) in dots.items():
+            cells[row][column] = (chr(0x2800 + bits), style)
+        if picture.now is not None:
+            x, y = _dot(picture.now, width, height)
+            cells[y // 4][x // 2] = ("●", ink(palette.good, bold=True))
+        return [joined(drawn) for drawn in cells]
+
+
+def _cross(width: int, height: int, line: Style) -> list[list[tuple[str, Style]]]:
+    """Draw both axes through the middle."""
+    cells = [[(" ", line)] * width for _ in range(height)]
+    middle, level = width // 2, height // 2
+    cells[level] = [("─", line)] * width
+    for row in cells:
+        row[middle] = ("│", line)
+    cells[level][middle] = ("┼", line)
+    return cells
+
+
+def _dot(place: Place, width: int, height: int) -> tuple[int, int]:
+    """The dot of a place, counted from the top left."""
+    x, y = (min(1.0, max(-1.0, value)) for value in place)
+    return round((x + 1.0) / 2.0 * (2 * width - 1)), round((1.0 - y) / 2.0 * (4 * height - 1))
+
+
+def _line(start: tuple[int, int], stop: tuple[int, int]) -> list[tuple[int, int]]:
+    """The dots from ``start`` to ``stop``."""
+    steps = max(abs(stop[0] - start[0]), abs(stop[1] - start[1]), 1)
+    return [
+        (round(start[0] + (stop[0] - start[0]) * i / steps), round(start[1] + (stop[1] - start[1]) * i / steps))
+        for i in range(steps + 1)
+    ]
