@@ -17,6 +17,7 @@ from models.card import DEFAULT
 from stream_ser.errors import ConfigError, StreamSerError
 from stream_ser.server.run import add_parsers
 
+TOKEN = "STREAM_SER_TOKEN"  # the variable that may hold a viewer's token
 EPILOG = """examples:
   stream-ser replay talk.flac                    watch a recording at the speed it was spoken
   stream-ser replay talk.flac --speed max        the same trajectory, as fast as the machine can
@@ -24,6 +25,8 @@ EPILOG = """examples:
   stream-ser analyze *.wav --out all.jsonl       no screen, no feed: every point as a line of JSON
   stream-ser analyze ARCHIVE --out RESULTS --to csv,svg   a whole folder; started again, it goes on
   stream-ser export all.jsonl --to textgrid,png  the same for other programs and for people
+  stream-ser watch https://calls.example.org     any feed on the same screen; many streams as a grid
+  stream-ser watch all.jsonl                     a session that --out has recorded, played again
   arecord -t raw -f S16_LE -r 16000 | stream-ser replay - --rate 16000
 
 While a stream runs, its trajectory is also at ws://127.0.0.1:8765/v1/feed (docs/protocol.md).
@@ -93,6 +96,7 @@ def parser() -> argparse.ArgumentParser:
     analyze.add_argument("files", metavar="FILE", nargs="+", help="wav, flac, ogg, mp3; or a folder, with --out FOLDER")
     told = "jsonl, csv, rttm, textgrid, vtt, audacity, png, svg"
     analyze.add_argument("--to", metavar="A,B", help=f"for a folder: {told} (default: jsonl)")
+    _add_watch(commands)
     export = commands.add_parser("export", help="write files of other formats from a file of messages")
     export.add_argument("file", type=Path, metavar="FILE.jsonl", help="what --out wrote")
     export.add_argument("--to", required=True, metavar="A,B", help=told)
@@ -108,6 +112,21 @@ def parser() -> argparse.ArgumentParser:
     add_parsers(commands)
     commands.add_parser("models", help="list the models with cost, licence and figures")
     return top
+
+
+def _add_watch(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    watch = commands.add_parser(
+        "watch",
+        help="show any feed, or a session that was recorded",
+        description="Show a feed of another process or machine, or what --out FILE.jsonl has written, on the same screen.",
+    )
+    watch.add_argument("target", metavar="URL|FILE", help="ws://HOST:PORT, https://HOST, HOST:PORT, or a .jsonl file")
+    watch.add_argument("--token", help=f"a viewer's token, where the feed wants one; better in {TOKEN}")
+    watch.add_argument("--call", metavar="ID", help="only what belongs to this call")
+    watch.add_argument("--stream", metavar="NAME", help="only this stream")
+    watch.add_argument("--hz", type=float, metavar="N", help="at most N points a second of each stream")
+    watch.add_argument("--speed", default="1", metavar="N", help="of a file: times real time, or max for all at once")
+    watch.add_argument("--headless", action="store_true", help="print a line a second instead of opening the screen")
 
 
 def _feed_option(default: str) -> argparse.ArgumentParser:
@@ -136,6 +155,10 @@ def run(options: argparse.Namespace) -> int:
         from stream_ser.server import run as server
 
         return {"serve": server.serve, "token": server.token, "calls": records.calls}[options.command](options)
+    if options.command == "watch":
+        from stream_ser.watching import watch
+
+        return watch(options)
     from stream_ser import commands
 
     return {

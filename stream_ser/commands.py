@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections import deque
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,23 +16,26 @@ from stream_ser.audio.recording import open_recording
 from stream_ser.audio.source import Source
 from stream_ser.cli import parse_speed
 from stream_ser.console import LinePrinter, summary
+from stream_ser.desk.local import Desk
+from stream_ser.desk.replay import ReplayDesk
 from stream_ser.errors import ConfigError, StreamSerError, as_person_error
 from stream_ser.feed.messages import Message
-from stream_ser.running import PATIENCE_S, Options, Station, run_to_end
+from stream_ser.running import Options, Station, run_to_end
+from stream_ser.screens import has_terminal, show, tell_addresses
 from stream_ser.session import Session
 from stream_ser.text.choice import TextOptions
 from stream_ser.together import together
 
-HELD_BACK = 4096  # bytes of what C libraries said during a screen that are shown after it
 BUNDLED = Path(__file__).parent.parent / "demos" / "recording" / "conversation.flac"
 
 
 def live(options: argparse.Namespace) -> int:
     """Listen to a microphone until someone ends it."""
     from stream_ser.audio.microphone import open_microphone
+    from stream_ser.desk.live import NAME, LiveDesk
 
     with closing(open_microphone(options.device)) as source:
-        return _show(source, "microphone", options)
+        return _show(source, NAME, options, lambda station: LiveDesk(station, source, options.device))
 
 
 def replay(options: argparse.Namespace) -> int:
@@ -51,7 +53,7 @@ def replay(options: argparse.Namespace) -> int:
             f"--rate {options.rate} was given for a file, which says its own rate", fix="leave --rate out"
         )
     with closing(open_recording(file, speed=speed)) as source:
-        return _show(source, Path(file).name, options)
+        return _show(source, Path(file).name, options, lambda station: ReplayDesk(station, source, Path(file)))
 
 
 def analyze(options: argparse.Namespace) -> int:
@@ -147,64 +149,37 @@ def _replay_pipe(options: argparse.Namespace) -> int:
         return _show(source, "pipe", options)
 
 
-def _show(source: Source, stream: str, options: argparse.Namespace) -> int:
-    """Run one stream on the screen, or as lines where there is no terminal."""
-    # The screen takes keys from standard input: where that is sound or nothing, nobody could end it.
-    headless = options.headless or not (sys.stdin.isatty() and sys.stdout.isatty())
+def _show(
+    source: Source, stream: str, options: argparse.Namespace, desk: Callable[[Station], Desk] | None = None
+) -> int:
+    """Run one stream at a desk on the screen, or as lines where there is no terminal, or no desk for its source."""
     with Station(_station_options(options, feed=options.feed)) as station:
-        session = station.session(source, stream)
-        (_run_headless if headless else _run_screen)(station, session)
+        tell_addresses(station.feed_url)
+        if desk is None or options.headless or not has_terminal():
+            _run_headless(station, station.session(source, stream))
+        else:
+            _run_screen(station, desk(station))
     return 0
 
 
 def _run_headless(station: Station, session: Session) -> None:
-    if station.feed_url:
-        print(f"feed: {station.feed_url}", flush=True)
     printer = LinePrinter()
     station.hub.attach(printer)
     run_to_end(session, lambda: printer.error)
 
 
-@contextmanager
-def _stderr_held_back() -> Iterator[None]:
-    """Keep what C libraries write to the terminal off the screen, and show it afterwards.
-
-    Textual draws through ``sys.__stderr__``, so that goes on to the terminal while file descriptor 2 does not.
-    """
-    terminal, python_stderr = os.dup(2), sys.__stderr__
-    with tempfile.TemporaryFile() as held, os.fdopen(os.dup(terminal), "w", encoding="utf-8") as screen:
-        os.dup2(held.fileno(), 2)
-        sys.__stderr__ = screen  # type: ignore[misc]
-        try:
-            yield
-        finally:
-            sys.__stderr__ = python_stderr  # type: ignore[misc]
-            os.dup2(terminal, 2)
-            os.close(terminal)
-            held.seek(0)
-            sys.stderr.write(held.read(HELD_BACK).decode(errors="replace"))
-
-
-def _run_screen(station: Station, session: Session) -> None:
-    from stream_ser.tui.app import make_app
-
-    subscription = station.hub.subscribe(limit=4096)
-    ends: list[Message] = []
-    station.hub.attach(lambda message: ends.append(message) if message["type"] == "end" else None)
-    session.start()
+def _run_screen(station: Station, desk: Desk) -> None:
+    last: deque[Message] = deque(maxlen=1)  # the end of the stream that ended last
+    station.hub.attach(lambda message: last.append(message) if message["type"] == "end" else None)
     try:
-        with _stderr_held_back():
-            app = make_app(subscription, session, title="stream-ser", feed=station.feed_url)
-            app.run()
+        desk.start()
+        show(desk, desk, feed=station.feed_url)
     finally:
-        session.stop()
-        session.wait(PATIENCE_S)
-    for message in ends:
+        desk.close()
+    for message in last:
         print("\n".join(summary(message)))
-    if session.error is not None:
-        raise as_person_error(session.error)
-    if app.return_code:
-        raise ConfigError("the screen broke down", fix="use --headless, and please report what was printed above")
+    if desk.error is not None:
+        raise as_person_error(desk.error)
 
 
 def _station_options(options: argparse.Namespace, feed: str) -> Options:

@@ -30,6 +30,7 @@ class LinePrinter:
         self._second = -1
         self._width = LABEL
         self._text: str | None = None  # the words that were printed last
+        self.name = ""  # what lines begin with, where there are several streams
         self.error: OSError | None = None
 
     def __call__(self, message: Message) -> None:
@@ -61,7 +62,7 @@ class LinePrinter:
                 self._print(line)
 
     def _print(self, line: str) -> None:
-        print(line, file=self._out, flush=True)
+        print(f"{self.name}: {line}" if self.name else line, file=self._out, flush=True)
 
     @staticmethod
     def _hello(message: Message) -> str:

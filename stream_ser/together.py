@@ -19,6 +19,7 @@ from stream_ser.errors import ConfigError, StreamSerError, as_person_error
 from stream_ser.feed.messages import Message
 from stream_ser.ledger import Ledger, table
 from stream_ser.running import Options, Station
+from stream_ser.screens import tell_addresses
 
 
 class Totals:
@@ -63,8 +64,7 @@ def together(options: Options, files: Sequence[str], speed: float | None, transc
         raise ConfigError(f"{what} was given for {len(files)} recordings at once", fix="play it alone")
     failed, totals = 0, Totals()
     with Station(options) as station, ExitStack() as sources:
-        if station.feed_url:
-            print(f"feed: {station.feed_url}", flush=True)
+        tell_addresses(station.feed_url)
         station.hub.attach(totals)
         players: list[Player] = []
         for file, stream in zip(files, stream_names(files), strict=True):

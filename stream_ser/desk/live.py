@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from stream_ser.audio.devices import Backend, list_devices
-from stream_ser.audio.microphone import open_microphone
+from stream_ser.audio.microphone import Microphone, open_microphone
 from stream_ser.audio.source import Source
 from stream_ser.desk.local import LONGEST_CHOICE, Desk
 from stream_ser.errors import SourceError
@@ -20,12 +20,14 @@ NAME = "microphone"
 
 
 class LiveDesk(Desk):
-    """Listens to the input ``device`` (index, name or part of one; None for the default). Raises SourceError."""
+    """Begins with ``microphone``, which was opened as ``device`` (index, name or part of one; None for the default)."""
 
-    def __init__(self, station: Station, device: str | None, backend: Backend | None = None) -> None:
+    def __init__(
+        self, station: Station, microphone: Microphone, device: str | None, backend: Backend | None = None
+    ) -> None:
         self._backend = backend
         self._device = device
-        super().__init__(station, open_microphone(device, backend=backend), NAME)
+        super().__init__(station, microphone, NAME)
 
     @property
     def kinds(self) -> frozenset[Kind]:

@@ -56,6 +56,11 @@ class RecordedSession:
         return len(self._names)
 
     @property
+    def over(self) -> bool:
+        """Whether everything has been drained."""
+        return self._told_end
+
+    @property
     def speed(self) -> float | None:
         """Times real time; None where everything is shown at once."""
         return self._speed

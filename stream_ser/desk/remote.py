@@ -98,6 +98,11 @@ class Watcher:
         return f"disconnected for {time.monotonic() - since:.0f} s ({why}); connecting again"
 
     @property
+    def alive(self) -> bool:
+        """Whether it reads, or tries to."""
+        return self._thread.is_alive()
+
+    @property
     def missed(self) -> int:
         """How many messages were published and never came, as far as anybody knows."""
         return self._reader.missed

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from stream_ser.audio.recording import open_recording
+from stream_ser.audio.recording import Recording, open_recording
 from stream_ser.audio.source import Source
 from stream_ser.desk.local import Desk
 from stream_ser.running import Station
@@ -19,16 +19,16 @@ from stream_ser.types import SAMPLE_RATE
 
 
 class ReplayDesk(Desk):
-    """Plays the recording at ``path`` at ``speed`` times real time, or as fast as it goes with None. Raises SourceError."""
+    """Begins with ``recording``, which was opened from ``path``."""
 
     whole = False
 
-    def __init__(self, station: Station, path: Path, speed: float | None = 1.0) -> None:
-        self._path, self._speed = path, speed
-        self._recording = open_recording(path, speed=speed)
+    def __init__(self, station: Station, recording: Recording, path: Path) -> None:
+        self._path, self._speed = path, recording.speed
+        self._recording = recording
         self._target: float | None = None  # the place that a waiting command goes to, s
         self._aiming = threading.Lock()
-        super().__init__(station, self._recording, path.name)
+        super().__init__(station, recording, path.name)
 
     @property
     def speed(self) -> float | None:

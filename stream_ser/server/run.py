@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from stream_ser.errors import ConfigError
+from stream_ser.feed.address import page_url
 from stream_ser.server import records, settings
 
 SWITCH_S = 3e-4
@@ -80,7 +81,7 @@ def serve(options: argparse.Namespace) -> int:
         "serving",
         extra={"url": server.url, "model": config.model, "engine": server.room.worker.engine, "pid": os.getpid()},
     )
-    print(server.url, flush=True)
+    print(f"{server.url}\npage: {page_url(server.url)}", flush=True)
     asked.acquire()
     log.info("draining", extra={"calls": server.tenants.calls, "seconds": config.drain_s})
     drained: list[bool] = []

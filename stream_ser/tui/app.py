@@ -25,6 +25,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
+from stream_ser.tui.grid import Grid
 from stream_ser.tui.help import Help
 from stream_ser.tui.latency import Latency
 from stream_ser.tui.palette import DARK, LIGHT, theme
@@ -92,15 +93,27 @@ class StreamSerApp(SourceApp):
         """Make the screen of one stream, without showing it."""
         return StreamScreen(state, self.controls, heading=self.title, feed=self._feed)
 
+    def grid(self, keep_s: float | None = None, *, open_single: bool = False) -> Grid:
+        """Make the screen of all streams; what has ended stays for ``keep_s`` seconds, or for good.
+
+        With ``open_single`` a stream that is the only one at the beginning is opened at once.
+        """
+        return Grid(self.streams, self.controls, heading=self.title, keep_s=keep_s, open_single=open_single)
+
     def open_stream(self, stream: str) -> None:
         """Show the screen of the stream with that name on top of the present one. Raises KeyError for no such stream."""
         self.push_screen(self.stream_screen(self.streams[stream]))
         self.call_after_refresh(self.frame)
 
     @property
+    def now(self) -> float:
+        """Seconds by the app's clock."""
+        return self._clock()
+
+    @property
     def state(self) -> ScreenState:
-        """The stream whose screen is shown; the first one where a screen shows several."""
-        shown = (screen.state for screen in reversed(self.screen_stack) if isinstance(screen, StreamScreen))
+        """The stream whose screen is shown, or whose tile is selected where a screen shows several."""
+        shown = (screen.state for screen in reversed(self.screen_stack) if isinstance(screen, StreamScreen | Grid))
         return next(shown, self.streams.first)
 
     def on_mount(self) -> None:

@@ -47,6 +47,7 @@ class StreamScreen(Screen[None]):
         Binding("plus,equals_sign", "zoom(-1)", "zoom in", key_display="+", show=False, tooltip="zoom in and out"),
         Binding("minus", "zoom(1)", "zoom", key_display="+ −", tooltip="zoom in and out"),
         Binding("a", "alerts", "alerts", tooltip="show or hide alerts"),
+        Binding("escape", "back", "all streams", show=False, tooltip="back to all streams")
     ]
 
     def __init__(self, state: ScreenState, controls: Controls, *, heading: str, feed: str | None) -> None:
@@ -81,6 +82,17 @@ class StreamScreen(Screen[None]):
         yield Horizontal(self.meter, self.status, self.alerts, id="bottom")
         yield self.notice
         yield Footer(show_command_palette=False)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """Whether there is a screen to go back to, for the key that does."""
+        return action != "back" or self.app.screen_stack[0] is not self
+
+    def action_back(self) -> None:
+        """Return to live, and from there to the screen below."""
+        if self.state.window.at is not None:
+            self.action_live()
+        else:
+            self.app.pop_screen()
 
     def on_resize(self, event: Resize) -> None:
         """Give the panels the room that fits the new size."""

@@ -40,13 +40,20 @@ class Streams:
         if message["type"] == "snapshot":
             message = message["message"]
         stream = message.get("stream")
-        if stream is None:
+        if message["type"] == "rewind":  # a recorded session goes back: all of it comes again as far as wanted
+            for state in self._states.values():
+                state.rewind()
+        elif stream is None:
             for state in self._states.values() or (self.first,):
                 state.consume(message, now)
         elif message["type"] == "hello" and stream not in self._states:
             self._open(stream).consume(message, now)
         else:
             self._states.get(stream, self.first).consume(message, now)
+
+    def forget(self, stream: str) -> None:
+        """Let go of a stream. Raises KeyError for no such stream."""
+        del self._states[stream]
 
     def set_paused(self, paused: bool, now: float) -> None:
         """Take over whether the source is paused."""

@@ -102,6 +102,12 @@ class ScreenState:
         self.paused = False
         self._begin()
 
+    def rewind(self) -> None:
+        """Forget everything: it comes again from the beginning."""
+        self.hello = self.ended = None
+        self.notices.clear()
+        self._begin()
+
     def _begin(self) -> None:
         """Forget one stream's points, because another begins."""
         self.point: Message | None = None
@@ -249,7 +255,7 @@ class ScreenState:
 
     def _hello(self, message: Message) -> None:
         before, self.hello = self.hello, message
-        if before is None or any(before[key] != message[key] for key in SAME_STREAM):
+        if before is None or self.ended is not None or any(before[key] != message[key] for key in SAME_STREAM):
             self._begin()
         self.ended = None
 

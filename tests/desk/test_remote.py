@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,30 +16,20 @@ from stream_ser.export.reading import read
 from stream_ser.feed import messages
 from stream_ser.feed.history import History
 from stream_ser.feed.hub import Hub
-from stream_ser.feed.messages import Message
 from stream_ser.feed.server import FeedServer
 from stream_ser.feed.topics import Wish
+from tests.desk.desks import Seen
 from tests.feed.wire import alert_message, call_message, end_message, make_info, point_message
 
 SNAPSHOT = Wish(snapshot=True)
 
 
-class Watched:
-    """A watcher and all that it has drained."""
+class Watched(Seen):
+    """A watcher, and all that it has drained."""
 
     def __init__(self, url: str) -> None:
         self.watcher = Watcher(url, SNAPSHOT)
-        self.got: list[Message] = []
-
-    def until(self, condition: Callable[[], bool], what: str) -> None:
-        end = time.monotonic() + 20.0
-        while not condition():
-            assert time.monotonic() < end, f"never: {what}; got {[(m['type'], m['seq']) for m in self.got]}"
-            time.sleep(0.005)
-            self.got += self.watcher.drain()
-
-    def of(self, kind: str) -> list[Message]:
-        return [message for message in self.got if message["type"] == kind]
+        super().__init__(self.watcher)
 
 
 @contextmanager
