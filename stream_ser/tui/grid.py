@@ -7,6 +7,7 @@ the number of streams is bounded where they are kept (:mod:`stream_ser.tui.strea
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -21,10 +22,11 @@ from stream_ser.tui.banner import Banner
 from stream_ser.tui.canvas import Canvas, Row, ink
 from stream_ser.tui.stream_screen import StreamScreen
 from stream_ser.tui.streams import Streams
-from stream_ser.tui.tile import ROWS, Tile, draw, tile
+from stream_ser.tui.tile import ROWS, Spark, Tile, draw, tile
 from stream_ser.tui.view import Controls, ScreenState
 
-NARROWEST = 26  # columns of a tile
+NARROWEST = 26  # columns of a tile where several are side by side
+TINIEST = 12  # columns in which a tile can be drawn at all
 SINGLE_S = 0.3  # how long a stream must be alone to be opened by itself
 STEP = ROWS + 1  # rows from one tile to the one below
 
@@ -53,6 +55,7 @@ class Wall(Canvas[WallPicture]):
     def __init__(self, streams: Streams) -> None:
         super().__init__(id="wall")
         self._streams = streams
+        self._sparks: dict[str, Spark] = {}  # of the tiles in sight
         self._selected = 0
         self._first = 0  # the row of tiles at the top
 
@@ -86,12 +89,18 @@ class Wall(Canvas[WallPicture]):
         self._first = min(max(min(self._first, at), at - rows + 1), last)
         begin = self._first * columns
         shown = names[begin : begin + rows * columns]
-        tiles = tuple(tile(name, self._streams[name], now) for name in shown)
+        self._sparks = {name: self._sparks.get(name) or Spark() for name in shown}
+        tiles = tuple(tile(name, state, self._sparks[name].of(state), now) for name, state in self._shown(shown))
         return WallPicture(tiles, self._selected - begin, columns, begin, len(names) - begin - len(shown))
+
+    def _shown(self, names: list[str]) -> Iterator[tuple[str, ScreenState]]:
+        return ((name, self._streams[name]) for name in names)
 
     def draw(self, picture: WallPicture, width: int, height: int) -> list[Row]:
         """Draw rows of tiles, and below them how many more there are."""
         muted = ink(self.palette.muted)
+        if width < TINIEST:
+            return []
         if not picture.tiles:
             return [[], [("  no stream is open; this screen waits for one", muted)]]
         room = width // picture.columns

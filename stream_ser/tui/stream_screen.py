@@ -47,7 +47,7 @@ class StreamScreen(Screen[None]):
         Binding("plus,equals_sign", "zoom(-1)", "zoom in", key_display="+", show=False, tooltip="zoom in and out"),
         Binding("minus", "zoom(1)", "zoom", key_display="+ −", tooltip="zoom in and out"),
         Binding("a", "alerts", "alerts", tooltip="show or hide alerts"),
-        Binding("escape", "back", "all streams", show=False, tooltip="back to all streams")
+        Binding("escape", "back", "all streams", show=False, tooltip="back to all streams"),
     ]
 
     def __init__(self, state: ScreenState, controls: Controls, *, heading: str, feed: str | None) -> None:

@@ -5,16 +5,19 @@ Pure; owned by the screen's thread. A label is only ever shown with speech, as e
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 
 from stream_ser.tui.canvas import Row, ink, joined
+from stream_ser.tui.history import Mark
+from stream_ser.tui.moment import Kind
 from stream_ser.tui.palette import STATE_LETTERS, Palette, colours_of, letters_of
-from stream_ser.tui.view import Kind, ScreenState, clock_text
+from stream_ser.tui.view import ScreenState, clock_text
 
 ROWS = 4
 SPARK = 60  # hops that the line shows at most
 LEVELS = "▁▂▃▄▅▆▇█"
-Spark = tuple[str, str | None, int]  # mark, label, eighths of confidence
+Hop = tuple[Mark, str | None, int]  # mark, label, eighths of confidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +31,44 @@ class Tile:
     label: str | None
     confidence: float
     labels: tuple[str, ...]
-    spark: tuple[Spark, ...]
+    spark: tuple[Hop, ...]
     alert: str | None
     severity: str | None
     note: str
 
 
-def tile(name: str, state: ScreenState, now: float) -> Tile:
+class Spark:
+    """The last hops of one stream, of which only new ones are read."""
+
+    def __init__(self) -> None:
+        self._hops: deque[Hop] = deque(maxlen=SPARK)
+        self._read_to, self._revision = 0, -1
+
+    def of(self, state: ScreenState) -> tuple[Hop, ...]:
+        """Bring it up to date."""
+        history = state.history
+        if not len(history):
+            return ()
+        newest, begin = history.newest, self._read_to
+        if history.revision != self._revision or not begin <= newest <= begin + SPARK or not self._hops:
+            self._hops.clear()
+            begin = max(1, newest - SPARK + 1)
+        else:
+            self._hops.pop()  # it may have been told anew
+        self._hops.extend(_hop(state, slot) for slot in range(begin, newest + 1))
+        self._read_to, self._revision = newest, history.revision
+        return tuple(self._hops)
+
+
+def _hop(state: ScreenState, slot: int) -> Hop:
+    cell = state.history.at(slot)
+    if cell is None:
+        return "missing", None, 0
+    label = None if cell.label is None else state.labels[cell.label]
+    return cell.mark, label, min(7, int(8 * cell.confidence))
+
+
+def tile(name: str, state: ScreenState, spark: tuple[Hop, ...], now: float) -> Tile:
     """Look at one stream."""
     kind, point, hello = state.kind(now), state.point, state.hello
     labels = state.labels
@@ -47,7 +81,7 @@ def tile(name: str, state: ScreenState, now: float) -> Tile:
         point["label"] if point is not None and kind == "speech" else None,
         point["confidence"] if point is not None and kind in ("speech", "uncertain") else 0.0,
         labels,
-        _spark(state),
+        spark,
         None if alert is None else alert.rule,
         None if alert is None else alert.severity,
         _note(state, kind, now),
@@ -88,21 +122,8 @@ def _curve(tile: Tile, room: int, palette: Palette) -> Row:
         elif mark == "gap":
             cells.append(("░", alarm))
         else:
-            cells.append((STATE_LETTERS.get(mark, " "), alarm if mark == "stale" else muted))  # type: ignore[call-overload]
+            cells.append((STATE_LETTERS.get(mark, " "), alarm if mark == "stale" else muted))
     return [(" " * (room - len(cells)), muted), *joined(cells)]
-
-
-def _spark(state: ScreenState) -> tuple[Spark, ...]:
-    history, labels = state.history, state.labels
-    if not len(history):
-        return ()
-    cells = (history.at(slot) for slot in range(max(1, history.newest - SPARK + 1), history.newest + 1))
-    return tuple(
-        ("missing", None, 0)
-        if cell is None
-        else (cell.mark, None if cell.label is None else labels[cell.label], min(7, int(8 * cell.confidence)))
-        for cell in cells
-    )
 
 
 def _note(state: ScreenState, kind: Kind, now: float) -> str:
