@@ -25,11 +25,11 @@ a shut frame within 25 dB of a clip's loudest; nine in ten are onsets, for every
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from itertools import accumulate
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-from numpy.lib.stride_tricks import sliding_window_view
 
 from stream_ser.audio.silero import CONTEXT, FRAME, MEMORY, silero
 from stream_ser.types import Samples
@@ -55,14 +55,6 @@ class Detector(Protocol):
 
     def step(self, encoded: Rows, memory: Rows) -> tuple[Rows, Rows]:
         """Probabilities of speech (n,) and memories (n, MEMORY), for the next frame of n streams."""
-
-
-class _Cut(NamedTuple):
-    """The whole frames that a push completes."""
-
-    sound: Rows  # (n, CONTEXT + FRAME)
-    loud: list[bool]  # whether each is above the floor
-    anew: list[bool]  # whether memory of before is worth nothing to it
 
 
 class SpeechGate:
@@ -154,22 +146,21 @@ class SpeechGate:
         if oldest_frame < self._next - len(self._open):
             raise ValueError(f"the gate has forgotten frame {oldest_frame}; it is at {self._next}")
 
-    def _cut(self, start: int, samples: Samples) -> _Cut:
-        """The frames that these samples complete."""
+    def _cut(self, start: int, samples: Samples) -> Rows:
+        """The whole frames that these samples complete, each after what was before it: (n, CONTEXT + FRAME), read-only."""
         self._end = start + len(samples)
-        self._rest = np.concatenate([self._rest, samples[max(0, self._first * FRAME - start) :]])
-        count = (len(self._rest) - CONTEXT) // FRAME
-        if not count:
-            return _Cut(self._rest[:0].reshape(0, CONTEXT + FRAME), [], [])
-        frames = self._rest[CONTEXT : CONTEXT + count * FRAME].reshape(count, FRAME)
-        loud = (np.einsum("ij,ij->i", frames, frames) / FRAME >= FLOOR).tolist()
+        rest = np.concatenate([self._rest, samples[max(0, self._first * FRAME - start) :]])
+        count = max(0, len(rest) - CONTEXT) // FRAME
+        self._rest = rest[count * FRAME :].copy() if count else rest
+        return np.ndarray((count, CONTEXT + FRAME), np.float32, rest, 0, (FRAME * rest.itemsize, rest.itemsize))
+
+    def _mark(self, loud: list[bool]) -> list[bool]:
+        """Whether memory of before is worth nothing to each of the next frames."""
         anew = []
         for is_loud in loud:
             anew.append(is_loud and self._quiet >= RESTART_AFTER)
             self._quiet = 0 if is_loud else self._quiet + 1
-        sound = sliding_window_view(self._rest, CONTEXT + FRAME)[::FRAME] * GAIN
-        self._rest = self._rest[count * FRAME :].copy()
-        return _Cut(np.clip(sound, -1.0, 1.0, out=sound), loud, anew)
+        return anew
 
     def _decide(self, probability: float) -> None:
         self._above = self._above + 1 if probability >= ENTER else 0
@@ -192,30 +183,38 @@ def hear(pushes: Sequence[tuple[SpeechGate, int, Samples]]) -> None:
         gate._catch_up()
         if start != gate._end:
             raise ValueError(f"samples at {start} do not continue what was heard up to {gate._end}")
-    cuts = [gate._cut(start, samples) for gate, start, samples in pushes]
-    if not any(cut.loud for cut in cuts):
-        return
     gates = [gate for gate, _, _ in pushes]
-    loud = [cut.sound[cut.loud] for cut in cuts]
-    encoded = gates[0]._detector.encode(np.concatenate(loud)) if any(map(len, loud)) else NOBODY
-    ends = np.cumsum([len(rows) for rows in loud])
-    rows = [iter(range(end - len(some), end)) for end, some in zip(ends.tolist(), loud, strict=True)]
+    cuts = [gate._cut(start, samples) for gate, start, samples in pushes]
+    if not any(map(len, cuts)):
+        return
+    # From here on for all gates at once: a call for each would wait for Python's lock after each.
+    sound = np.concatenate(cuts)
+    frames = sound[:, CONTEXT:]
+    loud = np.einsum("ij,ij->i", frames, frames) / FRAME >= FLOOR
+    np.clip(sound, -1 / GAIN, 1 / GAIN, out=sound)
+    sound *= GAIN
+    heard = sound if loud.all() else sound[loud]
+    encoded = gates[0]._detector.encode(heard) if len(heard) else NOBODY
+    row = (np.cumsum(loud) - 1).tolist()  # of each loud frame in ``encoded``
+    is_loud: list[bool] = loud.tolist()
+    ends = list(accumulate(map(len, cuts)))
+    anew = [gate._mark(is_loud[end - len(cut) : end]) for gate, cut, end in zip(gates, cuts, ends, strict=True)]
     memory = np.stack([gate._memory for gate in gates])
-    for turn in range(max(len(cut.loud) for cut in cuts)):
-        asked = []
-        for place, cut in enumerate(cuts):
-            if turn >= len(cut.loud):
+    for turn in range(max(map(len, cuts))):
+        asked, rows = [], []
+        for place, (gate, cut, end) in enumerate(zip(gates, cuts, ends, strict=True)):
+            at = end - len(cut) + turn
+            if at >= end:
                 continue
-            if not cut.loud[turn]:
-                gates[place]._decide(0.0)
+            if not is_loud[at]:
+                gate._decide(0.0)
                 continue
-            if cut.anew[turn]:
+            if anew[place][turn]:
                 memory[place] = 0.0
             asked.append(place)
+            rows.append(row[at])
         if asked:
-            said, memory[asked] = gates[0]._detector.step(
-                encoded[[next(rows[place]) for place in asked]], memory[asked]
-            )
+            said, memory[asked] = gates[0]._detector.step(encoded[rows], memory[asked])
             for place, probability in zip(asked, said.tolist(), strict=True):
                 gates[place]._decide(probability)
     for gate, remembered in zip(gates, memory, strict=True):

@@ -35,6 +35,7 @@ from stream_ser.feed.topics import Entry, Wish
 __all__ = ["Hub", "Sink", "Subscription"]
 
 Sink = Callable[[Message], None]
+Keeper = Callable[[Message, str], None]  # a sink that keeps messages as the text that subscribers get
 Key = tuple[str, str]
 
 
@@ -63,7 +64,7 @@ class Hub:
         self._published = Present() if hold else self._present  # how they stand for publishers; changes in order
         self._held: deque[Entry] = deque()
         self._subscriptions: dict[Key | None, list[Subscription]] = {}
-        self._sinks: list[Sink] = []
+        self._sinks: list[tuple[Sink | Keeper, Keeper]] = []  # as attached, and how to call it
         self._closed = False
 
     @property
@@ -122,16 +123,23 @@ class Hub:
 
         A sink must be quick and must not call the hub, but for ``release``. One that raises is detached; the others go on.
         """
+        self._attach(sink, lambda message, _: sink(message))
+
+    def attach_keeper(self, keeper: Keeper) -> None:
+        """Like ``attach``, for a sink that wants the text: a message is encoded once for it and all subscribers."""
+        self._attach(keeper, keeper)
+
+    def _attach(self, sink: Sink | Keeper, call: Keeper) -> None:
         with self._order:
             for message in self._published.hellos():
-                sink({**message, "seq": self._numbered})
-            self._sinks.append(sink)
+                hello = {**message, "seq": self._numbered}
+                call(hello, messages.encode(hello))
+            self._sinks.append((sink, call))
 
-    def detach(self, sink: Sink) -> None:
+    def detach(self, sink: Sink | Keeper) -> None:
         """Stop calling ``sink``. Once this has returned it is not called again. May be called twice."""
         with self._order:
-            if sink in self._sinks:
-                self._sinks.remove(sink)
+            self._sinks = [entry for entry in self._sinks if entry[0] != sink]
 
     def close(self) -> None:
         """End every subscription, after what is queued in it. May be called twice."""
@@ -185,7 +193,7 @@ class Hub:
                 self._let_go()
             else:
                 self._deliver(entry)
-        self._call_sinks(numbered)
+        self._call_sinks(numbered, entry.text)
         return seq
 
     def _let_go(self) -> None:
@@ -207,15 +215,15 @@ class Hub:
             for subscription in self._subscriptions.get(("stream", entry.stream), ()):
                 subscription._offer(entry)
 
-    def _call_sinks(self, message: Message) -> None:
+    def _call_sinks(self, message: Message, text: str) -> None:
         failures: list[str] = []
-        for sink in tuple(self._sinks):
+        for entry in tuple(self._sinks):
             try:
-                sink(message)
+                entry[1](message, text)
             except Exception as error:  # a full disk must not end the thread that publishes
-                self._sinks.remove(sink)
+                self._sinks.remove(entry)
                 failures.append(str(error) or type(error).__name__)
         stream: str = message.get("stream", "")
-        for text in failures:
+        for failure in failures:
             if self._published.hello(stream) is not None:
-                self._publish(messages.notice(stream, "error", text))
+                self._publish(messages.notice(stream, "error", failure))

@@ -71,6 +71,15 @@ class Heard:
             self.dropped += message["dropped"]
 
 
+def _withheld_s() -> float:
+    """Processor seconds, over all cores, that the host gave to others since the machine started; 0 where nothing says so."""
+    try:
+        ticks = int(Path("/proc/stat").read_text().split(maxsplit=9)[8])
+    except (OSError, ValueError, IndexError):
+        return 0.0
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 async def _watch(url: str, heard: Heard, done: asyncio.Event) -> int:
     """Read the feed until ``done``; gives the numbers that were missed."""
     from stream_ser.feed.client import subscribe as feed
@@ -92,7 +101,7 @@ async def measure_calls(running: Running, recording: Path, count: int, seconds: 
     heard, done = Heard(), asyncio.Event()
     watching = asyncio.create_task(_watch(running.url, heard, done))
     await asyncio.sleep(0.5)
-    before = running.figures()
+    before, withheld_s = running.figures(), _withheld_s()
     loop = asyncio.get_running_loop()
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         sent = await loop.run_in_executor(pool, calls, running.url, str(recording), count, seconds)
@@ -115,6 +124,7 @@ async def measure_calls(running: Running, recording: Path, count: int, seconds: 
         "windows_dropped": heard.dropped,
         "messages_missed": missed,
         **{stage: quantiles for stage, quantiles in heard.ledger.summary().items() if stage != "capture_ms"},
+        "cores_withheld_by_host": round((_withheld_s() - withheld_s) / (seconds + 4.0), 2),
         "cpu_share": round(cpu / (seconds + 2.0), 3),
         "cpu_ms_a_call_second": round(1e3 * cpu / (count * seconds), 2),
         "memory_mb": round(after["process_resident_memory_bytes"] / 1e6, 1),

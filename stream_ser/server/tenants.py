@@ -156,7 +156,7 @@ class Tenant:
         self._lock = threading.Lock()
         self._call_of: dict[str, str] = {}  # by stream
         if writer is not None:
-            hub.attach(self._keep)
+            hub.attach_keeper(self._keep)
 
     def enter(self, call: Call) -> None:
         """Begin a call. Raises RefusedError."""
@@ -211,7 +211,7 @@ class Tenant:
         if self._writer is not None:
             self._writer.end_call(self.name, call, at, None if summary is None else json.dumps(summary))
 
-    def _keep(self, message: Message) -> None:
+    def _keep(self, message: Message, text: str) -> None:
         """Have a published message stored: a sink of the hub."""
         assert self._writer is not None
         stream = message.get("stream")
@@ -221,7 +221,7 @@ class Tenant:
         if message["type"] == "end":
             del self._call_of[message["stream"]]
         try:
-            self._writer.put(self.name, call, message)
+            self._writer.put(self.name, call, message, text)
         except ValueError:  # of this message alone; a sink that raises would not be called again, and nothing be kept
             _log.exception("a result cannot be stored", extra={"tenant": self.name, "seq": message["seq"]})
 

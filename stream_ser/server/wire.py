@@ -33,8 +33,8 @@ except ImportError:  # the library was installed without its compiled part
 Message = str | bytes
 Take = Callable[[Sequence[Message], int], bool]  # messages and when they came, at the earliest; whether to go on
 
-READS_A_SECOND = 2_500  # of all connections together, as long as none waits for longer than LONGEST_REST_S
-SHORTEST_REST_S, LONGEST_REST_S = 0.03, 0.1  # a shorter rest than the first would save nothing: a message takes 20 ms
+READS_A_SECOND = 1_250  # of all connections together, as long as none waits for longer than LONGEST_REST_S
+SHORTEST_REST_S, LONGEST_REST_S = 0.03, 0.16  # a shorter rest than the first would save nothing: a message takes 20 ms
 GRAIN_S = 0.005  # connections whose rest ends within this are woken together
 FINAL_TEXT, MASKED, MASKED_126 = 0x81, 0x80, 0xFE  # of a frame's first two bytes (RFC 6455, section 5.2)
 

@@ -106,9 +106,12 @@ class Removed:
     more: bool = False
 
 
-def row(tenant: str, call: str, message: Message) -> Row | Hello:
-    """Make a message storable. Raises ValueError for what a database cannot hold: NaN, half characters, huge numbers."""
-    text = check_text(encode(message))
+def row(tenant: str, call: str, message: Message, text: str | None = None) -> Row | Hello:
+    """Make a message storable; ``text`` is its encoding, if that is there already.
+
+    Raises ValueError for what a database cannot hold: NaN, half characters, huge numbers.
+    """
+    text = check_text(encode(message) if text is None else text)
     kind, stream = check_name(message["type"]), message.get("stream")
     if kind == "hello":
         return Hello(tenant, call, check_name(stream), text)

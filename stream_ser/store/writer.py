@@ -131,12 +131,14 @@ class StoreWriter:
             self._open.add((tenant, call))
             self._append(item)
 
-    def put(self, tenant: str, call: str, message: Message) -> bool:
+    def put(self, tenant: str, call: str, message: Message, text: str | None = None) -> bool:
         """Have a message stored that has its number. Returns whether there was room for it; never waits for a database.
+
+        ``text`` is the message encoded, where somebody has it already.
 
         Raises ValueError where the call is not open, and for a message that a database cannot hold.
         """
-        item = row(tenant, call, message)
+        item = row(tenant, call, message, text)
         with self._changed:
             if (tenant, call) not in self._open:
                 raise ValueError(f"a {message['type']} of the call {call!r}, which is not open; open it first")

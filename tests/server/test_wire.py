@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -257,10 +258,11 @@ def test_what_breaks_a_handler_is_raised_there_and_closes_with_1011() -> None:
 
 def test_few_connections_never_rest_and_many_rest_no_longer_than_may_be() -> None:
     pace = Pace()
-    pace.members = int(READS_A_SECOND * SHORTEST_REST_S) - 1
+    fewest = math.ceil(READS_A_SECOND * SHORTEST_REST_S)  # that rest
+    pace.members = fewest - 1
     assert pace.rest_s == 0.0
-    pace.members += 1
-    assert pace.rest_s == pytest.approx(SHORTEST_REST_S)
+    pace.members = fewest
+    assert pace.rest_s == pytest.approx(fewest / READS_A_SECOND)
     pace.members = 10_000
     assert pace.rest_s == LONGEST_REST_S
 
