@@ -128,7 +128,7 @@ class StreamSerApp(SourceApp):
             self.streams.consume(message, now)
         self.streams.set_paused(self.controls.paused, now)
         for screen in self.screen_stack:
-            if isinstance(screen, Framed):
+            if isinstance(screen, Framed) and screen.children:  # not before it is composed, nor after it is taken down
                 screen.draw_frame(now)
         if self.streams.ended and self._exit_on_end:
             self._leave()

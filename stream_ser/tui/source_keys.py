@@ -56,6 +56,7 @@ class SourceApp(App[None]):
         Binding("g", "go_to", "go to", show=False, tooltip="go to a place"),
     ]
     controls: Controls
+    _listing = False  # while the palette asks what keys do on the screen below it
 
     @property
     def state(self) -> ScreenState:
@@ -64,7 +65,7 @@ class SourceApp(App[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Whether a key is there: not while letters are wanted, and not without the ability."""
-        if isinstance(self.screen, Prompt | CommandPalette):
+        if isinstance(self.screen, Prompt | CommandPalette) and not self._listing:
             return action in ("quit", "command_palette")
         if action == "toggle_pause":
             return getattr(self.controls, "can_pause", True)
@@ -78,7 +79,10 @@ class SourceApp(App[None]):
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Everything that a key does on this screen, for the palette."""
         seen = set()
-        for node, binding, enabled, tooltip in screen.active_bindings.values():
+        self._listing = True
+        bindings = list(screen.active_bindings.values())
+        self._listing = False
+        for node, binding, enabled, tooltip in bindings:
             hidden = binding.action in TEXTUAL_ACTIONS or binding.action == "command_palette"
             if enabled and binding.description and not hidden and binding.action not in seen:
                 seen.add(binding.action)

@@ -95,7 +95,8 @@ def draw(tile: Tile, width: int, palette: Palette, *, selected: bool) -> list[Ro
     room = width - 2
     text, muted = ink(palette.text, bold=True), ink(palette.muted)
     word = (tile.label or tile.kind).upper()
-    colour = colours.get(tile.label or "", palette.warning if tile.kind in ("stale", "paused") else palette.text)
+    plain = {"stale": palette.warning, "paused": palette.warning, "uncertain": palette.text}
+    colour = colours.get(tile.label or "", plain.get(tile.kind, palette.muted))
     percent = f"{100 * tile.confidence:.0f} %" if tile.confidence else ""
     name = tile.name if len(tile.name) <= room else f"…{tile.name[1 - room :]}"
     head: Row = [(f"{name:<{room}}", ink(palette.ground, palette.text, bold=True) if selected else text)]
