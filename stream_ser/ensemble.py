@@ -35,6 +35,10 @@ class Hearer(Protocol):
     def over(self) -> bool:
         """Whether nothing more is to be taken."""
 
+    @property
+    def has_room(self) -> bool:
+        """Whether some seconds can be taken without waiting."""
+
     def take(self, item: Item) -> None:
         """Take the next item."""
 

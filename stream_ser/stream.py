@@ -138,9 +138,9 @@ class Stream:
 
     @property
     def has_room(self) -> bool:
-        """Whether an item that is no longer than a hop can be taken without waiting."""
+        """Whether an item of a hop, or of many hops of live sound, can be taken without waiting."""
         with self._moved:
-            return len(self._line) < LINE and (self._live or self._worker.has_room(self._key))
+            return len(self._line) <= LINE // 2 and (self._live or self._worker.has_room(self._key))
 
     def open(self) -> None:
         """Publish the ``hello``, and the notice if there is one. Raises EngineError where there is no room."""

@@ -1,19 +1,16 @@
-"""One leg's sound on its way from a connection to its stream, and the thread that takes every leg's.
+"""One leg's sound on its way from a connection to its stream.
 
-The connection's event loop puts pieces in (``Line.put``); the ears' one thread takes them out, brings them to 16 kHz and
-hands them to the streams, those of many legs together. Positions say what is missing: what lies between two pieces is a gap
-of exactly its length. A line holds at most ``LONGEST_WAIT_S`` of sound; what finds no room is a gap too, and counted. A leg
-whose stream is over, by an error say, takes nothing more: what still comes for it is thrown away.
+Whoever owns the connection puts pieces in (``put``); the ears take them out, brought to 16 kHz. Positions say what is
+missing: what lies between two pieces is a gap of exactly its length. A line holds at most ``LONGEST_WAIT_S`` of sound; what
+finds no room is a gap too, and counted. A leg whose stream is over, by an error say, takes nothing more: what still comes
+for it is thrown away.
 """
 
 from __future__ import annotations
 
-import logging
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,21 +19,19 @@ from stream_ser.audio.conditioning import Conditioner
 from stream_ser.audio.resample import worst_delay_s
 from stream_ser.audio.source import Item
 from stream_ser.calls.events import Coded, Frames, Lost, Sound
-from stream_ser.ensemble import Hearer, take_together
+from stream_ser.ensemble import Hearer
 from stream_ser.types import SAMPLE_RATE
 
 LONGEST_WAIT_S = 5.0
-LONGEST_LOOK_S = 60.0  # of one leg: after hours of silence its gap must not keep the ears from the others
-LOOK_S = 0.02  # how long ears rest, so that legs come together
-SWEEP_S = 0.3  # how often ears look for legs that stall
+LOOK_HOPS = 12  # of one leg at once: after hours of silence its gap must not keep the ears from the others
 STALL_S = 0.3
 NOT_RECEIVED, OVERLOAD = "not received", "this server is overloaded"
 
-_log = logging.getLogger("stream_ser.calls")
-
 
 @dataclass(frozen=True, slots=True)
-class _End:
+class End:
+    """The leg is over, by itself or by ``error``."""
+
     error: Exception | None
 
 
@@ -49,16 +44,16 @@ class Line:
         self._rate, self._wake = rate, wake
         self._conditioner = Conditioner(rate)
         self._position = 0  # native frames that the conditioner has had
-        self._pieces: deque[tuple[Sound | Lost | _End, int]] = deque()
+        self._pieces: deque[tuple[Sound | Lost | End, int]] = deque()
         # Native frames of sound, and of sound and what is told as lost. Each count has one writer, the connection's thread or
         # the ears': a sum that both wrote would lose one's change now and then, and drift away over hours.
         self._came = self._told = 0
         self._taken = self._heard = 0
         self._most = int(LONGEST_WAIT_S * rate)
-        self._look = int(LONGEST_LOOK_S * rate)
         self._end = 0  # native frames until the end of what was put
         self._slack = int(worst_delay_s(rate) * rate) + 1  # the resampler gives a sample so much later
         self._hop = stream.hop * rate // SAMPLE_RATE  # native frames
+        self._look = LOOK_HOPS * self._hop
         self._worth = self._until_due()
         self._complete_ns = 0  # when the sound came that a hop ends in: the newest such hop of this stretch
         self.queued = False  # whether the ears know that there is something to take
@@ -86,7 +81,7 @@ class Line:
         """The leg is over, by itself or by ``error``."""
         if self.over:
             return
-        self._pieces.append((_End(error), 0))
+        self._pieces.append((End(error), 0))
         self.queued = True
         self._wake(self)
 
@@ -94,10 +89,10 @@ class Line:
         """Whether something waits and nothing has come for a while."""
         return bool(self._pieces) and now_ns - self._pieces[-1][1] > STALL_S * 1e9
 
-    def take(self) -> Iterator[Item | _End]:
-        """Take what waits, as a timeline without holes; of more than ``LONGEST_LOOK_S`` the rest is for the next look."""
+    def take(self) -> Iterator[Item | End]:
+        """Take what waits, as a timeline without holes; of more than ``LOOK_HOPS`` the rest is for the next look."""
         self.queued = False
-        taken: list[tuple[Sound | Lost | _End, int]] = []
+        taken: list[tuple[Sound | Lost | End, int]] = []
         room = self._look
         while self._pieces and room > 0:
             taken.append(self._pieces.popleft())
@@ -126,10 +121,10 @@ class Line:
         self._end = max(self._end, piece.start + frames)
         self._pieces.append((piece, arrived_ns))
 
-    def _items(self, taken: list[tuple[Sound | Lost | _End, int]]) -> Iterator[Item | _End]:
+    def _items(self, taken: list[tuple[Sound | Lost | End, int]]) -> Iterator[Item | End]:
         for run, arrived_ns in self._runs(taken):
             first = run[0]
-            if isinstance(first, _End):
+            if isinstance(first, End):
                 yield from self._conditioner.finish(arrived_ns or time.monotonic_ns())
                 yield first
             elif isinstance(first, Lost):
@@ -141,13 +136,13 @@ class Line:
                     self._position += len(new)
                     yield from self._conditioner.push(new, arrived_ns)
 
-    def _runs(self, taken: list[tuple[Sound | Lost | _End, int]]) -> Iterator[tuple[list[Sound | Lost | _End], int]]:
+    def _runs(self, taken: list[tuple[Sound | Lost | End, int]]) -> Iterator[tuple[list[Sound | Lost | End], int]]:
         """Pieces that follow each other as one run, in which one hop ends at most, and when they came.
 
         A window was complete when the piece came that its hop ends in, though the resampler may hold its last samples until
         later pieces come.
         """
-        run: list[Sound | Lost | _End] = []
+        run: list[Sound | Lost | End] = []
         end = came = 0
         ends_hop = False
         for piece, arrived_ns in taken:
@@ -172,111 +167,7 @@ class Line:
         return max(1, (made + 1) * self._hop + self._slack - self._position)
 
 
-class Ears:
-    """The thread that hears all legs. ``start`` it; ``stop`` ends it in well under a second."""
-
-    def __init__(self) -> None:
-        self._ready: deque[Line] = deque()
-        self._lines: set[Line] = set()
-        self._lock = threading.Lock()  # of the set
-        self._stirred = threading.Event()
-        self._stopping = False
-        self._thread = threading.Thread(target=self._run, name="ears", daemon=True)
-        self.busy_s = 0.0  # CPU seconds spent, for the metrics
-
-    def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
-
-    def stop(self, timeout: float = 1.0) -> None:
-        """End the thread; what still waits is not heard. Safe to call twice."""
-        self._stopping = True
-        self._stirred.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout)
-
-    def line(self, stream: Hearer, rate: int) -> Line:
-        """A line for an open stream; it is forgotten once its end was taken."""
-        line = Line(stream, rate, self._wake)
-        with self._lock:
-            self._lines.add(line)
-        return line
-
-    @property
-    def lines(self) -> int:
-        """How many legs are heard."""
-        return len(self._lines)
-
-    def _wake(self, line: Line) -> None:
-        self._ready.append(line)
-        self._stirred.set()
-
-    def _run(self) -> None:
-        swept = time.monotonic()
-        while not self._stopping:
-            self._stirred.wait(SWEEP_S)
-            self._stirred.clear()
-            time.sleep(LOOK_S)
-            ready = {self._ready.popleft(): None for _ in range(len(self._ready))}
-            if time.monotonic() - swept >= SWEEP_S:
-                swept = time.monotonic()
-                with self._lock:
-                    now_ns = time.monotonic_ns()
-                    ready.update({line: None for line in self._lines if line.stalls(now_ns)})
-            self.hear(list(ready))
-            self.busy_s = time.thread_time()
-
-    def hear(self, lines: list[Line]) -> None:
-        """Take what waits in these lines: their first items together, then their second ones, and so on."""
-        turns = [(line, line.take()) for line in lines if not line.over]
-        while turns:
-            items: list[tuple[Hearer, Item]] = []
-            following = []
-            for line, source in turns:
-                if line.stream.over:  # what is taken for it would stay with it
-                    self._forget(line, None)
-                    continue
-                item = _next(source)
-                if isinstance(item, _End):
-                    self._forget(line, item.error)
-                elif item is not None:
-                    items.append((line.stream, item))
-                    following.append((line, source))
-            _take(items)
-            turns = following
-
-    def _forget(self, line: Line, error: Exception | None) -> None:
-        line.close()
-        with self._lock:
-            self._lines.discard(line)
-        try:
-            line.stream.conclude(error)
-        except (
-            Exception
-        ) as broken:  # nothing of it may end the ears, and a stream without an end would hold its call open
-            with suppress(Exception):
-                line.stream.conclude(broken)
-            line.stream.stop()
-
-
-def _next(source: Iterator[Item | _End]) -> Item | _End | None:
-    try:
-        return next(source, None)
-    except Exception as error:  # one leg's sound must not end everybody's ears
-        return _End(error)
-
-
-def _take(items: list[tuple[Hearer, Item]]) -> None:
-    try:
-        take_together(items)
-    except Exception as error:  # a mistake of ours ends these legs, and not the ears of all others
-        _log.exception("legs that were heard together are ended")
-        for stream, _ in items:
-            with suppress(Exception):
-                stream.conclude(error)
-
-
-def _frames(piece: Sound | Lost | _End) -> int:
+def _frames(piece: Sound | Lost | End) -> int:
     match piece:
         case Sound():
             return len(piece.samples)
@@ -285,7 +176,7 @@ def _frames(piece: Sound | Lost | _End) -> int:
     return 0
 
 
-def _join(run: Iterable[Sound | Lost | _End]) -> Frames:
+def _join(run: Iterable[Sound | Lost | End]) -> Frames:
     """The samples of a run's sound, decoded together where they are coded alike."""
     sounds = [piece for piece in run if isinstance(piece, Sound)]
     coded = [sound.samples for sound in sounds if isinstance(sound.samples, Coded)]

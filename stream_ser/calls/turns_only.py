@@ -45,6 +45,11 @@ class TurnsOnly:
         """Whether a block that comes now will count as missing."""
         return self._paused.is_set()
 
+    @property
+    def has_room(self) -> bool:
+        """Always: nobody is asked, so nothing waits."""
+        return True
+
     def pause(self) -> None:
         """Hear nothing until ``resume``."""
         self._paused.set()

@@ -1,9 +1,9 @@
 """The call server: sound in and trajectories out on one port, for weeks.
 
-Thread ownership: ``CallServer`` owns one thread with one event loop, from ``start`` to ``stop``; the room owns the worker's
-and the ears', the store its writer's. Order of the end: nobody new is let in, word to those that bring sound, their calls
-finished or, when the time is up, cut; then results are written, subscribers are told to come back, and threads end. The pages
-for operators answer until then.
+Thread ownership: ``CallServer`` owns one thread with one event loop, from ``start`` to ``stop``, in which the ears hear
+too; the room owns the worker's, the store its writer's. Order of the end: nobody new is let in, word to those that bring
+sound, their calls finished or, when the time is up, cut; then results are written, subscribers are told to come back, and
+threads end. The pages for operators answer until then.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ class CallServer:
         await self._audiosocket.open()
         tasks = [
             asyncio.create_task(coroutine)
-            for coroutine in (self.subscribers.watch(), self.sound.watch(), self._expire())
+            for coroutine in (self.room.ears.run(), self.subscribers.watch(), self.sound.watch(), self._expire())
         ]
         ready.set_result(None)
         await self._stopping.wait()

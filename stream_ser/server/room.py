@@ -1,6 +1,6 @@
-"""What all calls of the server share: the model, the thread that owns the device, and the thread that hears.
+"""What all calls of the server share: the model, the thread that owns the device, and the ears.
 
-``open`` it before the first call; ``close`` ends both threads.
+``open`` it before the first call; ``close`` ends the thread.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from models.card import Card
 from stream_ser.audio.gate import SpeechGate
 from stream_ser.audio.silero import silero
 from stream_ser.audio.source import SourceInfo
+from stream_ser.calls.ears import Ears
 from stream_ser.calls.events import Leg, Opened
-from stream_ser.calls.line import Ears
 from stream_ser.calls.turns_only import TurnsOnly
 from stream_ser.engine.loading import ladder, load_card
 from stream_ser.engine.worker import Worker
@@ -46,14 +46,12 @@ class Room:
         self.ears = Ears()
 
     def open(self) -> None:
-        """Load the model and start both threads. Raises EngineError."""
+        """Load the model and start the worker. Raises EngineError."""
         silero()  # now, and not while the first call waits
         self.worker.start()
-        self.ears.start()
 
     def close(self) -> None:
-        """End both threads."""
-        self.ears.stop()
+        """End the worker."""
         self.worker.stop()
 
     def turns(self, name: str, watch: Watch) -> TurnsOnly:

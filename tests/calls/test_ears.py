@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -11,12 +13,14 @@ import pytest
 from models.card import find, read_card
 from stream_ser.audio.gate import SpeechGate
 from stream_ser.audio.source import SourceInfo
+from stream_ser.calls.ears import AT_ONCE, Ears
 from stream_ser.calls.events import Lost, Sound
-from stream_ser.calls.line import Ears, Line
+from stream_ser.calls.line import Line
+from stream_ser.engine.schedule import Gate
 from stream_ser.engine.worker import Worker
 from stream_ser.feed.hub import Hub
 from stream_ser.stream import Stream
-from tests.fakes import FakeBackend
+from tests.fakes import FakeBackend, FakeGate
 
 RATE, HOP = 8_000, 8_000  # native frames in, samples between points
 NOISE = np.random.default_rng(1).normal(0.0, 0.05, 60 * RATE).astype(np.float32)
@@ -28,14 +32,15 @@ class Rig:
     def __init__(self) -> None:
         self.hub, self.messages = Hub(), list[dict[str, Any]]()
         self.hub.attach(self.messages.append)
-        self.worker = Worker(FakeBackend)
+        self.backend = FakeBackend()
+        self.worker = Worker(lambda: self.backend)
         self.worker.start()
         self.ears = Ears()
 
-    def line(self, name: str = "c/customer") -> Line:
+    def line(self, name: str = "c/customer", gate: Gate | None = None) -> Line:
         info = SourceInfo("call", "plain", RATE, 1, None, live=True)
         card = read_card(find("cnn-bilstm"))
-        stream = Stream(info, card, self.worker, self.hub, SpeechGate(), stream=name, hop=HOP)
+        stream = Stream(info, card, self.worker, self.hub, gate or SpeechGate(), stream=name, hop=HOP)
         stream.open()
         return self.ears.line(stream, RATE)
 
@@ -47,6 +52,7 @@ class Rig:
 def rig() -> Iterator[Rig]:
     made = Rig()
     yield made
+    made.backend.go.set()
     made.worker.stop()
 
 
@@ -112,7 +118,7 @@ def test_a_mistake_in_hearing_ends_the_legs_that_were_heard_and_not_the_ears(
 
     first, later = rig.line("a/customer"), rig.line("b/customer")
     with monkeypatch.context() as patched:
-        patched.setattr("stream_ser.calls.line.take_together", mistake)
+        patched.setattr("stream_ser.calls.ears.take_together", mistake)
         first.put(sound(0, 2 * RATE), 1)
         rig.ears.hear([first])
     (end,) = rig.told("end")
@@ -120,3 +126,55 @@ def test_a_mistake_in_hearing_ends_the_legs_that_were_heard_and_not_the_ears(
     later.put(sound(0, 2 * RATE), 1)
     rig.ears.hear([later])
     assert {point["stream"] for point in rig.told("point")} == {"b/customer"}
+
+
+def test_ears_hear_what_is_due_and_what_stalls_until_they_are_cancelled(rig: Rig) -> None:
+    async def talk() -> None:
+        hearing = asyncio.create_task(rig.ears.run())
+        line = rig.line()
+        line.put(Lost("customer", 0, 3_000, "gone"), 1)  # not enough to wake anybody, and nothing follows
+        line.put(sound(3_000, 160), 1)
+        await eventually(lambda: bool(rig.told("gap")))
+        line.end()
+        await eventually(lambda: bool(rig.told("end")))
+        assert rig.ears.lines == 0
+        hearing.cancel()
+
+    asyncio.run(talk())
+
+
+def test_a_turn_is_short_and_says_that_there_is_more(rig: Rig) -> None:
+    lines = [rig.line(f"{number}/customer") for number in range(AT_ONCE + 3)]
+    for line in lines:
+        line.put(sound(0, RATE), 1)
+    assert rig.ears.look()
+    assert len({point["stream"] for point in rig.told("point")}) == AT_ONCE
+    assert not rig.ears.look()
+    assert len({point["stream"] for point in rig.told("point")}) == len(lines)
+
+
+def test_a_leg_whose_engine_does_not_answer_is_left_alone_and_holds_nobody_up(rig: Rig) -> None:
+    rig.backend.go.clear()  # the engine is stuck
+    stuck, other = rig.line("a/customer", FakeGate((0, 10**9))), rig.line("b/customer")
+    for second in range(60):
+        stuck.put(Sound("customer", second * RATE, NOISE[:RATE]), 1)
+        rig.ears.look()
+    assert not stuck.stream.has_room  # type: ignore[attr-defined]
+    other.put(sound(0, RATE // 2 + 100), 1)
+    began = time.monotonic()
+    rig.ears.look()
+    assert time.monotonic() - began < 1.0
+    assert {point["stream"] for point in rig.told("point")} >= {"b/customer"}
+    rig.backend.go.set()
+    stuck.end()
+    until = time.monotonic() + 10
+    while not rig.told("end") and time.monotonic() < until:
+        rig.ears.look()
+    (end,) = rig.told("end")
+    assert end["duration_s"] == 60.0, "what found no room is a gap"
+
+
+async def eventually(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not holds():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)

@@ -51,7 +51,7 @@ class RealGates(House):
     """Legs are heard by the real gate; the test takes the ears' turns."""
 
     def __init__(self) -> None:
-        super().__init__(listening=False)
+        super().__init__()
 
     def stream(self, leg: Leg, name: str, opened: Opened, watch: Watch) -> Stream:
         info = SourceInfo("call", opened.protocol, opened.rate, 1, None, live=True)
@@ -91,7 +91,6 @@ def houses() -> Iterator[list[RealGates]]:
     yield made
     for house in made:
         house.backend.go.set()
-        house.ears.stop()
         house.worker.stop()
 
 
