@@ -3,13 +3,15 @@
 Thread ownership: a ``History`` belongs to its hub and is only used with the hub's state locked; a ``HistorySource`` is asked
 by whoever reads a subscription, with nothing locked, so it may wait for a disk.
 
-Invariant: the numbers kept are ``first`` to ``last`` without a hole. Hellos have no number and are not kept by themselves:
-every entry knows its own.
+Invariant: the numbers kept rise, with holes only where calls were forgotten. Hellos have no number and are not kept by
+themselves: every entry knows its own.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import deque
+from collections.abc import Collection
 from itertools import islice
 from typing import Protocol
 
@@ -68,8 +70,19 @@ class History:
         """At most ``limit`` of the messages that are kept above number ``seq``, in order."""
         if not self._kept:
             return []
-        skip = max(0, seq + 1 - self._kept[0].seq)
+        skip = bisect_right(self._kept, seq, key=lambda entry: entry.seq)
         return list(islice(self._kept, skip, skip + limit))
+
+    def calls(self) -> set[str]:
+        """The calls of which messages are kept."""
+        return {entry.call for entry in self._kept if entry.call is not None}
+
+    def forget(self, calls: Collection[str]) -> int:
+        """Let go of all messages of these calls; gives how many they were."""
+        left = deque(entry for entry in self._kept if entry.call not in calls)
+        forgotten = len(self._kept) - len(left)
+        self._kept, self._bytes = left, sum(len(entry.text) for entry in left)
+        return forgotten
 
 
 def read(source: HistorySource, after: int, until: int, limit: int) -> list[Entry]:

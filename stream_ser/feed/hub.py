@@ -23,7 +23,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from stream_ser.feed import messages
 from stream_ser.feed.history import History
@@ -93,6 +93,19 @@ class Hub:
         with self._state:
             self._released = max(self._released, seq)
             self._let_go()
+
+    def calls_kept(self) -> set[str]:
+        """The calls of which history has messages in memory."""
+        with self._state:
+            return self.history.calls()
+
+    def forget(self, calls: Collection[str]) -> int:
+        """Let go of the messages of calls that are over, for they were deleted; gives how many history had in memory.
+
+        Who comes back for them is told that they are ``missed``.
+        """
+        with self._state:
+            return self.history.forget(calls)
 
     def subscribe(
         self, limit: int = 256, wake: Callable[[], None] | None = None, wish: Wish | None = None

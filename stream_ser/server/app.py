@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import itertools
 import logging
 import socket
 import ssl
@@ -43,7 +44,7 @@ GOODBYE_S = 0.5  # how long subscribers get to take what is queued
 WRITE_S = 5.0  # how long the store gets for what waits
 LAST_S = 3.0  # how long cut calls get to publish their end
 CLOSED_S = 2.0  # how long connections get that were cut
-EXPIRE_EVERY_S = 3600.0
+MINUTE_S = 60.0
 
 _log = logging.getLogger("stream_ser.server")
 
@@ -191,15 +192,17 @@ class CallServer:
             self.tenants.close()
 
     async def _expire(self) -> None:
-        """Remove what has been kept for long enough, now and every hour."""
-        while True:
+        """Remove what has been kept for long enough, now and every hour; every minute, from memory, what others removed."""
+        for minute in itertools.count():
             try:
-                removed = await self._loop.run_in_executor(None, self.tenants.expire, self.config.retention_days)
-                if removed:
-                    _log.info("results removed after their time", extra={"calls": removed})
+                if minute % 60 == 0:
+                    removed = await self._loop.run_in_executor(None, self.tenants.expire, self.config.retention_days)
+                    if removed:
+                        _log.info("results removed after their time", extra={"calls": removed})
+                await self._loop.run_in_executor(None, self.tenants.forget)
             except Exception:
-                _log.exception("old results could not be removed; the next attempt is in an hour")
-            await asyncio.sleep(EXPIRE_EVERY_S)
+                _log.exception("old results could not be removed; the next attempt is in a minute, or an hour")
+            await asyncio.sleep(MINUTE_S)
 
     def _gauges(self) -> dict[str, float]:
         writer = self.tenants.writer

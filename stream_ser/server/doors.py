@@ -54,10 +54,14 @@ STATUS = {
     "wrong-api-key": HTTPStatus.UNAUTHORIZED,
     "replayed": HTTPStatus.UNAUTHORIZED,
     "not-offered": HTTPStatus.NOT_FOUND,
+    "unknown-call": HTTPStatus.NOT_FOUND,
+    "wrong-method": HTTPStatus.METHOD_NOT_ALLOWED,
+    "call-open": HTTPStatus.CONFLICT,
     "bad-wish": HTTPStatus.BAD_REQUEST,
     "repeated-header": HTTPStatus.BAD_REQUEST,
     "draining": HTTPStatus.SERVICE_UNAVAILABLE,
     "too-many-subscribers": HTTPStatus.SERVICE_UNAVAILABLE,
+    "store-unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
 _log = logging.getLogger("stream_ser.server")
@@ -129,6 +133,12 @@ class Doors:
         if secret is None and self._tokens is not None:
             return None
         return self.token(secret, "publisher")
+
+    def admin(self, request: Request) -> Grant | Refusal:
+        """Who deletes. Never a page: what a browser would do in somebody's name stays outside, with or without a token."""
+        if "Origin" in request.headers or "Sec-Fetch-Site" in request.headers:
+            return self.refuse(Refusal("wrong-origin", "calls are deleted by programs, not by pages"))
+        return self.token(bearer(request.headers.get("Authorization")), "admin")
 
     def twilio(self, request: Request) -> Grant | Refusal | None:
         """Whose Twilio stream this is; as ``publisher`` where no signature is asked for."""

@@ -1,7 +1,7 @@
 """``stream-ser calls``: look up, delete and expire stored calls, whether the server runs or not.
 
 The store is the one that ``serve`` would use with the same file and environment, or ``--store``'s. Nothing here makes a store
-where there is none. What a running server still has in memory stays there until newer results take its place.
+where there is none. A running server lets go of what it still has in memory within a minute.
 """
 
 from __future__ import annotations
@@ -97,6 +97,7 @@ def _delete(store: Store, options: argparse.Namespace) -> int:
     _find(store, options)
     removed = store.delete_call(options.tenant, options.call)
     print(f"removed {_printable(options.call)}: {removed.streams} streams, {removed.messages} messages")
+    print("a running server lets go of it within a minute; backups and files of subscribers are yours to clean")
     return 0
 
 

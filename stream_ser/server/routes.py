@@ -6,10 +6,13 @@ connection is handled.
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
-from collections.abc import Sequence
+import logging
+from collections.abc import Awaitable, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 from weakref import WeakKeyDictionary
 
 from websockets.asyncio.server import ServerConnection
@@ -18,7 +21,7 @@ from websockets.http11 import Response
 from websockets.typing import Subprotocol
 
 from stream_ser.calls.audiohook import AudioHook
-from stream_ser.calls.events import Dialect
+from stream_ser.calls.events import Dialect, RefusedError
 from stream_ser.calls.plain import Plain
 from stream_ser.calls.twilio import Twilio
 from stream_ser.errors import FeedError
@@ -32,7 +35,10 @@ if TYPE_CHECKING:
     from stream_ser.server.app import CallServer
 
 FEED, AUDIO, TWILIO, AUDIOHOOK = "/v1/feed", "/v1/audio", "/v1/twilio", "/v1/audiohook"
+CALLS = "/v1/calls/"
 HEALTH, READY, METRICS = "/healthz", "/readyz", "/metrics"
+
+_log = logging.getLogger("stream_ser.server")
 
 
 class Routes:
@@ -42,7 +48,7 @@ class Routes:
         self._server = server
         self._granted: WeakKeyDictionary[ServerConnection, Grant | None] = WeakKeyDictionary()
 
-    def admit(self, connection: ServerConnection, handshake: HandshakeRequest) -> Response | None:
+    def admit(self, connection: ServerConnection, handshake: HandshakeRequest) -> Response | Awaitable[Response] | None:
         """Answer a request that leads to no connection; None lets it in."""
         address = connection.remote_address
         request = Request(handshake.path, handshake.headers, str(address[0]) if address else "")
@@ -59,6 +65,8 @@ class Routes:
             page = assets.answer(connection, handshake) if refusal is None else None
             if page is not None:
                 return page
+            if refusal is None and request.path.startswith(CALLS):
+                return self._delete(connection, request, handshake.method)
             refusal = refusal or self._judge(connection, request)
         if request.path == assets.DOOR:
             if refusal is None:
@@ -85,6 +93,31 @@ class Routes:
         del connection
         return Subprotocol(SUBPROTOCOL) if SUBPROTOCOL in offered else None
 
+    async def _delete(self, connection: ServerConnection, request: Request, method: str) -> Response:
+        """Delete a call of whoever asks, in the store and in memory."""
+        server = self._server
+        found: Grant | Refusal = server.doors.admin(request)
+        if not isinstance(found, Refusal) and method != "DELETE":
+            found = server.doors.refuse(Refusal("wrong-method", f"a call can only be deleted here: DELETE {CALLS}NAME"))
+        if isinstance(found, Refusal):
+            return connection.respond(status(found), f"{found.reason}: {found.text}\n")
+        try:
+            call = unquote(request.path.removeprefix(CALLS), errors="strict")
+            loop = asyncio.get_running_loop()
+            known = call.isprintable()  # as every call's name is; some databases choke on others
+            removed = await loop.run_in_executor(None, server.tenants.delete, found.tenant, call) if known else None
+            if removed is None:
+                raise RefusedError("unknown-call", "there is no such call of this tenant")
+        except UnicodeDecodeError:
+            refusal = Refusal("unknown-call", "the name is not UTF-8, and no call's is so")
+        except RefusedError as error:
+            refusal = Refusal(error.code, error.text)
+        else:
+            _log.info("call deleted", extra={"tenant": found.tenant, "messages": removed})
+            return connection.respond(HTTPStatus.OK, f"deleted, with {removed} messages\n")
+        server.doors.refuse(refusal)
+        return connection.respond(status(refusal), f"{refusal.reason}: {refusal.text}\n")
+
     def _page(self, connection: ServerConnection, path: str) -> Response:
         if path == METRICS and self._server.config.metrics:
             response = connection.respond(HTTPStatus.OK, self._server.metrics.text().decode())
@@ -110,7 +143,7 @@ class Routes:
             case "/v1/audiohook":
                 found = doors.audiohook(request)
             case _:
-                ways = ", ".join((FEED, AUDIO, TWILIO, AUDIOHOOK, HEALTH, READY, METRICS))
+                ways = ", ".join((FEED, AUDIO, TWILIO, AUDIOHOOK, CALLS, HEALTH, READY, METRICS))
                 return doors.refuse(
                     Refusal("not-offered", f"there is nothing at {request.path[:200]!r}; there is {ways}")
                 )

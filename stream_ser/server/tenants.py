@@ -31,6 +31,7 @@ from stream_ser.store.writer import Lost, StoreWriter
 from stream_ser.stream import Stream
 from stream_ser.watch import Watch
 
+FLUSHED_S = 5.0  # how long a deletion waits for what is to be written before it
 EXPIRE_STEP, EXPIRE_REST_S = 500, 0.05  # messages removed at once, and the pause between
 FLUSH_S = 0.03  # how long a result waits for others to share its commit: it is in the age of what subscribers see
 
@@ -110,6 +111,36 @@ class Tenants:
             removed += step.calls
             more = step.more
         return removed
+
+    def delete(self, name: str, call: str) -> int | None:
+        """Remove a tenant's call that is over, from the store and from memory; gives how many messages, None for no such call.
+
+        Raises RefusedError for an open call, and where the store does not answer. Waits for a disk: not for an event loop.
+        """
+        tenant, removed = self.get(name), None
+        if call in tenant.calls:
+            raise RefusedError("call-open", f"the call {call!r} is still open; end it, then delete it")
+        if self.store is not None and self.writer is not None:
+            if not self.writer.flush(FLUSHED_S):
+                raise RefusedError(
+                    "store-unavailable", "results wait to be written, maybe some of this call; try again"
+                )
+            try:
+                there = call in self.store.existing(name, {call})
+                removed = self.store.delete_call(name, call).messages if there else None
+            except StoreError as error:
+                raise RefusedError("store-unavailable", f"{error}") from error
+        forgotten = tenant.hub.forget({call})
+        return max(removed or 0, forgotten) if removed is not None or forgotten else None
+
+    def forget(self) -> int:
+        """Let go, in memory, of calls that others have deleted from the store; gives how many messages they had."""
+        forgotten = 0
+        for tenant in tuple(self._all.values()) if self.store is not None and not self._writing_ends else ():
+            kept = tenant.hub.calls_kept()  # of all of which the store knew before they were let go to subscribers
+            gone = kept - self.store.existing(tenant.name, kept) if self.store is not None else set()
+            forgotten += tenant.hub.forget(gone) if gone else 0
+        return forgotten
 
     def _hub(self, name: str) -> Hub:
         if self.store is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Self, cast
@@ -108,6 +108,17 @@ class Store:
         with self._reading() as connection:
             found = connection.execute(query.order_by(calls.c.opened_ms.desc(), calls.c.call).limit(limit))
             return [_call(item) for item in found]
+
+    def existing(self, tenant: str, names: Collection[str]) -> set[str]:
+        """Those of a tenant's calls that there are."""
+        found: set[str] = set()
+        wanted = sorted(names)
+        with self._reading() as connection:
+            for first in range(0, len(wanted), batch.CHUNK):
+                of_tenant = select(calls.c.call).where(calls.c.tenant == tenant)
+                some = of_tenant.where(calls.c.call.in_(wanted[first : first + batch.CHUNK]))
+                found.update(connection.execute(some).scalars())
+        return found
 
     def streams(self, tenant: str, call: str) -> list[StreamRecord]:
         """The streams of a call, by name."""

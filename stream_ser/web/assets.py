@@ -85,7 +85,7 @@ def answer(connection: ServerConnection, request: Request) -> Response | None:
     asset = table().get(path)
     if asset is None:
         return None
-    if getattr(request, "method", "GET") != "GET":  # the library refuses others by itself before version 16
+    if getattr(request, "method", "GET") != "GET":  # the library refuses others by itself before version 17
         return _response(HTTPStatus.METHOD_NOT_ALLOWED, b"", {"Allow": "GET"})
     connection.close_timeout = PATIENCE_S  # the library closes a connection so long after its last answer
     headers = {"ETag": asset.etag}

@@ -10,9 +10,9 @@ from tests.feed.store import Shelf
 from tests.feed.wire import call_message, end_message, make_info, point_message
 
 
-def entry(seq: int) -> Entry:
+def entry(seq: int, call: str | None = None) -> Entry:
     message = {**point_message(0, "a"), "seq": seq}
-    return Entry(message, messages.encode(message), messages.hello(make_info("a")))
+    return Entry(message, messages.encode(message), {**messages.hello(make_info("a")), "call": call})
 
 
 def numbers(entries: list[Entry]) -> list[int]:
@@ -28,6 +28,25 @@ def test_the_newest_are_kept() -> None:
     assert numbers(history.after(9, 1)) == [10]
     assert history.after(11, 10) == []
     assert history.after(400, 10) == []
+
+
+def test_calls_that_are_forgotten_leave_holes_and_nothing_else() -> None:
+    history = History(limit=8)
+    for seq in range(1, 10):
+        history.append(entry(seq, ("one", "two", None)[seq % 3]))
+    assert history.calls() == {"one", "two"}
+    size = history.bytes
+    assert history.forget({"one", "nobody"}) == 3
+    assert numbers(history.after(0, 10)) == [2, 4, 5, 7, 8]
+    assert numbers(history.after(3, 2)) == [4, 5]
+    assert numbers(history.after(4, 9)) == [5, 7, 8]
+    assert history.after(8, 9) == []
+    assert history.calls() == {"two"}
+    assert history.bytes == sum(len(kept.text) for kept in history.after(0, 10)) < size
+    for seq in range(10, 14):
+        history.append(entry(seq))
+    assert numbers(history.after(0, 10)) == [4, 5, 7, 8, 10, 11, 12, 13]
+    assert history.forget({"one"}) == 0
 
 
 def test_bytes_are_bounded_too() -> None:

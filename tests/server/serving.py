@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Self
 from urllib.error import HTTPError
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import soundfile
 from prometheus_client.parser import text_string_to_metric_families
@@ -140,11 +140,14 @@ class Feed:
             self._came.set()
 
 
-def page(server: CallServer | str, path: str) -> tuple[int, str]:
+def page(
+    server: CallServer | str, path: str, method: str = "GET", headers: Mapping[str, str] | None = None
+) -> tuple[int, str]:
     """A page for operators. Blocks: for ``asyncio.to_thread``."""
     url = server if isinstance(server, str) else server.url
+    request = Request(url.replace("ws", "http", 1) + path, method=method, headers=dict(headers or {}))
     try:
-        with urlopen(url.replace("ws", "http", 1) + path, timeout=PATIENCE_S) as response:
+        with urlopen(request, timeout=PATIENCE_S) as response:
             return response.status, response.read().decode()
     except HTTPError as error:
         with error:

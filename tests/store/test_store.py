@@ -37,6 +37,13 @@ def test_a_call_that_nobody_opened_is_not_there(store: Store) -> None:
     assert (store.last_seq("acme"), store.calls("acme"), store.messages("acme", 0, 9)) == (0, [], [])
 
 
+def test_which_of_many_calls_there_are(store: Store) -> None:
+    store.write([*(opened(f"c{number}") for number in range(3)), opened("theirs", "other")])
+    asked = {f"c{number}" for number in range(1, 500)} | {"theirs", "", "c\x00"}
+    assert store.existing("acme", asked) == {"c1", "c2"}
+    assert store.existing("acme", set()) == set()
+
+
 def test_tenants_do_not_see_each_other(store: Store) -> None:
     store.write([opened(), opened(tenant="other"), stored(1), stored(1, tenant="other", text='"theirs"')])
     assert [item.text for item in store.messages("acme", 0, 9)] == ["{}"]
