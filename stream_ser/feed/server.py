@@ -26,12 +26,14 @@ from websockets.http11 import Request, Response
 from stream_ser.errors import FeedError
 from stream_ser.feed.admission import FEED_PATH, refusal
 from stream_ser.feed.hub import Hub
+from stream_ser.feed.loop import listen, run
 from stream_ser.feed.subscriber import BUFFER_CUT, Subscribers
 from stream_ser.feed.topics import parse
 from stream_ser.web import assets
 
 SEND_BUFFER = 16 * 1024  # bytes asked of the kernel for each connection: more would only be stale messages
 FRAME_LIMIT = 1024  # bytes a subscriber may send at once
+BACKLOG = 128  # connections that may wait to be taken
 CLOSE_S = 1.0  # how long a closing handshake may take
 STOP_S = 0.5  # how long ``stop`` lets subscribers take what is queued and say goodbye
 
@@ -95,7 +97,7 @@ class FeedServer:
         listener = self._bind()
         self._port = listener.getsockname()[1]
         ready: Future[None] = Future()
-        self._thread = threading.Thread(target=self._main, args=(listener, ready), name="feed", daemon=True)
+        self._thread = threading.Thread(target=lambda: run(self._run(listener, ready), ready), name="feed", daemon=True)
         self._thread.start()
         ready.result()
         return self._host, self._port
@@ -115,9 +117,8 @@ class FeedServer:
         return FeedStats(told.subscribers, told.sent, told.dropped, told.cut, self._refused)
 
     def _bind(self) -> socket.socket:
-        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
         try:
-            listener = socket.create_server((self._host, self._port), family=family, backlog=128)
+            listener = listen(self._host, self._port, BACKLOG)
         except (OSError, OverflowError) as error:
             in_use = getattr(error, "errno", None) == errno.EADDRINUSE
             why = "the port is in use" if in_use else str(error)
@@ -129,14 +130,6 @@ class FeedServer:
         # Connections inherit it. Without it a stalled subscriber holds megabytes of old points in the kernel.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         return listener
-
-    def _main(self, listener: socket.socket, ready: Future[None]) -> None:
-        try:
-            asyncio.run(self._run(listener, ready))
-        except BaseException as error:
-            if ready.done():
-                raise
-            ready.set_exception(error)  # whoever called ``start`` hears of it
 
     async def _run(self, listener: socket.socket, ready: Future[None]) -> None:
         self._loop = asyncio.get_running_loop()

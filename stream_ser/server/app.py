@@ -24,6 +24,7 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 
 from stream_ser.calls.call import Policy
 from stream_ser.errors import ConfigError, FeedError
+from stream_ser.feed.loop import listen, run
 from stream_ser.feed.subscriber import BUFFER_CUT, Subscribers
 from stream_ser.server.audiosocket_port import AudioSocketPort
 from stream_ser.server.config import ServeConfig
@@ -39,6 +40,7 @@ from stream_ser.server.wire import SoundConnection
 from stream_ser.store.store import Store
 from stream_ser.trajectory.rules import read_rules
 
+BACKLOG = 512  # connections that may wait to be taken
 CLOSE_S = 1.0  # how long a closing handshake may take
 GOODBYE_S = 0.5  # how long subscribers get to take what is queued
 WRITE_S = 5.0  # how long the store gets for what waits
@@ -103,7 +105,7 @@ class CallServer:
             undoing.callback(self.tenants.close)
             undoing.callback(self.tenants.write, WRITE_S)
             ready: Future[None] = Future()
-            thread = threading.Thread(target=self._main, args=(listener, ready), name="server", daemon=True)
+            thread = threading.Thread(target=lambda: run(self._run(listener, ready), ready), name="server", daemon=True)
             thread.start()
             ready.result()
             self._thread = thread
@@ -126,14 +128,6 @@ class CallServer:
         """Whose call it is, by a token that came inside the protocol."""
         found = self.doors.whose(token, "publisher")
         return found if isinstance(found, Refusal) else self.tenants.get(found.tenant)
-
-    def _main(self, listener: socket.socket, ready: Future[None]) -> None:
-        try:
-            asyncio.run(self._run(listener, ready))
-        except BaseException as error:
-            if ready.done():
-                raise
-            ready.set_exception(error)  # whoever called ``start`` hears of it
 
     async def _run(self, listener: socket.socket, ready: Future[None]) -> None:
         self._loop = asyncio.get_running_loop()
@@ -231,9 +225,8 @@ class CallServer:
 
 
 def _bind(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=512)
+        return listen(host, port, BACKLOG)
     except OSError as error:
         raise FeedError(
             f"cannot listen on {host}:{port}: {error.strerror or error}", fix="choose another host or port"

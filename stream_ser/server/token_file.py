@@ -19,6 +19,7 @@ from stream_ser.server.refusal import Refusal
 from stream_ser.server.tokens import Entry, Grant, NewToken, Role
 
 LARGEST = 1 << 20  # bytes
+KEPT = 0o640  # of a file's mode, when it is written anew
 
 
 class TokenFile:
@@ -84,9 +85,10 @@ def read(path: Path) -> tuple[Entry, ...]:
 
 
 def add(path: Path, token: NewToken) -> None:
-    """Add a token to the file, which is made where there is none: whole or not at all, and the owner's alone (0600).
+    """Add a token to the file, whole or not at all; a file that there is keeps its owner and its group, which may read.
 
-    Raises ConfigError where the file cannot be used or written.
+    Where there is none it is made, and the owner's alone (0600). Others never get to read it. Raises ConfigError where the
+    file cannot be used or written, or not by this user so that it stays whose it was.
     """
     part = path.with_name(path.name + ".part")
     try:
@@ -99,6 +101,7 @@ def add(path: Path, token: NewToken) -> None:
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(_with(path, token))
+            _keep_owner(path, handle)
             file.flush()
             os.fsync(handle)
         part.replace(path)
@@ -108,6 +111,24 @@ def add(path: Path, token: NewToken) -> None:
             fix = "make room, or choose another folder"
             raise ConfigError(f"cannot write {path}: {error.strerror}", fix=fix) from error
         raise
+
+
+def _keep_owner(path: Path, handle: int) -> None:
+    """Make the new file that of the same people as the old one, before it takes its place: a server reads it by its group."""
+    if not path.exists() or not hasattr(os, "fchown"):
+        return
+    old, new = path.stat(), os.fstat(handle)
+    mode = stat.S_IMODE(old.st_mode) & KEPT
+    group = old.st_gid if mode & stat.S_IRGRP else new.st_gid
+    if (old.st_uid, group) != (new.st_uid, new.st_gid):
+        try:
+            os.fchown(handle, old.st_uid, group)
+        except PermissionError as error:
+            raise ConfigError(
+                f"{path} would no longer belong to user {old.st_uid} and group {group}, and whoever reads it could not",
+                fix="run this as root, or as its owner and a member of its group",
+            ) from error
+    os.fchmod(handle, mode)
 
 
 def _with(path: Path, token: NewToken) -> str:

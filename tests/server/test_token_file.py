@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -94,15 +96,48 @@ def test_a_file_that_cannot_be_read_is_refused_at_the_start(path: Path, content:
         TokenFile(path, 0)
 
 
-def test_a_token_is_added_whole_and_for_the_owner_alone(path: Path) -> None:
+def test_a_new_file_is_the_owners_alone(path: Path) -> None:
+    add(path, new_token("acme", "viewer"))
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(("mode", "kept"), [(0o600, 0o600), (0o640, 0o640), (0o440, 0o440), (0o644, 0o640)])
+def test_a_token_is_added_whole_and_whoever_may_read_may_still_read(path: Path, mode: int, kept: int) -> None:
     path.write_text("# the pbx in the cellar\n" + new_token("acme", "publisher").toml)
+    path.chmod(mode)
     before = path.read_text()
     token = new_token("acme", "viewer")
     add(path, token)
     assert path.read_text() == f"{before}\n{token.toml}"
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.stat().st_mode) == kept
     assert os.listdir(path.parent) == [path.name]
     assert len(read(path)) == 2
+
+
+def test_owner_and_group_stay(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    add(path, new_token("acme", "viewer"))
+    path.chmod(0o640)
+    if os.geteuid() == 0:
+        os.chown(path, 4_001, 4_002)
+        add(path, new_token("acme", "viewer"))
+        assert (path.stat().st_uid, path.stat().st_gid) == (4_001, 4_002)
+    before = path.read_bytes()
+    real = os.stat
+
+    def somebody_elses(name: object, **options: Any) -> os.stat_result:
+        found = real(name, **options)  # type: ignore[call-overload]
+        return os.stat_result((*found[:4], 4_003, 4_004, *found[6:])) if name == path else found
+
+    def forbidden(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "fchown", forbidden)
+    monkeypatch.setattr(os, "stat", somebody_elses)
+    with pytest.raises(ConfigError, match="would no longer belong to user 4003 and group 4004"):
+        add(path, new_token("acme", "viewer"))
+    monkeypatch.undo()
+    assert path.read_bytes() == before
+    assert os.listdir(path.parent) == [path.name]
 
 
 def test_a_broken_file_is_not_added_to(path: Path) -> None:

@@ -1,0 +1,27 @@
+"""What every server begins with: a port, and a thread that runs an event loop until the server is over.
+
+The caller owns socket and thread. Nothing here is shared.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Coroutine
+from concurrent.futures import Future
+
+
+def listen(host: str, port: int, backlog: int) -> socket.socket:
+    """A socket that listens on the address, of either version; port 0 takes any. Raises OSError, OverflowError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=backlog)
+
+
+def run(server: Coroutine[None, None, None], ready: Future[None]) -> None:
+    """Run a server in this thread. What goes wrong before it has said that it is ``ready`` is told to who waits for that."""
+    try:
+        asyncio.run(server)
+    except BaseException as error:
+        if ready.done():
+            raise
+        ready.set_exception(error)
