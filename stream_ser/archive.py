@@ -158,7 +158,7 @@ class Archive:
         """Its end, and why that came before the sound's, if it did."""
         ends: list[Message] = []
         hub = self._station.hub
-        with closing(_open(self._folder / file)) as source:
+        with closing(open_recording(self._folder / file, speed=None)) as source:
             base = self._out / file
             _make_folder(base.parent)
             writer = ConvertingWriter(base, hub, [(form, self._place(file, form)) for form in self._formats])
@@ -185,13 +185,6 @@ class Archive:
             with suppress(RuntimeError):  # it was never started
                 session.wait(PATIENCE_S)
         return None
-
-
-def _open(path: Path) -> Recording:
-    try:
-        return open_recording(path, speed=None)
-    except UnicodeEncodeError as error:  # libsndfile is given names as text
-        raise SourceError(f"the name of {_readable(str(path))} is not UTF-8", fix="give it another name") from error
 
 
 class _Ends:

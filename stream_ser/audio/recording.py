@@ -8,6 +8,7 @@ short one.
 
 from __future__ import annotations
 
+import os
 import stat
 import struct
 from collections.abc import Iterator
@@ -207,6 +208,9 @@ def _open(path: Path) -> soundfile.SoundFile:
         raise SourceError(
             f"{path} cannot be read ({error.strerror})", fix="check the path and the file's permissions"
         ) from error
+    except UnicodeEncodeError as error:  # libsndfile is given names as text, and so are results
+        shown = os.fsencode(path).decode("utf-8", "replace")
+        raise SourceError(f"the name of {shown} is not UTF-8", fix="give it another name") from error
     except TypeError as error:  # soundfile's word for a file without a header
         raise SourceError(
             f"{path} holds raw samples that do not say their rate",

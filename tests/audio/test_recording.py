@@ -282,6 +282,17 @@ def test_files_that_cannot_be_played_are_refused_in_one_line(tmp_path: Path) -> 
         assert error.value.fix
 
 
+def test_a_name_that_is_not_utf_8_is_told_in_one_line_that_can_be_written_anywhere(tmp_path: Path) -> None:
+    name = os.fsencode(tmp_path) + b"/caf\xe9.wav"
+    try:
+        make(tmp_path, "pcm.wav", tone(1.0)).rename(os.fsdecode(name))
+    except (OSError, UnicodeError):
+        pytest.skip("this file system takes text only")
+    with pytest.raises(SourceError, match="is not UTF-8; give it another name") as error:
+        open_recording(os.fsdecode(name))
+    assert str(error.value).encode()
+
+
 def test_a_file_of_one_sample_says_how_long_it_is_and_what_is_needed(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"holds 1 sample \(0\.06 ms at 16000 Hz\).*at least 25 ms"):
         open_recording(make(tmp_path, "pcm.wav", tone(1 / 16_000)))
