@@ -29,6 +29,7 @@ from stream_ser.feed.subscriber import BUFFER_CUT, Subscribers
 from stream_ser.server.audiosocket_port import AudioSocketPort
 from stream_ser.server.config import ServeConfig
 from stream_ser.server.doors import LOCAL, SUBPROTOCOL, Doors
+from stream_ser.server.handshakes import Greeted
 from stream_ser.server.limits import ConnectionLimit
 from stream_ser.server.metrics import Metrics
 from stream_ser.server.refusal import Refusal, RefusalCounter
@@ -36,7 +37,6 @@ from stream_ser.server.room import Room
 from stream_ser.server.routes import Routes
 from stream_ser.server.sound import SoundDesk
 from stream_ser.server.tenants import Tenant, Tenants
-from stream_ser.server.wire import SoundConnection
 from stream_ser.store.store import Store
 from stream_ser.trajectory.rules import read_rules
 
@@ -142,7 +142,9 @@ class CallServer:
             sock=listener,
             ssl=self._tls,
             process_request=routes.admit,
-            create_connection=functools.partial(SoundConnection, self._connections),  # type: ignore[arg-type]
+            create_connection=functools.partial(  # type: ignore[arg-type]
+                Greeted, self.doors.refuse, limits.open_s, self._connections
+            ),
             subprotocols=[SUBPROTOCOL],  # type: ignore[list-item]
             select_subprotocol=routes.subprotocol,
             compression=None,

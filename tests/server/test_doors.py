@@ -105,6 +105,9 @@ async def test_who_is_turned_away_at_the_handshake_is_told_why_and_counted(tmp_p
         ("/v1/audio", {"additional_headers": bearer(viewer)}, 403, "token-wrong-role"),
         ("/v1/feed", {"additional_headers": bearer(viewer) | elsewhere}, 403, "wrong-origin"),
         ("/v1/audio", {"additional_headers": bearer(publisher) | elsewhere}, 403, "wrong-origin"),
+        ("/v1/twilio", {"additional_headers": bearer(viewer)}, 403, "token-wrong-role"),
+        ("/v1/twilio", {"additional_headers": bearer("sser_guessed")}, 401, "token-unknown"),
+        ("/v1/twilio", {"additional_headers": bearer(publisher) | elsewhere}, 403, "wrong-origin"),
         ("/v1/feed", {"additional_headers": bearer(viewer) | {"X-Forwarded-For": "1.2.3.4"}}, 403, "undeclared-proxy"),
         ("/v1/feed?hz=-1", {"additional_headers": bearer(viewer)}, 400, "bad-wish"),
         (

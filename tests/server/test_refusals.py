@@ -12,10 +12,12 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from stream_ser.server.app import CallServer
 from stream_ser.server.config import AudioHook, AudioSocket, Limits
+from stream_ser.server.limits import SECOND_NS
 from stream_ser.server.secret import Secret
 from tests.server.serving import PATIENCE_S, Feed, bearer, dial, eventually, refusals, serving, tokens
 from tests.server.speaking import Hook, Plain, Twilio, encode, silence
@@ -33,6 +35,15 @@ class Said:
     code: int | None
     reason: str
     messages: list[Any] = field(default_factory=list)
+
+
+async def until_closed(socket: ClientConnection) -> Said:
+    messages = []
+    with suppress(ConnectionClosed):
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                messages.append(json.loads(await socket.recv()))
+    return Said(socket.close_code, socket.close_reason or "", messages)
 
 
 @dataclass
@@ -54,18 +65,15 @@ class Ward:
             with suppress(ConnectionClosed):
                 for message in messages:
                     await socket.send(message)
-            said = []
-            with suppress(ConnectionClosed):
-                async with asyncio.timeout(PATIENCE_S):
-                    while True:
-                        said.append(json.loads(await socket.recv()))
-            return Said(socket.close_code, socket.close_reason or "", said)
+            return await until_closed(socket)
 
     async def _bring_tcp(self, messages: list[str | bytes]) -> Said:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.server._audiosocket.port)
         writer.writelines(message for message in messages if isinstance(message, bytes))
-        async with asyncio.timeout(PATIENCE_S):
-            found = await reader.read()
+        found = b""
+        with suppress(ConnectionError):  # what nobody reads is thrown away with the connection
+            async with asyncio.timeout(PATIENCE_S):
+                found = await reader.read()
         writer.close()
         return Said(None, "", [found] if found else [])
 
@@ -224,6 +232,59 @@ async def test_who_falls_silent_is_told_and_counted(tmp_path: Path, protocol: st
     async with ward(tmp_path, limits=Limits(idle_s=1.0, open_s=1.0)) as w:
         said = await w.refused("silent", protocol, opening(protocol), w.publisher)
         check_words(protocol, said, "silent", accepted=True)
+
+
+@pytest.mark.parametrize("protocol", [PLAIN, TWILIO, HOOK])
+async def test_a_call_that_goes_on_for_too_long_is_ended_by_name(tmp_path: Path, protocol: str) -> None:
+    async with ward(tmp_path, limits=Limits(call_h=1.0)) as w:
+        path = {PLAIN: "/v1/audio", TWILIO: "/v1/twilio", HOOK: "/v1/audiohook"}[protocol]
+        async with dial(w.server, path, additional_headers={"X-API-KEY": "key"} | bearer(w.publisher)) as socket:
+            for message in opening(protocol):
+                await socket.send(message)
+            await w.feed.wait("call", kind="opened")
+            for caller in w.server.sound.callers:
+                caller.opened_ns -= 3601 * SECOND_NS
+            await socket.send(sound(protocol)[0])
+            said = await until_closed(socket)
+        check_words(protocol, said, "call-too-long", accepted=True)
+        assert (await refusals(w.server)) == {"call-too-long": 1}
+        await w.feed.wait("call", kind="ended", reason="refused: call-too-long")
+
+
+@pytest.mark.parametrize(
+    ("sent", "reason", "answer"),
+    [
+        (b"", "no-handshake", b""),
+        (b"GET /v1/audio HTTP/1.1\r\nHost: x\r\n", "no-handshake", b""),
+        (b"\x16\x03\x01\x02\x00\r\n\r\n", "bad-handshake", b""),
+        (b"GET /" + b"a" * 20_000, "bad-handshake", b"414"),
+        (b"GET /v1/audio HTTP/1.1\r\nHost: x\r\n\r\n", "bad-handshake", b"426"),
+        (b"POST /v1/audio HTTP/1.1\r\nHost: x\r\n\r\n", "bad-handshake", b"405"),
+        (b"GET /v2 HTTP/1.1\r\nHost: x\r\n\r\n", "not-offered", b"404"),
+    ],
+)
+async def test_a_handshake_that_comes_to_nothing_is_counted(
+    tmp_path: Path, sent: bytes, reason: str, answer: bytes
+) -> None:
+    async with serving(tmp_path, limits=Limits(open_s=0.2)) as server:
+        for leaves in (False, True):
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            writer.write(sent)
+            if leaves and reason == "no-handshake":  # of its own will, and at once
+                writer.write_eof()
+            with suppress(ConnectionError):
+                async with asyncio.timeout(PATIENCE_S):
+                    assert answer in await reader.read()
+            writer.close()
+        await eventually(lambda: not server._connections, "a connection stays")
+        assert await refusals(server) == {reason: 1 if reason == "no-handshake" else 2}
+
+
+async def test_asterisk_is_let_in_from_named_peers_only(tmp_path: Path) -> None:
+    given = AudioSocket(listen="127.0.0.1:0", tenant="acme", peers=("10.0.0.0/8",))
+    async with ward(tmp_path, audiosocket=given) as w:
+        said = await w.refused("wrong-peer", ASTERISK, opening(ASTERISK))
+        assert said.messages == [], "a stranger learns nothing"
 
 
 @pytest.mark.parametrize("protocol", [PLAIN, TWILIO, HOOK, ASTERISK])
