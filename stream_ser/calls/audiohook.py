@@ -85,6 +85,18 @@ class AudioHook:
         self._send("disconnect", {"reason": reason, "info": f"{code}: {text}"[:LONGEST_INFO]})
         return self.replies()
 
+    def part(self, data: str | bytes) -> list[str | bytes]:
+        """Take what comes after ``refuse``: a client that was told to disconnect closes, and expects to hear ``closed``."""
+        try:
+            message = fields.parse(data, "the message") if isinstance(data, str) else None
+            if message is None or message.text("type") != "close":
+                return []
+            self._client_seq = message.whole("seq")
+        except RefusedError:
+            return []
+        self._send("closed", {})
+        return self.replies()
+
     def leave(self, reason: str) -> list[str | bytes]:
         """Ask the client to close, or, where ``reason`` is DRAIN, to connect again first.
 

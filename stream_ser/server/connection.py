@@ -52,6 +52,14 @@ class OneWay(Protocol):
         """See ``Dialect.receive``, for one message after another; gives events before it refuses a later message."""
 
 
+@runtime_checkable
+class Courteous(Protocol):
+    """A dialect in which the other side closes after it was refused."""
+
+    def part(self, data: str | bytes) -> list[str | bytes]:
+        """Take a message after ``refuse``; gives the last words once it is the one that was waited for."""
+
+
 class Caller:
     """The state of one connection. ``receive`` what came and send what it gives; ``lost`` when the connection is gone.
 
@@ -112,6 +120,15 @@ class Caller:
     def refuse(self, refusal: Refusal) -> list[str | bytes]:
         """What to send where the connection ends by a refusal."""
         return self._dialect.refuse(refusal.reason, refusal.text)
+
+    @property
+    def courteous(self) -> bool:
+        """Whether the other side has still a word to say after it was refused."""
+        return isinstance(self._dialect, Courteous)
+
+    def part(self, data: str | bytes) -> list[str | bytes]:
+        """Take a message of one that was refused; gives the last words, nothing while it has not said its own."""
+        return self._dialect.part(data) if isinstance(self._dialect, Courteous) else []
 
     def leave(self, reason: str) -> list[str | bytes]:
         """What to send when this side must go."""

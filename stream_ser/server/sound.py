@@ -34,6 +34,7 @@ LONGEST_REASON = 120  # bytes of a close frame's reason
 TOGETHER = 25  # messages taken at once: half a second of a call
 WATCH_S = 1.0
 DEAD_S = 3.0  # without a message, after which another connection may go on with a call: telephony sends 50 a second
+PART_S = 1.0  # how long who was refused gets to say its last word, where its protocol has one
 SETTLE_S = 1.0  # how long whoever ignored our goodbye gets after the second one
 
 
@@ -138,11 +139,23 @@ class SoundDesk:
                 for reply in replies:
                     await connection.send(reply)
                 if refusal is not None:
+                    await self._part(connection, caller)
                     await connection.close(POLICY, _reason(refusal))
                     return
                 if caller.over:
                     await connection.close()
                     return
+
+    async def _part(self, connection: ServerConnection, caller: Caller) -> None:
+        """Hear one that was refused out, where its protocol lets it have the last word but one."""
+        if not caller.courteous:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PART_S):
+                while not (replies := caller.part(await connection.recv())):
+                    pass
+                for reply in replies:
+                    await connection.send(reply)
 
     async def _listen(self, connection: SoundConnection, caller: Caller) -> None:
         """Serve one that never answers: the same, but for what it costs."""

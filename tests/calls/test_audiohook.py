@@ -216,7 +216,11 @@ def test_who_is_refused_for_other_reasons_is_not_told_that_the_session_is_open()
     ((kind, says),) = client.read(more=client.hook.refuse("consent-missing", "say it"))  # numbered as the first
     assert (kind, says) == ("disconnect", {"reason": "error", "info": "consent-missing: say it"})
     with pytest.raises(RefusedError, match="after the session"):
-        client.say("close", {"reason": "disconnect"})
+        client.say("ping")
+    for nothing in (b"\0\0", "no JSON", "{}", client.text("ping"), client.text("close", seq=None)):
+        assert client.hook.part(nothing) == []
+    closing = client.text("close", {"reason": "disconnect"})
+    assert client.read(more=client.hook.part(closing)) == [("closed", {})]
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,8 @@ async def until_closed(socket: ClientConnection) -> Said:
         async with asyncio.timeout(PATIENCE_S):
             while True:
                 messages.append(json.loads(await socket.recv()))
+                if messages[-1]["type"] == "disconnect":  # as Genesys' client does
+                    await socket.send(Hook().client.text("close", {"reason": "disconnect"}))
     return Said(socket.close_code, socket.close_reason or "", messages)
 
 
@@ -135,8 +137,11 @@ def sound(protocol: str) -> list[str | bytes]:
             return [asterisk(8_000) for _ in range(30)]
 
 
-def check_words(protocol: str, said: Said, name: str, *, accepted: bool) -> None:
-    """The refusal is said as the protocol can say it, and ``accepted`` or ``opened`` comes only where it was so."""
+def check_words(protocol: str, said: Said, name: str, *, accepted: bool, answered: bool = True) -> None:
+    """The refusal is said as the protocol can say it, and ``accepted`` or ``opened`` comes only where it was so.
+
+    ``answered``: whether somebody is there who hears an AudioHook client's last word.
+    """
     kinds = [message["type"] for message in said.messages if isinstance(message, dict)]
     if protocol == ASTERISK:
         assert said.messages == [HANGUP]
@@ -146,10 +151,12 @@ def check_words(protocol: str, said: Said, name: str, *, accepted: bool) -> None
         assert kinds == (["accepted"] if accepted else []) + ["refused"]
         assert said.messages[-1]["code"] == name
     elif protocol == HOOK:
-        assert kinds == (["opened"] if accepted else []) + ["disconnect"]
+        assert kinds[: 1 + accepted] == (["opened"] if accepted else []) + ["disconnect"]
+        assert kinds[1 + accepted :] == (["closed"] if answered else [])
         assert [message["seq"] for message in said.messages] == list(range(1, len(kinds) + 1))
-        assert said.messages[-1]["parameters"]["reason"] == "error"
-        assert said.messages[-1]["parameters"]["info"].startswith(f"{name}: ")
+        told = said.messages[accepted]["parameters"]
+        assert told["reason"] == "error"
+        assert told["info"].startswith(f"{name}: ")
     else:
         assert said.messages == []
 
@@ -231,7 +238,7 @@ async def test_a_message_that_is_too_large_is_refused_by_name(tmp_path: Path, pr
 async def test_who_falls_silent_is_told_and_counted(tmp_path: Path, protocol: str) -> None:
     async with ward(tmp_path, limits=Limits(idle_s=1.0, open_s=1.0)) as w:
         said = await w.refused("silent", protocol, opening(protocol), w.publisher)
-        check_words(protocol, said, "silent", accepted=True)
+        check_words(protocol, said, "silent", accepted=True, answered=False)
 
 
 @pytest.mark.parametrize("protocol", [PLAIN, TWILIO, HOOK])
@@ -293,5 +300,5 @@ async def test_where_there_is_no_place_is_said_before_anything_else(tmp_path: Pa
         holder = await hold(w, PLAIN)
         await w.feed.wait("call", kind="opened")
         said = await w.refused("too-many-connections", protocol, [], w.publisher)
-        check_words(protocol, said, "too-many-connections", accepted=False)
+        check_words(protocol, said, "too-many-connections", accepted=False, answered=False)
         await holder()
