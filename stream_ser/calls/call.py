@@ -63,6 +63,11 @@ class Policy:
             raise RefusedError(
                 "consent-missing", f"this server takes calls with consent given, and this one's is {opened.consent}"
             )
+        if not any(self.analyses(leg) or self.times(leg) for leg in opened.legs):
+            raise RefusedError(
+                "agent-not-heard",
+                "this call has an agent's voice alone, which this server does not hear; send none of it",
+            )
 
 
 class House(Protocol):

@@ -151,15 +151,15 @@ def test_a_purpose_is_not_claimed_where_no_agent_is_heard(house: House) -> None:
     assert house.begun[0][2] is None
 
 
-def test_a_call_of_an_agent_alone_has_no_stream_and_ends(house: House) -> None:
-    call = house.open(Policy(), BOTH[1:])
-    speak(call, 1, "agent")
-    call.pause()
-    call.resume()
-    call.close("hung up")
-    house.wait(call)
-    assert [message["type"] for message in house.got] == ["call", "call"]
-    assert house.ended == [("c", None)]
+def test_an_agents_voice_alone_is_not_even_taken(house: House) -> None:
+    with pytest.raises(RefusedError) as refused:
+        house.open(Policy(), BOTH[1:])
+    assert refused.value.code == "agent-not-heard"
+    assert not house.got
+    for policy in (Policy(agents="turns"), Policy(agents="emotion", agents_purpose="treatment of staff")):
+        call = house.open(policy, BOTH[1:])
+        call.close("hung up")
+        house.wait(call)
 
 
 @pytest.mark.parametrize(

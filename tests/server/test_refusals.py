@@ -19,6 +19,7 @@ from stream_ser.server.app import CallServer
 from stream_ser.server.config import AudioHook, AudioSocket, Limits
 from stream_ser.server.limits import SECOND_NS
 from stream_ser.server.secret import Secret
+from tests.calls.genesys import offer, parameters
 from tests.server.serving import PATIENCE_S, Feed, bearer, dial, eventually, refusals, serving, tokens
 from tests.server.speaking import Hook, Plain, Twilio, encode, silence
 
@@ -168,6 +169,21 @@ async def test_a_call_without_consent_is_refused_before_anything_is_accepted(tmp
             check_words(
                 protocol, await w.refused(name, protocol, opening(protocol, consent), w.publisher), name, accepted=False
             )
+        assert w.feed.of("call") == []
+
+
+@pytest.mark.parametrize("protocol", [PLAIN, TWILIO, HOOK, ASTERISK])
+async def test_an_agents_voice_alone_is_refused_before_anything_is_accepted(tmp_path: Path, protocol: str) -> None:
+    given = AudioSocket(listen="127.0.0.1:0", tenant="acme", role="agent")
+    alone: list[str | bytes] = {
+        PLAIN: lambda: Plain("c-1", "agent").opening(),
+        TWILIO: lambda: Twilio("CA1", "outbound").opening(),
+        HOOK: lambda: [Hook().client.text("open", parameters(offer("PCMU", "internal")))],
+        ASTERISK: lambda: opening(ASTERISK),
+    }[protocol]()
+    async with ward(tmp_path, audiosocket=given) as w:
+        said = await w.refused("agent-not-heard", protocol, alone, w.publisher)
+        check_words(protocol, said, "agent-not-heard", accepted=False)
         assert w.feed.of("call") == []
 
 
