@@ -1,14 +1,24 @@
 """Three ways from a feature map to class scores, shared by the networks.
 
-Every head takes a map (B, C, H, W) and returns ``(logits (B, K), attention (B, H, W) or None)``.
+Every head takes a map (B, C, H, W) and returns ``Pooled``.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 EPSILON = 1e-12
+
+
+class Pooled(NamedTuple):
+    """What a head makes of a map; None where it has no attention to show."""
+
+    logits: Tensor  # (B, K)
+    attention: Tensor | None = None  # (B, H, W); each window's sums to one
+    top_down: Tensor | None = None  # (B, H, W); its sum weighted by ``attention`` is the largest logit
 
 
 class GlobalAverageHead(nn.Module):
@@ -19,9 +29,9 @@ class GlobalAverageHead(nn.Module):
         super().__init__()
         self.classifier = nn.Linear(channels, classes)
 
-    def forward(self, features: Tensor) -> tuple[Tensor, None]:
+    def forward(self, features: Tensor) -> Pooled:
         """Scores; there is no attention to show."""
-        return self.classifier(features.mean(dim=(2, 3))), None
+        return Pooled(self.classifier(features.mean(dim=(2, 3))))
 
 
 class BilinearHead(nn.Module):
@@ -35,12 +45,12 @@ class BilinearHead(nn.Module):
         super().__init__()
         self.classifier = nn.Linear(channels * channels, classes)
 
-    def forward(self, features: Tensor) -> tuple[Tensor, None]:
+    def forward(self, features: Tensor) -> Pooled:
         """Scores; there is no attention to show."""
         flat = features.flatten(2)
         gram = (flat @ flat.transpose(1, 2) / flat.shape[2]).flatten(1)
         rooted = torch.sign(gram) * torch.sqrt(gram.abs() + EPSILON)
-        return self.classifier(nn.functional.normalize(rooted, dim=1)), None
+        return Pooled(self.classifier(nn.functional.normalize(rooted, dim=1)))
 
 
 class AttentionHead(nn.Module):
@@ -56,12 +66,15 @@ class AttentionHead(nn.Module):
         self.top_down = nn.Conv2d(channels, classes, 1)
         self.bottom_up = nn.Conv2d(channels, 1, 1)
 
-    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Scores, and the bottom-up map after its softmax (each row of the batch sums to one)."""
+    def forward(self, features: Tensor) -> Pooled:
+        """Scores, the bottom-up map after its softmax, and the top-down map of the likeliest class."""
         batch, _, height, width = features.shape
         weights = torch.softmax(self.bottom_up(features).flatten(1), dim=1)
-        logits = (self.top_down(features).flatten(2) * weights.unsqueeze(1)).sum(dim=2)
-        return logits, weights.reshape(batch, height, width)
+        votes = self.top_down(features).flatten(2)
+        logits = (votes * weights.unsqueeze(1)).sum(dim=2)
+        likeliest = logits.argmax(dim=1).reshape(batch, 1, 1).expand(batch, 1, height * width)
+        vote = torch.gather(votes, 1, likeliest).reshape(batch, height, width)
+        return Pooled(logits, weights.reshape(batch, height, width), vote)
 
 
 HEADS: dict[str, type[GlobalAverageHead] | type[BilinearHead] | type[AttentionHead]] = {

@@ -2,7 +2,7 @@
 
 Everything is fixed beforehand, so that a window's picture does not depend on its own maximum: a constant floor instead
 of one below the loudest cell, corpus statistics instead of the utterance's, no padding at the ends (librosa's ``center``).
-Mel filters are Slaney's (librosa's default): linear to 1 kHz, logarithmic above, equal area.
+Mel filters are on Slaney's scale (librosa's default) and of equal area.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from models.config import Config
+from models.mel import mel_corners
 from models.spectrum import Spectrum
 
 KNEE_HZ = 4800.0  # above it the warp returns to the identity at half the sample rate
@@ -47,17 +48,6 @@ class LogMelConfig(Config):
         return (self.window_samples - self.frame) // self.hop + 1
 
 
-def hz_to_mel(hz: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Slaney's mel scale."""
-    linear = hz * 3.0 / 200.0
-    return np.where(hz < 1000.0, linear, 15.0 + np.log(np.maximum(hz, 1.0) / 1000.0) * 27.0 / math.log(6.4))
-
-
-def mel_to_hz(mel: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Inverse of ``hz_to_mel``."""
-    return np.where(mel < 15.0, mel * 200.0 / 3.0, 1000.0 * np.exp((mel - 15.0) * math.log(6.4) / 27.0))
-
-
 def warp_hz(hz: npt.NDArray[np.float64], factor: float, nyquist: float) -> npt.NDArray[np.float64]:
     """Vocal tract length perturbation of frequencies: Jaitly and Hinton 2013, section 3.
 
@@ -72,8 +62,7 @@ def warp_hz(hz: npt.NDArray[np.float64], factor: float, nyquist: float) -> npt.N
 def mel_filters(bins: int, mels: int, sample_rate: int, warp: float = 1.0) -> npt.NDArray[np.float64]:
     """Triangular filters (bins, mels) over ``bins`` frequencies from 0 to half the rate, their corners warped."""
     nyquist = sample_rate / 2.0
-    corners = mel_to_hz(np.linspace(0.0, float(hz_to_mel(np.array(nyquist))), mels + 2))
-    corners = warp_hz(corners, warp, nyquist)
+    corners = warp_hz(mel_corners(mels, nyquist), warp, nyquist)
     frequencies = np.linspace(0.0, nyquist, bins)[:, None]
     low, centre, high = corners[:-2], corners[1:-1], corners[2:]
     rising, falling = (frequencies - low) / (centre - low), (high - frequencies) / (high - centre)

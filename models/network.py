@@ -19,6 +19,7 @@ class Scores(NamedTuple):
     logits: Tensor  # (B, labels)
     attention: Tensor | None = None  # (B, frequency, time); each window's sums to one
     dimensions: Tensor | None = None  # (B, dimensions), nominally in [-1, 1]
+    top_down: Tensor | None = None  # (B, frequency, time); what each place says for the window's likeliest label
 
 
 class Network(nn.Module):

@@ -52,7 +52,7 @@ def convolution(inputs: int, outputs: int, kernel: tuple[int, ...], padding: tup
 
 
 class TFCNN(Network):
-    """Waveform (B, 32000) at 16 kHz to ``(logits (B, classes), attention (B, 99, 49) or None)``.
+    """Waveform (B, 32000) at 16 kHz to scores; with the attention head, ``attention`` and ``top_down`` are (B, 99, 49).
 
     Map positions are 40 Hz × 40 ms apart. 93 573 parameters with the attention head, 1.02 GMAC a window.
     """
@@ -85,7 +85,8 @@ class TFCNN(Network):
 
     def classify(self, features: Tensor, tokens: Tensor | None = None) -> Scores:
         """Scores and attention from companded spectrograms (B, 1, 400, 200)."""
-        return Scores(*self.head(self.maps(features)))
+        pooled = self.head(self.maps(features))
+        return Scores(pooled.logits, pooled.attention, top_down=pooled.top_down)
 
     def embed(self, features: Tensor, tokens: Tensor | None = None) -> Tensor:
         """Mean of the last map (B, 80)."""
@@ -120,4 +121,4 @@ class FirstLayer(Network):
 
     def classify(self, features: Tensor, tokens: Tensor | None = None) -> Scores:
         """Scores from companded spectrograms (B, 1, 400, 200)."""
-        return Scores(*self.head(self.layer(features)))
+        return Scores(self.head(self.layer(features)).logits)

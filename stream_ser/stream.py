@@ -26,6 +26,7 @@ from stream_ser.engine.schedule import Gate, WindowSchedule
 from stream_ser.engine.waiting import Answer, Policy
 from stream_ser.engine.worker import Worker
 from stream_ser.errors import SourceError
+from stream_ser.explanation import explain
 from stream_ser.feed import messages
 from stream_ser.feed.hub import Hub
 from stream_ser.pending import LINE, Waiting
@@ -69,7 +70,7 @@ class Stream:
         calibration = Calibration(tuple(card.labels), card.window_samples, card.temperature, card.abstain_below)
         self._worker, self._hub, self._clock_ns = worker, hub, clock_ns
         self._listener, self._notice, self._broken, self._watch = listener, notice, broken, watch
-        self._key = key or stream
+        self._key, self._card = key or stream, card
         self._live, self._stands_still = info.live, stands_still
         self.gate, self.hop = gate, hop
         self._schedule = WindowSchedule(self._key, card.window_samples, hop, gate, listener)
@@ -307,14 +308,14 @@ class Stream:
         if isinstance(head, Gap):
             self._hub.publish(messages.gap(self._info, head))
             return
-        dropped = isinstance(head.answer, Dropped)
-        self._tally.dropped += dropped
-        point = self._trajectory.advance(head.hop, None if isinstance(head.answer, Dropped) else head.answer)
+        answer = None if isinstance(head.answer, Dropped) else head.answer
+        self._tally.dropped += isinstance(head.answer, Dropped)
+        point = self._trajectory.advance(head.hop, answer)
         point = replace(point, timing=replace(point.timing, smoothed_ns=self._clock_ns()))
         lag = self._schedule.position - point.end
         message = messages.point(self._info, point, self._clock_ns(), lag)
         self._tally.add(point, message["ledger"])
-        self._hub.publish(message)
+        self._hub.publish(message, explain(self._hub, self._info, self._card, point, head.hop, answer))
         if self._watch is not None:
             for more in self._watch.point(point):
                 self._hub.publish(more)

@@ -115,6 +115,7 @@ class Observation:
     attention: npt.NDArray[np.float32] | None  # (frequency, time); sums to one
     timing: Timing
     dimensions: tuple[float, ...] | None = None  # one for each dimension; None where the model has none
+    top_down: npt.NDArray[np.float32] | None = None  # (frequency, time); what each place says for the likeliest label
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +154,6 @@ class Point:
     level_dbfs: float
     peak_dbfs: float
     timing: Timing
-    attention: npt.NDArray[np.float32] | None = None  # not sent over the wire
     dimensions: tuple[float, ...] | None = (
         None  # smoothed, each in [-1, 1]; None where the model was not asked or has none
     )

@@ -16,6 +16,7 @@ from models.card import CheckpointError, find, read_card
 from models.checkpoint import load_network
 from models.export import ExportError
 from models.words import WordsError
+from training.again import write_again
 from training.before import learnt_before
 from training.corpora import CorpusError, verify
 from training.cost import add_costs
@@ -75,6 +76,8 @@ def parser() -> argparse.ArgumentParser:
         "evaluate", parents=[data, task], help="measure a checkpoint on a protocol's test speakers"
     )
     look.add_argument("--model", required=True, help="shipped model's name or a checkpoint's folder")
+    anew = commands.add_parser("again", help="write a checkpoint's ONNX file anew from its weights; card follows")
+    anew.add_argument("--model", required=True, help="shipped model's name or a checkpoint's folder")
     early = commands.add_parser("pretrain", parents=[data], help="contrastive pre-training on speech without labels")
     early.add_argument("--runs", type=Path, default=Path("runs"), help="folder of runs")
     early.add_argument("--steps", type=int, default=PretrainConfig().steps, help="training steps")
@@ -171,6 +174,10 @@ def run(options: argparse.Namespace) -> int:
         return _export(options)
     if options.command == "evaluate":
         return _evaluate(options)
+    if options.command == "again":
+        card = write_again(find(options.model))
+        print(f"{card.name}: {card.digest}")
+        return 0
     if options.command == "report":
         for path in report(options.records, options.out):
             print(path)

@@ -20,14 +20,16 @@ PARITY = 1e-3  # largest accepted difference of any logit from the card's stored
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """Logits (batch, labels), the attention map (batch, frequency, time), and dimensions (batch, dimensions).
+    """Logits (batch, labels), and what a network has besides; None for networks without.
 
-    None for networks without them.
+    ``attention`` and ``top_down`` are maps (batch, frequency, time): where it looks, and what each place says for the
+    window's likeliest label. ``dimensions`` are (batch, dimensions).
     """
 
     logits: npt.NDArray[np.float32]
     attention: npt.NDArray[np.float32] | None
     dimensions: npt.NDArray[np.float32] | None = None
+    top_down: npt.NDArray[np.float32] | None = None
 
 
 class Stepper(Protocol):

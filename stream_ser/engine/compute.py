@@ -89,9 +89,5 @@ class Computer:
 
 def _rows(output: Output) -> Iterator[Output]:
     for i in range(len(output.logits)):
-        attention, dimensions = output.attention, output.dimensions
-        yield Output(
-            output.logits[i : i + 1],
-            None if attention is None else attention[i : i + 1],
-            None if dimensions is None else dimensions[i : i + 1],
-        )
+        others = (output.attention, output.dimensions, output.top_down)
+        yield Output(output.logits[i : i + 1], *(None if values is None else values[i : i + 1] for values in others))

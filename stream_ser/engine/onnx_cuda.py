@@ -91,7 +91,7 @@ class OnnxCudaBackend:
             self._run({name: rows[part] for name, rows in given.items()}) for part in split(len(windows), self._buckets)
         ]
         found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        return Output(found["logits"], found.get("attention"), found.get("dimensions"))
+        return Output(found["logits"], found.get("attention"), found.get("dimensions"), found.get("top_down"))
 
     def _run(self, given: dict[str, Samples | Tokens]) -> dict[str, Samples]:
         count = len(given["waveform"])

@@ -85,7 +85,7 @@ class TorchDeviceBackend:
             found = self._windows.run({"waveform": windows, "tokens": words})
         else:
             found = self._windows.run({"waveform": windows})
-        return Output(found["logits"], found.get("attention"), found.get("dimensions"))
+        return Output(found["logits"], found.get("attention"), found.get("dimensions"), found.get("top_down"))
 
     def close(self) -> None:
         """See ``Backend.close``."""

@@ -210,6 +210,7 @@ def _observation(window: Window, output: Output, started: int, computed: int) ->
         None if output.attention is None else output.attention[0],
         _timing(window, started, computed),
         None if output.dimensions is None else tuple(float(value) for value in output.dimensions[0]),
+        None if output.top_down is None else output.top_down[0],
     )
 
 

@@ -64,7 +64,7 @@ class Tally:
         if kind == "snapshot":
             return
         self._note_epoch(message.get("epoch"))
-        if kind in ("hello", "heartbeat"):
+        if kind in ("hello", "heartbeat", "why"):
             self._note_mark(message, seq)
         elif kind in ("dropped", "missed"):
             self._note_hole(message["first"])
@@ -171,7 +171,7 @@ class FeedReader:
         """The address with what is wished for, from where on included."""
         wish, place = self._wish, self.place
         wanted: dict[str, str | int | float | None] = {"call": wish.call, "stream": wish.stream, "hz": wish.hz}
-        wanted["snapshot"] = 1 if wish.snapshot else None
+        wanted["snapshot"], wanted["why"] = 1 if wish.snapshot else None, wish.why
         wanted["last_seq"], wanted["epoch"] = place or (None, None)
         query = urlencode({name: value for name, value in wanted.items() if value is not None})
         return f"{self._url}{'&' if '?' in self._url else '?'}{query}" if query else self._url

@@ -31,6 +31,7 @@ from stream_ser.feed.messages import Message
 from stream_ser.feed.present import Present
 from stream_ser.feed.subscription import BATCH, Subscription
 from stream_ser.feed.topics import Entry, Wish
+from stream_ser.feed.why import Explains
 
 __all__ = ["Hub", "Sink", "Subscription"]
 
@@ -65,6 +66,7 @@ class Hub:
         self._held: deque[Entry] = deque()
         self._subscriptions: dict[Key | None, list[Subscription]] = {}
         self._sinks: list[tuple[Sink | Keeper, Keeper]] = []  # as attached, and how to call it
+        self._reasons: dict[str, tuple[int, Explains]] = {}  # of a stream's point, by its number
         self._closed = False
 
     @property
@@ -78,15 +80,22 @@ class Hub:
         with self._state:
             return sum(map(len, self._subscriptions.values()))
 
-    def publish(self, message: Message) -> int:
+    def asks_why(self, stream: str) -> bool:
+        """Whether somebody wants to know what the points of this stream rest on."""
+        with self._state:
+            return any(each.wish.why is not None for each in self._subscriptions.get(("stream", stream), ()))
+
+    def publish(self, message: Message, why: Explains | None = None) -> int:
         """Give a message its number and hand it to every subscriber, then to every sink; return the number.
+
+        ``why`` is what a point rests on: it goes with the point to those who asked for it, and to nobody else.
 
         A ``hello`` opens its stream and an ``end`` closes it; a ``call`` opens and closes a call. After ``close`` nothing
         happens. Raises ValueError where the stream of the message is not open, where that of a hello already is, likewise
         for calls, and where a number is NaN or infinite; then no number is used up and nobody gets anything.
         """
         with self._order:
-            return self._numbered if self._closed else self._publish(message)
+            return self._numbered if self._closed else self._publish(message, why)
 
     def release(self, seq: int) -> None:
         """Give subscribers what was held, up to number ``seq``; a sink may call this. What is never released they never see."""
@@ -189,7 +198,7 @@ class Hub:
         with self._state:
             return self._seq if subscription._idle() else None
 
-    def _publish(self, message: Message) -> int:
+    def _publish(self, message: Message, why: Explains | None = None) -> int:
         self._published.check(message)
         kind: str = message["type"]
         seq = self._numbered + (kind != "hello")
@@ -200,6 +209,9 @@ class Hub:
         entry = Entry(numbered, messages.encode(numbered), hello)
         with self._state:
             self._numbered = seq
+            if why is not None:
+                # One that waits with its held point is not replaced: it would be for ever where points come fast.
+                self._reasons.setdefault(message["stream"], (seq, why))
             if self._hold:
                 self._published.take(entry)
                 self._held.append(entry)
@@ -225,8 +237,12 @@ class Hub:
             for subscription in self._subscriptions.get(("call", entry.call), ()):
                 subscription._offer(entry)
         if entry.stream is not None:
+            reason = self._reasons.get(entry.stream)
+            why = None if reason is None or reason[0] != entry.seq else reason[1]
+            if reason is not None and (why is not None or entry.kind == "end"):
+                del self._reasons[entry.stream]
             for subscription in self._subscriptions.get(("stream", entry.stream), ()):
-                subscription._offer(entry)
+                subscription._offer(entry, why)
 
     def _call_sinks(self, message: Message, text: str) -> None:
         failures: list[str] = []

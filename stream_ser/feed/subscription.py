@@ -9,6 +9,8 @@ Invariants:
 - What history lacks is told by ``missed``. A stream is introduced by its hello before its first message, here too.
 - Live, it holds at most ``limit`` messages. Where it is full the oldest goes, and a ``dropped`` message with the range stands
   in its place. A hello that had to go is kept and given before ``dropped``.
+- What a point rests on comes after everything that is queued, the newest only: nothing waits for it, and what it replaces is
+  no loss.
 - Whatever it gives with number n: everything due to it up to n has been given, or told of as lost.
 """
 
@@ -23,6 +25,7 @@ from stream_ser.feed import messages
 from stream_ser.feed.history import read
 from stream_ser.feed.messages import Message
 from stream_ser.feed.topics import Entry, Wish
+from stream_ser.feed.why import Explains
 
 if TYPE_CHECKING:
     from stream_ser.feed.hub import Hub
@@ -48,6 +51,7 @@ class Subscription:
         self._lost = 0  # messages dropped since one was taken
         self._place: int | None = None  # the number up to which history has been read; None when live
         self._known: dict[str, int] = {}  # streams introduced while catching up, by the number of their hello
+        self._reason: Explains | None = None  # of the newest point, where that was asked for
         self._dropped = 0
         self._missed = 0
         self._closed = False
@@ -83,25 +87,24 @@ class Subscription:
         self._catch_up()
         with self._changed:
             self._changed.wait_for(lambda: self._closed or self._waiting(), timeout)
-            entry = self._take()
-            return None if entry is None else entry.message
+        entry = self._next()
+        return None if entry is None else entry.message
 
     def drain(self) -> list[Message]:
         """Take everything that is there, history included, at once and without waiting for more."""
         taken: list[Message] = []
         while True:
             self._catch_up()
+            while (entry := self._next()) is not None:
+                taken.append(entry.message)
             with self._changed:
-                while (entry := self._take()) is not None:
-                    taken.append(entry.message)
                 if self._place is None:
                     return taken
 
     def take_text(self) -> str | None:
         """Take the next message as its JSON text, without waiting and without reading history; None where there is none."""
-        with self._changed:
-            entry = self._take()
-            return None if entry is None else entry.text
+        entry = self._next()
+        return None if entry is None else entry.text
 
     def refill(self) -> None:
         """Read on in history, or go live. May wait for the source of history, and raises what that raises."""
@@ -158,8 +161,8 @@ class Subscription:
         with self._changed:
             return self._place is None and not self._waiting()
 
-    def _offer(self, entry: Entry) -> None:
-        """Take a message that was published, if it is due."""
+    def _offer(self, entry: Entry, why: Explains | None = None) -> None:
+        """Take a message that was published, if it is due, and what it rests on, if that was asked for."""
         if not self._whole and not self.wish.due(entry):
             return
         with self._changed:
@@ -168,6 +171,8 @@ class Subscription:
             if len(self._queue) >= self._limit:
                 self._drop_oldest()
             self._queue.append(entry)
+            if self.wish.why is not None and (why is not None or entry.kind == "end"):
+                self._reason = why
             self._changed.notify()
         if self._wake is not None:
             self._wake()
@@ -213,7 +218,17 @@ class Subscription:
             self._hellos.pop(entry.stream, None)
 
     def _waiting(self) -> bool:
-        return bool(self._queue or self._hellos or self._first or self._lost)
+        return bool(self._queue or self._hellos or self._first or self._lost or self._reason is not None)
+
+    def _next(self) -> Entry | None:
+        """Take what comes next; what explains a point is made here, without the lock that publishers need."""
+        with self._changed:
+            entry = self._take()
+            if entry is not None or self._reason is None or self.wish.why is None:
+                return entry
+            reason, self._reason = self._reason, None
+            seq = self._taken
+        return _control(reason.message(seq, self.wish.why))
 
     def _take(self) -> Entry | None:
         """Take what comes next: hellos, the snapshot, word of what was dropped, then the queue."""

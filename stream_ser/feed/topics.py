@@ -10,10 +10,12 @@ import json
 import math
 import re
 from dataclasses import dataclass, field
+from typing import get_args
 from urllib.parse import parse_qs
 
 from stream_ser.errors import FeedError
 from stream_ser.feed.messages import Message
+from stream_ser.feed.why import Asked
 from stream_ser.types import SAMPLE_RATE
 
 LONGEST_NAME = 200
@@ -60,7 +62,8 @@ class Entry:
 class Wish:
     """What a subscriber asks for: everything, one call or one stream; so many points a second; from where on.
 
-    ``hz`` is the most points a second of each stream (None: all). ``last_seq`` is the last number it has, and ``epoch`` the
+    ``hz`` is the most points a second of each stream (None: all). ``why`` asks what the points of one stream rest on, as they
+    come and as often as ``hz`` lets them. ``last_seq`` is the last number it has, and ``epoch`` the
     numbering that this belongs to. Raises FeedError where a value makes no sense.
     """
 
@@ -70,6 +73,7 @@ class Wish:
     snapshot: bool = False
     last_seq: int | None = None
     epoch: str | None = None
+    why: Asked | None = None
     _period: int = field(init=False, default=0)  # samples in which one point is due; 0 for all
 
     def __post_init__(self) -> None:
@@ -86,6 +90,10 @@ class Wish:
                 raise FeedError(
                     f"{name}= has {len(value)} characters", fix=f"give 1 to {LONGEST_NAME}, or leave {name} out"
                 )
+        if self.why is not None and self.stream is None:
+            raise FeedError(
+                f"why={self.why} comes without a stream", fix="ask of one stream: give its name in stream as well"
+            )
         if self.last_seq is not None and self.epoch is None:
             raise FeedError(
                 f"last_seq={self.last_seq} comes without the numbering it belongs to",
@@ -131,6 +139,7 @@ def parse(query: str) -> Wish:
         snapshot=_switch(given.get("snapshot", "0")),
         last_seq=_count(given["last_seq"]) if "last_seq" in given else None,
         epoch=given.get("epoch"),
+        why=_asked(given["why"]) if "why" in given else None,
     )
 
 
@@ -150,3 +159,11 @@ def _switch(text: str) -> bool:
     if text not in ("0", "1"):
         raise FeedError(f"snapshot={text[:40]!r} is neither 0 nor 1", fix="give snapshot=1 for a snapshot")
     return text == "1"
+
+
+def _asked(text: str) -> Asked:
+    for asked in get_args(Asked):
+        if text == asked:
+            found: Asked = asked
+            return found
+    raise FeedError(f"why={text[:40]!r} is unknown", fix=f"give one of {', '.join(get_args(Asked))}")

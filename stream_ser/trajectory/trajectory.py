@@ -74,7 +74,6 @@ class Trajectory:
             timing=observation.timing
             if observation is not None
             else Timing(hop.completed_ns, captured_ns=hop.captured_ns or None),
-            attention=observation.attention if observation is not None else None,
             dimensions=self._smoother.dimensions if raw is not None else None,
             words=hop.words,
         )

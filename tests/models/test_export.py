@@ -26,17 +26,18 @@ def test_the_file_computes_the_same(lively: Lively, tmp_path: Path, head: str) -
     assert b".py" not in path.read_bytes()  # nor the exporting machine's paths
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
-    assert names == (["logits", "attention"] if head == "attention" else ["logits"])
+    assert names == (["logits", "attention", "top_down"] if head == "attention" else ["logits"])
     rng = np.random.default_rng(4)
     for batch in (1, 3):  # of other sound than the export's own check
         waveform = (0.1 * rng.standard_normal((batch, 32_000))).astype(np.float32)
         given = session.run(None, {"waveform": waveform})
         with torch.inference_mode():
-            logits, attention, _ = network(torch.from_numpy(waveform))
+            logits, attention, _, top_down = network(torch.from_numpy(waveform))
         assert logits.abs().max() > 0.01
         np.testing.assert_allclose(given[0], logits.numpy(), atol=1e-4, rtol=0)
         if head == "attention":
             np.testing.assert_allclose(given[1], attention.numpy(), atol=1e-5, rtol=0)
+            np.testing.assert_allclose(given[2], top_down.numpy(), atol=1e-4, rtol=0)
             np.testing.assert_allclose(given[1].sum(axis=(1, 2)), 1.0, atol=1e-4)
 
     other = lively(head, seed=1, widths=widths)

@@ -24,8 +24,9 @@ def test_attention_on_two_positions_by_hand() -> None:
         head.top_down.weight.copy_(torch.tensor([[0.0, 1.0], [0.0, -2.0]]).reshape(2, 2, 1, 1))
         head.top_down.bias.copy_(torch.tensor([0.5, 0.0]))
     features = torch.tensor([[math.log(3.0), 0.0], [4.0, 8.0]]).reshape(1, 2, 1, 2)
-    logits, attention = head(features)
+    logits, attention, top_down = head(features)
     torch.testing.assert_close(attention, torch.tensor([[[0.75, 0.25]]]))
+    torch.testing.assert_close(top_down, torch.tensor([[[4.5, 8.5]]]))  # of the first class, which is likeliest
     torch.testing.assert_close(logits, torch.tensor([[5.5, -10.0]]))  # 0.75·4 + 0.25·8 = 5
 
 
@@ -34,7 +35,7 @@ def test_attention_is_rank_one_second_order_pooling(features: torch.Tensor) -> N
     head = AttentionHead(6, 4)
     with torch.no_grad():
         head.bottom_up.weight.mul_(10.0)  # far from a plain mean
-    logits, attention = head(features)
+    logits, attention, vote = head(features)
     biases = head.top_down.bias.tolist()
     for row in range(2):
         positions = features[row].flatten(1).double().numpy().T  # (positions, channels)
@@ -47,6 +48,7 @@ def test_attention_is_rank_one_second_order_pooling(features: torch.Tensor) -> N
         np.testing.assert_allclose(attention[row].detach().numpy().reshape(-1), weights, atol=1e-6)
         assert weights.max() > 2.0 / len(weights)
     torch.testing.assert_close(attention.sum(dim=(1, 2)), torch.ones(2))
+    torch.testing.assert_close((attention * vote).sum(dim=(1, 2)), logits.amax(dim=1))
 
 
 def test_attention_keeps_the_map_upright(features: torch.Tensor) -> None:
@@ -56,15 +58,16 @@ def test_attention_keeps_the_map_upright(features: torch.Tensor) -> None:
         head.bottom_up.weight[0, 0] = 50.0
     spot = torch.zeros(1, 6, 5, 3)
     spot[0, 0, 4, 1] = 1.0
-    _, attention = head(spot)
+    _, attention, top_down = head(spot)
+    assert top_down.shape == (1, 5, 3)
     assert attention.shape == (1, 5, 3)
     assert attention[0, 4, 1] > 0.999
 
 
 def test_bilinear_is_the_rooted_and_normalised_gram_matrix(features: torch.Tensor) -> None:
     head = BilinearHead(6, 4)
-    logits, attention = head(features)
-    assert attention is None
+    logits, attention, top_down = head(features)
+    assert attention is None is top_down
     flat = features.flatten(2).double().numpy()
     for row in range(2):
         gram = flat[row] @ flat[row].T
@@ -83,8 +86,8 @@ def test_bilinear_has_gradients_on_an_empty_map() -> None:
 
 def test_global_average(features: torch.Tensor) -> None:
     head = GlobalAverageHead(6, 4)
-    logits, attention = head(features)
-    assert attention is None
+    logits, attention, top_down = head(features)
+    assert attention is None is top_down
     torch.testing.assert_close(logits, head.classifier(features.flatten(2).mean(dim=2)))
 
 

@@ -75,13 +75,14 @@ def test_work_grows_with_the_batch(lively: Lively) -> None:
 @pytest.mark.parametrize("head", ["gap", "bilinear", "attention"])
 def test_outputs(lively: Lively, head: str) -> None:
     with torch.inference_mode():
-        logits, attention, _ = lively(head)(torch.zeros(2, 32_000))
+        logits, attention, _, top_down = lively(head)(torch.zeros(2, 32_000))
     assert logits.shape == (2, 4)
     if head == "attention":
         assert attention.shape == (2, 99, 49)
         torch.testing.assert_close(attention.sum(dim=(1, 2)), torch.ones(2))
+        torch.testing.assert_close((attention * top_down).sum(dim=(1, 2)), logits.amax(dim=1))
     else:
-        assert attention is None
+        assert attention is None is top_down
 
 
 def test_rows_of_a_batch_do_not_touch(lively: Lively) -> None:
