@@ -45,9 +45,7 @@ class OnnxCpuBackend:
             nothing = np.zeros((len(windows), self.token_count), dtype=np.int64)
             given["tokens"] = nothing if tokens is None else tokens
         results = dict(zip(self._outputs, self._session.run(self._outputs, given), strict=True))
-        return Output(
-            results["logits"], results.get("attention"), results.get("dimensions"), results.get("top_down")
-        )
+        return Output(results["logits"], results.get("attention"), results.get("dimensions"), results.get("top_down"))
 
     def close(self) -> None:
         """See ``Backend.close``: memory goes with the object."""

@@ -34,8 +34,7 @@ class Program(Protocol):
 
 
 class WindowProgram:
-    """Whole windows to ``logits`` and, where the network has them, ``attention``, ``dimensions`` and
-    ``top_down``.
+    """Whole windows to ``logits`` and, where the network has them, ``attention``, ``dimensions`` and ``top_down``.
 
     ``waveform`` (rows, window_samples) float32 goes in, and, where the network reads words, ``tokens`` (rows, token_count)
     int64. Runs where the network is.

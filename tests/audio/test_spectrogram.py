@@ -9,7 +9,9 @@ from stream_ser.types import Samples
 RATE = 16_000
 
 
-def decibels(levels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+def decibels(
+    levels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]],
+) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
     return LOW_DB + levels / 255.0 * (HIGH_DB - LOW_DB)
 
 

@@ -15,7 +15,7 @@ from stream_ser.feed.hub import Hub
 from stream_ser.feed.messages import Message
 from stream_ser.feed.topics import Wish
 from stream_ser.types import Gap, Timing
-from tests.feed.wire import alert_message, call_message, end_message, make_info, make_point, point_message
+from tests.feed.wire import Reason, alert_message, call_message, end_message, make_info, make_point, point_message
 
 EPOCH = "9b1c6f0e2d3a4b58"
 
@@ -73,7 +73,16 @@ def connection_examples() -> list[Message]:
     back = hub.subscribe(wish=Wish(last_seq=7, epoch=EPOCH, snapshot=True)).drain()
     missed = next(message for message in back if message["type"] == "missed")
     alive = messages.heartbeat(hub.seq, hub.epoch, datetime(2026, 11, 21, 3, 0, 30, 250_000, tzinfo=UTC))
-    return [missed, alive, back[-1]]
+    return [missed, alive, why_example(), back[-1]]
+
+
+def why_example() -> Message:
+    """What the last point rests on, for one who asked."""
+    hub = Hub(History(), epoch=EPOCH)
+    hub.publish(messages.hello(make_info()))
+    asking = hub.subscribe(wish=Wish(stream="call-1", why="spectrogram"))
+    hub.publish(messages.point(make_info(), make_point(), 1_007_000_000, 400), Reason())
+    return asking.drain()[-1]
 
 
 def show(message: Message) -> str:

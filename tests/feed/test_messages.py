@@ -22,6 +22,7 @@ from tests.feed.wire import (
     make_point,
     point_message,
     problems,
+    why_message,
 )
 
 INFO = make_info()
@@ -53,6 +54,8 @@ EVERY = [
     messages.heartbeat(9, None, datetime(2026, 11, 21, tzinfo=UTC)),
     json.loads(messages.snapshot(9, messages.encode(point_message()))),
     json.loads(messages.snapshot(9, messages.encode(call_message()))),
+    why_message(),
+    why_message("spectrogram"),
 ]
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import numpy as np
 from jsonschema import Draft202012Validator
 
 from stream_ser.calls.events import Role
 from stream_ser.feed import messages
 from stream_ser.feed.messages import AlertKind, CallKind, LegInfo, Message, SourceInfo, StreamInfo, Summary
+from stream_ser.feed.why import Asked, picture, why
 from stream_ser.ledger import STAGES
 from stream_ser.types import Point, State, Timing
 
@@ -95,3 +97,27 @@ def call_message(kind: CallKind = "opened", call: str = "c-81f2") -> Message:
 def problems(message: Message) -> list[str]:
     """What the schema finds wrong with a message."""
     return [error.message for error in VALIDATOR.iter_errors(message)]
+
+
+class Reason:
+    """What the point at a hop rests on: small maps, and a spectrogram where asked for. Counts how often it was made."""
+
+    def __init__(self, number: int = 0, stream: str = "call-1") -> None:
+        self.number, self.stream, self.made = number, stream, 0
+
+    def message(self, seq: int, asked: Asked) -> Message:
+        self.made += 1
+        cells = np.arange(6, dtype=np.uint8).reshape(2, 3) * 51
+        where = ([0.0, 1980.0, 3960.0], (0.02, 1.98))
+        maps = [
+            picture("bottom_up", None, cells, *where, (0.0, 0.625)),
+            picture("top_down", "angry", 255 - cells, *where, (-1.5, 2.25)),
+        ]
+        sound = picture("spectrogram", None, cells, [0.0, 1000.0, 8000.0], (0.0, 2.0), (-100.0, 0.0))
+        point = make_point(self.number)
+        message = why(make_info(self.stream), point, maps, sound if asked == "spectrogram" else None)
+        return {**message, "seq": seq}
+
+
+def why_message(asked: Asked = "attention") -> Message:
+    return Reason().message(0, asked)
