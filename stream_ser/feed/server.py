@@ -166,10 +166,11 @@ class FeedServer:
         page = assets.answer(connection, request)
         if page is not None:
             return page
-        asks = request.path == assets.DOOR  # the page, before it comes
+        path, mark, query = request.path.partition("?")
+        asks = path == assets.DOOR  # the page, before it comes
         full = len(subscribers.members) >= self._max_subscribers
         answer = refusal(
-            FEED_PATH if asks else request.path,
+            f"{FEED_PATH}{mark}{query}" if asks else request.path,
             assets.as_page(request.headers) if asks else request.headers,
             bound_to=self._host,
             full=self._max_subscribers if full else None,

@@ -10,13 +10,15 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from models.card import DEFAULT
 from stream_ser.calls.events import Agents, Consent, Role
 from stream_ser.errors import ConfigError
 from stream_ser.server.secret import Secret
+
+Spectrograms = Literal["off", "admin", "viewer"]
 
 LONGEST_PATH = 200  # characters of one that an error shows, from its end
 
@@ -170,6 +172,13 @@ class ServeConfig:
     agents_purpose: str = ""
     """Why it is heard how agents sound. It is logged and stored with each call."""
 
+    spectrograms: Spectrograms = "off"
+    """Who may ask for coarse spectrograms of what is said: off, nobody; admin, those with a token of that role; viewer,
+    everybody who may read. Speech could be made from them, so they count as sound, and need ``spectrograms_purpose``."""
+
+    spectrograms_purpose: str = ""
+    """Why spectrograms are given out. It is logged whenever somebody gets them."""
+
     drain_s: float = _number(30.0, 0.0, 3600.0)
     """Seconds that open calls get to finish when the server is told to stop."""
 
@@ -203,6 +212,14 @@ class ServeConfig:
                 else ("agents_purpose", f"is stated, but agents is {self.agents}")
             )
             raise SettingError(key, wrong, fix="set agents to emotion and state agents_purpose, or do neither")
+        if (self.spectrograms != "off") != bool(self.spectrograms_purpose.strip()):
+            key, wrong = (
+                ("spectrograms_purpose", "is stated, but spectrograms is off")
+                if self.spectrograms == "off"
+                else ("spectrograms", f"is {self.spectrograms}, and no purpose is stated")
+            )
+            fix = "set spectrograms to admin or viewer and state spectrograms_purpose, or do neither"
+            raise SettingError(key, wrong, fix=fix)
         if not self.model or not self.store:
             key = "store" if self.model else "model"
             raise SettingError(key, "is empty", fix="leave it out for the default, or set store to off")

@@ -125,6 +125,17 @@ class Doors:
             return self.refuse(Refusal("wrong-origin", f"a page of {origin[:200]!r} may not read this feed"))
         return self.token(_secret(request.headers), "viewer")
 
+    def spectrogram(self, grant: Grant) -> Refusal | None:
+        """Why a reader may not have spectrograms; None where it may."""
+        allowed = self._config.spectrograms
+        if allowed == "off":
+            why = "this server gives out no spectrograms; ask for why=attention"
+            return self.refuse(Refusal("spectrograms-off", why))
+        if allowed == "admin" and grant.role != "admin":
+            why = f"spectrograms need an admin's token, and this is a {grant.role}'s; ask for why=attention"
+            return self.refuse(Refusal("spectrograms-wrong-role", why))
+        return None
+
     def publisher(self, request: Request) -> Grant | Refusal | None:
         """Who brings sound; None where the protocol itself will carry the token."""
         if "Origin" in request.headers:

@@ -84,7 +84,11 @@ class Routes:
         if request.path == FEED:
             assert grant is not None
             hub = self._server.tenants.get(grant.tenant).hub
-            await self._server.subscribers.serve(connection, hub, parse(request.target.partition("?")[2]))
+            wish = parse(request.target.partition("?")[2])
+            if wish.why == "spectrogram":
+                told = {"tenant": grant.tenant, "role": grant.role, "purpose": self._server.config.spectrograms_purpose}
+                _log.info("spectrograms are given out", extra=told)
+            await self._server.subscribers.serve(connection, hub, wish)
             return
         await self._server.sound.serve(connection, self._dialect(request), grant)
 
@@ -158,10 +162,13 @@ class Routes:
         if len(server.subscribers.members) >= most:
             return server.doors.refuse(Refusal("too-many-subscribers", f"the feed has {most} subscribers; come later"))
         try:
-            parse(request.target.partition("?")[2])
+            wish = parse(request.target.partition("?")[2])
         except FeedError as error:
             return server.doors.refuse(Refusal("bad-wish", str(error)))
-        return server.doors.viewer(request)
+        found = server.doors.viewer(request)
+        if wish.why != "spectrogram" or isinstance(found, Refusal):
+            return found
+        return server.doors.spectrogram(found) or found
 
     def _dialect(self, request: Request) -> Dialect:
         if request.path == TWILIO:
