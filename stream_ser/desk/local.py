@@ -22,6 +22,7 @@ from pathlib import Path
 
 from models.card import CheckpointError, find, read_card, shipped
 from stream_ser.audio.source import Source
+from stream_ser.desk.reasons import Reasons
 from stream_ser.desk.recorder import Recorder, refuse_existing
 from stream_ser.desk.sound import SoundFile
 from stream_ser.errors import ConfigError, StreamSerError, as_person_error
@@ -50,6 +51,7 @@ class Desk(ABC):
         self._messages = station.hub.subscribe(limit=WAITING)
         self._own: deque[Message] = deque(maxlen=NOTICES)
         self._recorder = Recorder(station.hub)
+        self._reasons = Reasons(station.hub)
         self._sound: SoundFile | None = None
         self._commands: queue.Queue[Callable[[], None] | None] = queue.Queue(COMMANDS)
         self._closing = threading.Event()
@@ -75,6 +77,7 @@ class Desk(ABC):
         self._session.stop()  # a command may just have begun another
         self._session.wait(PATIENCE_S)
         self._messages.close()
+        self._reasons.ask_why(None)
         try:
             self._end_sound()
         finally:
@@ -96,6 +99,14 @@ class Desk(ABC):
         while self._own:
             taken.append(self._own.popleft())
         return taken
+
+    def ask_why(self, stream: str | None) -> None:
+        """Ask what the points of a stream rest on."""
+        self._reasons.ask_why(stream)
+
+    def reasons(self) -> list[Message]:
+        """What has come of that since the last call."""
+        return self._reasons.reasons()
 
     @property
     def paused(self) -> bool:

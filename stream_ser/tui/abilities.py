@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
+from stream_ser.tui.view import Message
+
 Kind = Literal["device", "model"]
 LONGEST_NOTE = 500  # characters
 
@@ -128,4 +130,17 @@ class Linked(Protocol):
     @property
     def trouble(self) -> str | None:
         """Why nothing comes, for a person; None while all is well."""
+        ...
+
+
+@runtime_checkable
+class Explains(Protocol):
+    """What points rest on can be asked for. Nothing is computed for it before, and nothing is kept."""
+
+    def ask_why(self, stream: str | None) -> None:
+        """Ask what the newest points of that stream rest on, from now on; None for no stream any more."""
+        ...
+
+    def reasons(self) -> list[Message]:
+        """The ``why`` messages that have come since the last call, of the stream that was asked about last."""
         ...

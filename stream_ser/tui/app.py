@@ -25,6 +25,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
+from stream_ser.tui.abilities import Explains
 from stream_ser.tui.grid import Grid
 from stream_ser.tui.help import Help
 from stream_ser.tui.latency import Latency
@@ -75,6 +76,7 @@ class StreamSerApp(SourceApp):
         self.title = title
         self.streams = Streams()
         self.controls = controls
+        self._explains = controls if isinstance(controls, Explains) else None
         self._source = source
         self._clock = clock
         self._exit_on_end = exit_on_end
@@ -125,6 +127,8 @@ class StreamSerApp(SourceApp):
         """Take what the source has, and draw what changed by it."""
         now = self._clock()
         for message in self._source.drain():
+            self.streams.consume(message, now)
+        for message in self._explains.reasons() if self._explains is not None else ():
             self.streams.consume(message, now)
         self.streams.set_paused(self.controls.paused, now)
         for screen in self.screen_stack:

@@ -38,6 +38,7 @@ class Palette:
     error: str
     known: dict[str, str]  # labels that have a colour of their own
     others: tuple[str, ...]  # given to other labels in order
+    heat: tuple[str, ...]  # five shades of what a model looked at, over silence first, over loud sound last
 
 
 DARK = Palette(
@@ -50,6 +51,7 @@ DARK = Palette(
     error="#ff6b61",
     known={"angry": "#ff6258", "happy": "#ffd84f", "neutral": "#5cc8c0", "sad": "#6f8cff"},
     others=("#d07bd8", "#4cc46f", "#e08a3c", "#b8bec4", "#5cc8c0", "#6f8cff", "#ffd84f", "#ff6258"),
+    heat=("#6e5a00", "#8c7200", "#b39100", "#dcb300", "#ffd83c"),
 )
 LIGHT = Palette(
     ground="#ffffff",
@@ -61,6 +63,7 @@ LIGHT = Palette(
     error="#b3140f",
     known={"angry": "#b3140f", "happy": "#8f5a00", "neutral": "#00757d", "sad": "#2336b8"},
     others=("#8b1f96", "#0c7a3a", "#6b4a1e", "#545b61", "#00757d", "#2336b8", "#8f5a00", "#b3140f"),
+    heat=("#ffcc00", "#e0a800", "#b88600", "#8f6600", "#6e4e00"),
 )
 
 

@@ -11,11 +11,12 @@ from typing import Any, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal
+from textual.containers import Horizontal, Vertical
 from textual.events import Resize
 from textual.screen import Screen
 from textual.widgets import Footer
 
+from stream_ser.tui.abilities import Explains
 from stream_ser.tui.alert_list import AlertList
 from stream_ser.tui.banner import Banner
 from stream_ser.tui.bars import Bars
@@ -27,15 +28,20 @@ from stream_ser.tui.plane import Plane, has_plane
 from stream_ser.tui.status import Header, NoticeLine, Status
 from stream_ser.tui.timeline import Timeline
 from stream_ser.tui.view import Controls, ScreenState
+from stream_ser.tui.why import Why
 
 TALL = 34  # rows from which panels are drawn with space between their rows
 WIDE = 120  # columns from which alerts have a panel of their own beside the others
 LEAST_PLANE = 20  # columns
 PAGE = 10  # columns of the timeline
+WHY, BESIDE = 64, 130  # columns of the reason's panel, and of a screen that has room for it beside the others
 
 
 class StreamScreen(Screen[None]):
-    """Everything about the stream behind ``state``; ``heading`` stands at the top left, ``feed`` is told if given."""
+    """Everything about the stream behind ``state``; ``heading`` stands at the top left, ``feed`` is told if given.
+
+    What the newest point rests on is asked for only while it is shown: beside the rest where there is room, else in its place.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left", "move(-1)", "back", key_display="←", tooltip="back and forth"),
@@ -48,6 +54,8 @@ class StreamScreen(Screen[None]):
         Binding("minus", "zoom(1)", "zoom", key_display="+ −", tooltip="zoom in and out"),
         Binding("a", "alerts", "alerts", tooltip="show or hide alerts"),
         Binding("escape", "back", "all streams", show=False, tooltip="back to all streams"),
+        Binding("w", "why", "why", tooltip="why: what the model looked at, over the window's sound"),
+        Binding("W", "next_map", "next map", show=False, tooltip="why: the next attention map, then the sound alone"),
     ]
 
     def __init__(self, state: ScreenState, controls: Controls, *, heading: str, feed: str | None) -> None:
@@ -65,8 +73,15 @@ class StreamScreen(Screen[None]):
         self.dimensions = Dimensions(id="dimensions")
         self.words = Words(id="words")
         self.notice = NoticeLine(id="notice")
+        self.why = Why("why", id="why")
         self.canvases: list[Canvas[Any]] = [self.header, self.headline, self.bars, self.dimensions, self.timeline]
-        self.canvases += [self.plane, self.words, self.meter, self.status, self.alerts, self.notice]
+        self.canvases += [self.plane, self.words, self.meter, self.status, self.alerts, self.notice, self.why]
+        self._top = Horizontal(self.headline, self.bars, id="top")
+        self._bottom = Horizontal(self.meter, self.status, self.alerts, id="bottom")
+        middle = Horizontal(self.timeline, self.plane, id="middle")
+        self._rest = Vertical(self._top, self.dimensions, middle, self.words, self._bottom, id="rest")
+        self._explains = controls if isinstance(controls, Explains) else None
+        self._asked: str | None = None  # the stream that is being asked about
         self._alerts_wanted: bool | None = None  # None: where there is room
         self._arranged: tuple[Any, ...] = ()
         self._now = 0.0  # of the newest frame
@@ -75,16 +90,14 @@ class StreamScreen(Screen[None]):
         """Arrange the widgets."""
         yield self.header
         yield self.banner
-        yield Horizontal(self.headline, self.bars, id="top")
-        yield self.dimensions
-        yield Horizontal(self.timeline, self.plane, id="middle")
-        yield self.words
-        yield Horizontal(self.meter, self.status, self.alerts, id="bottom")
+        yield Horizontal(self._rest, self.why, id="body")
         yield self.notice
         yield Footer(show_command_palette=False)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        """Whether there is a screen to go back to, for the key that does."""
+        """Whether there is a screen to go back to, and somebody who can be asked for reasons, for the keys that do so."""
+        if action in ("why", "next_map"):
+            return self._explains is not None
         return action != "back" or self.app.screen_stack[0] is not self
 
     def action_back(self) -> None:
@@ -104,6 +117,7 @@ class StreamScreen(Screen[None]):
         self.banner.update_from(self.state, now)
         if self._shape() != self._arranged:
             self._arrange(*self.size)
+        self._ask()
         for canvas in self.canvases:
             if canvas.display:
                 canvas.update_from(self.state, now)
@@ -119,6 +133,10 @@ class StreamScreen(Screen[None]):
         self._arranged = self._shape()
         labels, self.dimensions.display, self.words.display, self.plane.display, alerts, banner = self._arranged
         labels = max(4, labels)
+        beside = width >= BESIDE
+        self._rest.display = beside or not self.why.display
+        self.why.styles.width = WHY if beside else "1fr"
+        width -= WHY if beside and self.why.display else 0
         tall, wide = height >= TALL, width >= WIDE
         self.alerts.display = alerts and wide if self._alerts_wanted is None else self._alerts_wanted
         self.meter.display = wide or not self.alerts.display
@@ -129,8 +147,8 @@ class StreamScreen(Screen[None]):
         top = max(7, min(2 + (2 * labels + 1 if tall else labels + 1), rows - bottom - 6))
         if rows - top - bottom < labels + 5:
             bottom = 5
-        self.query_one("#top").styles.height = top
-        self.query_one("#bottom").styles.height = bottom
+        self._top.styles.height = top
+        self._bottom.styles.height = bottom
         self.plane.styles.width = min(width // 3, max(LEAST_PLANE, 2 * (rows - top - bottom)))
 
     def on_timeline_chosen(self, event: Timeline.Chosen) -> None:
@@ -166,6 +184,29 @@ class StreamScreen(Screen[None]):
         """Show less of the stream, or more."""
         self.state.window.zoom_by(steps)
         self.redraw()
+
+    def action_why(self) -> None:
+        """Show what the newest point rests on, or no more."""
+        self.why.display = not self.why.display
+        self._arrange(*self.size)
+        self.redraw()
+
+    def action_next_map(self) -> None:
+        """Go on to the next map of the reason."""
+        self.why.next_map()
+        self.redraw()
+
+    def on_unmount(self) -> None:
+        """Ask no more."""
+        if self._asked is not None and self._explains is not None:
+            self._explains.ask_why(None)
+
+    def _ask(self) -> None:
+        """Ask about this stream while the answer is shown, whatever its name has become."""
+        wanted = self.state.hello["stream"] if self.why.display and self.state.hello is not None else None
+        if wanted != self._asked and self._explains is not None:
+            self._asked = wanted
+            self._explains.ask_why(wanted)
 
     def action_alerts(self) -> None:
         """Show the alerts, or hide them."""

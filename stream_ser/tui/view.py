@@ -16,6 +16,7 @@ from stream_ser.trajectory.changes import Changes
 from stream_ser.tui.alerts import Alerts
 from stream_ser.tui.history import MISSING, WHOLE_DAY, Cell, History
 from stream_ser.tui.moment import SPOKEN, Kind, Moment
+from stream_ser.tui.reason import Reason, read
 from stream_ser.tui.window import Window
 
 Message = dict[str, Any]
@@ -112,6 +113,7 @@ class ScreenState:
         """Forget one stream's points, because another begins."""
         self.point: Message | None = None
         self.gap: Message | None = None
+        self.reason: Reason | None = None  # what the newest point that was asked about rests on
         self.text: str | None = None  # the words of the last seconds; None where none are shown
         self.history = History(len(self.labels), len(self.dimensions), self._capacity)
         self.window = Window()
@@ -245,6 +247,8 @@ class ScreenState:
                 self._mark(message)
             case "notice":
                 self.notices.append(Notice(message["level"], message["text"]))
+            case "why" if self.hello is not None:
+                self.reason = read(message, self.hello["sample_rate"])
             case "dropped":
                 self.lost += message["count"]
                 self.notices.append(Notice("warning", f"this screen was too slow: {message['count']} messages lost"))
