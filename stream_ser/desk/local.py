@@ -34,7 +34,7 @@ from stream_ser.tui.abilities import Choice, Kind
 COMMANDS = 8
 NOTICES = 32  # of the desk itself, that wait for the screen
 WAITING = 4096  # messages of the hub that wait for the screen
-PATIENCE_S = 0.4  # for a source to let go, and for the desk's thread to end
+PATIENCE_S = 0.2  # for a source to let go, and for the desk's thread to end
 LONGEST_CHOICE = 60  # columns
 
 

@@ -1,0 +1,34 @@
+"""``python -m tests.blocked``: the screen over a device that never answers again, not even when it is told to close."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+from stream_ser.audio.source import Item, SourceInfo
+from stream_ser.commands import _run_screen
+from stream_ser.desk.local import Desk
+from stream_ser.running import Options, Station
+
+
+class Blocked:
+    """Hangs in its read, as a driver may."""
+
+    info = SourceInfo("microphone", "blocked", 16_000, 1, None, True)
+
+    def __iter__(self) -> Iterator[Item]:
+        threading.Event().wait()
+        yield from ()
+
+    def close(self) -> None:
+        pass
+
+
+class BlockedDesk(Desk):
+    def _again(self) -> Blocked:
+        return Blocked()
+
+
+if __name__ == "__main__":
+    with Station(Options(engine="onnx", feed="127.0.0.1:0")) as station:
+        _run_screen(station, BlockedDesk(station, Blocked(), "blocked"))

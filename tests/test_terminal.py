@@ -1,0 +1,89 @@
+"""The real program on a real terminal, read and typed into by tmux."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from models.card import DEFAULT
+from stream_ser.feed import messages
+from stream_ser.feed.history import History
+from stream_ser.feed.hub import Hub
+from stream_ser.feed.server import FeedServer
+from tests.feed.wire import make_info, point_message
+from tests.tmux import PROGRAM, Terminal
+
+pytestmark = pytest.mark.skipif(PROGRAM is None, reason="needs tmux: apt-get install -y tmux")
+PROMPT_S = 1.0  # how long leaving may take
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    """A feed of two streams that goes on until the test is over."""
+    hub = Hub(History())
+    for name in ("call-1", "call-2"):
+        hub.publish(messages.hello(make_info(name)))
+    server = FeedServer(hub, port=0)
+    server.start()
+    over = threading.Event()
+
+    def publish() -> None:
+        number = 0
+        while not over.wait(0.1):
+            number += 1
+            for name in ("call-1", "call-2"):
+                hub.publish(point_message(number, name))
+
+    publisher = threading.Thread(target=publish)
+    publisher.start()
+    yield server.url
+    over.set()
+    publisher.join()
+    server.stop()
+
+
+def test_a_recording_is_shown_help_opens_and_q_ends_it(bundled: Path) -> None:
+    with Terminal(["stream_ser.cli", "replay", bundled, "--feed", "127.0.0.1:0"]) as terminal:
+        text = terminal.wait_for("expressed emotion", "trajectory", DEFAULT, "q quit")
+        assert "conversation.flac" in text
+        terminal.press("?")
+        terminal.wait_for("mark this moment with a note", "play faster")
+        terminal.press("Escape")
+        terminal.wait_for("probabilities")
+        terminal.press("S-Right")
+        terminal.wait_for("s of the recording: another stream begins", "a label needs 2 s of unbroken sound")
+        terminal.press("m")
+        terminal.wait_for("A note on")
+        terminal.press("q", "Enter")
+        terminal.wait_for("marked at 0:0", ": q")
+        assert terminal.quit() < PROMPT_S
+        text = terminal.read()
+        assert "feed: ws://127.0.0.1:" in text
+        assert "page: http://127.0.0.1:" in text
+        assert "stopped: " in text
+        assert "Traceback" not in text
+
+
+@pytest.mark.parametrize("opens", ["", "n"])
+def test_a_blocked_device_does_not_hold_up_leaving(opens: str) -> None:
+    with Terminal(["tests.blocked"]) as terminal:
+        terminal.wait_for("expressed emotion", "blocked", "q quit")
+        if opens:
+            terminal.press(opens)
+            terminal.wait_for("escape: leave it")
+        assert terminal.quit("C-c" if opens else "q") < PROMPT_S
+        assert "stopped: 0.0 s of sound" in terminal.read()
+
+
+def test_a_feed_of_several_streams_is_a_grid_at_80_by_24(url: str) -> None:
+    with Terminal(["stream_ser.cli", "watch", url]) as terminal:
+        terminal.wait_for("2 streams", "call-1", "call-2", "ANGRY")
+        terminal.press("Right", "Enter")
+        terminal.wait_for("probabilities", "microphone USB headset")
+        terminal.press("Escape")
+        terminal.wait_for("2 streams")
+        assert terminal.quit() < PROMPT_S
+        assert "Traceback" not in terminal.read()

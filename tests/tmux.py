@@ -1,0 +1,74 @@
+"""A real terminal that a test reads and types into: tmux, on a server of its own."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+PATIENCE_S = 30.0
+OVER = "ended with exit status "
+PROGRAM = shutil.which("tmux")
+
+
+class Terminal:
+    """Runs a Python module in a terminal of ``columns`` × ``rows``. A context manager; leaving ends what still runs."""
+
+    def __init__(self, arguments: Sequence[object], *, columns: int = 80, rows: int = 24) -> None:
+        self._socket = f"stream-ser-{os.getpid()}-{time.monotonic_ns()}"
+        program = shlex.join([sys.executable, "-m", *map(str, arguments)])
+        size = ["-x", str(columns), "-y", str(rows)]
+        # A pane that dies with its program does not always say how it ended; a shell does.
+        self._tmux("-f", os.devnull, "new-session", "-d", *size, f'{program}; echo "{OVER}$?"; exec sleep 3600')
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self._tmux("kill-server")
+
+    def read(self) -> str:
+        """What is on the screen now."""
+        return self._tmux("capture-pane", "-p", "-S", "-")
+
+    def wait_for(self, *words: str) -> str:
+        """Wait until all words are on the screen."""
+        end = time.monotonic() + PATIENCE_S
+        while not all(word in (text := self.read()) for word in words):
+            assert time.monotonic() < end, f"no {words} in\n{text}"
+            assert not self.over, f"it has ended:\n{text}"
+            time.sleep(0.05)
+        return text
+
+    def press(self, *keys: str) -> None:
+        """Type keys by tmux's names."""
+        self._tmux("send-keys", *keys)
+
+    @property
+    def over(self) -> bool:
+        """Whether the program has ended."""
+        return OVER in self.read()
+
+    def quit(self, key: str = "q") -> float:
+        """Press a key that ends the program; how long that took, in s. It must end well."""
+        began = time.monotonic()
+        self.press(key)
+        while not self.over:
+            assert time.monotonic() - began < PATIENCE_S, self.read()
+            time.sleep(0.01)
+        took = time.monotonic() - began
+        assert f"{OVER}0" in self.read(), self.read()
+        return took
+
+    def _tmux(self, *arguments: str) -> str:
+        assert PROGRAM is not None
+        done = subprocess.run(
+            [PROGRAM, "-L", self._socket, *arguments], capture_output=True, text=True, timeout=20.0, check=True
+        )
+        return done.stdout
