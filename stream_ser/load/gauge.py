@@ -7,6 +7,7 @@ import ctypes
 import gc
 import os
 import threading
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ import numpy as np
 from stream_ser.errors import ConfigError
 
 PROC = Path("/proc/self")
+SETTLE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,14 @@ def held(loops: Sequence[asyncio.AbstractEventLoop] = ()) -> Held:
         raise ConfigError("this system has no /proc, which tells memory and descriptors", fix="run on Linux") from error
     tasks = sum(len(asyncio.all_tasks(loop)) for loop in loops)
     return Held(pages * os.sysconf("SC_PAGE_SIZE") / 1e6, _free_mb(), threading.active_count(), tasks, files)
+
+
+def settled(before: Held, within_s: float = SETTLE_S) -> Held:
+    """Look once no more threads and files are there than ``before``, or the time is up: what was told to end may take a moment."""
+    until = time.monotonic() + within_s
+    while ((now := held()).threads > before.threads or now.files > before.files) and time.monotonic() < until:
+        time.sleep(0.02)
+    return now
 
 
 class _MallocInfo(ctypes.Structure):

@@ -253,7 +253,7 @@ def soak(folder: Path, seconds: float, tell: Callable[[str], None], growth_mb: f
     finally:
         server.stop()
     del soaking
-    after = gauge.held()
+    after = gauge.settled(before)
     left = gauge.alive(*KINDS) - before_objects
     if left:
         found.troubles.append("left behind: " + ", ".join(f"{count} {name}" for name, count in left.items()))

@@ -69,8 +69,8 @@ def serve(options: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     logging.getLogger("stream_ser.server.websockets").setLevel(logging.ERROR)  # scanners' broken handshakes are no news
     log = logging.getLogger("stream_ser.server")
-    # Sound is heard in many short calls outside Python's lock. Getting it back from a busy event loop takes up to this long,
-    # every time: at Python's own 5 ms, 200 calls on two cores are 2.4 s late instead of 0.6 s.
+    # Sound is heard in many short calls outside Python's lock. Getting it back from another thread takes up to this long,
+    # every time: at Python's own 5 ms, many calls would be heard seconds late.
     sys.setswitchinterval(SWITCH_S)
     server = CallServer(config, os.environ)
     server.start()
