@@ -64,7 +64,7 @@ function show() {
   wall.node.hidden = stream !== undefined;
   if (stream === undefined) wall.show(state, link.lostAt, now);
   else {
-    view ??= new StreamView(main, stream);
+    view ??= new StreamView(main, stream, link);
     view.show(link.lostAt, now, state.calls.get(stream.call));
   }
   say(find("missing"), name !== null && stream === undefined ? `There is no stream ${name} now; this is all there is.` : "");

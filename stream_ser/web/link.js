@@ -39,14 +39,27 @@ export class Link {
     return "";
   }
 
-  async #connect(turn) {
-    if (this.lostAt === null) this.tell({ state: "connecting" });
+  /** How the feed's door would answer a query: { status, text, subprotocol }. */
+  async ask(query) {
     const headers = { "X-Page-Origin": location.origin };
     if (this.token) headers.Authorization = `Bearer ${this.token}`;
-    const answer = await fetch(new URL("web/door", base), { headers, cache: "no-store", signal: AbortSignal.timeout(10_000) });
-    if (turn !== this.turn) return;
-    if (!answer.ok) return this.#lose(`the server answers ${answer.status}`);
-    const door = await answer.json();
+    const address = new URL("web/door", base);
+    address.search = query;
+    const answer = await fetch(address, { headers, cache: "no-store", signal: AbortSignal.timeout(10_000) });
+    return answer.ok ? answer.json() : { status: answer.status, text: `the server answers ${answer.status}`, subprotocol: null };
+  }
+
+  /** A websocket of the feed with a query; `subprotocol` is what the door named. */
+  socketFor(query, subprotocol) {
+    const address = new URL("v1/feed", base);
+    address.protocol = address.protocol.replace("http", "ws");
+    address.search = query;
+    return new WebSocket(address, this.token && subprotocol ? [subprotocol, `bearer.${this.token}`] : []);
+  }
+
+  async #connect(turn) {
+    if (this.lostAt === null) this.tell({ state: "connecting" });
+    const door = await this.ask("");
     if (turn !== this.turn) return;
     if (door.status === 401 || door.text.startsWith("token-")) return this.#ask(door.text);
     if (door.status !== 200) return this.#lose(door.text);
@@ -54,11 +67,7 @@ export class Link {
   }
 
   #open(turn, subprotocol) {
-    const address = new URL("v1/feed", base);
-    address.protocol = address.protocol.replace("http", "ws");
-    address.search = this.resume.query();
-    const offered = this.token && subprotocol ? [subprotocol, `bearer.${this.token}`] : [];
-    const socket = (this.socket = new WebSocket(address, offered));
+    const socket = (this.socket = this.socketFor(this.resume.query(), subprotocol));
     socket.onopen = () => {
       if (turn !== this.turn) return;
       this.resume.opened();

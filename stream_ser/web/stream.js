@@ -4,6 +4,7 @@ import { Plane, sample, Timeline } from "./charts.js";
 import { element, fill, mark, say } from "./dom.js";
 import { quantiles, trail } from "./series.js";
 import { STAGES, staleness } from "./state.js";
+import { Why } from "./why.js";
 import { alarm, clock, duration, percent, position, said, signed, whose } from "./words.js";
 import { heads } from "./wall.js";
 
@@ -19,7 +20,7 @@ const STAGE_WORDS = {
 };
 
 export class StreamView {
-  constructor(root, stream) {
+  constructor(root, stream, link) {
     this.stream = stream;
     this.title = element("h2", { tabindex: "-1" }, stream.name);
     this.about = element("p", { class: "whose" }, `${whose(stream)} · model ${stream.model} on ${stream.engine} · source ${stream.source.name}`);
@@ -47,6 +48,7 @@ export class StreamView {
       const id = `part-${name.toLowerCase().replaceAll(" ", "-")}`;
       return element("section", { "aria-labelledby": id }, element("h3", { id }, name), ...children);
     };
+    this.why = new Why(stream, link);
     this.planePart = part("Valence and activation", this.planeHolder, this.planeText);
     this.summaryPart = part("Summary", element("table", {}, this.summary));
     this.noticePart = part("Notices", this.notices);
@@ -61,6 +63,7 @@ export class StreamView {
         part("Expressed now", this.said, element("table", { class: "bars" }, heads("Label", "Perceived", ""), this.now), this.text),
         this.planePart),
       part("Over time", this.spans, this.timeHolder, this.key, element("p", { class: "quiet" }, legend)),
+      part("Why", ...this.why.parts),
       this.summaryPart,
       element("div", { class: "parts" },
         part("Alerts", element("table", {}, heads("From", "Alert", "Peak"), this.alerts)),
@@ -177,10 +180,12 @@ export class StreamView {
     this.timeline?.stop();
     this.plane?.stop();
     this.timeline = this.plane = undefined;
+    this.why.restyle();
   }
 
   stop() {
     this.restyle();
+    this.why.stop();
     this.node.remove();
   }
 }

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { at, columnsS, described, named, read, rowsHz } from "../../stream_ser/web/reason.js";
 import { Resume } from "../../stream_ser/web/resume.js";
 import { Ring, append } from "../../stream_ser/web/ring.js";
 import { lines, quantiles, stretches, trail } from "../../stream_ser/web/series.js";
@@ -234,6 +235,47 @@ test("without history what is missed is counted if it is the same run", () => {
     assert.equal(resume.take(other), "reset");
     assert.deepEqual([resume.lost, resume.seq], [0, other.seq]);
   }
+});
+
+function why(...maps) {
+  const base = { type: "why", seq: 1, stream: "a", start: 16000, end: 48000, state: "speech", label: "sad", confidence: 0.62 };
+  return { ...base, maps, spectrogram: null };
+}
+
+function map(name, bytes, more = {}) {
+  const values = btoa(String.fromCharCode(...bytes));
+  return { name, of: null, rows: 2, columns: bytes.length / 2, hz: [0, 1000, 4000], seconds: [0.02, 1.98], low: 0, high: 1, values, ...more };
+}
+
+test("a map has its strength where it lies, and none elsewhere", () => {
+  const reason = read(why(map("bottom_up", [0, 0, 0, 0, 255, 51])), 16000);
+  assert.deepEqual([reason.from, reason.to], [1, 3]);
+  const [told] = reason.maps;
+  const close = (seen, wanted) => assert.ok(Math.abs(seen - wanted) < 1e-6, `${seen} is not ${wanted}`);
+  close(at(told, 2000, 1), 1);
+  close(at(told, 2000, 1.9), 0.2);
+  for (const [hz, second] of [[500, 1], [5000, 1], [2000, 0.01], [2000, 1.99]]) close(at(told, hz, second), 0);
+  const [hz, seconds] = [rowsHz(reason, 64), columnsS(reason, 4)];
+  assert.ok(hz.every((value, row) => row === 0 || value < hz[row - 1]) && hz[0] < 8000 && hz[63] > 0);
+  assert.deepEqual(seconds, [0.25, 0.75, 1.25, 1.75]);
+});
+
+test("what a picture shows is said in words", () => {
+  const say = (...maps) => {
+    const reason = read(why(...maps), 16000);
+    return described(reason, reason.maps[0] ?? null);
+  };
+  assert.equal(
+    say(map("bottom_up", [0, 0, 0, 0, 255, 85])),
+    "sad 62 %, window 1.0 to 3.0 s. Bottom-up: where the model looks. Most at 2.0 s and 2500 Hz. "
+      + "First third of the window 0 %, second 75 %, last 25 %.",
+  );
+  assert.match(say(map("top_down", [0, 255, 0, 0, 0, 0], { of: "sad", low: -3, high: -1 })), /Nothing speaks for sad\.$/);
+  assert.match(say(map("attention", [0, 255], { rows: 1, columns: 2, hz: null })), /Most at 2\.5 s, at all frequencies alike\./);
+  assert.match(say(), /This model has no attention to show\.$/);
+  assert.equal(named(null), "the sound alone");
+  const weak = read(why(map("top_down", [0, 128, 255, 0, 0, 0], { of: "sad", low: -1, high: 1 })), 16000).maps[0];
+  assert.ok(weak.strengths[0] === 0 && weak.strengths[2] === 1, "what speaks against a label is not lit");
 });
 
 test("words", () => {

@@ -55,17 +55,21 @@ def address_of(server: CallServer) -> str:
 
 
 @contextmanager
-def calling(server: CallServer, call: str, token: str | None = None) -> Iterator[None]:
-    """A call of a customer who has agreed and says five seconds at once; hangs up at the end."""
+def calling(server: CallServer, call: str, token: str | None = None) -> Iterator[Callable[[], None]]:
+    """A call of a customer who has agreed and says five seconds at once, and again when told to; hangs up at the end."""
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     with connect(f"{server.url}/v1/audio", additional_headers=headers, compression=None, proxy=None) as socket:
         hello = {"type": "hello", "call": call, "role": "customer", "rate": RATE, "channels": 1}
         socket.send(json.dumps(hello | {"encoding": "s16le", "consent": "given"}))
         assert json.loads(socket.recv(timeout=10))["type"] == "accepted"
         customer, _ = voices()
-        for second in np.split((customer * 32767).astype(np.int16), 5):
-            socket.send(second.tobytes())
-        yield
+
+        def say() -> None:
+            for second in np.split((customer * 32767).astype(np.int16), 5):
+                socket.send(second.tobytes())
+
+        say()
+        yield say
         with suppress(ConnectionClosed):  # the server has stopped
             socket.send(json.dumps({"type": "close"}))
 
@@ -95,6 +99,26 @@ def test_a_call_from_its_first_word_to_its_summary(serve: Serve, visit: Open) ->
     page.picture("call-summary")
     assert page.errors == []
     assert {urlsplit(url).netloc for url in page.asked} == {urlsplit(server.url).netloc}
+
+
+def test_a_viewer_sees_where_the_model_looks_and_no_spectrogram(serve: Serve, visit: Open, tmp_path: Path) -> None:
+    path, (publisher, viewer) = tokens(tmp_path, ("acme", "publisher"), ("acme", "viewer"))
+    server = serve(tokens=path, model="area-attention")
+    page = visit(address_of(server))
+    page.page.get_by_label("This server asks for a viewer's token").fill(viewer)
+    page.page.keyboard.press("Enter")
+    with calling(server, "c-9", publisher) as say:
+        page.until(heard("c-9"), 20)
+        page.page.get_by_role("link", name="c-9/customer").click()
+        page.page.get_by_role("button", name="Show what the model looks at").click()
+        page.page.get_by_text("This server gives out no spectrograms: attention alone is shown.").wait_for()
+        say()
+        page.page.locator(".why[data-map=attention]").wait_for()
+        assert re.search(r"window \d.* Attention: what weighs more\. Most at", page.page.inner_text("#why-text"))
+        assert page.page.get_by_role("button", name="Next map").is_hidden()
+        page.picture("call-why")
+    assert page.errors == []
+    assert server.refusals.by_reason() == {"token-missing": 1, "spectrograms-off": 1}
 
 
 def test_a_restart_of_the_server_costs_no_message(serve: Serve, visit: Open) -> None:
