@@ -30,6 +30,7 @@ MOST_MEDIA = 32  # that a client may offer
 LONGEST_INFO = 256  # characters that we explain a refusal with
 NOBODY = "00000000-0000-0000-0000-000000000000"
 DRAIN = "drain"  # the reason to leave that asks the client to connect again
+STOPPED = "stopped"  # the reason to leave when there is no more time
 
 Channel = Literal["external", "internal"]
 Kind = Literal["open", "close", "ping", "discarded", "paused", "resumed", "update", "error"]
@@ -105,8 +106,9 @@ class AudioHook:
         if reason == DRAIN:
             self._send("reconnect", {"info": "the server is about to stop"})
         else:
-            said = reason if reason in ("unauthorized", "error") else "completed"
-            self._send("disconnect", {"reason": said, "info": reason[:LONGEST_INFO]})
+            said = "error" if reason == STOPPED else reason if reason in ("unauthorized", "error") else "completed"
+            info = "the server stops" if reason == STOPPED else reason[:LONGEST_INFO]
+            self._send("disconnect", {"reason": said, "info": info})
         return self.replies()
 
     def resume(self) -> list[str | bytes]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
-from stream_ser.calls.audiohook import DRAIN
+from stream_ser.calls.audiohook import DRAIN, STOPPED
 from stream_ser.calls.events import Dialect, Opened
 from stream_ser.server.connection import Caller
 from stream_ser.server.limits import SECOND_NS, ConnectionLimit, Slot
@@ -34,7 +34,7 @@ LONGEST_REASON = 120  # bytes of a close frame's reason
 TOGETHER = 25  # messages taken at once: half a second of a call
 WATCH_S = 1.0
 DEAD_S = 3.0  # without a message, after which another connection may go on with a call: telephony sends 50 a second
-PART_S = 1.0  # how long who was refused gets to say its last word, where its protocol has one
+PART_S = 1.0  # how long who was refused, or told to go, gets to say its last word, where its protocol has one
 SETTLE_S = 1.0  # how long whoever ignored our goodbye gets after the second one
 
 
@@ -212,7 +212,9 @@ class SoundDesk:
         """Say goodbye, and wait until they have gone; cut who stays for longer than ``within_s``."""
         await self._say(DRAIN)
         await self._wait_until_empty(within_s)
-        await self._say("error")
+        await self._say(STOPPED)
+        if any(caller.courteous for caller in self.callers):
+            await self._wait_until_empty(PART_S)
         for caller, seat in tuple(self.callers.items()):
             caller.lost("server stopped")
             self._close(seat.peer, RESTART, "the server restarts: connect again")

@@ -211,6 +211,29 @@ async def test_a_pause_may_be_longer_than_the_burst(tmp_path: Path, burst_s: flo
         assert (socket.close_reason or "").startswith("too-fast")
 
 
+async def test_audiohook_is_asked_to_come_back_then_to_go_and_is_heard_out(tmp_path: Path) -> None:
+    hook = Hook()
+    async with (
+        serving(tmp_path, KEY, audiohook=HOOK) as server,
+        Feed(server.url) as feed,
+        dial(server, hook.path, additional_headers=HEADERS) as socket,
+    ):
+
+        async def read() -> tuple[str, object]:
+            ((kind, says),) = hook.client.read(more=[await socket.recv()])
+            return kind, says.get("reason")
+
+        await socket.send(hook.opening()[0])
+        assert await read() == ("opened", None)
+        leaving = asyncio.create_task(asyncio.to_thread(server.stop, 0.2))
+        assert await read() == ("reconnect", None)
+        assert await read() == ("disconnect", "error"), "who stays has no more time"
+        await socket.send(hook.client.text("close", {"reason": "disconnect"}))
+        assert await read() == ("closed", None)
+        await leaving
+        assert feed.of("call", kind="ended")[0]["reason"] == "disconnect"
+
+
 async def test_a_probe_is_answered_and_opens_no_call(tmp_path: Path) -> None:
     hook = Hook()
     hook._opening["conversationId"] = hook._opening["participant"]["id"] = "00000000-0000-0000-0000-000000000000"
