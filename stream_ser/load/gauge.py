@@ -44,7 +44,7 @@ def held(loops: Sequence[asyncio.AbstractEventLoop] = ()) -> Held:
 
 
 def settled(before: Held, within_s: float = SETTLE_S) -> Held:
-    """Look once no more threads and files are there than ``before``, or the time is up: what was told to end may take a moment."""
+    """Look once no more threads and files are there than ``before``, or the time is up: an end may take a moment."""
     until = time.monotonic() + within_s
     while ((now := held()).threads > before.threads or now.files > before.files) and time.monotonic() < until:
         time.sleep(0.02)
