@@ -124,6 +124,16 @@ class Records(Protocol):
 
 
 @runtime_checkable
+class Serves(Protocol):
+    """What is shown is published from here too."""
+
+    @property
+    def subscribers(self) -> int | None:
+        """How many subscribe; None where there is no feed."""
+        ...
+
+
+@runtime_checkable
 class Linked(Protocol):
     """What is shown comes from elsewhere."""
 

@@ -54,7 +54,7 @@ class StreamSerApp(SourceApp):
     CSS_PATH = "app.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "toggle_pause", "pause", priority=True, tooltip="pause, go on"),
-        Binding("l", "latency", "latency", tooltip="latency: where the time went"),
+        Binding("l", "latency", "latency", tooltip="health: times, losses, engine, feed"),
         Binding("t", "next_theme", "theme", priority=True, show=False, tooltip="next theme"),
         Binding("question_mark", "help", "help", key_display="?", tooltip="open or close this help"),
         Binding("q", "leave", "quit", priority=True),
@@ -132,7 +132,7 @@ class StreamSerApp(SourceApp):
             self.streams.consume(message, now)
         self.streams.set_paused(self.controls.paused, now)
         for screen in self.screen_stack:
-            if isinstance(screen, Framed) and screen.children:  # not before it is composed, nor after it is taken down
+            if isinstance(screen, Framed):
                 screen.draw_frame(now)
         if self.streams.ended and self._exit_on_end:
             self._leave()
@@ -161,8 +161,8 @@ class StreamSerApp(SourceApp):
         self.push_screen(Help([(" ".join(names), does) for does, names in keys.items()], self.state.labels))
 
     def action_latency(self) -> None:
-        """Open the ledger."""
-        self.push_screen(Latency(self.state))
+        """Open the stream's health."""
+        self.push_screen(Latency(self.state, self.controls, self._feed))
 
     def action_leave(self) -> None:
         """Quit, by a key that is a letter."""

@@ -221,6 +221,8 @@ class Grid(Screen[None]):
 
     def draw_frame(self, now: float) -> None:
         """Draw what changed, after letting go of what has been over for long."""
+        if not self.children:  # not composed yet, or taken down
+            return
         self._let_go(now)
         for canvas in self.canvases:
             canvas.update_from(self._streams.first, now)

@@ -1,10 +1,11 @@
-"""Where the time of this stream's points went, over the running screen: p50, p95 and p99 of every stage.
+"""The stream's health, over the running screen: where the time went, what was lost, what computes, who subscribes.
 
 Owned by the Textual event loop. The stream goes on behind it; keys of the screen keep working.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -13,15 +14,18 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from stream_ser.ledger import table
-from stream_ser.tui.view import ScreenState
+from stream_ser.tui.abilities import Serves
+from stream_ser.tui.view import Controls, ScreenState
 
-STAGES = """\
-capture  from the sample in the air to its arrival here
-wait     from the complete window until the engine takes it
-compute  in the model
-smooth   until the trajectory has it, after earlier points
-publish  until it is on the feed
-age      from the complete window to the feed"""
+STAGES = (
+    "",
+    "from the air to its arrival here",
+    "until the engine takes it",
+    "in the model",
+    "until the trajectory has it",
+    "until it is on the feed",
+    "from the window to the feed",
+)
 
 
 class Latency(ModalScreen[None]):
@@ -29,14 +33,14 @@ class Latency(ModalScreen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [("escape", "dismiss", "close"), ("l", "dismiss", "close")]
 
-    def __init__(self, state: ScreenState) -> None:
+    def __init__(self, state: ScreenState, controls: Controls, feed: str | None) -> None:
         super().__init__()
-        self._state = state
+        self._state, self._controls, self._feed = state, controls, feed
 
     def compose(self) -> ComposeResult:
         """Make the page."""
         page = Static(self._text(), markup=False, id="page")
-        page.border_title = "latency"
+        page.border_title = "health"
         yield page
 
     def on_mount(self) -> None:
@@ -44,8 +48,34 @@ class Latency(ModalScreen[None]):
         self.set_interval(1.0, lambda: self.query_one("#page", Static).update(self._text()))
 
     def _text(self) -> str:
+        rows = table(self._state.ledger.summary())
+        lines = [f"{row}   {stage}".rstrip() for row, stage in zip(rows, STAGES, strict=True)]
+        return "\n".join([*lines, "", *self._sound(), *self._engine(), *self._ways_out()])
+
+    def _sound(self) -> Iterator[str]:
+        state, health = self._state, self._state.health
+        if state.hello is not None:
+            source = state.hello["source"]
+            channels = f"{source['channels']} channel{'s' * (source['channels'] > 1)}"
+            yield f"source   {source['kind']} {source['name']}, {source['rate']} Hz, {channels}"
+        lag = "–" if state.point is None else f"{state.point['ledger']['lag_ms']:.0f} ms"
+        yield f"lag      {lag}, at most {health.most_lag_ms:.0f} ms"
+        gaps = ", ".join(f"{reason} ×{count}" for reason, count in health.gaps.items())
+        yield f"missing  {health.missing_s:.2f} s of sound{f': {gaps}' if gaps else ''}"
+        dropped = "" if state.ended is None else f"; {state.ended['dropped']} windows dropped"
+        yield f"stale    {health.stale} of {health.points} points{dropped}"
+
+    def _engine(self) -> Iterator[str]:
         hello = self._state.hello
-        lines = table(self._state.ledger.summary())
-        engine = [] if hello is None else ["", f"engine {hello['engine']}"]
-        passed = [] if hello is None else [f"not {step['engine']}: {step['reason']}" for step in hello["passed_over"]]
-        return "\n".join([*lines, "", STAGES, *engine, *passed])
+        if hello is not None:
+            yield f"engine   {hello['engine']}, model {hello['model']['name']} {hello['model']['digest'][:8]}"
+            for step in hello["passed_over"]:
+                yield f"         not {step['engine']}: {step['reason']}"
+        for change in self._state.health.changes:
+            yield f"         {change}"
+
+    def _ways_out(self) -> Iterator[str]:
+        known = self._controls.subscribers if isinstance(self._controls, Serves) else None
+        subscribers = "" if known is None else f", {known} subscriber{'s' * (known != 1)}"
+        yield f"feed     {self._feed or 'off'}{subscribers}"
+        yield f"screen   {self._state.lost} messages lost because it was too slow"

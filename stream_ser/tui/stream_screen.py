@@ -113,6 +113,8 @@ class StreamScreen(Screen[None]):
 
     def draw_frame(self, now: float) -> None:
         """Draw what changed in the stream; ``now`` in seconds by the app's clock."""
+        if not self.children:  # not composed yet, or taken down
+            return
         self._now = now
         self.banner.update_from(self.state, now)
         if self._shape() != self._arranged:

@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol
 from stream_ser.ledger import Ledger
 from stream_ser.trajectory.changes import Changes
 from stream_ser.tui.alerts import Alerts
+from stream_ser.tui.health import Health
 from stream_ser.tui.history import MISSING, WHOLE_DAY, Cell, History
 from stream_ser.tui.moment import SPOKEN, Kind, Moment
 from stream_ser.tui.reason import Reason, read
@@ -124,6 +125,7 @@ class ScreenState:
         self.compute = Quantiles()  # ms
         self.age = Quantiles()  # ms
         self.ledger = Ledger()  # of the whole stream
+        self.health = Health()
         self._arrived = 0.0  # when the newest point came
         self._clipped_at: int | None = None  # the sample index where the newest clipped point ends
 
@@ -247,6 +249,7 @@ class ScreenState:
                 self._mark(message)
             case "notice":
                 self.notices.append(Notice(message["level"], message["text"]))
+                self.health.notice(message)
             case "why" if self.hello is not None:
                 self.reason = read(message, self.hello["sample_rate"])
             case "dropped":
@@ -272,6 +275,7 @@ class ScreenState:
         self.compute.add(message["ledger"]["compute_ms"])
         self.age.add(message["ledger"]["age_ms"])
         self.ledger.add(message["ledger"])
+        self.health.point(message)
         if self.hello is not None:
             self._remember(message, self.hello["hop"])
 
@@ -299,6 +303,7 @@ class ScreenState:
             hop, rate = self.hello["hop"], self.hello["sample_rate"]
             self.history.mark_gap(message["start"] // hop + 1, -(-message["end"] // hop))
             self._changes.lost()
+            self.health.gap(message, rate)
             seconds = (message["end"] - message["start"]) / rate
             where = clock_text(self.offset_s + message["start"] / rate)
             self.notices.append(Notice("warning", f"gap at {where}: {seconds:.2f} s missing, {message['reason']}"))

@@ -116,7 +116,7 @@ async def test_another_first_screen() -> None:
 
 
 HELP = ("quit", "A angry", "x gap", "? uncertain", "emotion that the voice expresses", "back and forth")
-LATENCY = ("p50", "p95", "p99", "compute", "in the model", "engine onnxruntime-cpu")
+LATENCY = ("p50", "p95", "p99", "compute", "in the model", "engine   onnxruntime-cpu")
 
 
 @pytest.mark.parametrize(("opens", "page", "parts"), [("question_mark", Help, HELP), ("l", Latency, LATENCY)])
