@@ -186,7 +186,7 @@ async def test_what_is_wrong_with_a_call_is_named_and_counted(tmp_path: Path) ->
             await open_call.send(hello("c-1", "customer"))
             assert (await answer(open_call))["type"] == "accepted"
             await feed.wait("call", kind="opened", call="c-1")
-            await refused("call-already-open", hello("c-1", "customer"))
+            await refused("call-already-open", hello("c-1", "unknown"))
             await open_call.send('{"type":"close"}')
             await feed.wait("call", kind="ended", call="c-1")
         async with dial(server, "/v1/audio", **with_token) as large:

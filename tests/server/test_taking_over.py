@@ -101,7 +101,10 @@ async def test_asterisk_comes_back(tmp_path: Path) -> None:
     check_gap(feed, f"{call}/customer", 1.0)
 
 
-async def test_a_call_is_taken_from_nobody_who_is_alive_and_by_nobody_who_says_otherwise(tmp_path: Path) -> None:
+async def test_a_call_is_taken_from_nobody_who_is_alive_and_by_nobody_who_says_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stream_ser.server.sound.DEAD_S", PATIENCE_S)  # a loaded machine is not death
     path, (one, two) = tokens(tmp_path, ("one", "publisher"), ("two", "publisher"))
 
     async def refused(token: str, *messages: str, expected: str) -> None:
@@ -116,7 +119,7 @@ async def test_a_call_is_taken_from_nobody_who_is_alive_and_by_nobody_who_says_o
             assert (await answer(holder))["type"] == "accepted"
             same: dict[str, Any] = {"expected": "call-already-open"}
             await refused(one, hello("c-1", "customer"), **same)
-            falls_silent(server)
+            falls_silent(server, PATIENCE_S)
             await refused(one, hello("c-1", "customer", rate=16_000), **same)
             await refused(one, hello("c-1", "unknown"), **same)
             await refused(one, hello("c-1", "customer", consent="unknown"), **same)
@@ -127,7 +130,7 @@ async def test_a_call_is_taken_from_nobody_who_is_alive_and_by_nobody_who_says_o
                 assert server.tenants.calls == 2
             await holder.send('{"type":"pause"}')
             await eventually(lambda: server.tenants.get("one").calls["c-1"]._paused, "the pause")
-            falls_silent(server)
+            falls_silent(server, PATIENCE_S)
             await refused(one, hello("c-1", "customer"), **same)
             await holder.send('{"type":"resume"}')
             await holder.send('{"type":"close"}')
