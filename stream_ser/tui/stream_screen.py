@@ -34,7 +34,7 @@ TALL = 34  # rows from which panels are drawn with space between their rows
 WIDE = 120  # columns from which alerts have a panel of their own beside the others
 LEAST_PLANE = 20  # columns
 PAGE = 10  # columns of the timeline
-WHY, BESIDE = 64, 130  # columns of the reason's panel, and of a screen that has room for it beside the others
+WHY, BESIDE = 60, 140  # columns of the reason's panel, and of a screen that has room for it beside the usual 80
 
 
 class StreamScreen(Screen[None]):
