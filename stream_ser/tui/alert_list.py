@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from textual.events import Click
 from textual.message import Message
 
 from stream_ser.tui.alerts import Alert
-from stream_ser.tui.canvas import Canvas, Row, ink
+from stream_ser.tui.canvas import Panel, Row, ink
 from stream_ser.tui.palette import severity_colour
 from stream_ser.tui.view import ScreenState, clock_text
 
@@ -25,7 +24,7 @@ class AlertsPicture:
     offset_s: float
 
 
-class AlertList(Canvas[AlertsPicture]):
+class AlertList(Panel[AlertsPicture]):
     """A row for each alert."""
 
     class Chosen(Message):
@@ -52,11 +51,10 @@ class AlertList(Canvas[AlertsPicture]):
             rows.append([(f"and {len(picture.alerts) - room} before", muted)])
         return rows
 
-    def on_click(self, event: Click) -> None:
-        """Show when the alert under the mouse was opened."""
-        picture, row = self.picture, event.get_content_offset_capture(self).y
-        if picture is not None and 0 <= row < min(len(picture.alerts), self.size.height):
-            self.post_message(self.Chosen(picture.alerts[row].at))
+    def pressed(self, x: int, y: int) -> Message | None:  # noqa: ARG002 - a whole row is one alert
+        """Show when the alert in that row was opened."""
+        told = self.picture.alerts if self.picture is not None else ()
+        return self.Chosen(told[y].at) if 0 <= y < min(len(told), self.size.height) else None
 
     def _row(self, alert: Alert, at_s: float, width: int) -> Row:
         muted, colour = ink(self.palette.muted), severity_colour(self.palette, alert.severity)

@@ -29,14 +29,14 @@ from stream_ser.tui.abilities import Explains
 from stream_ser.tui.grid import Grid
 from stream_ser.tui.help import Help
 from stream_ser.tui.latency import Latency
-from stream_ser.tui.palette import DARK, LIGHT, theme
+from stream_ser.tui.palette import PALETTES, make_theme
 from stream_ser.tui.source_keys import TEXTUAL_ACTIONS, SourceApp
 from stream_ser.tui.stream_screen import StreamScreen
 from stream_ser.tui.streams import Streams
 from stream_ser.tui.view import Controls, MessageSource, ScreenState
 
-FRAMES_PER_SECOND = 10.0
-DARK_THEME, LIGHT_THEME = "stream-ser-dark", "stream-ser-light"
+FRAMES_PER_SECOND = 5.0
+THEMES = tuple(PALETTES)
 
 
 @runtime_checkable
@@ -55,7 +55,7 @@ class StreamSerApp(SourceApp):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "toggle_pause", "pause", priority=True, tooltip="pause, go on"),
         Binding("l", "latency", "latency", tooltip="health: times, losses, engine, feed"),
-        Binding("t", "next_theme", "theme", priority=True, show=False, tooltip="next theme"),
+        Binding("t", "next_theme", "theme", priority=True, show=False, tooltip="dark, light, high contrast"),
         Binding("question_mark", "help", "help", key_display="?", tooltip="open or close this help"),
         Binding("q", "leave", "quit", priority=True),
         Binding("ctrl+c,ctrl+q", "quit", "quit", priority=True, show=False),
@@ -83,9 +83,9 @@ class StreamSerApp(SourceApp):
         self._feed = feed
         self._home = home
         self._left = False
-        self.register_theme(theme(DARK_THEME, DARK, dark=True))
-        self.register_theme(theme(LIGHT_THEME, LIGHT, dark=False))
-        self.theme = DARK_THEME
+        for name in THEMES:
+            self.register_theme(make_theme(name))
+        self.theme = THEMES[0]
 
     def get_default_screen(self) -> Screen[Any]:
         """Make the screen that is shown first."""
@@ -148,8 +148,8 @@ class StreamSerApp(SourceApp):
         self.frame()
 
     def action_next_theme(self) -> None:
-        """Change between dark and light."""
-        self.theme = LIGHT_THEME if self.current_theme.dark else DARK_THEME
+        """Change from dark to light, to high contrast, and back to dark."""
+        self.theme = THEMES[(THEMES.index(self.theme) + 1) % len(THEMES)]
 
     def action_help(self) -> None:
         """Open the help, with the keys that work here."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from rich.style import Style
 
-from stream_ser.tui.canvas import Canvas, Row, ink, joined
+from stream_ser.tui.canvas import Panel, Row, ink
 from stream_ser.tui.palette import colours_of, letters_of
 from stream_ser.tui.view import ScreenState
 
@@ -30,7 +30,7 @@ class BarsPicture:
     ended: bool
 
 
-class Bars(Canvas[BarsPicture]):
+class Bars(Panel[BarsPicture]):
     """Probabilities as bars."""
 
     def look(self, state: ScreenState, now: float) -> BarsPicture:
@@ -73,22 +73,23 @@ class Bars(Canvas[BarsPicture]):
         if width >= WIDE and not picture.ended:
             note = f"  raw {100 * raw:3.0f} %" if raw is not None else " " * 11
         length = max(1, width - len(head) - len(tail) - len(note))
-        bar = joined(_cells(value or 0.0, raw, length, ink(colour), palette.frame, palette.ground, palette.text))
+        bar = _bar(value or 0.0, raw, length, ink(colour), palette.frame, palette.ground, palette.text)
         return [(head, ink(colour, bold=True)), *bar, (tail, ink(palette.text, bold=True)), (note, ink(palette.muted))]
 
 
-def _cells(
+def _bar(
     value: float, raw: float | None, length: int, solid: Style, frame: str, ground: str, text: str
 ) -> list[tuple[str, Style]]:
-    """Return ``length`` cells: a solid bar to an eighth of a cell, a dotted rest, and a mark at ``raw``."""
-    eighths = round(value * length * 8)
-    full, part = divmod(eighths, 8)
-    cells = [("█", solid)] * full
-    if part and full < length:
-        cells.append((EIGHTHS[part], solid))
-    cells += [("·", ink(frame))] * (length - len(cells))
-    if raw is not None:
-        at = min(length - 1, int(raw * length))
-        inside = at < full
-        cells[at] = ("│", ink(ground, solid.color.name if solid.color else None)) if inside else ("│", ink(text))
-    return cells
+    """Return runs of ``length`` cells: a solid bar to an eighth of a cell, a dotted rest, and a mark at ``raw``."""
+    full, part = divmod(min(length * 8, round(value * length * 8)), 8)
+    signs = "█" * full + EIGHTHS[part].strip()
+    filled = len(signs)
+    signs += "·" * (length - filled)
+    dotted = ink(frame)
+    if raw is None:
+        return [(signs[:filled], solid), (signs[filled:], dotted)]
+    at = min(length - 1, int(raw * length))
+    mark = ("│", ink(ground, solid.color.name if solid.color else None) if at < full else ink(text))
+    if at < filled:
+        return [(signs[:at], solid), mark, (signs[at + 1 : filled], solid), (signs[filled:], dotted)]
+    return [(signs[:filled], solid), (signs[filled:at], dotted), mark, (signs[at + 1 :], dotted)]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import takewhile
 
 from rich.style import Style
 
@@ -48,7 +49,9 @@ def events_of(state: ScreenState, grid: Grid, left: int, right: int) -> Events:
         AlertSpan(place(alert.start + 1), place(alert.end), place(alert.at), alert.severity, alert.rule)
         for alert in state.alerts
     ]
-    changes = [(_first(grid, slot) - left, label) for slot, label in state.changes if slot >= grid.slots(left)[0]]
+    oldest = grid.slots(left)[0]
+    recent = takewhile(lambda change: change[0] >= oldest, reversed(state.changes))
+    changes = [(_first(grid, slot) - left, label) for slot, label in recent]
     marks = [grid.column(slot) - left for slot in state.marks]
     return Events(
         tuple(span for span in spans if max(span.last, span.at) >= 0 and span.first < width),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from rich.style import Style
 
-from stream_ser.tui.canvas import Canvas, Row, ink, joined
+from stream_ser.tui.canvas import Panel, Row, ink, joined
 from stream_ser.tui.view import ScreenState
 
 SHORTEST = 7  # cells of a scale from -1 to 1; where not even that fits, the number stands alone
@@ -23,8 +23,10 @@ class DimensionsPicture:
     values: tuple[float | None, ...]
 
 
-class Dimensions(Canvas[DimensionsPicture]):
+class Dimensions(Panel[DimensionsPicture]):
     """A scale from -1 to 1 for each dimension, side by side."""
+
+    framed = False
 
     def look(self, state: ScreenState, now: float) -> DimensionsPicture:
         """Take the moment's values; old ones are not shown as if they were present."""
@@ -63,8 +65,10 @@ class WordsPicture:
     text: str
 
 
-class Words(Canvas[WordsPicture]):
+class Words(Panel[WordsPicture]):
     """The newest words that fit, as they are understood now."""
+
+    framed = False
 
     def look(self, state: ScreenState, now: float) -> WordsPicture:  # noqa: ARG002 - the same at any time
         """Take the newest."""

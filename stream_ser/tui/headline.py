@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stream_ser.tui.canvas import Canvas, Row, ink
+from stream_ser.tui.canvas import Panel, Row, ink
 from stream_ser.tui.glyphs import ROWS, large
 from stream_ser.tui.moment import Kind, Moment
 from stream_ser.tui.palette import Palette, colours_of
@@ -26,7 +26,7 @@ class HeadlinePicture:
     second: str
 
 
-class Headline(Canvas[HeadlinePicture]):
+class Headline(Panel[HeadlinePicture]):
     """State or label, large; below it the confidence and the reason."""
 
     def look(self, state: ScreenState, now: float) -> HeadlinePicture:

@@ -18,9 +18,9 @@ from stream_ser.tui.palette import letters_of
 TEXT = """\
 {keys}
 
-Shown is the emotion that the voice expresses, as a model hears it, not what
-the speaker has inside. Without clear speech there is a state and no label.
-  compute    time in the model     age   from sound to result
+Shown is the emotion that the voice expresses, as a model hears it: not
+what the speaker has inside. Without clear speech there is no label.
+  compute    time in the model         age   from sound to result
   lag        captured sound that has no result yet
 
 Signs of the trajectory

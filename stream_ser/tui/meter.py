@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stream_ser.tui.canvas import Canvas, Row, ink, joined
+from stream_ser.tui.canvas import Panel, Row, ink, joined
 from stream_ser.tui.view import CLIPPING_DBFS, ScreenState
 
 FLOOR_DBFS = -60.0
@@ -29,7 +29,7 @@ class MeterPicture:
     window_s: float
 
 
-class Meter(Canvas[MeterPicture]):
+class Meter(Panel[MeterPicture]):
     """Level meter, peak, clipping mark and the lamp of the speech gate."""
 
     def look(self, state: ScreenState, now: float) -> MeterPicture:

@@ -27,12 +27,14 @@ STATE_LETTERS: dict[Mark, str] = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Palette:
-    """The colours of one theme, as ``#rrggbb``. There are two, told apart by identity."""
+    """The colours of one theme, as ``#rrggbb``. Told apart by identity."""
 
+    dark: bool
     ground: str
     text: str
     muted: str
     frame: str
+    cursor: str  # the ground, under text, of the column that is looked at
     good: str
     warning: str
     error: str
@@ -42,10 +44,12 @@ class Palette:
 
 
 DARK = Palette(
+    dark=True,
     ground="#0c0f12",
     text="#e4e6e8",
     muted="#a0a6ac",
     frame="#4f585f",
+    cursor="#4f585f",
     good="#3fb56b",
     warning="#e8c547",
     error="#ff6b61",
@@ -54,10 +58,12 @@ DARK = Palette(
     heat=("#6e5a00", "#8c7200", "#b39100", "#dcb300", "#ffd83c"),
 )
 LIGHT = Palette(
+    dark=False,
     ground="#ffffff",
     text="#15181b",
     muted="#545b61",
     frame="#a3a9ae",
+    cursor="#a3a9ae",
     good="#0c7a3a",
     warning="#8f5600",
     error="#b3140f",
@@ -65,6 +71,26 @@ LIGHT = Palette(
     others=("#8b1f96", "#0c7a3a", "#6b4a1e", "#545b61", "#00757d", "#2336b8", "#8f5a00", "#b3140f"),
     heat=("#ffcc00", "#e0a800", "#b88600", "#8f6600", "#6e4e00"),
 )
+CONTRAST = Palette(
+    dark=True,
+    ground="#000000",
+    text="#ffffff",
+    muted="#ffffff",
+    frame="#ffffff",
+    cursor="#1f3fa8",
+    good="#4dff7c",
+    warning="#ffe600",
+    error="#ff8f87",
+    known={"angry": "#ff8f87", "happy": "#ffe600", "neutral": "#3dfff0", "sad": "#a9bcff"},
+    others=("#ff9df5", "#4dff7c", "#ffb870", "#ffffff", "#3dfff0", "#a9bcff", "#ffe600", "#ff8f87"),
+    heat=("#6e5a00", "#8c7200", "#b39100", "#dcb300", "#ffe600"),
+)
+PALETTES = {"stream-ser-dark": DARK, "stream-ser-light": LIGHT, "stream-ser-contrast": CONTRAST}  # by theme, in order
+
+
+def palette_of(theme: Theme) -> Palette:
+    """Return the palette of a theme; of one that is not ours, the nearest."""
+    return PALETTES.get(theme.name, DARK if theme.dark else LIGHT)
 
 
 @lru_cache(maxsize=8)
@@ -94,8 +120,9 @@ def severity_colour(palette: Palette, severity: str) -> str:
     return {"info": palette.text, "critical": palette.error}.get(severity, palette.warning)
 
 
-def theme(name: str, palette: Palette, *, dark: bool) -> Theme:
-    """Make the Textual theme that goes with ``palette``: frames, help and key footer take their colours from it."""
+def make_theme(name: str) -> Theme:
+    """Make the Textual theme for the palette of that name: frames, help and key footer take their colours from it."""
+    palette = PALETTES[name]
     return Theme(
         name=name,
         primary=palette.known["neutral"],
@@ -107,7 +134,7 @@ def theme(name: str, palette: Palette, *, dark: bool) -> Theme:
         error=palette.error,
         success=palette.good,
         accent=palette.known["neutral"],
-        dark=dark,
+        dark=palette.dark,
         variables={
             "frame": palette.frame,
             "muted": palette.muted,

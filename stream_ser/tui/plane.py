@@ -8,10 +8,14 @@ a cell, and broken where nobody speaks or nothing is known.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import groupby
 
+import numpy as np
+from numpy.typing import NDArray
 from rich.style import Style
 
-from stream_ser.tui.canvas import Canvas, Row, ink, joined
+from stream_ser.tui.canvas import Panel, Row, ink, joined
 from stream_ser.tui.history import NO_SIZE, SIZE
 from stream_ser.tui.view import ScreenState
 
@@ -20,15 +24,18 @@ TITLES = ("↑ activation  → valence", "↑ act.  → val.")
 AXES = ("valence", "activation")
 DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # of a braille cell, by row and column
 
-Place = tuple[float, float]
+Dot = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
 class PlanePicture:
-    """The places of the last hops, oldest first, each (valence, activation) or None; ``now`` is the last if it is known."""
+    """The dots of the last hops, oldest first, None where nothing is known; ``now`` is the moment's, if it is known.
 
-    trail: tuple[Place | None, ...]
-    now: Place | None
+    Dots count from the top left; those that stay where they are count once.
+    """
+
+    trail: tuple[Dot | None, ...]
+    now: Dot | None
 
 
 def has_plane(state: ScreenState) -> bool:
@@ -36,22 +43,30 @@ def has_plane(state: ScreenState) -> bool:
     return all(name in state.dimensions for name in AXES)
 
 
-class Plane(Canvas[PlanePicture]):
+class Plane(Panel[PlanePicture]):
     """A square with a cross, a trail and a dot."""
 
     def look(self, state: ScreenState, now: float) -> PlanePicture:
         """Take the hops that end with the moment that is shown."""
-        title = next((text for text in TITLES if len(text) + 2 <= self.size.width), "")
-        if self.border_title != title:
-            self.border_title = title
+        self.title = next((text for text in TITLES if len(text) + 2 <= self.size.width), "")
         if not has_plane(state) or not len(state.history) or not state.hop_s:
             return PlanePicture((), None)
-        x, y = (state.dimensions.index(name) for name in AXES)
+        axes = [state.dimensions.index(name) for name in AXES]
         last = state.history.newest if state.window.at is None else state.window.at
-        kept = state.history.cells(last - round(TRAIL_S / state.hop_s), last)["dimensions"].tolist()
-        trail = tuple(None if NO_SIZE in values else (values[x] / SIZE, values[y] / SIZE) for values in kept)
+        kept = state.history.cells(last - round(TRAIL_S / state.hop_s), last)["dimensions"]
+        known = (kept != NO_SIZE).all(axis=1).tolist()
+        dots = self._dots(kept[:, axes] / SIZE)
+        trail = [dot if there else None for dot, there in zip(dots, known, strict=True)]
         dimensions = state.moment(now).dimensions
-        return PlanePicture(trail, (dimensions[x], dimensions[y]) if dimensions else None)
+        here = self._dots(np.array([[dimensions[axis] for axis in axes]]))[0] if dimensions else None
+        return PlanePicture(tuple(dot for dot, _ in groupby(trail)), here)
+
+    def _dots(self, places: NDArray[np.float64]) -> list[Dot]:
+        """Where places (n, 2), valence and activation, lie on the dots of the cells that there are."""
+        across, down = 2 * self.size.width - 1, 4 * self.size.height - 1
+        x, y = np.clip(places, -1.0, 1.0).T
+        columns, rows = np.rint((x + 1.0) / 2.0 * across), np.rint((1.0 - y) / 2.0 * down)
+        return list(zip(columns.astype(int).tolist(), rows.astype(int).tolist(), strict=True))
 
     def draw(self, picture: PlanePicture, width: int, height: int) -> list[Row]:
         """Draw the cross, over it the trail, over that the dot."""
@@ -66,13 +81,13 @@ class Plane(Canvas[PlanePicture]):
             if before is None or after is None:
                 continue
             style = fading[min(2, 3 * age // len(pairs))]
-            for x, y in _line(_dot(before, width, height), _dot(after, width, height)):
+            for x, y in _line(before, after):
                 cell = (x // 2, y // 4)
                 dots[cell] = (dots.get(cell, (0, style))[0] | DOTS[y % 4][x % 2], style)
         for (column, row), (bits, style) in dots.items():
             cells[row][column] = (chr(0x2800 + bits), style)
         if picture.now is not None:
-            x, y = _dot(picture.now, width, height)
+            x, y = picture.now
             cells[y // 4][x // 2] = ("●", ink(palette.good, bold=True))
         return [joined(drawn) for drawn in cells]
 
@@ -88,13 +103,8 @@ def _cross(width: int, height: int, line: Style) -> list[list[tuple[str, Style]]
     return cells
 
 
-def _dot(place: Place, width: int, height: int) -> tuple[int, int]:
-    """The dot of a place, counted from the top left."""
-    x, y = (min(1.0, max(-1.0, value)) for value in place)
-    return round((x + 1.0) / 2.0 * (2 * width - 1)), round((1.0 - y) / 2.0 * (4 * height - 1))
-
-
-def _line(start: tuple[int, int], stop: tuple[int, int]) -> list[tuple[int, int]]:
+@lru_cache(maxsize=1024)
+def _line(start: Dot, stop: Dot) -> list[Dot]:
     """The dots from ``start`` to ``stop``."""
     steps = max(abs(stop[0] - start[0]), abs(stop[1] - start[1]), 1)
     return [

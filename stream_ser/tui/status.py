@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stream_ser.tui.canvas import Canvas, Row, ink
+from stream_ser.tui.canvas import Panel, Row, ink
 from stream_ser.tui.view import Level, Message, Notice, ScreenState, clock_text
 
 COLUMN = 20  # where the second thing of a row begins, at least
@@ -22,10 +22,12 @@ class HeaderPicture:
     place: str
 
 
-class Header(Canvas[HeaderPicture]):
+class Header(Panel[HeaderPicture]):
     """Title at the left; source and position at the right."""
 
-    def __init__(self, heading: str, *, id: str) -> None:  # noqa: A002 - Textual's own name for it
+    framed = False
+
+    def __init__(self, heading: str, *, id: str) -> None:  # noqa: A002 - as with widgets
         super().__init__(id=id)
         self._heading = heading
 
@@ -71,21 +73,19 @@ class StatusPicture:
     passed_over: tuple[str, ...]
 
 
-class Status(Canvas[StatusPicture]):
+class Status(Panel[StatusPicture]):
     """Latency, lag, engine and why it is not a faster one; in the frame the model and the feed's address."""
 
-    def __init__(self, title: str, feed: str | None, *, id: str) -> None:  # noqa: A002 - Textual's own name for it
+    def __init__(self, title: str, feed: str | None, *, id: str) -> None:  # noqa: A002 - as with widgets
         super().__init__(title, id=id)
         self._heading = title
-        self.border_subtitle = feed or "no feed"
+        self.subtitle = feed or "no feed"
 
     def look(self, state: ScreenState, now: float) -> StatusPicture:  # noqa: ARG002 - the same at any time
         """Take quantiles over the last minute of points."""
         hello, point = state.hello, state.point
         if hello is not None:
-            title = f"{self._heading} of {hello['model']['name']}  {hello['model']['digest'][:8]}"
-            if self.border_title != title:
-                self.border_title = title
+            self.title = f"{self._heading} of {hello['model']['name']}  {hello['model']['digest'][:8]}"
         return StatusPicture(
             compute=_milliseconds(state.compute.at(0.5)),
             age=_milliseconds(state.age.at(0.95)),
@@ -120,10 +120,12 @@ class Status(Canvas[StatusPicture]):
         return rows + [[(line if len(line) <= width else line[: width - 1] + "…", muted)] for line in lines]
 
 
-class NoticeLine(Canvas[Notice]):
+class NoticeLine(Panel[Notice]):
     """The newest notice, or the alert that stands where no panel shows it (``tells_alerts``)."""
 
-    def __init__(self, *, id: str) -> None:  # noqa: A002 - Textual's own name for it
+    framed = False
+
+    def __init__(self, *, id: str) -> None:  # noqa: A002 - as with widgets
         super().__init__(id=id)
         self.tells_alerts = True
 

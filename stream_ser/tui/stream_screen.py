@@ -1,8 +1,8 @@
 """The screen of one stream: what its voice expresses now, and how that came about.
 
 Owned by the Textual event loop. It draws when the app says so (``draw_frame``), and only what changed. A panel is a
-``Canvas`` that looks at the stream's ``ScreenState``; a further one is made in ``__init__``, placed in ``compose`` and
-given its room in ``_arrange``. Which moment is shown is the state's (``ScreenState.window``), so all panels agree.
+``Panel`` on the one ``Board`` that looks at the stream's ``ScreenState``; a further one is made in ``__init__`` and given its
+room in ``layout.py``. Which moment is shown is the state's (``ScreenState.window``), so all panels agree.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ from typing import Any, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
-from textual.events import Resize
 from textual.screen import Screen
 from textual.widgets import Footer
 
@@ -20,9 +18,11 @@ from stream_ser.tui.abilities import Explains
 from stream_ser.tui.alert_list import AlertList
 from stream_ser.tui.banner import Banner
 from stream_ser.tui.bars import Bars
-from stream_ser.tui.canvas import Canvas
+from stream_ser.tui.board import Board
+from stream_ser.tui.canvas import Panel
 from stream_ser.tui.extras import Dimensions, Words
 from stream_ser.tui.headline import Headline
+from stream_ser.tui.layout import WIDE, Shape, places
 from stream_ser.tui.meter import Meter
 from stream_ser.tui.plane import Plane, has_plane
 from stream_ser.tui.status import Header, NoticeLine, Status
@@ -30,11 +30,7 @@ from stream_ser.tui.timeline import Timeline
 from stream_ser.tui.view import Controls, ScreenState
 from stream_ser.tui.why import Why
 
-TALL = 34  # rows from which panels are drawn with space between their rows
-WIDE = 120  # columns from which alerts have a panel of their own beside the others
-LEAST_PLANE = 20  # columns
 PAGE = 10  # columns of the timeline
-WHY, BESIDE = 60, 140  # columns of the reason's panel, and of a screen that has room for it beside the usual 80
 
 
 class StreamScreen(Screen[None]):
@@ -74,24 +70,27 @@ class StreamScreen(Screen[None]):
         self.words = Words(id="words")
         self.notice = NoticeLine(id="notice")
         self.why = Why("why", id="why")
-        self.canvases: list[Canvas[Any]] = [self.header, self.headline, self.bars, self.dimensions, self.timeline]
-        self.canvases += [self.plane, self.words, self.meter, self.status, self.alerts, self.notice, self.why]
-        self._top = Horizontal(self.headline, self.bars, id="top")
-        self._bottom = Horizontal(self.meter, self.status, self.alerts, id="bottom")
-        middle = Horizontal(self.timeline, self.plane, id="middle")
-        self._rest = Vertical(self._top, self.dimensions, middle, self.words, self._bottom, id="rest")
+        panels: list[Panel[Any]] = [
+            self.header,
+            self.headline,
+            self.bars,
+            self.dimensions,
+            self.timeline,
+            self.plane,
+            self.words,
+        ]
+        self.board = Board([*panels, self.meter, self.status, self.alerts, self.notice, self.why], id="board")
+        self._why_wanted = False
         self._explains = controls if isinstance(controls, Explains) else None
         self._asked: str | None = None  # the stream that is being asked about
         self._alerts_wanted: bool | None = None  # None: where there is room
-        self._arranged: tuple[Any, ...] = ()
+        self._arranged: Shape | None = None
         self._now = 0.0  # of the newest frame
 
     def compose(self) -> ComposeResult:
         """Arrange the widgets."""
-        yield self.header
         yield self.banner
-        yield Horizontal(self._rest, self.why, id="body")
-        yield self.notice
+        yield self.board
         yield Footer(show_command_palette=False)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
@@ -107,9 +106,10 @@ class StreamScreen(Screen[None]):
         else:
             self.app.pop_screen()
 
-    def on_resize(self, event: Resize) -> None:
+    def on_board_resized(self) -> None:
         """Give the panels the room that fits the new size."""
-        self._arrange(event.size.width, event.size.height)
+        self._arrange()
+        self.redraw()
 
     def draw_frame(self, now: float) -> None:
         """Draw what changed in the stream; ``now`` in seconds by the app's clock."""
@@ -118,40 +118,24 @@ class StreamScreen(Screen[None]):
         self._now = now
         self.banner.update_from(self.state, now)
         if self._shape() != self._arranged:
-            self._arrange(*self.size)
+            self._arrange()
         self._ask()
-        for canvas in self.canvases:
-            if canvas.display:
-                canvas.update_from(self.state, now)
+        self.board.update_from(self.state, now)
 
-    def _shape(self) -> tuple[Any, ...]:
-        """What the panels' room depends on besides the screen's."""
+    def _shape(self) -> Shape:
+        """What there is to show."""
         state = self.state
-        words, alerts = state.text is not None, len(state.alerts) > 0
-        return len(state.labels), bool(state.dimensions), words, has_plane(state), alerts, self.banner.display
+        alerts = self._alerts_wanted
+        if alerts is None:
+            alerts = len(state.alerts) > 0 and self.board.size.width >= WIDE
+        words = state.text is not None
+        return Shape(len(state.labels), bool(state.dimensions), words, has_plane(state), alerts, self._why_wanted)
 
-    def _arrange(self, width: int, height: int) -> None:
-        """Choose the panels' room: a lane of the timeline for every label where that can be had, then comfort."""
+    def _arrange(self) -> None:
+        """Put every panel in its place."""
         self._arranged = self._shape()
-        labels, self.dimensions.display, self.words.display, self.plane.display, alerts, banner = self._arranged
-        labels = max(4, labels)
-        beside = width >= BESIDE
-        self._rest.display = beside or not self.why.display
-        self.why.styles.width = WHY if beside else "1fr"
-        width -= WHY if beside and self.why.display else 0
-        tall, wide = height >= TALL, width >= WIDE
-        self.alerts.display = alerts and wide if self._alerts_wanted is None else self._alerts_wanted
-        self.meter.display = wide or not self.alerts.display
-        self.notice.tells_alerts = not self.alerts.display
-        lines = 3 + banner + self.dimensions.display + self.words.display  # header, notice and footer are always there
-        rows = height - lines
-        bottom = 7 if tall else 6
-        top = max(7, min(2 + (2 * labels + 1 if tall else labels + 1), rows - bottom - 6))
-        if rows - top - bottom < labels + 5:
-            bottom = 5
-        self._top.styles.height = top
-        self._bottom.styles.height = bottom
-        self.plane.styles.width = min(width // 3, max(LEAST_PLANE, 2 * (rows - top - bottom)))
+        self.notice.tells_alerts = not self._arranged.alerts
+        self.board.place(places(*self.board.size, self._arranged))
 
     def on_timeline_chosen(self, event: Timeline.Chosen) -> None:
         """Show a moment that the mouse chose."""
@@ -189,8 +173,7 @@ class StreamScreen(Screen[None]):
 
     def action_why(self) -> None:
         """Show what the newest point rests on, or no more."""
-        self.why.display = not self.why.display
-        self._arrange(*self.size)
+        self._why_wanted = not self._why_wanted
         self.redraw()
 
     def action_next_map(self) -> None:
@@ -205,15 +188,14 @@ class StreamScreen(Screen[None]):
 
     def _ask(self) -> None:
         """Ask about this stream while the answer is shown, whatever its name has become."""
-        wanted = self.state.hello["stream"] if self.why.display and self.state.hello is not None else None
+        wanted = self.state.hello["stream"] if self._why_wanted and self.state.hello is not None else None
         if wanted != self._asked and self._explains is not None:
             self._asked = wanted
             self._explains.ask_why(wanted)
 
     def action_alerts(self) -> None:
         """Show the alerts, or hide them."""
-        self._alerts_wanted = not self.alerts.display
-        self._arrange(*self.size)
+        self._alerts_wanted = not self._shape().alerts
         self.redraw()
 
     def _show(self, slot: int) -> None:

@@ -13,10 +13,9 @@ from functools import lru_cache
 from itertools import groupby
 
 from rich.style import Style
-from textual.events import MouseDown, MouseMove, MouseScrollDown, MouseScrollUp, MouseUp
 from textual.message import Message
 
-from stream_ser.tui.canvas import Canvas, Row, ink, joined
+from stream_ser.tui.canvas import Panel, Row, ink, joined
 from stream_ser.tui.columns import Column, Columns
 from stream_ser.tui.events import Events, events_of, events_row
 from stream_ser.tui.palette import STATE_LETTERS, colours_of, letters_of
@@ -47,8 +46,10 @@ class TimelinePicture:
     events: Events
 
 
-class Timeline(Canvas[TimelinePicture]):
+class Timeline(Panel[TimelinePicture]):
     """Lanes, letters, times and events."""
+
+    follows = True
 
     class Chosen(Message):
         """The mouse chose the moment of ``slot``."""
@@ -64,7 +65,7 @@ class Timeline(Canvas[TimelinePicture]):
             super().__init__()
             self.steps = steps
 
-    def __init__(self, title: str, *, id: str) -> None:  # noqa: A002 - Textual's own name for it
+    def __init__(self, title: str, *, id: str) -> None:  # noqa: A002 - as with widgets
         super().__init__(title, id=id)
         self._heading = title
         self._columns = Columns()
@@ -102,45 +103,23 @@ class Timeline(Canvas[TimelinePicture]):
         curves = self._lanes(picture, room) if count and room >= count else self._confidence(picture, room)
         return [*happened, *curves, letters, gutter + axis_row]
 
-    def on_mouse_down(self, event: MouseDown) -> None:
-        """Choose a moment, and follow the mouse until its button is let go."""
-        self.capture_mouse()
-        self._choose(event)
-
-    def on_mouse_move(self, event: MouseMove) -> None:
-        """Choose another while the button is down."""
-        if self.app.mouse_captured is self:
-            self._choose(event)
-
-    def on_mouse_up(self, event: MouseUp) -> None:  # noqa: ARG002 - wherever it is let go
-        """Let go."""
-        self.release_mouse()
-
-    def on_mouse_scroll_up(self, event: MouseScrollUp) -> None:
-        """Show less of the stream."""
-        event.stop()
-        self.post_message(self.Zoomed(-1))
-
-    def on_mouse_scroll_down(self, event: MouseScrollDown) -> None:
-        """Show more of it."""
-        event.stop()
-        self.post_message(self.Zoomed(1))
-
-    def _choose(self, event: MouseDown | MouseMove) -> None:
+    def pressed(self, x: int, y: int) -> Message | None:  # noqa: ARG002 - a whole column is one moment
+        """Choose the moment of a column."""
         picture = self.picture
         if picture is None or not picture.hop_s:
-            return
-        place = event.get_content_offset_capture(self).x - _gutter(picture.labels)
-        place = min(max(place, 0), len(picture.columns) - 1)
-        self.post_message(self.Chosen(picture.grid.slots(picture.right - len(picture.columns) + 1 + place)[1]))
+            return None
+        place = min(max(x - _gutter(picture.labels), 0), len(picture.columns) - 1)
+        return self.Chosen(picture.grid.slots(picture.right - len(picture.columns) + 1 + place)[1])
+
+    def wheeled(self, steps: int) -> Message | None:
+        """Zoom."""
+        return self.Zoomed(steps)
 
     def _entitle(self, seconds: float | None, width: int) -> None:
         """Say in the frame how much of the stream is shown, and what the letters mean."""
         shown = "whole" if seconds is None else f"{seconds:g} s" if seconds < 60 else f"{seconds / 60:g} min"
-        title = f"{self._heading}  {shown}"
-        legend = next((text for text in LEGENDS if len(text) < width), "")
-        if (self.border_title, self.border_subtitle) != (title, legend):
-            self.border_title, self.border_subtitle = title, legend
+        self.title = f"{self._heading}  {shown}"
+        self.subtitle = next((text for text in LEGENDS if len(text) < width), "")
 
     def _confidence(self, picture: TimelinePicture, rows: int) -> list[Row]:
         """Draw one curve: how sure, in the colour of the label."""
@@ -180,7 +159,7 @@ class Timeline(Canvas[TimelinePicture]):
             texts.append(_bar(round(value * rows * 8), rows, above) if spoken else _foot(column is not None, gap, rows))
             styles.append(style if spoken else hatched if gap else line)
         if picture.cursor is not None and 0 <= picture.cursor < len(styles):
-            styles[picture.cursor] = ink(self.palette.text, self.palette.frame)
+            styles[picture.cursor] = ink(self.palette.text, self.palette.cursor)
         runs = [(style, len(list(run))) for style, run in groupby(styles)]
         gutter = _gutter(picture.labels)
         result = []

@@ -102,6 +102,8 @@ class ScreenState:
         self.notices: deque[Notice] = deque(maxlen=NOTICES)
         self.lost = 0  # messages that the feed dropped because this screen was too slow
         self.paused = False
+        self._consumed = 0  # messages
+        self._moment: tuple[Any, Moment] | None = None  # the last that was asked for, and what it depends on
         self._begin()
 
     def rewind(self) -> None:
@@ -176,7 +178,13 @@ class ScreenState:
         return None if duration_s is None or not self.hop_s else math.ceil((duration_s - self.offset_s) / self.hop_s)
 
     def moment(self, now: float) -> Moment:
-        """What the panels show at ``now``."""
+        """What the panels show at ``now``; the panels of one frame share one."""
+        key = (now, self.window.at, self.paused, self._consumed)
+        if self._moment is None or self._moment[0] != key:
+            self._moment = key, self._find_moment(now)
+        return self._moment[1]
+
+    def _find_moment(self, now: float) -> Moment:
         if self.window.at is not None:
             return self._past(self.window.at)
         kind, point = self.kind(now), self.point
@@ -236,6 +244,7 @@ class ScreenState:
 
     def consume(self, message: Message, now: float) -> None:
         """Take one wire message that came at ``now`` (s). Types that a newer feed may send are passed over."""
+        self._consumed += 1
         match message["type"]:
             case "hello":
                 self._hello(message)
@@ -250,7 +259,7 @@ class ScreenState:
             case "notice":
                 self.notices.append(Notice(message["level"], message["text"]))
                 self.health.notice(message)
-            case "why" if self.hello is not None and message["stream"] == self.hello["stream"]:
+            case "why" if self.hello is not None:
                 self.reason = read(message, self.hello["sample_rate"])
             case "dropped":
                 self.lost += message["count"]

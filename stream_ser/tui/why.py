@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from rich.style import Style
 
-from stream_ser.tui.canvas import Canvas, Row, ink, joined
+from stream_ser.tui.canvas import Panel, Row, ink, joined
 from stream_ser.tui.palette import Palette, colours_of
 from stream_ser.tui.reason import Picture, Reason
 from stream_ser.tui.view import ScreenState, clock_text
@@ -47,10 +47,10 @@ class WhyPicture:
     several: bool  # whether there is another map to go on to
 
 
-class Why(Canvas[WhyPicture]):
+class Why(Panel[WhyPicture]):
     """The picture; ``next_map`` goes on to the next map, and after the last to the sound alone."""
 
-    def __init__(self, title: str = "", *, id: str) -> None:  # noqa: A002 - Textual's own name for it
+    def __init__(self, title: str = "", *, id: str) -> None:  # noqa: A002 - as with widgets
         super().__init__(title, id=id)
         self._turns = 0
 

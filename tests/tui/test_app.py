@@ -7,11 +7,16 @@ import threading
 import time
 
 import pytest
+from textual.app import ComposeResult
+from textual.geometry import Region
 from textual.screen import Screen
+from textual.widgets import Footer
 
-from stream_ser.tui.app import DARK_THEME, LIGHT_THEME, StreamSerApp
+from stream_ser.tui.app import THEMES, StreamSerApp
 from stream_ser.tui.help import Help
 from stream_ser.tui.latency import Latency
+from stream_ser.tui.palette import CONTRAST, DARK, LIGHT
+from stream_ser.tui.stream_screen import StreamScreen
 from tests.tui.wire import Clock, Message, Source, Switch, end, hello, point, screen, story, text_of
 
 STATES: dict[str, list[Message]] = {
@@ -64,19 +69,18 @@ async def test_space_does_nothing_after_the_end() -> None:
         assert not switch.paused
 
 
-async def test_t_changes_the_theme_and_its_colours() -> None:
+async def test_t_goes_through_the_themes_and_their_colours() -> None:
     app = screen(story())
     async with app.run_test() as pilot:
         grounds = []
-        for _ in range(3):
+        for _ in range(4):
             await pilot.pause()
             styles = [style for strip in app.screen._compositor.render_strips() for _, style, _ in strip if style]
-            grounds.append({style.bgcolor.name for style in styles if style.bgcolor} & {"#0c0f12", "#ffffff"})
+            grounds.append(
+                {style.bgcolor.name for style in styles if style.bgcolor} & {DARK.ground, LIGHT.ground, CONTRAST.ground}
+            )
             await pilot.press("t")
-        assert grounds == [{"#0c0f12"}, {"#ffffff"}, {"#0c0f12"}]
-        assert app.theme == LIGHT_THEME
-        await pilot.press("t")
-        assert app.theme == DARK_THEME
+        assert grounds == [{DARK.ground}, {LIGHT.ground}, {CONTRAST.ground}, {DARK.ground}]
 
 
 async def test_another_stream_opens_on_top_and_both_are_fed() -> None:
@@ -100,6 +104,9 @@ async def test_another_first_screen() -> None:
         """Counts its frames."""
 
         frames = 0
+
+        def compose(self) -> ComposeResult:
+            yield Footer()
 
         def draw_frame(self, now: float) -> None:  # noqa: ARG002
             self.frames += 1
@@ -140,7 +147,7 @@ async def test_other_keys_work_while_help_is_open() -> None:
     async with app.run_test() as pilot:
         await pilot.press("question_mark", "space", "t")
         assert switch.paused
-        assert app.theme == LIGHT_THEME
+        assert app.theme == THEMES[1]
         await pilot.press("q")
     assert switch.stops == 1
 
@@ -257,27 +264,33 @@ async def test_an_unchanged_state_draws_nothing() -> None:
         await pilot.pause()
         app.frame()
         await pilot.pause()
-        asked: list[str] = []
-        for canvas in app.screen.canvases:
-            name = canvas.id or ""
-            canvas.refresh = lambda *_, name=name, **__: asked.append(name)  # type: ignore[method-assign, assignment]
+        asked: list[Region] = []
+        view = app.screen
+        assert isinstance(view, StreamScreen)
+        view.board.refresh = lambda *regions, **_: asked.extend(regions)  # type: ignore[method-assign, assignment]
         app.frame()
         assert asked == []
         feed_of(app).append(point(121))
         app.frame()
-        assert set(asked) == {"header", "headline", "bars", "timeline"}
+        changed = {
+            panel.name for panel, place in view.board.places.items() if any(place.overlaps(one) for one in asked)
+        }
+        assert changed == {"header", "headline", "bars", "timeline"}
 
 
 async def test_a_change_refreshes_only_the_rows_that_differ() -> None:
     app = screen([hello(), point(8)])
     async with app.run_test() as pilot:
         await pilot.pause()
-        bars = app.query_one("#bars")
-        asked: list[int] = []
-        bars.refresh = lambda *regions, **_: asked.extend(region.y for region in regions)  # type: ignore[method-assign, assignment]
+        app.frame()
+        asked: list[Region] = []
+        view = app.screen
+        assert isinstance(view, StreamScreen)
+        view.board.refresh = lambda *regions, **_: asked.extend(regions)  # type: ignore[method-assign, assignment]
         feed_of(app).append(point(9, smoothed=(0.62, 0.2, 0.05, 0.13)))
         app.frame()
-        assert asked == [2, 3]
+        bars = view.board.places[view.bars]
+        assert [(one.y - bars.y - 1, one.height) for one in asked if one.x == bars.x] == [(2, 2)]
 
 
 async def test_a_resize_keeps_what_is_shown() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from tests.tui.wire import Message, end, hello, point, screen, text_of
@@ -89,8 +87,3 @@ async def test_eight_labels_that_nobody_expected_are_all_shown() -> None:
     for label in labels:
         assert label in text
     assert "U surprised" in text, "letters are the labels' own and differ"
-
-
-def test_the_style_sheet_hides_the_rows_at_first() -> None:
-    sheet = (Path(__file__).parents[2] / "stream_ser" / "tui" / "app.tcss").read_text("utf-8")
-    assert "#dimensions, #words, #plane, #alerts { display: none; }" in sheet

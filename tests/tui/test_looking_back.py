@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from textual.events import MouseScrollDown
 
 from stream_ser.tui.stream_screen import StreamScreen
 from stream_ser.tui.window import ZOOMS_S
@@ -112,7 +113,7 @@ async def test_keys_do_no_harm_before_the_first_point() -> None:
     async with app.run_test() as pilot:
         await pilot.pause()
         await pilot.press("left", "home", "end", "plus", "minus", "a", "pageup")
-        await pilot.click("#timeline", offset=(30, 2))
+        await pilot.click("#board", offset=(30, 12))
         assert app.state.window.at is None
         assert "no result yet" in "\n".join(text_of(app))
 
@@ -121,32 +122,29 @@ async def test_the_mouse_chooses_a_moment_and_its_wheel_zooms() -> None:
     app = screen(story())
     async with app.run_test() as pilot:
         await pilot.pause()
-        timeline = shown(app).timeline
-        gutter = timeline.size.width - len(timeline.picture.columns)  # type: ignore[union-attr]
-        await pilot.mouse_down("#timeline", offset=(2 + gutter + 40, 3))
+        timeline, board = shown(app).timeline, shown(app).board
+        picture, place = timeline.picture, board.places[timeline]
+        assert picture is not None
+        gutter = timeline.size.width - len(picture.columns)
+
+        def over(column: int) -> tuple[int, int]:
+            return place.x + 2 + gutter + column, place.y + 3
+
+        await pilot.mouse_down("#board", offset=over(40))
         await pilot.pause()
-        first = app.state.window.at
-        column = timeline.picture.right - len(timeline.picture.columns) + 1 + 40  # type: ignore[union-attr]
-        assert first == timeline.picture.grid.slots(column)[1]  # type: ignore[union-attr]
-        await pilot.hover("#timeline", offset=(2 + gutter + 20, 3))
+        assert app.state.window.at == picture.grid.slots(picture.right - len(picture.columns) + 1 + 40)[1]
+        await pilot.hover("#board", offset=over(20))
         await pilot.pause()
         second = app.state.window.at
-        assert second is not None
-        assert first is not None
-        assert second < first
-        await pilot.mouse_up("#timeline", offset=(2 + gutter + 20, 3))
-        await pilot.hover("#timeline", offset=(2 + gutter + 30, 3))
+        assert second == picture.grid.slots(picture.right - len(picture.columns) + 1 + 20)[1]
+        await pilot.mouse_up("#board", offset=over(20))
+        await pilot.hover("#board", offset=over(30))
         await pilot.pause()
         assert app.state.window.at == second, "let go"
-        timeline.post_message(_wheel(timeline))
+        x, y = over(5)
+        board.on_mouse_scroll_down(MouseScrollDown(board, x, y, 0, 1, 0, False, False, False))
         await pilot.pause()
         assert ZOOMS_S[app.state.window.zoom] == 60.0
-
-
-def _wheel(timeline: object) -> object:
-    from textual.events import MouseScrollDown
-
-    return MouseScrollDown(timeline, 5, 2, 0, 1, 0, False, False, False)  # type: ignore[arg-type]
 
 
 async def test_an_alert_is_told_in_a_line_and_listed_by_key_on_a_small_screen() -> None:
@@ -179,7 +177,8 @@ async def test_alerts_have_their_panel_on_a_wide_screen_and_a_click_shows_the_mo
         assert "△ 0:12.5 tense" in row, "the time is that of its opening"
         assert "below" in row
         assert any("▲ 0:22.0 customer anger rising" in row for row in rows)
-        await pilot.click("#alerts", offset=(5, 1))
+        place = shown(app).board.places[shown(app).alerts]
+        await pilot.click("#board", offset=(place.x + 5, rows.index(row) - shown(app).board.region.y))
         await pilot.pause()
         assert app.state.window.at == 50
 
@@ -225,9 +224,12 @@ async def test_the_plane_shows_where_the_voice_is_and_breaks_off_in_silence() ->
         await pilot.pause()
         app.frame()
         plane = shown(app).plane
-        drawn = ["".join(text for text, _ in row) for row in plane.draw(plane.picture, 21, 11)]  # type: ignore[arg-type]
-        assert drawn[0][1] == "●", "activation is up, valence to the right"
+        width, height = plane.size
+        drawn = [strip.text for strip in plane._strips]
+        assert [(row.index("●"), y) for y, row in enumerate(drawn) if "●" in row] == [
+            (round(0.05 * width), round(0.05 * (4 * height - 1)) // 4)
+        ]
+        assert drawn[height // 2].startswith("─"), "activation is up, valence to the right"
         feed_of(app).append(point(12, "silence", dimensions=dict.fromkeys(names)))
         app.frame()
-        drawn = ["".join(text for text, _ in row) for row in plane.draw(plane.picture, 21, 11)]  # type: ignore[arg-type]
-        assert "●" not in "".join(drawn)
+        assert "●" not in "".join(strip.text for strip in plane._strips)

@@ -3,10 +3,10 @@ from __future__ import annotations
 import pytest
 from rich.color import Color, ColorSystem
 
-from stream_ser.tui.palette import DARK, LIGHT, STATE_LETTERS, Palette, colours_of, letters_of
+from stream_ser.tui.palette import CONTRAST, DARK, LIGHT, STATE_LETTERS, Palette, colours_of, letters_of
 
 LABELS = ("angry", "happy", "neutral", "sad")
-BOTH = pytest.mark.parametrize("palette", [DARK, LIGHT], ids=["dark", "light"])
+EACH = pytest.mark.parametrize("palette", [DARK, LIGHT, CONTRAST], ids=["dark", "light", "contrast"])
 
 
 def of_16(colour: str) -> int | None:
@@ -30,23 +30,35 @@ def inks(palette: Palette) -> list[str]:
     return [*plain, *palette.known.values(), *palette.others]
 
 
-@BOTH
+@EACH
 def test_text_can_be_read_on_its_ground(palette: Palette) -> None:
     assert min(contrast(colour, palette.ground) for colour in inks(palette)) >= 4.5
 
 
-@BOTH
+def test_high_contrast_is_what_its_name_says() -> None:
+    colours = [*inks(CONTRAST), CONTRAST.frame]
+    assert min(contrast(colour, CONTRAST.ground) for colour in colours) >= 7.0
+    assert contrast(CONTRAST.text, CONTRAST.cursor) >= 7.0
+
+
+@EACH
+def test_the_cursor_is_seen(palette: Palette) -> None:
+    assert contrast(palette.text, palette.cursor) >= 4.5
+    assert len({of_16(palette.cursor), of_16(palette.ground), of_16(palette.text)}) == 3
+
+
+@EACH
 def test_nothing_vanishes_in_16_colours(palette: Palette) -> None:
     ground = of_16(palette.ground)
     assert ground not in {of_16(colour) for colour in [*inks(palette), palette.frame]}
 
 
-@BOTH
+@EACH
 def test_the_usual_labels_differ_in_16_colours(palette: Palette) -> None:
     assert len({of_16(colour) for colour in palette.known.values()}) == len(palette.known)
 
 
-@BOTH
+@EACH
 def test_other_labels_have_colours_of_their_own(palette: Palette) -> None:
     labels = (*LABELS, "fearful", "disgust", "surprised", "calm")
     assert len(set(colours_of(palette, labels).values())) == len(labels)

@@ -52,8 +52,10 @@ def test_scrubbed_back(snap_compare: Compare, size: tuple[int, int]) -> None:
     assert snap_compare(screen([*story(), gap(480_000, 495_000)]), terminal_size=size, run_before=scrubbed)
 
 
-def test_light(snap_compare: Compare) -> None:
-    assert snap_compare(screen(story()), press=["t"], run_before=settled)
+@pytest.mark.parametrize("presses", [1, 2], ids=["light", "contrast"])
+def test_themes(snap_compare: Compare, presses: int) -> None:
+    messages = rated([*story(), gap(480_000, 488_000), alert()])
+    assert snap_compare(screen(messages), press=["t"] * presses, terminal_size=(140, 45), run_before=settled)
 
 
 def test_help(snap_compare: Compare) -> None:

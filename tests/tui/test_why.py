@@ -69,7 +69,7 @@ async def test_w_opens_it_beside_the_rest_where_there_is_room_and_closes_it(size
         assert "bottom-up: where the model looks" in text
         assert "most at 0:28.6, 660 Hz" in text
         assert all(name in text for name in ("8 kHz", "1 kHz", "╵0:29.0"))
-        assert ("trajectory" in text) == (size[0] >= 140)
+        assert ("trajectory" in text) == (size[0] >= 130)
         await pilot.press("w")
         await pilot.pause()
         assert controls.asked == ["demo", None]
@@ -138,6 +138,7 @@ async def test_leaving_and_another_stream_end_the_asking() -> None:
     app = screen(story(), controls=controls)
     async with app.run_test() as pilot:
         await pilot.press("w")
+        app.frame()
         app.streams.first.consume(hello(stream="other"), 100.0)
         app.frame()
         assert controls.asked == ["demo", "other"]

@@ -1,0 +1,182 @@
+"""What the screen costs: CPU time and bytes to the terminal while points come at a steady rate.
+
+    python -m stream_ser.tui.cost [--points 10] [--seconds 20] [--size 140x45]
+
+The real screen runs in a process of its own on a pseudo-terminal of that size, with points made up for it; the first
+seconds, in which it starts, do not count. Nothing else is in that process: no sound, no model. Needs Unix.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import json
+import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from stream_ser.ledger import STAGES
+from stream_ser.tui.app import make_app
+from stream_ser.tui.view import Message
+
+LABELS = ("angry", "happy", "neutral", "sad")
+DIMENSIONS = ("activation", "valence", "dominance")
+RATE = 16_000
+START_S = 3.0  # not counted
+
+
+class MadeUp:
+    """A source of ``per_s`` points a second by the clock, from ``past_s`` seconds ago on; and controls of nothing."""
+
+    paused = False
+
+    def __init__(self, per_s: float, past_s: float) -> None:
+        self._hop = round(RATE / per_s)
+        self._began = time.monotonic() - past_s
+        self._slot = -1
+
+    def drain(self) -> list[Message]:
+        """Return the points that are due."""
+        return list(self._due())
+
+    def _due(self) -> Iterator[Message]:
+        if self._slot < 0:
+            self._slot = 0
+            yield _hello(self._hop)
+        while (self._slot + 1) * self._hop <= (time.monotonic() - self._began) * RATE:
+            self._slot += 1
+            yield _point(self._slot, self._hop)
+
+    def pause(self) -> None:
+        """Do nothing."""
+
+    def resume(self) -> None:
+        """Do nothing."""
+
+    def stop(self) -> None:
+        """Do nothing."""
+
+
+def measure(per_s: float, seconds: float, columns: int, rows: int) -> dict[str, float]:
+    """Run the screen; return its CPU in per cent of a core and the bytes a second that it sent to its terminal."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+    told, tell = os.pipe()
+    inside = [sys.executable, "-m", "stream_ser.tui.cost", f"--points={per_s}", f"--seconds={seconds}"]
+    environment = os.environ | {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
+    screen = subprocess.Popen(
+        [*inside, f"--inside={tell}"], stdin=theirs, stdout=theirs, stderr=theirs, pass_fds=(tell,), env=environment
+    )
+    os.close(theirs)
+    os.close(tell)
+    times: list[tuple[float, int]] = []
+    while data := _read(ours):
+        times.append((time.monotonic(), len(data)))
+    screen.wait()
+    os.close(ours)
+    with os.fdopen(told) as answer:
+        result = json.loads(answer.read())
+    sent = sum(size for at, size in times if result["from"] <= at < result["to"])
+    passed = result["to"] - result["from"]
+    return {"cpu_percent": 100 * result["cpu_s"] / passed, "bytes_per_s": sent / passed}
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65536)
+    except OSError:  # Linux says so when the other side has closed
+        return b""
+
+
+def _inside(per_s: float, seconds: float, tell: int) -> None:
+    """Run the screen on the terminal that this process has, and tell what it took."""
+    source = MadeUp(per_s, past_s=120.0)
+    app = make_app(source, source, title="stream-ser", feed="ws://127.0.0.1:8765/v1/feed")
+    marks: list[tuple[float, float]] = []
+
+    def mark() -> None:
+        marks.append((time.monotonic(), time.process_time()))
+
+    def timed() -> None:
+        app.set_timer(START_S, mark)
+        app.set_timer(START_S + seconds, mark)
+        app.set_timer(START_S + seconds + 0.1, app.exit)
+
+    app.call_later(timed)
+    app.run()
+    (begun, cpu_before), (ended, cpu_after) = marks
+    os.write(tell, json.dumps({"from": begun, "to": ended, "cpu_s": cpu_after - cpu_before}).encode())
+
+
+def _hello(hop: int) -> Message:
+    return {
+        "type": "hello",
+        "stream": "made up",
+        "labels": list(LABELS),
+        "dimensions": list(DIMENSIONS),
+        "sample_rate": RATE,
+        "window": 2 * RATE,
+        "hop": hop,
+        "model": {"name": "none", "digest": "00000000"},
+        "engine": "none",
+        "passed_over": [],
+        "source": {"kind": "microphone", "name": "made up", "rate": 48_000, "channels": 1, "duration_s": None},
+        "anchor": None,
+    }
+
+
+def _point(slot: int, hop: int) -> Message:
+    """Speech that drifts, a pause now and then, and something new in every hop, as with a real voice."""
+    turn = slot * hop / RATE
+    spoken = turn % 20 < 16
+    wobble = (slot * 7919 % 101) / 500
+    shares = [
+        abs((turn / period) % 2 - 1) + 0.05 + wobble * (number % 2) for number, period in enumerate((5, 7, 11, 13))
+    ]
+    smoothed = dict(zip(LABELS, (share / sum(shares) for share in shares), strict=True))
+    best = max(LABELS, key=lambda label: smoothed[label])
+    values: list[Any] = [abs((turn / period) % 4 - 2) - 1 for period in (3, 4, 6)] if spoken else [None] * 3
+    return {
+        "type": "point",
+        "stream": "made up",
+        "end": slot * hop,
+        "t": turn,
+        "state": ("speech" if smoothed[best] > 0.4 else "uncertain") if spoken else "silence",
+        "label": best if spoken and smoothed[best] > 0.4 else None,
+        "confidence": smoothed[best] if spoken else 0.0,
+        "raw": smoothed if spoken else dict.fromkeys(LABELS),
+        "smoothed": smoothed,
+        "dimensions": dict(zip(DIMENSIONS, values, strict=True)),
+        "text": None,
+        "speech_s": 1.6 if spoken else 0.0,
+        "level_dbfs": -20.0 - 40 * wobble,
+        "peak_dbfs": -8.0 - 20 * wobble,
+        "ledger": dict.fromkeys(STAGES, 1.0 + wobble) | {"lag_ms": 5.0},
+    }
+
+
+def main() -> None:
+    """Measure, and print a line."""
+    parser = argparse.ArgumentParser(prog="python -m stream_ser.tui.cost", description="Measure what the screen costs.")
+    parser.add_argument("--points", type=float, default=10.0, help="points a second")
+    parser.add_argument("--seconds", type=float, default=20.0, help="how long to measure")
+    parser.add_argument("--size", default="140x45", help="of the terminal: COLUMNSxROWS")
+    parser.add_argument("--inside", type=int, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.inside is not None:
+        _inside(options.points, options.seconds, options.inside)
+        return
+    columns, _, rows = options.size.partition("x")
+    found = measure(options.points, options.seconds, int(columns), int(rows))
+    where = f"{options.points:g} points a second at {options.size}"
+    print(f"{where}: {found['cpu_percent']:.1f} % of a core, {found['bytes_per_s'] / 1000:.1f} kB a second")
+
+
+if __name__ == "__main__":
+    main()
