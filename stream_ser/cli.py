@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import argparse
 import io
+import logging
 import os
 import sys
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
 import stream_ser
 from models.card import DEFAULT
@@ -199,5 +203,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
 
 
+def entry() -> NoReturn:
+    """End the process with what ``main`` returns, at once where a thread still runs that nobody needs any more.
+
+    A thread that is in native code while Python is torn down would abort the process, whatever it has done before.
+    """
+    code = main()
+    logging.shutdown()
+    if any(thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()):
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
 if __name__ == "__main__":
-    raise SystemExit(main())
+    entry()

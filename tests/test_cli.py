@@ -261,3 +261,27 @@ def test_the_live_path_imports_no_torch() -> None:
 
 def test_the_parser_is_made_without_running() -> None:
     assert cli.parser().parse_args(["replay", "x.wav"]).hop == 0.25
+
+
+BUSY = """
+import threading, time
+import numpy as np
+from stream_ser import cli
+from stream_ser.audio.silero import silero
+
+sound, detector = np.zeros((64, 576), dtype=np.float32), silero()
+
+def hear():
+    while True:
+        detector.encode(sound)
+
+threading.Thread(target=hear, daemon=True).start()
+time.sleep(0.1)
+cli.run = lambda options: print("done", flush=False) or 130
+cli.entry()
+"""
+
+
+def test_a_thread_in_native_code_does_not_abort_the_process_at_its_end() -> None:
+    ended = subprocess.run([sys.executable, "-c", BUSY, "devices"], capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "done\n", "")
