@@ -20,6 +20,7 @@ from stream_ser.engine.loading import ladder, load_card
 from stream_ser.engine.worker import LIMIT, Worker
 from stream_ser.errors import ConfigError, as_person_error
 from stream_ser.export.out import make_writer
+from stream_ser.feed.history import History
 from stream_ser.feed.hub import Hub
 from stream_ser.feed.server import FeedServer
 from stream_ser.session import Pausable, Session
@@ -83,7 +84,7 @@ class Station:
         self.options = options
         self._equipment = Equipment(options)
         self._address = feed_address(options.feed)
-        self.hub = Hub()
+        self.hub = Hub(None if self._address is None else History())  # for those who come back to the feed
         self.feed_url: str | None = None
         self._server: FeedServer | None = None
         self._closing = ExitStack()

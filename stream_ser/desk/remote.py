@@ -19,6 +19,7 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from stream_ser.desk.recorder import Recorder
+from stream_ser.desk.remote_reasons import RemoteReasons
 from stream_ser.errors import FeedError, StreamSerError, as_person_error
 from stream_ser.feed import messages
 from stream_ser.feed.client import subscribe
@@ -50,6 +51,7 @@ class Watcher:
         self._seen: dict[str, int] = {}  # the number of each open stream's newest message
         self._sinks: list[Sink] = []
         self._recorder = Recorder(self)
+        self._reasons = RemoteReasons(url, token)
         self._trouble: str | None = None
         self._lost_at: float | None = None
         self._first: Future[None] = Future()  # the outcome of the first attempt
@@ -138,6 +140,14 @@ class Watcher:
         if self.recording is None:
             self._say(stream, "info", "the mark is on this screen only; r records to a file from now on")
 
+    def ask_why(self, stream: str | None) -> None:
+        """Ask the feed what the points of a stream rest on."""
+        self._reasons.ask_why(stream)
+
+    def reasons(self) -> list[Message]:
+        """What has come of that since the last call."""
+        return self._reasons.reasons()
+
     @property
     def recording(self) -> Path | None:
         """The file that is being written."""
@@ -178,11 +188,15 @@ class Watcher:
         self._loop, self._reading = asyncio.get_running_loop(), asyncio.current_task()
         if self._stopping.is_set():
             return
-        async with contextlib.aclosing(aiter(self._reader)) as feed:  # type: ignore[type-var]
-            async for message in feed:
-                while len(self._waiting) >= LIMIT:  # noqa: ASYNC110 - whoever drains is in no event loop of ours
-                    await asyncio.sleep(FULL_S)
-                self._read(message)
+        asking = asyncio.create_task(self._reasons.run())
+        try:
+            async with contextlib.aclosing(aiter(self._reader)) as feed:  # type: ignore[type-var]
+                async for message in feed:
+                    while len(self._waiting) >= LIMIT:  # noqa: ASYNC110 - whoever drains is in no event loop of ours
+                        await asyncio.sleep(FULL_S)
+                    self._read(message)
+        finally:
+            asking.cancel()
 
     def _told(self, why: str | None) -> None:
         """Note how the connection is; called in the loop."""

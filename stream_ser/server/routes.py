@@ -28,6 +28,7 @@ from stream_ser.errors import FeedError
 from stream_ser.feed.topics import parse
 from stream_ser.server.doors import SUBPROTOCOL, Request, status
 from stream_ser.server.refusal import Refusal
+from stream_ser.server.sound import POLICY, UNREADABLE
 from stream_ser.server.tokens import Grant
 from stream_ser.web import assets
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 FEED, AUDIO, TWILIO, AUDIOHOOK = "/v1/feed", "/v1/audio", "/v1/twilio", "/v1/audiohook"
 CALLS = "/v1/calls/"
+UNWELCOME = {POLICY: "read-only", **UNREADABLE}  # what a subscriber sent, by close code
 HEALTH, READY, METRICS = "/healthz", "/readyz", "/metrics"
 
 _log = logging.getLogger("stream_ser.server")
@@ -89,6 +91,9 @@ class Routes:
                 told = {"tenant": grant.tenant, "role": grant.role, "purpose": self._server.config.spectrograms_purpose}
                 _log.info("spectrograms are given out", extra=told)
             await self._server.subscribers.serve(connection, hub, wish)
+            closed = connection.protocol.close_sent
+            if closed is not None and not connection.protocol.close_rcvd_then_sent and closed.code in UNWELCOME:
+                self._server.doors.refuse(Refusal(UNWELCOME[closed.code], closed.reason))
             return
         await self._server.sound.serve(connection, self._dialect(request), grant)
 

@@ -19,7 +19,7 @@ from stream_ser.tui.view import Controls, ScreenState
 
 STAGES = (
     "",
-    "from the air to its arrival here",
+    "from the air to here",
     "until the engine takes it",
     "in the model",
     "until the trajectory has it",

@@ -14,7 +14,7 @@ from textual.geometry import Region
 TALL = 33  # rows from which panels are drawn with space between their rows
 WIDE = 120  # columns from which alerts have a panel of their own beside the others
 LEAST_PLANE = 20  # columns
-WHY, BESIDE = 64, 130  # columns of the reason's panel, and of a screen that has room for it beside the others
+WHY, BESIDE = 60, 140  # columns of the reason's panel, and of a screen that has room for it beside the usual 80
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,9 +42,11 @@ class Ask(Prompt[str | None]):
 
     def compose(self) -> ComposeResult:
         """Make the page."""
+        line = Input(self._value, max_length=self._longest, select_on_focus=False)
+        line.cursor_blink = False  # over a slow connection every blink is traffic
         box = Vertical(
             Static(self._hint, markup=False),
-            Input(self._value, max_length=self._longest, select_on_focus=False),
+            line,
             Static("enter: do it   escape: leave it", classes="keys", markup=False),
             id="page",
         )

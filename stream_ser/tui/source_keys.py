@@ -95,13 +95,14 @@ class SourceApp(App[None]):
                 )
 
     def action_mark(self) -> None:
-        """Ask for a note on the moment at which the key was pressed."""
-        controls, hello = self.controls, self.state.hello
+        """Ask for a note on the moment at which the key was pressed, or on the one that the person has gone back to."""
+        controls, hello, looked_at = self.controls, self.state.hello, self.state.window.at
         if not isinstance(controls, Marks) or hello is None:
             return
         stream = hello["stream"]
-        at = controls.position(stream)
-        if at is None:
+        newest = controls.position(stream)
+        at = newest if looked_at is None else looked_at * int(hello["hop"])
+        if newest is None or at is None:
             self.tell("the stream is over: nothing can be marked")
             return
 
@@ -109,7 +110,7 @@ class SourceApp(App[None]):
             if text is not None:
                 controls.mark(stream, at, text)
 
-        where = clock_text(at / hello["sample_rate"])
+        where = clock_text(self.state.offset_s + at / hello["sample_rate"])
         self.push_screen(Ask("mark", f"A note on {where} of {stream}:", longest=LONGEST_NOTE), marked)
 
     def action_record(self) -> None:

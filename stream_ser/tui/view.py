@@ -259,7 +259,7 @@ class ScreenState:
             case "notice":
                 self.notices.append(Notice(message["level"], message["text"]))
                 self.health.notice(message)
-            case "why" if self.hello is not None:
+            case "why" if self.hello is not None and message["stream"] == self.hello["stream"]:
                 self.reason = read(message, self.hello["sample_rate"])
             case "dropped":
                 self.lost += message["count"]

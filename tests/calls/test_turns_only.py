@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from models.card import find, read_card
 from stream_ser.audio.gate import SpeechGate
@@ -17,12 +19,16 @@ from stream_ser.audio.source import Notice, SourceInfo
 from stream_ser.calls.call import Call, Policy
 from stream_ser.calls.events import Frames, Leg, Lost, Opened, Sound
 from stream_ser.calls.turns_only import TurnsOnly
+from stream_ser.engine.worker import Worker
+from stream_ser.feed.hub import Hub
 from stream_ser.feed.messages import Message
 from stream_ser.stream import Stream
+from stream_ser.trajectory.leg import LegMeter
 from stream_ser.types import Block, Gap, Point
 from stream_ser.watch import Watch
 from tests.calls.test_call import BOTH, HOP, RATE, House
 from tests.conftest import BUNDLED
+from tests.fakes import FakeBackend, FakeGate
 
 LENGTH_S = 24
 PATIENCE_S = 20.0
@@ -189,3 +195,48 @@ def test_pauses_gaps_and_the_time_after_them_are_told_as_a_stream_would() -> Non
     leg.take(block(72_000, 8_000))
     leg.conclude()
     assert (len(seen.points), seen.ends, leg.over) == (9, 1, True)
+
+
+LENGTHS = st.integers(1, 30_000) | st.sampled_from([1, 7_999, 8_000, 8_001, 24_000, 32_000, 40_000])
+PIECES = st.lists(
+    st.tuples(st.sampled_from(["sound", "sound", "sound", "lost", "paused"]), LENGTHS), min_size=1, max_size=12
+)
+
+
+@settings(deadline=None, max_examples=40)
+@given(PIECES, st.lists(st.integers(0, 200_000), max_size=6))
+def test_whatever_comes_it_does_what_a_stream_does(pieces: list[tuple[str, int]], edges: list[int]) -> None:
+    """The same hops, and each of them talk, silence or missing as for the stream that would be analysed."""
+    edges = sorted(edges[: len(edges) // 2 * 2])
+    speech = tuple(zip(edges[::2], edges[1::2], strict=True))
+    card = read_card(find("cnn-bilstm"))
+    worker = Worker(FakeBackend)
+    worker.start()
+    of_stream, of_turns = Seen(), Seen()
+    info = SourceInfo("call", "plain", RATE, 1, None, live=True)
+    stream = Stream(info, card, worker, Hub(), FakeGate(*speech), stream="c", hop=HOP, watch=of_stream)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("stream_ser.calls.turns_only.SpeechGate", lambda: FakeGate(*speech))
+        turns = TurnsOnly("c", HOP, card.window_samples, of_turns)
+    stream.open()
+    at = 0
+    for kind, length in pieces:
+        for leg in (stream, turns):
+            if kind == "paused":
+                leg.pause()
+            leg.take(Gap(at, at + length, "lost", 1) if kind == "lost" else block(at, length, 0.1))
+            leg.resume()
+        at += length
+    stream.take(Gap(at, at + 1, "the end", 1))  # so that it pads nothing, and tells what it held back
+    turns.take(Gap(at, at + 1, "the end", 1))
+    stream.conclude()
+    turns.conclude()
+    assert stream.wait(PATIENCE_S)
+    worker.stop()
+    assert doings(of_turns) == doings(of_stream)
+    assert (of_turns.ends, of_stream.ends) == (1, 1)
+
+
+def doings(seen: Seen) -> list[tuple[int, str]]:
+    meter = LegMeter((), (), hop=HOP, emotions=False)
+    return [told for point in seen.points for told in meter.add(point)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,8 +19,10 @@ from stream_ser.feed.history import History
 from stream_ser.feed.hub import Hub
 from stream_ser.feed.server import FeedServer
 from stream_ser.feed.topics import Wish
+from stream_ser.tui.app import make_app
 from tests.desk.desks import Seen
 from tests.feed.wire import alert_message, call_message, end_message, make_info, point_message
+from tests.tui.wire import text_of
 
 SNAPSHOT = Wish(snapshot=True)
 
@@ -75,6 +78,37 @@ def test_a_feed_that_goes_and_comes_back_is_filled_in_without_a_double() -> None
             assert len(watched.of("hello")) == 1
             assert watched.watcher.missed == 0
     finally:
+        first.stop()
+        second.stop()
+
+
+async def test_the_screen_says_that_it_is_cut_off_and_when_it_is_not() -> None:
+    hub = make_hub()
+    first = FeedServer(hub, port=0)
+    _, port = first.start()
+    second = FeedServer(hub, port=port)
+    watcher = Watcher(first.url, SNAPSHOT)
+    watcher.start()
+    app = make_app(watcher, watcher, title="stream-ser", feed=watcher.url, home=lambda app: app.grid())
+    try:
+        async with app.run_test(size=(80, 24)) as pilot:
+            async with asyncio.timeout(20.0):
+                for condition, change in (
+                    (lambda: len(app.streams) == 1, first.stop),
+                    (lambda: "disconnected for" in text_of(app)[1], second.start),
+                    (lambda: "disconnected for" not in text_of(app)[1], lambda: None),
+                ):
+                    while not condition():
+                        app.frame()
+                        await pilot.pause(0.02)
+                    await asyncio.to_thread(change)
+            await pilot.press("space", "question_mark")
+            assert "pause" not in "\n".join(text_of(app))
+            began = time.monotonic()
+            await pilot.press("escape", "q")
+        assert time.monotonic() - began < 1.0
+    finally:
+        watcher.close()
         first.stop()
         second.stop()
 

@@ -278,6 +278,23 @@ async def test_a_call_that_goes_on_for_too_long_is_ended_by_name(tmp_path: Path,
 
 
 @pytest.mark.parametrize(
+    ("sent", "code", "name"),
+    [("hello", 1008, "read-only"), ("x" * 70_000, 1009, "message-too-large"), (b"\0", 1008, "read-only")],
+)
+async def test_who_sends_something_to_the_feed_is_refused_and_counted(
+    tmp_path: Path, sent: str | bytes, code: int, name: str
+) -> None:
+    async with serving(tmp_path) as server, dial(server, "/v1/feed") as socket:
+        await socket.send(sent)
+        assert (await until_closed(socket)).code == code
+        await eventually(lambda: not server.subscribers.members, "a subscriber stays")
+        assert await refusals(server) == {name: 1}
+        async with dial(server, "/v1/feed") as polite:
+            await polite.recv()
+        assert await refusals(server) == {name: 1}
+
+
+@pytest.mark.parametrize(
     ("sent", "reason", "answer"),
     [
         (b"", "no-handshake", b""),

@@ -89,6 +89,22 @@ async def test_m_marks_the_moment_at_which_it_was_pressed(station: Station, talk
         assert len(app.state.marks) == 1
 
 
+async def test_m_marks_the_moment_that_one_has_gone_back_to(station: Station, talk: Path) -> None:
+    desk = ReplayDesk(station, open_recording(talk, speed=1000.0), talk)
+    async with at(desk) as (app, pilot):
+        await until(app, pilot, lambda: app.state.history.newest > 20)
+        desk.seek(0.0)
+        desk.set_speed(4.0)
+        await until(app, pilot, lambda: app.state.ended is None and 12 < app.state.history.newest < 40)
+        await pilot.press("left", "left")
+        looked_at = app.state.window.at
+        assert looked_at is not None
+        assert looked_at < app.state.history.newest
+        await pilot.press("m", "x", "enter")
+        await until(app, pilot, lambda: bool(app.state.marks))
+        assert list(app.state.marks) == [looked_at]
+
+
 async def test_after_the_end_there_is_nothing_to_mark(station: Station, talk: Path) -> None:
     async with at(ReplayDesk(station, open_recording(talk, speed=None), talk)) as (app, pilot):
         await until(app, pilot, lambda: app.state.ended is not None)

@@ -69,7 +69,7 @@ async def test_w_opens_it_beside_the_rest_where_there_is_room_and_closes_it(size
         assert "bottom-up: where the model looks" in text
         assert "most at 0:28.6, 660 Hz" in text
         assert all(name in text for name in ("8 kHz", "1 kHz", "╵0:29.0"))
-        assert ("trajectory" in text) == (size[0] >= 130)
+        assert ("trajectory" in text) == (size[0] >= 140)
         await pilot.press("w")
         await pilot.pause()
         assert controls.asked == ["demo", None]
