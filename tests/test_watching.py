@@ -19,6 +19,7 @@ from tests.conftest import refused
 from tests.export import scene
 from tests.feed.wire import end_message, make_info, point_message
 from tests.server.serving import serving, tokens
+from tests.server.test_doors import certificate  # noqa: F401 - a fixture
 
 Command = Callable[..., tuple[int, str, str]]
 
@@ -79,6 +80,23 @@ def test_what_cannot_be_watched_is_told_in_one_line(
     command: Command, arguments: tuple[str, ...], words: tuple[str, ...]
 ) -> None:
     refused(command("watch", *arguments), *words)
+
+
+async def test_a_server_with_tls_is_watched_where_its_certificate_is_trusted(
+    command: Command,
+    tmp_path: Path,
+    certificate: tuple[Path, Path],  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cert, key = certificate
+    monkeypatch.setattr("stream_ser.watching._print_feed", lambda watcher: print("let in:", watcher.url))
+    async with serving(tmp_path, tls_cert=cert, tls_key=key) as server:
+        address = f"https://127.0.0.1:{server.port}/"
+        result = await asyncio.to_thread(command, "watch", address)
+        refused(result, f"wss://127.0.0.1:{server.port}/v1/feed is not trusted", "SSL_CERT_FILE=ca.pem")
+        monkeypatch.setenv("SSL_CERT_FILE", str(cert))
+        code, out, _ = await asyncio.to_thread(command, "watch", address)
+        assert (code, out) == (0, f"let in: wss://127.0.0.1:{server.port}/v1/feed\n")
 
 
 async def test_a_token_that_is_refused_is_told_and_a_good_one_is_let_in(

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import ssl
 from collections.abc import AsyncIterator, Callable
 from typing import Literal
 from urllib.parse import urlencode, urlsplit
@@ -205,6 +206,11 @@ class FeedReader:
             if response.status_code in REFUSES_TOKENS:
                 fix = "show a viewer's token that is good; stream-ser token makes one where the feed is served"
             raise FeedError(f"{self._url} refused with HTTP {response.status_code}: {said[:200]}", fix=fix) from error
+        if not self.connections and isinstance(error, ssl.SSLError):
+            raise FeedError(
+                f"{self._url} is not trusted: {_reason(error)}",
+                fix="name the authority that signed its certificate, as SSL_CERT_FILE=ca.pem, or check the address",
+            ) from error
         if not self.connections:
             raise FeedError(
                 f"there is no feed at {self._url}: {_reason(error)}",

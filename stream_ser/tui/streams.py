@@ -36,7 +36,10 @@ class Streams:
         return bool(self._states) and all(state.ended is not None for state in self._states.values())
 
     def consume(self, message: Message, now: float) -> None:
-        """Take one wire message that came at ``now`` (s); one that names no stream is about all of them."""
+        """Take one wire message that came at ``now`` (s); one that names no stream is about all of them.
+
+        One of a stream that is not known, because it had to go or its hello was lost, is about none.
+        """
         if message["type"] == "snapshot":
             message = message["message"]
         stream = message.get("stream")
@@ -48,7 +51,7 @@ class Streams:
                 state.consume(message, now)
         elif message["type"] == "hello" and stream not in self._states:
             self._open(stream).consume(message, now)
-        else:
+        elif stream in self._states or self.first.hello is None:
             self._states.get(stream, self.first).consume(message, now)
 
     def forget(self, stream: str) -> None:

@@ -36,6 +36,17 @@ def test_what_names_no_stream_is_about_all() -> None:
     assert streams_after(dropped).first.lost == 6
 
 
+def test_what_belongs_to_no_stream_that_is_known_touches_none() -> None:
+    streams = streams_after(hello(stream="a"), point(8, "silence", stream="a"), point(9, stream="gone"))
+    assert list(streams) == ["a"]
+    assert streams["a"].kind(0.0) == "silence"
+    streams.consume(hello(stream="b"), 0.0)
+    streams.forget("a")
+    streams.consume(point(10, stream="a"), 0.0)
+    assert list(streams) == ["b"]
+    assert streams["b"].point is None
+
+
 def test_a_snapshot_is_what_it_holds() -> None:
     streams = streams_after(hello(), {"type": "snapshot", "seq": 8, "message": point(8)})
     assert streams["demo"].kind(0.0) == "speech"
