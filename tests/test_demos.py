@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from demos import call, make_picture, make_recording
+from demos import call, make_picture, make_recording, make_why_picture
 from models.card import DEFAULT, find, read_card
 from stream_ser.load.server import server
 from tests.conftest import BUNDLED
@@ -21,6 +21,13 @@ def test_the_picture_is_drawn_from_the_bundled_recording(tmp_path: Path) -> None
     make_picture.main(tmp_path / "screen.svg", speed=None)
     drawn = (tmp_path / "screen.svg").read_text("utf-8").replace("&#160;", " ")
     for words in ("expressed emotion", "conversation.flac", DEFAULT):
+        assert words in drawn
+
+
+def test_the_picture_of_why_is_drawn_from_the_bundled_recording(tmp_path: Path) -> None:
+    make_why_picture.main(tmp_path / "why.svg", speed=8.0)
+    drawn = (tmp_path / "why.svg").read_text("utf-8").replace("&#160;", " ")
+    for words in ("bottom-up: where the model looks", "W next map", "1 kHz"):
         assert words in drawn
 
 

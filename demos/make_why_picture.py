@@ -1,0 +1,80 @@
+"""Draw the picture of docs/why.md: what TF-CNN looked at, at one moment of the bundled recording.
+
+Run: python demos/make_why_picture.py [OUT.svg]. It plays the recording up to that moment in real time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Any
+
+from stream_ser.audio.recording import open_recording
+from stream_ser.desk.reasons import Reasons
+from stream_ser.running import Options, Station
+from stream_ser.tui.app import make_app
+
+HERE = Path(__file__).parent
+RECORDING = HERE / "recording" / "conversation.flac"
+PICTURE = HERE.parent / "docs" / "why.svg"
+MODEL, MOMENT_S, SIZE = "tfcnn-attention", 16.0, (140, 36)
+Messages = list[dict[str, Any]]
+
+
+class Heard:
+    """Everything up to the moment, as a screen takes it, and controls that control nothing."""
+
+    paused = False
+
+    def __init__(self, messages: Messages, reason: dict[str, Any]) -> None:
+        self.messages = [m for m in messages if m.get("t", 0.0) <= reason["t"] and m["type"] != "end"]
+        self.answers, self.asked = [reason], False
+
+    def drain(self) -> Messages:
+        taken, self.messages = self.messages, []
+        return taken
+
+    def ask_why(self, stream: str | None) -> None:
+        self.asked = stream is not None
+
+    def reasons(self) -> Messages:
+        taken, self.answers = (self.answers, []) if self.asked else ([], self.answers)
+        return taken
+
+    def pause(self) -> None:
+        self.paused = True
+
+    def resume(self) -> None:
+        self.paused = False
+
+    def stop(self) -> None:
+        self.messages = []
+
+
+async def draw(heard: Heard) -> str:
+    app = make_app(heard, heard, title="stream-ser", clock=lambda: 0.0)
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.pause(0.5)
+        await pilot.press("w")
+        await pilot.pause(0.5)
+        return app.export_screenshot(title=f"stream-ser replay conversation.flac --model {MODEL}")
+
+
+def main(picture: Path, speed: float = 1.0) -> None:
+    messages: Messages = []
+    found: Messages = []
+    with Station(Options(model=MODEL, feed="off")) as station:
+        station.hub.attach(messages.append)
+        asking = Reasons(station.hub)
+        asking.ask_why(RECORDING.name)
+        session = station.session(open_recording(RECORDING, speed=speed), RECORDING.name)
+        session.start()
+        while not session.wait(0.01) and (not found or found[-1]["t"] < MOMENT_S):
+            found += asking.reasons()
+        session.stop()
+    picture.write_text(asyncio.run(draw(Heard(messages, found[-1]))), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else PICTURE)
