@@ -24,6 +24,9 @@ from stream_ser.feed.why import Asked, picture, why
 from stream_ser.types import SAMPLE_RATE, Hop, Observation, Point, Samples
 
 MOST_ROWS, MOST_COLUMNS = 40, 50  # of a map as it is sent: neighbouring cells are averaged until it fits
+# Alone, a map is for those who may not have the sound. TF-CNN's top-down map follows loud voices cell by cell; in columns of
+# 200 ms it is too slow for the rise and fall of syllables, without which nobody understands speech.
+COLUMNS_ALONE = 10
 
 Map = npt.NDArray[np.float32]
 
@@ -58,27 +61,28 @@ class Explanation:
         with self._lock:
             if asked not in self._made:
                 sound = self._spectrogram() if asked == "spectrogram" else None
-                self._made[asked] = why(self._info, self._point, self._maps(), sound)
+                maps = self._maps(COLUMNS_ALONE if sound is None else MOST_COLUMNS)
+                self._made[asked] = why(self._info, self._point, maps, sound)
             return {**self._made[asked], "seq": seq}
 
-    def _maps(self) -> list[Message]:
+    def _maps(self, most_columns: int) -> list[Message]:
         seen = self._observation
         likeliest = self._info.labels[int(np.argmax(seen.logits))]
         maps: list[Message] = []
         if seen.attention is not None:
-            maps += self._map("attention" if seen.top_down is None else "bottom_up", None, seen.attention)
+            maps += self._map("attention" if seen.top_down is None else "bottom_up", None, seen.attention, most_columns)
         if seen.top_down is not None:
-            maps += self._map("top_down", likeliest, seen.top_down)
+            maps += self._map("top_down", likeliest, seen.top_down, most_columns)
         return maps
 
-    def _map(self, name: str, of: str | None, values: Map) -> list[Message]:
+    def _map(self, name: str, of: str | None, values: Map, most_columns: int) -> list[Message]:
         where = places(self._card.architecture, self._card.config, (values.shape[0], values.shape[1]))
         if where is None or not np.isfinite(values).all():
             return []
         if where.halves:
             values = values.reshape(2, -1, values.shape[1]).sum(axis=0)
         rows, columns = values.shape
-        tall, wide = -(-rows // MOST_ROWS), -(-columns // MOST_COLUMNS)
+        tall, wide = -(-rows // MOST_ROWS), -(-columns // most_columns)
         small = _mean_of(_mean_of(values, tall, 0), wide, 1)
         edges = None if where.edges_hz is None else (*where.edges_hz[:-1:tall], where.edges_hz[-1])
         seconds = (where.begin_s, where.begin_s + (where.end_s - where.begin_s) * small.shape[1] * wide / columns)

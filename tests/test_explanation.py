@@ -37,9 +37,9 @@ def values(picture: dict[str, Any]) -> npt.NDArray[np.float64]:
 def test_both_maps_of_attention_pooling_with_their_places_and_values() -> None:
     attention, top_down = np.zeros((99, 49), np.float32), np.full((99, 49), -2.0, np.float32)
     attention[30, 10], top_down[3:6, 40] = 1.0, 4.0
-    message = explain("tfcnn-attention", attention, top_down).message(7, "attention")
+    message = explain("tfcnn-attention", attention, top_down).message(7, "spectrogram")
     assert problems(message) == []
-    assert (message["seq"], message["spectrogram"]) == (7, None)
+    assert message["seq"] == 7
     bottom_up, voted = message["maps"]
     assert (bottom_up["name"], bottom_up["of"], voted["name"], voted["of"]) == (
         "bottom_up",
@@ -60,7 +60,7 @@ def test_both_maps_of_attention_pooling_with_their_places_and_values() -> None:
 def test_a_map_of_time_alone_is_one_row_of_no_frequency() -> None:
     attention = np.zeros((1, 200), np.float32)
     attention[0, 100:104] = 0.25
-    (picture,) = explain("cpc", attention).message(0, "attention")["maps"]
+    (picture,) = explain("cpc", attention).message(0, "spectrogram")["maps"]
     assert (picture["name"], picture["rows"], picture["columns"], picture["hz"]) == ("attention", 1, 50, None)
     assert picture["seconds"] == [0.0, 2.0]
     assert values(picture)[0].argmax() == 25
@@ -68,7 +68,7 @@ def test_a_map_of_time_alone_is_one_row_of_no_frequency() -> None:
 
 @pytest.mark.parametrize("shape", [(7, 3), (40, 50), (41, 51), (95, 20)])
 def test_maps_of_any_size_fit_and_keep_their_length(shape: tuple[int, int]) -> None:
-    (picture,) = explain("tfcnn-attention", np.ones(shape, np.float32)).message(0, "attention")["maps"]
+    (picture,) = explain("tfcnn-attention", np.ones(shape, np.float32)).message(0, "spectrogram")["maps"]
     assert picture["rows"] <= MOST_ROWS
     assert picture["columns"] <= MOST_COLUMNS
     assert len(picture["hz"]) == picture["rows"] + 1
@@ -76,6 +76,20 @@ def test_maps_of_any_size_fit_and_keep_their_length(shape: tuple[int, int]) -> N
     cell_s = (picture["seconds"][1] - picture["seconds"][0]) / picture["columns"]
     assert cell_s == pytest.approx(0.04 * -(-shape[1] // MOST_COLUMNS), abs=1e-4)
     np.testing.assert_allclose(values(picture), 1.0)
+
+
+@pytest.mark.parametrize(
+    ("model", "shape"), [("tfcnn-attention", (99, 49)), ("area-attention", (10, 20)), ("cpc", (1, 200))]
+)
+def test_maps_alone_are_too_slow_for_syllables(model: str, shape: tuple[int, int]) -> None:
+    attention = np.zeros(shape, np.float32)
+    attention[0, shape[1] // 2] = 1.0
+    message = explain(model, attention).message(0, "attention")
+    assert problems(message) == []
+    (picture,) = message["maps"]
+    assert (picture["seconds"][1] - picture["seconds"][0]) / picture["columns"] == pytest.approx(0.2, abs=0.001)
+    assert picture["columns"] <= 10
+    assert values(picture)[0].argmax() == shape[1] // 2 // -(-shape[1] // 10)
 
 
 def test_a_model_without_attention_has_no_maps_and_one_that_broke_has_none_either() -> None:

@@ -56,6 +56,20 @@ def prompt(leave: Callable[[], float]) -> None:
     raise AssertionError(f"leaving took {took} s")
 
 
+def test_what_the_model_looked_at_is_laid_over_the_sound(bundled: Path) -> None:
+    command = ["stream_ser.cli", "replay", bundled, "--model", "tfcnn-attention", "--feed", "off"]
+    with Terminal(command) as terminal:
+        terminal.wait_for("expressed emotion", "w why")
+        terminal.press("w")
+        terminal.wait_for("bottom-up: where the model looks", "8 kHz", "most at 0:0", "▀")
+        terminal.press("W")
+        terminal.wait_for("top-down: what speaks for")
+        terminal.press("w")
+        terminal.wait_for("trajectory")
+        terminal.quit()
+        assert "Traceback" not in terminal.read()
+
+
 def test_a_recording_is_shown_help_opens_and_q_ends_it(bundled: Path) -> None:
     with Terminal(["stream_ser.cli", "replay", bundled, "--feed", "127.0.0.1:0"]) as terminal:
         text = terminal.wait_for("expressed emotion", "trajectory", DEFAULT, "q quit")

@@ -116,6 +116,20 @@ async def test_what_is_there_is_said_and_nothing_is_made_up(message: dict[str, o
         assert words in text
 
 
+async def test_it_moves_when_the_terminal_is_made_wider_or_narrower() -> None:
+    app = screen(story(), controls=Explaining(why(120)))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("w")
+        for width, beside in ((160, True), (100, False), (140, True)):
+            await pilot.resize_terminal(width, 40)
+            app.frame()
+            await pilot.pause()
+            rows = text_of(app)
+            assert any("trajectory" in row for row in rows) == beside
+            assert any("bottom-up" in row for row in rows)
+            assert {len(row) for row in rows} == {width}
+
+
 async def test_before_the_first_answer_it_waits() -> None:
     app = screen([hello(), point(8, "silence")], controls=Explaining())
     async with app.run_test() as pilot:
