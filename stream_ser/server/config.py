@@ -49,6 +49,9 @@ class Limits:
     subscribers: int = _number(1000, 1, 100_000)
     """Connections that read the feed, in all."""
 
+    why: int = _number(50, 0, 100_000)
+    """Those of them that ask what points rest on: each answer takes a millisecond of the thread that serves all."""
+
     burst_s: float = _number(5.0, 0.1, 600.0)
     """Seconds of sound that may come at once, ahead of real time: after a network's hiccup or a reconnection."""
 

@@ -61,6 +61,7 @@ STATUS = {
     "repeated-header": HTTPStatus.BAD_REQUEST,
     "draining": HTTPStatus.SERVICE_UNAVAILABLE,
     "too-many-subscribers": HTTPStatus.SERVICE_UNAVAILABLE,
+    "too-many-why": HTTPStatus.SERVICE_UNAVAILABLE,
     "store-unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
 }
 

@@ -171,9 +171,12 @@ class Routes:
         except FeedError as error:
             return server.doors.refuse(Refusal("bad-wish", str(error)))
         found = server.doors.viewer(request)
-        if wish.why != "spectrogram" or isinstance(found, Refusal):
+        if wish.why is None or isinstance(found, Refusal):
             return found
-        return server.doors.spectrogram(found) or found
+        asking = sum(member.subscription.wish.why is not None for member in server.subscribers.members)
+        if asking >= server.config.limits.why:
+            return server.doors.refuse(Refusal("too-many-why", f"{asking} connections ask for reasons; come later"))
+        return found if wish.why == "attention" else server.doors.spectrogram(found) or found
 
     def _dialect(self, request: Request) -> Dialect:
         if request.path == TWILIO:

@@ -15,9 +15,10 @@ from websockets.exceptions import InvalidStatus
 from stream_ser.feed.topics import Wish
 from stream_ser.feed.why import Asked
 from stream_ser.server.app import CallServer
+from stream_ser.server.config import Limits
 from stream_ser.store.store import Store
 from tests.feed.wire import problems
-from tests.server.serving import Feed, bearer, dial, serving, tokens, voices
+from tests.server.serving import Feed, bearer, dial, eventually, serving, tokens, voices
 from tests.server.speaking import Plain, talk
 
 STREAM = "c-1/external"
@@ -59,6 +60,17 @@ async def test_a_purpose_lets_those_of_the_role_have_them_and_is_logged(
     told = [record for record in caplog.records if record.message == "spectrograms are given out"]
     assert [record.role for record in told] == ["admin", "viewer"][: 1 + (for_viewer[0] == 101)]  # type: ignore[attr-defined]
     assert {record.purpose for record in told} == {"study of line noise"}  # type: ignore[attr-defined]
+
+
+async def test_so_many_may_ask_and_no_more(tmp_path: Path) -> None:
+    address = f"/v1/feed?stream={STREAM}&why=attention"
+    async with serving(tmp_path, limits=Limits(why=1)) as server:
+        async with dial(server, address):
+            assert await try_to_ask(server, "attention") == (503, "too-many-why")
+            async with dial(server, f"/v1/feed?stream={STREAM}"):
+                pass  # whoever asks for no reasons is welcome
+        await eventually(lambda: not server.subscribers.members, "it has left")
+        assert await try_to_ask(server, "attention") == (101, "")
 
 
 async def test_a_call_explains_itself_while_it_goes_on_and_nothing_of_it_is_stored(tmp_path: Path) -> None:
