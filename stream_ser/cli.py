@@ -204,13 +204,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def entry() -> NoReturn:
-    """End the process with what ``main`` returns, at once where a thread still runs that nobody needs any more.
+    """End the process with what ``main`` returns."""
+    leave(main())
 
-    A thread that is in native code while Python is torn down would abort the process, whatever it has done before.
+
+def leave(code: int) -> NoReturn:
+    """End the process, and at once where tearing Python down would do harm: nothing is left by then that needs it.
+
+    A thread that nobody needs any more, but that is in native code, would abort the process, whatever it has done before.
+    After a screen, taking down its hundreds of modules would take as long as everything else in leaving it.
     """
-    code = main()
     logging.shutdown()
-    if any(thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()):
+    busy = any(thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread())
+    if busy or "textual" in sys.modules:
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError, ValueError):
                 stream.flush()

@@ -5,8 +5,6 @@ Runs on the caller's thread. C libraries' complaints are kept off the screen and
 
 from __future__ import annotations
 
-import atexit
-import gc
 import os
 import sys
 import tempfile
@@ -48,8 +46,6 @@ def show(
     """Open the screen; returns when somebody has left it. Raises ConfigError where it breaks down."""
     from stream_ser.tui.app import make_app
 
-    # The interpreter's last collection over all these modules would take longer than the rest of leaving.
-    atexit.register(gc.freeze)
     with _stderr_held_back():
         app = make_app(source, controls, title="stream-ser", feed=feed, home=home)
         app.run()

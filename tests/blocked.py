@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 
 from stream_ser.audio.source import Item, SourceInfo
+from stream_ser.cli import leave
 from stream_ser.commands import _run_screen
 from stream_ser.desk.local import Desk
 from stream_ser.running import Options, Station
@@ -32,3 +33,4 @@ class BlockedDesk(Desk):
 if __name__ == "__main__":
     with Station(Options(engine="onnx", feed="127.0.0.1:0")) as station:
         _run_screen(station, BlockedDesk(station, Blocked(), "blocked"))
+    leave(0)
