@@ -183,7 +183,7 @@ class Desk(ABC):
         for name in shipped():
             with contextlib.suppress(CheckpointError):
                 card = read_card(find(name))
-                text = f"{name}  {', '.join(card.labels)}; {card.macs / 1e6:,.0f} M multiply-accumulates a window"
+                text = f"{name:<16} {', '.join(card.labels)}; {card.macs / 1e6:,.0f} MMAC a window"
                 found.append(Choice(name, text[:LONGEST_CHOICE], card.digest == self._station.card.digest))
         return found
 

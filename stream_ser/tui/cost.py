@@ -1,9 +1,10 @@
 """What the screen costs: CPU time and bytes to the terminal while points come at a steady rate.
 
-    python -m stream_ser.tui.cost [--points 10] [--seconds 20] [--size 140x45]
+    python -m stream_ser.tui.cost [--points 10] [--seconds 20] [--size 140x45] [--streams 1]
 
-The real screen runs in a process of its own on a pseudo-terminal of that size, with points made up for it; the first
-seconds, in which it starts, do not count. Nothing else is in that process: no sound, no model. Needs Unix.
+The real screen runs in a process of its own on a pseudo-terminal of that size, with points made up for it, of several
+streams on the grid; the first seconds, in which it starts, do not count. Nothing else is in that process: no sound, no
+model. Needs Unix.
 """
 
 from __future__ import annotations
@@ -32,11 +33,15 @@ START_S = 3.0  # not counted
 
 
 class MadeUp:
-    """A source of ``per_s`` points a second by the clock, from ``past_s`` seconds ago on; and controls of nothing."""
+    """A source of ``per_s`` points a second by the clock, from ``past_s`` seconds ago on; and controls of nothing.
+
+    Each of the ``streams`` has as many, and each of them others.
+    """
 
     paused = False
 
-    def __init__(self, per_s: float, past_s: float) -> None:
+    def __init__(self, per_s: float, past_s: float, streams: int = 1) -> None:
+        self._names = [f"made up {number}" for number in range(streams)]
         self._hop = round(RATE / per_s)
         self._began = time.monotonic() - past_s
         self._slot = -1
@@ -48,10 +53,12 @@ class MadeUp:
     def _due(self) -> Iterator[Message]:
         if self._slot < 0:
             self._slot = 0
-            yield _hello(self._hop)
+            yield from (_hello(self._hop) | {"stream": name} for name in self._names)
         while (self._slot + 1) * self._hop <= (time.monotonic() - self._began) * RATE:
             self._slot += 1
-            yield _point(self._slot, self._hop)
+            for number, name in enumerate(self._names):
+                own = _point(self._slot + 37 * number, self._hop)
+                yield own | {"stream": name, "end": self._slot * self._hop, "t": self._slot * self._hop / RATE}
 
     def pause(self) -> None:
         """Do nothing."""
@@ -63,12 +70,13 @@ class MadeUp:
         """Do nothing."""
 
 
-def measure(per_s: float, seconds: float, columns: int, rows: int) -> dict[str, float]:
+def measure(per_s: float, seconds: float, columns: int, rows: int, streams: int = 1) -> dict[str, float]:
     """Run the screen; return its CPU in per cent of a core and the bytes a second that it sent to its terminal."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
     told, tell = os.pipe()
     inside = [sys.executable, "-m", "stream_ser.tui.cost", f"--points={per_s}", f"--seconds={seconds}"]
+    inside.append(f"--streams={streams}")
     environment = os.environ | {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
     screen = subprocess.Popen(
         [*inside, f"--inside={tell}"], stdin=theirs, stdout=theirs, stderr=theirs, pass_fds=(tell,), env=environment
@@ -94,10 +102,11 @@ def _read(terminal: int) -> bytes:
         return b""
 
 
-def _inside(per_s: float, seconds: float, tell: int) -> None:
+def _inside(per_s: float, seconds: float, streams: int, tell: int) -> None:
     """Run the screen on the terminal that this process has, and tell what it took."""
-    source = MadeUp(per_s, past_s=120.0)
-    app = make_app(source, source, title="stream-ser", feed="ws://127.0.0.1:8765/v1/feed")
+    source = MadeUp(per_s, 120.0 if streams == 1 else 10.0, streams)
+    home = None if streams == 1 else lambda app: app.grid()
+    app = make_app(source, source, title="stream-ser", feed="ws://127.0.0.1:8765/v1/feed", home=home)
     marks: list[tuple[float, float]] = []
 
     def mark() -> None:
@@ -167,14 +176,16 @@ def main() -> None:
     parser.add_argument("--points", type=float, default=10.0, help="points a second")
     parser.add_argument("--seconds", type=float, default=20.0, help="how long to measure")
     parser.add_argument("--size", default="140x45", help="of the terminal: COLUMNSxROWS")
+    parser.add_argument("--streams", type=int, default=1, help="several are shown as a grid")
     parser.add_argument("--inside", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.inside is not None:
-        _inside(options.points, options.seconds, options.inside)
+        _inside(options.points, options.seconds, options.streams, options.inside)
         return
     columns, _, rows = options.size.partition("x")
-    found = measure(options.points, options.seconds, int(columns), int(rows))
-    where = f"{options.points:g} points a second at {options.size}"
+    found = measure(options.points, options.seconds, int(columns), int(rows), options.streams)
+    each = "" if options.streams == 1 else f" of each of {options.streams} streams"
+    where = f"{options.points:g} points a second{each} at {options.size}"
     print(f"{where}: {found['cpu_percent']:.1f} % of a core, {found['bytes_per_s'] / 1000:.1f} kB a second")
 
 
