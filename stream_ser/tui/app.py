@@ -35,7 +35,7 @@ from stream_ser.tui.stream_screen import StreamScreen
 from stream_ser.tui.streams import Streams
 from stream_ser.tui.view import Controls, MessageSource, ScreenState
 
-FRAMES_PER_SECOND = 5.0
+FRAMES_PER_SECOND = 4.0
 THEMES = tuple(PALETTES)
 
 

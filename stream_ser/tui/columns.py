@@ -36,25 +36,31 @@ class Columns:
 
     def __init__(self) -> None:
         self._known: dict[int, Column] = {}
+        self._growing: dict[int, Column | None] = {}  # those that the newest hops are in, as of a version
+        self._version = 0
         self._key: tuple[History, int, Grid] | None = None
 
     def between(self, history: History, grid: Grid, first: int, last: int) -> tuple[Column | None, ...]:
         """The columns ``first`` … ``last``; None where the stream is not."""
         key = (history, history.revision, grid)
         if key != self._key or len(self._known) > 4 * grid.width:
-            self._known, self._key = {}, key
+            self._known, self._growing, self._key = {}, {}, key
+        if history.version != self._version:
+            self._growing, self._version = {}, history.version
         return tuple(self._column(history, grid, number) for number in range(first, last + 1))
 
     def _column(self, history: History, grid: Grid, number: int) -> Column | None:
         if number in self._known:
             return self._known[number]
+        if number in self._growing:
+            return self._growing[number]
         first, last = grid.slots(number)
         cells = history.cells(first, last)
-        if not len(cells):
-            return None
-        column = _summed(cells)
-        if last < history.newest:
+        column = _summed(cells) if len(cells) else None
+        if column is not None and last < history.newest:
             self._known[number] = column
+        else:
+            self._growing[number] = column
         return column
 
 

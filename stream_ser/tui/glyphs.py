@@ -5,7 +5,7 @@ Pure. Only A–Z and space: the words are states and labels.
 
 from __future__ import annotations
 
-ROWS = 3
+ROWS, DOUBLE_ROWS = 3, 5
 
 # Five rows of pixels each, top first, separated by "/". Narrow, so that UNCERTAIN fits half of an 80-column screen.
 _GLYPHS = {
@@ -40,16 +40,21 @@ _GLYPHS = {
 _HALVES = {(False, False): " ", (True, False): "▀", (False, True): "▄", (True, True): "█"}
 
 
-def large(word: str, width: int) -> list[str] | None:
-    """Draw ``word`` in capitals on ``ROWS`` rows of equal length; None if it has other signs or exceeds ``width``."""
+def large(word: str, width: int, *, double: bool = False) -> list[str] | None:
+    """Draw ``word`` in capitals on ``ROWS`` rows of equal length, or twice as large on ``DOUBLE_ROWS``.
+
+    None if it has other signs or exceeds ``width``.
+    """
     glyphs = [_GLYPHS.get(letter) for letter in word.upper()]
     if not glyphs or None in glyphs:
         return None
     pixels = [".".join(parts) for parts in zip(*(glyph.split("/") for glyph in glyphs if glyph), strict=True)]
+    if double:
+        pixels = ["".join(2 * pixel for pixel in row) for row in pixels for _ in range(2)]
     if len(pixels[0]) > width:
         return None
-    pixels.append("." * len(pixels[0]))
+    pixels += ["." * len(pixels[0])] * (len(pixels) % 2)
     return [
         "".join(_HALVES[above == "#", below == "#"] for above, below in zip(pixels[y], pixels[y + 1], strict=True))
-        for y in range(0, 2 * ROWS, 2)
+        for y in range(0, len(pixels), 2)
     ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stream_ser.tui.canvas import Panel, Row, ink
-from stream_ser.tui.glyphs import ROWS, large
+from stream_ser.tui.glyphs import DOUBLE_ROWS, ROWS, large
 from stream_ser.tui.moment import Kind, Moment
 from stream_ser.tui.palette import Palette, colours_of
 from stream_ser.tui.view import Message, ScreenState, clock_text
@@ -40,11 +40,13 @@ class Headline(Panel[HeadlinePicture]):
         """Draw the word with large letters where they fit, otherwise in capitals."""
         style = ink(_colour(picture, self.palette), bold=True)
         word = picture.label or picture.kind
-        letters = large(word, width) or ["", word.upper(), ""]
+        letters = large(word, width, double=True) if height >= DOUBLE_ROWS + 3 else None
+        letters = letters or large(word, width) or ["", word.upper(), ""]
         rows: list[Row] = [[(line, style)] for line in letters]
+        rows += [[]] if len(letters) > ROWS else []
         rows.append([(picture.first, ink(self.palette.text, bold=True))])
         rows.append([(picture.second, ink(self.palette.muted))])
-        above = max(0, (height - ROWS - 2) // 2)
+        above = max(0, (height - len(rows)) // 2)
         return [[] for _ in range(above)] + rows
 
 

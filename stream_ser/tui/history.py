@@ -76,6 +76,7 @@ class History:
         self._base = 0  # the number of the first cell; cell c stands for the slots c × per … c × per + per - 1
         self.per = 1  # slots a cell
         self.newest = 0  # the newest slot; meaningless while empty
+        self.version = 0  # changes with everything
         self.revision = 0  # changes whenever something other than the newest slot does
 
     def __len__(self) -> int:
@@ -94,6 +95,7 @@ class History:
 
     def place(self, slot: int, cell: Cell) -> None:
         """Put ``cell`` at ``slot``: hops skipped on the way become ``missing``, hops before the oldest are ignored."""
+        self.version += 1
         late = bool(self._count) and slot < self.newest
         if not self._reach(slot):
             return
@@ -110,6 +112,7 @@ class History:
 
     def mark_gap(self, first: int, last: int) -> None:
         """Mark the hops ``first`` … ``last`` as gap. Costs no more than the capacity, however long the gap is."""
+        self.version += 1
         self.revision += bool(self._count) and first < self.newest
         begun = self._reach(first)
         if not self._reach(last):

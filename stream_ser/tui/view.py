@@ -103,7 +103,6 @@ class ScreenState:
         self.lost = 0  # messages that the feed dropped because this screen was too slow
         self.paused = False
         self._consumed = 0  # messages
-        self._moment: tuple[Any, Moment] | None = None  # the last that was asked for, and what it depends on
         self._begin()
 
     def rewind(self) -> None:
@@ -114,6 +113,7 @@ class ScreenState:
 
     def _begin(self) -> None:
         """Forget one stream's points, because another begins."""
+        self._moment: tuple[Any, Moment] | None = None  # the last that was asked for, and what it depends on
         self.point: Message | None = None
         self.gap: Message | None = None
         self.reason: Reason | None = None  # what the newest point that was asked about rests on

@@ -4,7 +4,7 @@ import string
 
 import pytest
 
-from stream_ser.tui.glyphs import ROWS, large
+from stream_ser.tui.glyphs import DOUBLE_ROWS, ROWS, large
 
 WORDS = ["waiting", "warming", "silence", "uncertain", "stale", "paused", "ended", "angry", "happy", "neutral", "sad"]
 WORDS += ["fearful", "disgust", "surprised", "calm", "excited"]
@@ -36,3 +36,11 @@ def test_what_cannot_be_drawn_is_said_to_be_so(word: str) -> None:
 def test_a_word_that_is_too_wide_is_not_cut() -> None:
     assert large("sad", 11) is not None
     assert large("sad", 10) is None
+
+
+def test_twice_as_large_is_the_same_word() -> None:
+    word = large("sad", 60, double=True)
+    assert word is not None
+    assert [len(row) for row in word] == [2 * len(row) for row in large("sad", 60) or []][:1] * DOUBLE_ROWS
+    assert set("".join(word)) == {"█", " "}, "whole cells"
+    assert large("uncertain", 60, double=True) is None
