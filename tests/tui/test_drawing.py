@@ -28,6 +28,8 @@ async def drawn(messages: list[Message], size: tuple[int, int] = (80, 24)) -> st
     app = screen(messages)
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
+        app.frame()
+        await pilot.pause()
         return "\n".join(text_of(app))
 
 
@@ -128,7 +130,7 @@ async def test_an_end_by_error_says_what_happened() -> None:
 
 
 async def test_markup_in_names_is_only_text() -> None:
-    text = await drawn([hello(stream="[red]"), notice("[bold]100 %[/] of [x")])
+    text = await drawn([hello(stream="[red]"), notice("[bold]100 %[/] of [x") | {"stream": "[red]"}])
     assert "[bold]100 %[/] of [x" in text
 
 

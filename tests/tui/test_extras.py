@@ -15,6 +15,7 @@ async def drawn(messages: list[Message], size: tuple[int, int] = (80, 24)) -> li
     app = screen(messages)
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
+        app.frame()
         await pilot.pause()
         return text_of(app)
 

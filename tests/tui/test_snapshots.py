@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from textual.pilot import Pilot
 
+from stream_ser.tui.app import StreamSerApp
 from tests.tui.test_drawing import SITUATIONS
 from tests.tui.wire import Message, alert, gap, hello, rated, screen, story
 
@@ -16,6 +17,8 @@ Compare = Callable[..., bool]
 async def settled(pilot: Pilot[None]) -> None:
     """The first frame is drawn, and the panels have taken their heights."""
     await pilot.pause()
+    assert isinstance(pilot.app, StreamSerApp)
+    pilot.app.frame()
     await pilot.pause()
 
 
