@@ -68,12 +68,13 @@ async def test_a_label_is_shown_with_speech_only() -> None:
     wall = Wall(stream("a", point(8)))
     async with wall.app.run_test() as pilot:
         assert "ANGRY" in await wall.after(pilot)
+        stale = await wall.after(pilot, seconds=5.0)
+        assert "ANGRY" not in stale
+        assert "STALE" in stale
+        assert "no result for 5 s" in stale
         uncertain = await wall.after(pilot, {**point(9, "uncertain"), "stream": "a"})
         assert "ANGRY" not in uncertain
         assert "UNCERTAIN" in uncertain
-        stale = await wall.after(pilot, seconds=5.0)
-        assert "STALE" in stale
-        assert "no result for 5 s" in stale
 
 
 async def test_the_line_shows_hops_silence_and_loss() -> None:

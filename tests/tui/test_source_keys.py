@@ -204,6 +204,9 @@ async def test_a_list_that_does_not_come_can_be_left_and_the_program_quit(statio
         await pilot.press("i")
         await pilot.pause()
         assert "looking" in "\n".join(text_of(app))
+        await pilot.press("space", "q")  # of the screen below: they rest while something is asked
+        assert not desk.paused
+        assert len(app.screen_stack) == 2
         await pilot.press("escape")
         assert len(app.screen_stack) == 1
         await pilot.press("i")
@@ -297,7 +300,8 @@ async def test_the_palette_has_every_key_and_does_it(tmp_path: Path) -> None:
         await until(app, pilot, lambda: playing.speed == 2.0)
         for opens in ("ctrl+p", "g"):
             await pilot.press(opens, "q", "space", "t")
-            assert app.is_running
+            assert app.screen.query_one(Input).value == "q t"
+            assert not playing.paused
             await pilot.press("escape")
             await until(app, pilot, lambda: len(app.screen_stack) == 1)
         assert not playing.paused
