@@ -55,6 +55,8 @@ class LinePrinter:
         elif kind == "gap":
             seconds = (message["end"] - message["start"]) / 16_000
             self._print(f"{clock(message['t'])}  gap        {seconds:.2f} s of sound are missing: {message['reason']}")
+        elif kind == "mark":
+            self._print(f"{clock(message['t'])}  mark       {message['text']}")
         elif kind == "notice":
             self._print(f"         {message['level']}: {message['text']}")
         elif kind == "end":

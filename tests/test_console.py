@@ -38,6 +38,11 @@ def test_words_are_printed_when_they_are_sent_and_new() -> None:
     assert not [line for line in printed(hello(text="pocketsphinx"), point(8)) if "“" in line]
 
 
+def test_a_mark_is_printed_with_its_place() -> None:
+    mark = {"type": "mark", "seq": 9, "stream": "demo", "at": 36_000, "t": 2.25, "text": "a sigh"}
+    assert printed(hello(), mark)[1] == "00:02.2  mark       a sigh"
+
+
 def test_long_labels_keep_the_columns() -> None:
     labels = [*LABELS, "disappointed"]
     shares = (0.1, 0.1, 0.1, 0.1, 0.6), (0.6, 0.1, 0.1, 0.1, 0.1)
