@@ -9,6 +9,10 @@ from stream_ser.feed.hub import Hub, Subscription
 from stream_ser.feed.messages import Message
 from stream_ser.feed.topics import Wish
 
+REASONS_HZ = (
+    2.0  # a second at most: a picture that changes everywhere costs as much to draw as a second of everything else
+)
+
 
 class Reasons:
     """Subscribes to one stream's reasons at a time; ``ask_why(None)`` ends that. See ``stream_ser.tui.abilities.Explains``."""
@@ -21,7 +25,7 @@ class Reasons:
         """Ask about that stream from now on."""
         if self._subscription is not None:
             self._subscription.close()
-        wish = None if stream is None else Wish(stream=stream, why="spectrogram")
+        wish = None if stream is None else Wish(stream=stream, why="spectrogram", hz=REASONS_HZ)
         # Points come by another subscription: here they are in the way, and the newest may push the others out.
         self._subscription = None if wish is None else self._hub.subscribe(limit=1, wish=wish)
 

@@ -11,13 +11,13 @@ import contextlib
 from collections import deque
 from typing import get_args
 
+from stream_ser.desk.reasons import REASONS_HZ
 from stream_ser.errors import FeedError
 from stream_ser.feed.client import subscribe
 from stream_ser.feed.messages import Message
 from stream_ser.feed.topics import Wish
 from stream_ser.feed.why import Asked
 
-HZ = 10.0  # answers a second at most: as many as a screen draws
 AGAIN_S = 2.0  # after a refusal, until it is tried again
 
 
@@ -63,7 +63,7 @@ class RemoteReasons:
     async def _read(self, stream: str) -> None:
         while True:
             for asked in reversed(get_args(Asked)):  # the spectrogram with the maps, else the maps alone
-                wish = Wish(stream=stream, why=asked, hz=HZ)
+                wish = Wish(stream=stream, why=asked, hz=REASONS_HZ)
                 try:
                     async for message in subscribe(self._url, retry_s=None, wish=wish, token=self._token):
                         if message["type"] == "why":

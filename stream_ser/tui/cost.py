@@ -1,10 +1,10 @@
 """What the screen costs: CPU time and bytes to the terminal while points come at a steady rate.
 
-    python -m stream_ser.tui.cost [--points 10] [--seconds 20] [--size 140x45] [--streams 1]
+    python -m stream_ser.tui.cost [--points 10] [--seconds 20] [--size 140x45] [--streams 1] [--why]
 
 The real screen runs in a process of its own on a pseudo-terminal of that size, with points made up for it, of several
 streams on the grid; the first seconds, in which it starts, do not count. Nothing else is in that process: no sound, no
-model. Needs Unix.
+model. With ``--why`` what TF-CNN could have looked at is shown, from a made-up voice and maps. Needs Unix.
 """
 
 from __future__ import annotations
@@ -22,9 +22,16 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
+from models.card import find, read_card
+from stream_ser.desk.reasons import REASONS_HZ
+from stream_ser.explanation import Explanation
+from stream_ser.feed.messages import SourceInfo, StreamInfo
 from stream_ser.ledger import STAGES
 from stream_ser.tui.app import make_app
 from stream_ser.tui.view import Message
+from stream_ser.types import Observation, Point, Samples, Timing
 
 LABELS = ("angry", "happy", "neutral", "sad")
 DIMENSIONS = ("activation", "valence", "dominance")
@@ -44,7 +51,33 @@ class MadeUp:
         self._names = [f"made up {number}" for number in range(streams)]
         self._hop = round(RATE / per_s)
         self._began = time.monotonic() - past_s
-        self._slot = -1
+        self._slot = self._told = -1
+        self._asked = False
+        self._card = read_card(find("tfcnn-attention"))
+        self._voice = _voice()
+
+    def ask_why(self, stream: str | None) -> None:
+        """Answer from now on, or no more."""
+        self._asked = stream is not None
+
+    def reasons(self) -> list[Message]:
+        """Return what the newest point could rest on."""
+        if not self._asked or (self._slot - self._told) * self._hop < RATE / REASONS_HZ:
+            return []
+        self._told = self._slot
+        end = self._slot * self._hop
+        info = StreamInfo(
+            self._names[0], LABELS, 2 * RATE, self._hop, "none", "0" * 8, "none", SourceInfo("pipe", "-", RATE, 1)
+        )
+        belief = (0.7, 0.1, 0.1, 0.1)
+        timing = Timing(0)
+        point = Point(
+            info.stream, end - 2 * RATE, end, "speech", LABELS[0], 0.7, belief, belief, 1.6, -20.0, -8.0, timing
+        )
+        maps = np.stack([_spots(end / RATE), _spots(end / RATE + 7.0)])
+        seen = Observation(info.stream, point.start, end, belief, maps[0], timing, None, maps[1])
+        sound = self._voice[end % (2 * RATE) :][: 2 * RATE]
+        return [Explanation(info, self._card, point, seen, sound).message(0, "spectrogram")]
 
     def drain(self) -> list[Message]:
         """Return the points that are due."""
@@ -70,13 +103,15 @@ class MadeUp:
         """Do nothing."""
 
 
-def measure(per_s: float, seconds: float, columns: int, rows: int, streams: int = 1) -> dict[str, float]:
+def measure(
+    per_s: float, seconds: float, columns: int, rows: int, streams: int = 1, why: bool = False
+) -> dict[str, float]:
     """Run the screen; return its CPU in per cent of a core and the bytes a second that it sent to its terminal."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
     told, tell = os.pipe()
     inside = [sys.executable, "-m", "stream_ser.tui.cost", f"--points={per_s}", f"--seconds={seconds}"]
-    inside.append(f"--streams={streams}")
+    inside += [f"--streams={streams}", *["--why"] * why]
     environment = os.environ | {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
     screen = subprocess.Popen(
         [*inside, f"--inside={tell}"], stdin=theirs, stdout=theirs, stderr=theirs, pass_fds=(tell,), env=environment
@@ -102,7 +137,7 @@ def _read(terminal: int) -> bytes:
         return b""
 
 
-def _inside(per_s: float, seconds: float, streams: int, tell: int) -> None:
+def _inside(per_s: float, seconds: float, streams: int, tell: int, why: bool) -> None:
     """Run the screen on the terminal that this process has, and tell what it took."""
     source = MadeUp(per_s, 120.0 if streams == 1 else 10.0, streams)
     home = None if streams == 1 else lambda app: app.grid()
@@ -113,6 +148,8 @@ def _inside(per_s: float, seconds: float, streams: int, tell: int) -> None:
         marks.append((time.monotonic(), time.process_time()))
 
     def timed() -> None:
+        if why:
+            app.simulate_key("w")
         app.set_timer(START_S, mark)
         app.set_timer(START_S + seconds, mark)
         app.set_timer(START_S + seconds + 0.1, app.exit)
@@ -121,6 +158,25 @@ def _inside(per_s: float, seconds: float, streams: int, tell: int) -> None:
     app.run()
     (begun, cpu_before), (ended, cpu_after) = marks
     os.write(tell, json.dumps({"from": begun, "to": ended, "cpu_s": cpu_after - cpu_before}).encode())
+
+
+def _voice() -> Samples:
+    """Four seconds of harmonics that rise and fall, in five syllables a second, over a quiet noise."""
+    t = np.arange(4 * RATE) / RATE
+    phase = 2 * np.pi * (150 * t + 20 * np.sin(2 * np.pi * 0.5 * t))
+    tones = sum(np.sin(number * phase) / number for number in range(1, 25))
+    syllables = np.clip(np.sin(2 * np.pi * 2.5 * t) ** 2 - 0.2, 0.0, 1.0) * (t % 2 < 1.4)
+    noise = 0.002 * np.random.default_rng(0).standard_normal(len(t))
+    return np.asarray(0.1 * syllables * tones + noise, np.float32)
+
+
+def _spots(at_s: float) -> Samples:
+    """A map of TF-CNN's with three places that stand out and move."""
+    y, x = np.indices((99, 49))
+    places = [((17 * at_s) % 60, (23 * at_s) % 49), ((5 * at_s) % 40, (31 * at_s) % 49), (20.0, (13 * at_s) % 49)]
+    return np.asarray(
+        sum(np.exp(-(((y - row) / 6) ** 2) - ((x - column) / 3) ** 2) for row, column in places), np.float32
+    )
 
 
 def _hello(hop: int) -> Message:
@@ -177,15 +233,18 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20.0, help="how long to measure")
     parser.add_argument("--size", default="140x45", help="of the terminal: COLUMNSxROWS")
     parser.add_argument("--streams", type=int, default=1, help="several are shown as a grid")
+    parser.add_argument(
+        "--why", action="store_true", help="of one stream, with what each point rests on, as key w shows it"
+    )
     parser.add_argument("--inside", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.inside is not None:
-        _inside(options.points, options.seconds, options.streams, options.inside)
+        _inside(options.points, options.seconds, options.streams, options.inside, options.why)
         return
     columns, _, rows = options.size.partition("x")
-    found = measure(options.points, options.seconds, int(columns), int(rows), options.streams)
+    found = measure(options.points, options.seconds, int(columns), int(rows), options.streams, options.why)
     each = "" if options.streams == 1 else f" of each of {options.streams} streams"
-    where = f"{options.points:g} points a second{each} at {options.size}"
+    where = f"{options.points:g} points a second{each} at {options.size}{', with why' * options.why}"
     print(f"{where}: {found['cpu_percent']:.1f} % of a core, {found['bytes_per_s'] / 1000:.1f} kB a second")
 
 

@@ -10,6 +10,8 @@ from rich.color import Color, ColorSystem
 from textual.pilot import Pilot
 
 from stream_ser.feed import messages
+from stream_ser.tui.abilities import Explains
+from stream_ser.tui.cost import MadeUp
 from stream_ser.tui.palette import DARK, LIGHT, Palette
 from stream_ser.tui.reason import read
 from stream_ser.tui.why import LEVELS, Why, _shades
@@ -185,6 +187,18 @@ def test_sixteen_colours_tell_attention_from_sound_and_loud_from_silent(palette:
     assert len(set(sound)) >= 3
     assert sound[0] != sound[-1]
     assert set(sound).isdisjoint(lit)
+
+
+def test_what_the_cost_is_measured_with_is_the_feed_s() -> None:
+    made_up = MadeUp(10.0, past_s=5.0)
+    assert isinstance(made_up, Explains)
+    assert made_up.drain()
+    assert made_up.reasons() == []
+    made_up.ask_why("made up")
+    (message,) = made_up.reasons()
+    assert problems(message) == []
+    assert [picture["name"] for picture in message["maps"]] == ["bottom_up", "top_down"]
+    assert made_up.reasons() == [], "not before another half second"
 
 
 def test_a_picture_is_drawn_in_a_few_milliseconds() -> None:
