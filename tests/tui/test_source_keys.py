@@ -307,7 +307,7 @@ async def test_the_palette_has_every_key_and_does_it(tmp_path: Path) -> None:
         assert not playing.paused
 
 
-@pytest.mark.parametrize("opens", ["m", "n", "ctrl+p"])
+@pytest.mark.parametrize("opens", ["m", "ctrl+p"])
 async def test_ctrl_c_quits_at_once_from_every_screen(station: Station, talk: Path, opens: str) -> None:
     desk = slow(station, talk)
     async with at(desk) as (app, pilot):
