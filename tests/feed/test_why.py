@@ -6,6 +6,8 @@ import threading
 
 import aiohttp
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stream_ser.errors import FeedError
 from stream_ser.feed import messages
@@ -186,3 +188,39 @@ async def test_it_comes_over_the_wire_and_through_the_client() -> None:
         assert (reader.missed, reader.unknown) == (0, 0)
     finally:
         server.stop()
+
+
+STEPS = st.lists(st.sampled_from(["point", "explained", "notice", "take", "drain"]), max_size=60)
+
+
+@given(steps=STEPS, limit=st.integers(1, 6))
+def test_whatever_happens_numbers_stay_whole_and_a_reason_follows_its_point(steps: list[str], limit: int) -> None:
+    hub = open_hub()
+    asking, plain = hub.subscribe(limit=limit, wish=ASKING), hub.subscribe(limit=1000)
+    taken: list[Message] = []
+    explained: dict[int, int] = {}  # end of a point by its number
+    for step, what in enumerate(steps):
+        if what in ("point", "explained"):
+            seq = hub.publish(point_message(step), Reason(step) if what == "explained" else None)
+            if what == "explained":
+                explained[seq] = point_message(step)["end"]
+        elif what == "notice":
+            hub.publish(messages.notice("call-1", "info", "x"))
+        elif what == "take":
+            taken += [message for message in [asking.get(0.0)] if message is not None]
+        else:
+            taken += asking.drain()
+    taken += asking.drain()
+    last, newest = 0, 0
+    for message in taken:
+        if message["type"] == "why":
+            assert message["seq"] == last, "it has no number of its own"
+            assert message["end"] in explained.values()
+            assert message["end"] > newest, "the newest wins"
+            newest = message["end"]
+        elif message["type"] != "hello":
+            assert message.get("first", message["seq"]) == last + 1, "what is lost is told of, and nothing else is lost"
+            last = message["seq"]
+    assert last == hub.seq
+    assert not explained or newest == max(explained.values())
+    assert "why" not in {message["type"] for message in plain.drain()}

@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 from stream_ser.feed import messages
 from stream_ser.tui.abilities import Explains
 from stream_ser.tui.cost import MadeUp
-from stream_ser.tui.palette import DARK, LIGHT, Palette
+from stream_ser.tui.palette import CONTRAST, DARK, LIGHT, Palette
 from stream_ser.tui.reason import read
 from stream_ser.tui.why import LEVELS, Why, _shades
 from tests.feed.wire import problems
@@ -177,7 +177,7 @@ def test_screen(snap_compare: Compare, kind: str, size: tuple[int, int]) -> None
     assert snap_compare(app, terminal_size=size, run_before=asked)
 
 
-@pytest.mark.parametrize("palette", [DARK, LIGHT])
+@pytest.mark.parametrize("palette", [DARK, LIGHT, CONTRAST])
 def test_sixteen_colours_tell_attention_from_sound_and_loud_from_silent(palette: Palette) -> None:
     def named(colour: str) -> int | None:
         return Color.parse(colour).downgrade(ColorSystem.STANDARD).number
