@@ -142,6 +142,11 @@ class Linked(Protocol):
         """Why nothing comes, for a person; None while all is well."""
         ...
 
+    @property
+    def missed(self) -> int:
+        """How many messages were published and never came, as far as anybody knows."""
+        ...
+
 
 @runtime_checkable
 class Explains(Protocol):

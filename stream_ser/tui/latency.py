@@ -14,7 +14,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from stream_ser.ledger import table
-from stream_ser.tui.abilities import Serves
+from stream_ser.tui.abilities import Linked, Serves
 from stream_ser.tui.view import Controls, ScreenState
 
 STAGES = (
@@ -78,4 +78,6 @@ class Latency(ModalScreen[None]):
         known = self._controls.subscribers if isinstance(self._controls, Serves) else None
         subscribers = "" if known is None else f", {known} subscriber{'s' * (known != 1)}"
         yield f"feed     {self._feed or 'off'}{subscribers}"
+        if isinstance(self._controls, Linked):
+            yield f"missed   {self._controls.missed} messages of the feed that nobody has any more"
         yield f"screen   {self._state.lost} messages lost because it was too slow"

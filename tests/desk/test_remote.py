@@ -104,6 +104,9 @@ async def test_the_screen_says_that_it_is_cut_off_and_when_it_is_not() -> None:
                     await asyncio.to_thread(change)
             await pilot.press("space", "question_mark")
             assert "pause, go on" not in "\n".join(text_of(app))
+            await pilot.press("escape", "l")
+            await pilot.pause()
+            assert "missed   0 messages" in "\n".join(text_of(app))
             began = time.monotonic()
             await pilot.press("escape", "q")
         assert time.monotonic() - began < 1.0
