@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -41,13 +42,14 @@ def show(
     controls: Controls,
     *,
     feed: str | None,
+    clock: Callable[[], float] = time.monotonic,
     home: Callable[[StreamSerApp], Screen[Any]] | None = None,
 ) -> None:
-    """Open the screen; returns when somebody has left it. Raises ConfigError where it breaks down."""
+    """Open the screen; returns when somebody has left it. ``clock`` gives seconds. Raises ConfigError where it breaks down."""
     from stream_ser.tui.app import make_app
 
     with _stderr_held_back():
-        app = make_app(source, controls, title="stream-ser", feed=feed, home=home)
+        app = make_app(source, controls, title="stream-ser", feed=feed, clock=clock, home=home)
         app.run()
     if app.return_code:
         raise ConfigError("the screen broke down", fix="use --headless, and please report what was printed above")

@@ -62,7 +62,7 @@ def _recorded(options: argparse.Namespace, headless: bool) -> int:
         if headless:
             _print_session(session)
         else:
-            show(session, session, feed=None, home=None if session.streams == 1 else _all_recorded)
+            show(session, session, feed=None, clock=session.now, home=None if session.streams == 1 else _all_recorded)
     return 0
 
 

@@ -31,6 +31,7 @@ class RecordedSession:
     """
 
     can_pause = True
+    holds = True  # a pause holds the screen's time; no stream of the session was paused by it
     whole = True
 
     def __init__(self, path: Path, speed: float | None = 1.0, clock: Callable[[], float] = time.monotonic) -> None:
@@ -47,6 +48,7 @@ class RecordedSession:
         self._anchor = (clock(), 0.0)  # a moment, and the place then
         self._speed = speed
         self.paused = False
+        self._held = 0.0  # seconds that went by in pauses that are over
         if speed is None:
             self.seek(self.length_s)
 
@@ -78,9 +80,13 @@ class RecordedSession:
             place += (self._clock() - at) * (self._speed or 0.0)
         return min(place, self.length_s)
 
+    def now(self) -> float:
+        """Seconds by a clock that stands still while the session does: nothing becomes old meanwhile."""
+        return (self._anchor[0] if self.paused else self._clock()) - self._held
+
     def set_speed(self, speed: float) -> None:
         """Go on at another speed."""
-        self._anchor = (self._clock(), self.place_s)
+        self._hold(self.place_s)
         self._speed = speed
 
     def seek(self, to_s: float) -> None:
@@ -88,7 +94,7 @@ class RecordedSession:
         to_s = min(max(0.0, to_s), self.length_s)
         if self._next and to_s < self._due[self._next - 1]:
             self._next, self._rewound = 0, True
-        self._anchor = (self._clock(), to_s)
+        self._hold(to_s)
 
     def skip(self, by_s: float) -> None:
         """Go on so much further, or back."""
@@ -96,13 +102,22 @@ class RecordedSession:
 
     def pause(self) -> None:
         """Stand still."""
-        self._anchor = (self._clock(), self.place_s)
-        self.paused = True
+        if not self.paused:
+            self._hold(self.place_s)
+            self.paused = True
 
     def resume(self) -> None:
         """Go on."""
-        self._anchor = (self._clock(), self._anchor[1])
-        self.paused = False
+        if self.paused:
+            self._hold(self.place_s)
+            self.paused = False
+
+    def _hold(self, place: float) -> None:
+        """Count from now and ``place`` on."""
+        now = self._clock()
+        if self.paused:
+            self._held += now - self._anchor[0]
+        self._anchor = (now, place)
 
     def stop(self) -> None:
         """Play no more; ``close`` lets go of the file."""

@@ -63,6 +63,11 @@ class Plays(Protocol):
     """What is heard or shown has been recorded: it has a speed and a place, both of which can be changed."""
 
     @property
+    def paused(self) -> bool:
+        """Whether it stands still."""
+        ...
+
+    @property
     def speed(self) -> float | None:
         """Times real time; None for as fast as it goes."""
         ...

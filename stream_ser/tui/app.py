@@ -130,7 +130,7 @@ class StreamSerApp(SourceApp):
             self.streams.consume(message, now)
         for message in self._explains.reasons() if self._explains is not None else ():
             self.streams.consume(message, now)
-        self.streams.set_paused(self.controls.paused, now)
+        self.streams.set_paused(self.controls.paused and not getattr(self.controls, "holds", False), now)
         for screen in self.screen_stack:
             if isinstance(screen, Framed):
                 screen.draw_frame(now)

@@ -63,5 +63,6 @@ def situation(controls: Controls) -> Situation:
     if isinstance(controls, Plays) and controls.whole:
         length = controls.length_s
         of = "" if length is None else f" / {clock_text(length)}"
-        parts.append(f"recorded session {clock_text(controls.place_s)}{of}")
+        held = ", held: space goes on" if controls.paused else ""
+        parts.append(f"recorded session {clock_text(controls.place_s)}{of}{held}")
     return Situation("plain" if recording is None else "recording", "   ".join(parts))

@@ -73,6 +73,24 @@ def test_going_back_shows_what_there_was_then_and_nothing_else(single: tuple[Rec
     assert after[1:] == before
 
 
+def test_its_clock_stands_still_while_it_does(single: tuple[RecordedSession, Clock]) -> None:
+    session, clock = single
+    began = session.now()
+    clock.now += 1.0
+    session.pause()
+    clock.now += 10.0
+    session.seek(3.0)
+    session.set_speed(2.0)
+    session.pause()
+    clock.now += 10.0
+    assert session.now() - began == 1.0
+    session.resume()
+    session.resume()
+    clock.now += 1.0
+    assert session.now() - began == 2.0
+    assert session.place_s == 5.0
+
+
 def test_beyond_the_end_is_the_end_and_it_is_told_once(single: tuple[RecordedSession, Clock]) -> None:
     session, _ = single
     session.seek(1e9)

@@ -39,7 +39,8 @@ def station() -> Iterator[Station]:
 @asynccontextmanager
 async def at(desk: Desk | RecordedSession) -> AsyncIterator[tuple[StreamSerApp, Pilot[None]]]:
     """The screen of a source, which is closed after it."""
-    app = make_app(desk, desk, title="stream-ser")
+    clock = desk.now if isinstance(desk, RecordedSession) else time.monotonic
+    app = make_app(desk, desk, title="stream-ser", clock=clock)
     if isinstance(desk, Desk):
         desk.start()
     try:
@@ -243,8 +244,13 @@ async def test_speed_place_and_pause_of_a_recorded_session(tmp_path: Path) -> No
         assert "'then' is no place" in "\n".join(text_of(app))
         clock.now += 2.0
         await pilot.press("space")
+        app.frame()
         clock.now += 5.0
+        app.frame()
+        await pilot.pause()
         assert playing.place_s == 17.0
+        assert app.state.kind(app.now) == "speech", "what is held is neither paused nor old"
+        assert "0:17.0 / 0:24.0, held: space goes on" in "\n".join(text_of(app))
         await pilot.press("space")
         clock.now += 1.0
         assert playing.place_s == 18.0
