@@ -165,7 +165,9 @@ class Board(Widget):
                 segments.append(Segment(" " * (region.x - x), ground))
             segments += self._row(panel, region, y - region.y, ground)
             x = region.right
-        return Strip(segments, x).adjust_cell_length(self._width, ground)
+        if x < self._width:
+            segments.append(Segment(" " * (self._width - x), ground))
+        return Strip(segments, max(x, self._width))
 
     def _row(self, panel: Panel[Any], region: Region, row: int, ground: Style) -> list[Segment]:
         """One row of a panel, with its frame."""
@@ -173,7 +175,7 @@ class Board(Widget):
         if width <= 2 * MARGIN:
             return [Segment(" " * width, ground)]
         if not panel.framed:
-            return [Segment("  ", ground), *panel.strip(row), Segment("  ", ground)]
+            return [Segment("  ", ground), *panel.row(row), Segment("  ", ground)]
         line, muted = ground + ink(self.palette.frame), ground + ink(self.palette.muted)
         if row == 0:
             title = _cut(panel.title, width - 6)
@@ -192,7 +194,7 @@ class Board(Widget):
         return [
             Segment("│", line),
             Segment(" ", ground),
-            *panel.strip(row - 1),
+            *panel.row(row - 1),
             Segment(" ", ground),
             Segment("│", line),
         ]

@@ -8,6 +8,7 @@ a widget of its own.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from functools import lru_cache
 from itertools import groupby
@@ -27,6 +28,7 @@ from stream_ser.tui.view import ScreenState
 
 Picture = TypeVar("Picture")
 Row = list[tuple[str, Style]]
+NARROW = re.compile("[ -\u02ff\u0370-\u0482\u2010-\u2027\u2190-\u21ff\u2500-\u25ff\u2800-\u28ff]*")  # one cell a sign
 
 
 @lru_cache(maxsize=256)
@@ -46,6 +48,17 @@ def joined(cells: Iterable[tuple[str, Style]]) -> Row:
     return [("".join([text for text, _ in run]), style) for style, run in groupby(cells, key=itemgetter(1))]
 
 
+def _fitted(row: list[Segment], width: int, ground: Style) -> list[Segment]:
+    """Cut or fill a row to ``width`` cells. A strip of Textual's, which does that, costs more than the drawing."""
+    text = "".join([segment.text for segment in row])
+    if NARROW.fullmatch(text):
+        if len(text) == width:
+            return row
+        if len(text) < width:
+            return [*row, Segment(" " * (width - len(text)), ground)]
+    return list(Strip(row).adjust_cell_length(width, ground))
+
+
 class Drawing(Generic[Picture]):
     """The drawing of one picture. Subclasses say what the picture is and how it is drawn."""
 
@@ -53,7 +66,7 @@ class Drawing(Generic[Picture]):
         self.palette = DARK  # the colours of the theme in use
         self.picture: Picture | None = None  # what is drawn now
         self._room: Size | None = None  # that it is drawn for
-        self._strips: list[Strip] = []
+        self._rows: list[list[Segment]] = []
 
     def look(self, state: ScreenState, now: float) -> Picture:
         """Reduce the state to what is drawn. Must be equal for equal drawings."""
@@ -64,24 +77,24 @@ class Drawing(Generic[Picture]):
         raise NotImplementedError
 
     def _draw(self, room: Size) -> None:
-        """Make the strips for the picture in that room, in the present colours."""
+        """Make the rows for the picture in that room, in the present colours, each as wide as the room."""
         ground = ink(self.palette.text, self.palette.ground)
         rows = self.draw(self.picture, room.width, room.height) if self.picture is not None else []
-        self._strips = [
-            Strip([Segment(text, _on(ground, style)) for text, style in row]).adjust_cell_length(room.width, ground)
+        self._rows = [
+            _fitted([Segment(text, _on(ground, style)) for text, style in row], room.width, ground)
             for row in rows[: room.height]
         ]
-        self._strips += [Strip.blank(room.width, ground)] * (room.height - len(self._strips))
+        self._rows += [[Segment(" " * room.width, ground)]] * (room.height - len(self._rows))
         self._room = room
 
     def _redrawn(self, room: Size) -> list[tuple[int, int]]:
         """Draw, and return which rows differ from before, as ranges."""
-        before = self._strips
+        before = self._rows
         self._draw(room)
-        if len(before) != len(self._strips):
-            return [(0, len(self._strips))]
+        if len(before) != len(self._rows):
+            return [(0, len(self._rows))]
         ranges: list[tuple[int, int]] = []
-        for y, (old, new) in enumerate(zip(before, self._strips, strict=True)):
+        for y, (old, new) in enumerate(zip(before, self._rows, strict=True)):
             if old != new:
                 if ranges and ranges[-1][1] == y:
                     ranges[-1] = (ranges[-1][0], y + 1)
@@ -120,9 +133,9 @@ class Panel(Drawing[Picture]):
         self.picture = picture
         return self._redrawn(self.size)
 
-    def strip(self, row: int) -> Strip:
+    def row(self, number: int) -> list[Segment]:
         """One row of what is drawn."""
-        return self._strips[row] if row < len(self._strips) else Strip.blank(self.size.width)
+        return self._rows[number] if number < len(self._rows) else []
 
     def pressed(self, x: int, y: int) -> Message | None:  # noqa: ARG002
         """Say what it means that the mouse was pressed on that cell."""
@@ -164,7 +177,8 @@ class Canvas(Widget, Drawing[Picture]):
         """Return row ``y``, after drawing all rows if the size changed."""
         if self._room != self.size:
             self._draw(self.size)
-        return self._strips[y] if y < len(self._strips) else Strip.blank(self.size.width)
+        width = self.size.width
+        return Strip(self._rows[y], width) if y < len(self._rows) else Strip.blank(width)
 
     def _repaint(self, theme: Theme) -> None:
         self.palette = palette_of(theme)

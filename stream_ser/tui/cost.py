@@ -124,7 +124,10 @@ def measure(
     screen.wait()
     os.close(ours)
     with os.fdopen(told) as answer:
-        result = json.loads(answer.read())
+        text = answer.read()
+    if not text:
+        raise RuntimeError(f"the screen ended with exit code {screen.returncode} before it was measured")
+    result = json.loads(text)
     sent = sum(size for at, size in times if result["from"] <= at < result["to"])
     passed = result["to"] - result["from"]
     return {"cpu_percent": 100 * result["cpu_s"] / passed, "bytes_per_s": sent / passed}

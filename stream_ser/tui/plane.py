@@ -73,7 +73,14 @@ class Plane(Panel[PlanePicture]):
         if width < 3 or height < 3:
             return []
         palette = self.palette
-        cells = _cross(width, height, ink(palette.frame))
+        line = ink(palette.frame)
+        cells: dict[int, list[tuple[str, Style]]] = {}  # the rows on which there is something
+
+        def put(column: int, row: int, sign: str, style: Style) -> None:
+            if row not in cells:
+                cells[row] = [(letter, line) for letter in _cross(width, height, row)]
+            cells[row][column] = (sign, style)
+
         fading = [ink(palette.frame), ink(palette.muted), ink(palette.good)]
         dots: dict[tuple[int, int], tuple[int, Style]] = {}
         pairs = list(zip(picture.trail, picture.trail[1:], strict=False))
@@ -85,22 +92,18 @@ class Plane(Panel[PlanePicture]):
                 cell = (x // 2, y // 4)
                 dots[cell] = (dots.get(cell, (0, style))[0] | DOTS[y % 4][x % 2], style)
         for (column, row), (bits, style) in dots.items():
-            cells[row][column] = (chr(0x2800 + bits), style)
+            put(column, row, chr(0x2800 + bits), style)
         if picture.now is not None:
             x, y = picture.now
-            cells[y // 4][x // 2] = ("●", ink(palette.good, bold=True))
-        return [joined(drawn) for drawn in cells]
+            put(x // 2, y // 4, "●", ink(palette.good, bold=True))
+        return [joined(cells[row]) if row in cells else [(_cross(width, height, row), line)] for row in range(height)]
 
 
-def _cross(width: int, height: int, line: Style) -> list[list[tuple[str, Style]]]:
-    """Draw both axes through the middle."""
-    cells = [[(" ", line)] * width for _ in range(height)]
-    middle, level = width // 2, height // 2
-    cells[level] = [("─", line)] * width
-    for row in cells:
-        row[middle] = ("│", line)
-    cells[level][middle] = ("┼", line)
-    return cells
+@lru_cache(maxsize=256)
+def _cross(width: int, height: int, row: int) -> str:
+    """One row of the axes through the middle."""
+    left, right = width // 2, width - width // 2 - 1
+    return "─" * left + "┼" + "─" * right if row == height // 2 else " " * left + "│" + " " * right
 
 
 @lru_cache(maxsize=1024)

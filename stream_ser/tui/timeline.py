@@ -8,9 +8,11 @@ of their own, or stand in that of the times where there is no room. The mouse ch
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
+from typing import TypeVar
 
 from rich.style import Style
 from textual.message import Message
@@ -26,6 +28,8 @@ LEVELS = " ▁▂▃▄▅▆▇█"
 STEPS_S = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400, 28800)
 TICK_COLUMNS = 12  # the least distance between two times on the axis
 FULL = "100 %"
+HATCHING, BEYOND = "░", ""  # over a gap, and where the stream is not
+AnyStyle = TypeVar("AnyStyle")
 LEGENDS = (
     "· silence  ? uncertain  ~ stale  x gap  w warming  p paused",
     "· silence  ? uncertain  ~ stale  x gap",
@@ -125,48 +129,60 @@ class Timeline(Panel[TimelinePicture]):
         """Draw one curve: how sure, in the colour of the label."""
         muted = ink(self.palette.muted)
         styles = [ink(colour) for colour in colours_of(self.palette, picture.labels).values()]
-        values = [
-            (max(c.values), styles[c.label] if c.label is not None else muted) if c and c.values else (0.0, muted)
-            for c in picture.columns
-        ]
-        return self._curve(picture, values, [FULL, *[""] * (rows - 1)], muted)
+        values = [max(column.values) if column and column.values else 0.0 for column in picture.columns]
+        coloured = [styles[c.label] if c is not None and c.label is not None else muted for c in picture.columns]
+        runs = self._runs(picture, coloured)
+        return self._curve(_scene(picture), values, runs, [FULL, *[""] * (rows - 1)], muted, _gutter(picture.labels))
 
     def _lanes(self, picture: TimelinePicture, room: int) -> list[Row]:
         """Draw a curve for each label: its smoothed probability. Rows left over keep the lanes apart."""
-        count = len(picture.labels)
+        count, gutter, scene = len(picture.labels), _gutter(picture.labels), _scene(picture)
         rows, spare = divmod(room, count)
         apart = spare >= count - 1
         result: list[Row] = [[]] * (spare - count + 1 if apart else spare)
+        spoken: list[Style | None] = [None] * len(picture.columns)  # the one style that differs between lanes
+        runs = self._runs(picture, spoken)
         for index, (label, colour) in enumerate(colours_of(self.palette, picture.labels).items()):
-            style = ink(colour)
-            values = [(c.values[index] if c and c.values else 0.0, style) for c in picture.columns]
-            result += self._curve(picture, values, [*[""] * (rows - 1), label], ink(colour, bold=True))
+            own = ink(colour)
+            values = [column.values[index] if column and column.values else 0.0 for column in picture.columns]
+            coloured = [(own if style is None else style, length) for style, length in runs]
+            names = [*[""] * (rows - 1), label]
+            result += self._curve(scene, values, coloured, names, ink(colour, bold=True), gutter)
             if apart and index < count - 1:
                 result.append([])
         return result
 
+    def _runs(self, picture: TimelinePicture, spoken: Sequence[AnyStyle]) -> list[tuple[AnyStyle | Style, int]]:
+        """Neighbouring columns of one style: ``spoken`` where somebody speaks, else that of a gap or of the line."""
+        hatched, line = ink(self.palette.warning), ink(self.palette.frame)
+        styles: list[AnyStyle | Style] = [
+            style if column and column.values else hatched if column and column.gap else line
+            for column, style in zip(picture.columns, spoken, strict=True)
+        ]
+        if picture.cursor is not None and 0 <= picture.cursor < len(styles):
+            styles[picture.cursor] = ink(self.palette.text, self.palette.cursor)
+        return [(style, len(list(run))) for style, run in groupby(styles)]
+
     def _curve(
-        self, picture: TimelinePicture, values: list[tuple[float, Style]], names: list[str], name_style: Style
+        self,
+        scene: list[tuple[bool, str]],
+        values: list[float],
+        runs: list[tuple[Style, int]],
+        names: list[str],
+        name_style: Style,
+        gutter: int,
     ) -> list[Row]:
         """Draw a curve with a row for each name beside it. All rows have the same runs of one style."""
         rows = len(names)
-        hatched, line = ink(self.palette.warning), ink(self.palette.frame)
-        turns = {place for place, _ in picture.events.changes}
-        texts, styles = [], []
-        for place, (column, (value, style)) in enumerate(zip(picture.columns, values, strict=True)):
-            gap, spoken = column is not None and column.gap, column is not None and bool(column.values)
-            above = "░" if gap else "┊" if place in turns else " "
-            texts.append(_bar(round(value * rows * 8), rows, above) if spoken else _foot(column is not None, gap, rows))
-            styles.append(style if spoken else hatched if gap else line)
-        if picture.cursor is not None and 0 <= picture.cursor < len(styles):
-            styles[picture.cursor] = ink(self.palette.text, self.palette.cursor)
-        runs = [(style, len(list(run))) for style, run in groupby(styles)]
-        gutter = _gutter(picture.labels)
+        eighths = 8 * rows
+        columns = [
+            _bar(round(value * eighths), rows, behind) if spoken else _foot(behind, rows)
+            for value, (spoken, behind) in zip(values, scene, strict=True)
+        ]
         result = []
-        for row in range(rows):
-            text = "".join([column[row] for column in texts])
-            drawn: Row = [(f"{names[row][: gutter - 1]:<{gutter}}", name_style)]
-            start = 0
+        for name, signs in zip(names, zip(*columns, strict=True), strict=True):
+            text, start = "".join(signs), 0
+            drawn: Row = [(f"{name[: gutter - 1]:<{gutter}}", name_style)]
             for style, length in runs:
                 drawn.append((text[start : start + length], style))
                 start += length
@@ -224,9 +240,22 @@ def _bar(eighths: int, rows: int, above: str) -> str:
 
 
 @lru_cache(maxsize=64)
-def _foot(known: bool, gap: bool, rows: int) -> str:
-    """Return a column where nobody speaks: hatching over a gap, else a line at the foot if there is room."""
-    return "░" * rows if gap else " " * (rows - 1) + ("▁" if known and rows > 1 else " ")
+def _foot(behind: str, rows: int) -> str:
+    """Return a column where nobody speaks: hatching over a gap, a line at the foot if there is room, or nothing."""
+    if behind == HATCHING:
+        return HATCHING * rows
+    return " " * (rows - 1) + ("▁" if rows > 1 and behind != BEYOND else " ")
+
+
+def _scene(picture: TimelinePicture) -> list[tuple[bool, str]]:
+    """For each column whether somebody speaks, and what is seen behind a bar: a gap, a change point, nothing, no stream."""
+    turns = {place for place, _ in picture.events.changes}
+    return [
+        (False, BEYOND)
+        if column is None
+        else (bool(column.values), HATCHING if column.gap else "┊" if place in turns else " ")
+        for place, column in enumerate(picture.columns)
+    ]
 
 
 def _gutter(labels: tuple[str, ...]) -> int:

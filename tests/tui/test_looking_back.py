@@ -225,11 +225,11 @@ async def test_the_plane_shows_where_the_voice_is_and_breaks_off_in_silence() ->
         app.frame()
         plane = shown(app).plane
         width, height = plane.size
-        drawn = [strip.text for strip in plane._strips]
+        drawn = ["".join(segment.text for segment in plane.row(y)) for y in range(height)]
         assert [(row.index("●"), y) for y, row in enumerate(drawn) if "●" in row] == [
             (round(0.05 * width), round(0.05 * (4 * height - 1)) // 4)
         ]
         assert drawn[height // 2].startswith("─"), "activation is up, valence to the right"
         feed_of(app).append(point(12, "silence", dimensions=dict.fromkeys(names)))
         app.frame()
-        assert "●" not in "".join(strip.text for strip in plane._strips)
+        assert "●" not in "".join(segment.text for y in range(height) for segment in plane.row(y))
