@@ -69,6 +69,6 @@ class Terminal:
     def _tmux(self, *arguments: str) -> str:
         assert PROGRAM is not None
         done = subprocess.run(
-            [PROGRAM, "-L", self._socket, *arguments], capture_output=True, text=True, timeout=20.0, check=True
+            [PROGRAM, "-u", "-L", self._socket, *arguments], capture_output=True, text=True, timeout=20.0, check=True
         )
         return done.stdout
