@@ -7,6 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from types import TracebackType
@@ -21,7 +22,7 @@ class Terminal:
     """Runs a Python module in a terminal of ``columns`` × ``rows``. A context manager; leaving ends what still runs."""
 
     def __init__(self, arguments: Sequence[object], *, columns: int = 80, rows: int = 24) -> None:
-        self._socket = f"stream-ser-{os.getpid()}-{time.monotonic_ns()}"
+        self._folder = tempfile.TemporaryDirectory(prefix="tmux-")  # a socket's path may hold 107 characters only
         program = shlex.join([sys.executable, "-m", *map(str, arguments)])
         size = ["-x", str(columns), "-y", str(rows)]
         # A pane that dies with its program does not always say how it ended; a shell does.
@@ -32,6 +33,7 @@ class Terminal:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         self._tmux("kill-server")
+        self._folder.cleanup()
 
     def read(self) -> str:
         """What is on the screen now."""
@@ -69,6 +71,10 @@ class Terminal:
     def _tmux(self, *arguments: str) -> str:
         assert PROGRAM is not None
         done = subprocess.run(
-            [PROGRAM, "-u", "-L", self._socket, *arguments], capture_output=True, text=True, timeout=20.0, check=True
+            [PROGRAM, "-u", "-S", f"{self._folder.name}/socket", *arguments],
+            capture_output=True,
+            text=True,
+            timeout=20.0,
+            check=True,
         )
         return done.stdout
