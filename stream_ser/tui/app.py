@@ -156,7 +156,9 @@ class StreamSerApp(SourceApp):
         keys: dict[str, dict[str, None]] = {}
         for _, binding, enabled, _ in self.screen.active_bindings.values():
             if enabled and binding.description and binding.action not in TEXTUAL_ACTIONS:
-                names = keys.setdefault(binding.tooltip or binding.description, {})
+                palette = binding.action == "command_palette"  # Textual's own words for it do not fit
+                does = "palette of all keys" if palette else binding.tooltip or binding.description
+                names = keys.setdefault(does, {})
                 names |= dict.fromkeys(self.get_key_display(binding).split())
         self.push_screen(Help([(" ".join(names), does) for does, names in keys.items()], self.state.labels))
 

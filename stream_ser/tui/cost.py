@@ -106,7 +106,10 @@ class MadeUp:
 def measure(
     per_s: float, seconds: float, columns: int, rows: int, streams: int = 1, why: bool = False
 ) -> dict[str, float]:
-    """Run the screen; return its CPU in per cent of a core and the bytes a second that it sent to its terminal."""
+    """Run the screen; return its CPU in per cent of a core and the bytes a second that it sent to its terminal.
+
+    Raises RuntimeError where the screen ends before that.
+    """
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
     told, tell = os.pipe()

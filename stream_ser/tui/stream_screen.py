@@ -94,10 +94,10 @@ class StreamScreen(Screen[None]):
         yield Footer(show_command_palette=False)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        """Whether there is a screen to go back to, and somebody who can be asked for reasons, for the keys that do so."""
+        """Whether there is a screen or a moment to go back to, and somebody to ask for reasons, for the keys that need it."""
         if action in ("why", "next_map"):
             return self._explains is not None
-        return action != "back" or self.app.screen_stack[0] is not self
+        return action != "back" or self.app.screen_stack[0] is not self or self.state.window.at is not None
 
     def action_back(self) -> None:
         """Return to live, and from there to the screen below."""

@@ -68,6 +68,17 @@ async def test_all_panels_show_the_moment_of_the_cursor() -> None:
             assert part in text
 
 
+async def test_escape_returns_to_live() -> None:
+    app = screen(story())
+    async with app.run_test() as pilot:
+        await pilot.pause()
+        await pilot.press("escape")
+        assert app.is_running
+        await pilot.press("left", "escape")
+        assert app.state.window.at is None
+        assert isinstance(app.screen, StreamScreen)
+
+
 @pytest.mark.parametrize(
     ("slot", "word"),
     [(2, "a label needs 2 s"), (10, "nobody speaks"), (125, "sound is missing here"), (128, "no result came")],
