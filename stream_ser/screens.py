@@ -49,7 +49,7 @@ def show(
     from stream_ser.tui.app import make_app
 
     with _stderr_held_back():
-        app = make_app(source, controls, title="stream-ser", feed=feed, clock=clock, home=home)
+        app = make_app(source, controls, title="stream-ser", feed=feed, clock=clock, home=home, alone=True)
         app.run()
     if app.return_code:
         raise ConfigError("the screen broke down", fix="use --headless, and please report what was printed above")

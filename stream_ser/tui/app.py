@@ -18,6 +18,7 @@ Where things hook in:
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable
 from typing import Any, ClassVar, Protocol, runtime_checkable
@@ -35,7 +36,8 @@ from stream_ser.tui.stream_screen import StreamScreen
 from stream_ser.tui.streams import Streams
 from stream_ser.tui.view import Controls, MessageSource, ScreenState
 
-FRAMES_PER_SECOND = 4.0
+FRAMES_PER_SECOND = 3.0
+STANDS_S = 1.0  # after which a screen has all that it draws with
 THEMES = tuple(PALETTES)
 
 
@@ -191,10 +193,15 @@ def make_app(
     exit_on_end: bool = False,
     feed: str | None = None,
     home: Callable[[StreamSerApp], Screen[Any]] | None = None,
+    alone: bool = False,
 ) -> StreamSerApp:
     """Make the screen without running it; ``run()`` shows it until q is pressed, or the stream ends if ``exit_on_end``.
 
     ``title`` stands at the top left; ``feed`` is the address where the same messages are published, if they are;
     ``clock`` gives seconds and only serves to see that results have stopped coming; ``home`` makes another first screen.
+    With ``alone`` the process is the screen's: what is there once it stands is kept out of Python's garbage collections.
     """
-    return StreamSerApp(source, controls, title=title, clock=clock, exit_on_end=exit_on_end, feed=feed, home=home)
+    app = StreamSerApp(source, controls, title=title, clock=clock, exit_on_end=exit_on_end, feed=feed, home=home)
+    if alone:
+        app.call_later(app.set_timer, STANDS_S, gc.freeze)
+    return app

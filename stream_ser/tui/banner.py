@@ -27,15 +27,19 @@ class Banner(Canvas[Situation]):
     def __init__(self, controls: Controls) -> None:
         super().__init__(id="banner")
         self._controls = controls
+        # What it can do is found out once: that costs more than what is said.
+        self._link = controls if isinstance(controls, Linked) else None
+        self._recorder = controls if isinstance(controls, Records) else None
+        self._player = controls if isinstance(controls, Plays) else None
 
     def look(self, state: ScreenState, now: float) -> Situation:  # noqa: ARG002 - the same for every stream
         """Ask the source."""
-        return situation(self._controls)
+        return self._situation()
 
     def update_from(self, state: ScreenState, now: float) -> None:
         """Be there only with something to say."""
         super().update_from(state, now)
-        shown = bool(situation(self._controls).text)
+        shown = bool(self._situation().text)
         if self.display != shown:
             self.display = shown
 
@@ -48,21 +52,20 @@ class Banner(Canvas[Situation]):
         colour = palette.error if picture.kind == "recording" else palette.muted
         return [[(text, ink(colour, bold=picture.kind == "recording"))]]
 
-
-def situation(controls: Controls) -> Situation:
-    """What there is to say of a source."""
-    if isinstance(controls, Linked) and controls.trouble is not None:
-        return Situation("trouble", controls.trouble)
-    parts = []
-    recording = controls.recording if isinstance(controls, Records) else None
-    if recording is not None:
-        sound = controls.recording_sound if isinstance(controls, Records) else None
-        parts.append(f"● recording to {recording.name}" + (f" and the SOUND to {sound.name}" if sound else ""))
-    if isinstance(controls, Plays) and controls.speed != 1.0:
-        parts.append(f"speed {'max' if controls.speed is None else f'×{controls.speed:g}'}")
-    if isinstance(controls, Plays) and controls.whole:
-        length = controls.length_s
-        of = "" if length is None else f" / {clock_text(length)}"
-        held = ", held: space goes on" if controls.paused else ""
-        parts.append(f"recorded session {clock_text(controls.place_s)}{of}{held}")
-    return Situation("plain" if recording is None else "recording", "   ".join(parts))
+    def _situation(self) -> Situation:
+        if self._link is not None and self._link.trouble is not None:
+            return Situation("trouble", self._link.trouble)
+        parts = []
+        recorder, player = self._recorder, self._player
+        recording = None if recorder is None else recorder.recording
+        if recorder is not None and recording is not None:
+            sound = recorder.recording_sound
+            parts.append(f"● recording to {recording.name}" + (f" and the SOUND to {sound.name}" if sound else ""))
+        if player is not None and player.speed != 1.0:
+            parts.append(f"speed {'max' if player.speed is None else f'×{player.speed:g}'}")
+        if player is not None and player.whole:
+            length = player.length_s
+            of = "" if length is None else f" / {clock_text(length)}"
+            held = ", held: space goes on" if self._controls.paused else ""
+            parts.append(f"recorded session {clock_text(player.place_s)}{of}{held}")
+        return Situation("plain" if recording is None else "recording", "   ".join(parts))

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import fcntl
 import json
+import math
 import os
 import pty
 import struct
@@ -47,10 +48,13 @@ class MadeUp:
 
     paused = False
 
-    def __init__(self, per_s: float, past_s: float, streams: int = 1) -> None:
+    def __init__(self, per_s: float, past_s: float, seconds: float, streams: int = 1) -> None:
         self._names = [f"made up {number}" for number in range(streams)]
         self._hop = round(RATE / per_s)
-        self._began = time.monotonic() - past_s
+        # Made beforehand: what it costs to make them up is not the screen's.
+        last = round((past_s + seconds) * per_s)
+        self._points = [[self._made_up(slot, number) for number in range(streams)] for slot in range(last + 1)]
+        self._past_s, self._began = past_s, math.inf
         self._slot = self._told = -1
         self._asked = False
         self._card = read_card(find("tfcnn-attention"))
@@ -85,13 +89,16 @@ class MadeUp:
 
     def _due(self) -> Iterator[Message]:
         if self._slot < 0:
-            self._slot = 0
+            self._slot, self._began = 0, time.monotonic() - self._past_s
             yield from (_hello(self._hop) | {"stream": name} for name in self._names)
-        while (self._slot + 1) * self._hop <= (time.monotonic() - self._began) * RATE:
+        due = int((time.monotonic() - self._began) * RATE) // self._hop
+        while self._slot < min(due, len(self._points) - 1):
             self._slot += 1
-            for number, name in enumerate(self._names):
-                own = _point(self._slot + 37 * number, self._hop)
-                yield own | {"stream": name, "end": self._slot * self._hop, "t": self._slot * self._hop / RATE}
+            yield from self._points[self._slot]
+
+    def _made_up(self, slot: int, number: int) -> Message:
+        own = _point(slot + 37 * number, self._hop)
+        return own | {"stream": self._names[number], "end": slot * self._hop, "t": slot * self._hop / RATE}
 
     def pause(self) -> None:
         """Do nothing."""
@@ -145,9 +152,9 @@ def _read(terminal: int) -> bytes:
 
 def _inside(per_s: float, seconds: float, streams: int, tell: int, why: bool) -> None:
     """Run the screen on the terminal that this process has, and tell what it took."""
-    source = MadeUp(per_s, 120.0 if streams == 1 else 10.0, streams)
+    source = MadeUp(per_s, 120.0 if streams == 1 else 10.0, 2 * START_S + seconds, streams)
     home = None if streams == 1 else lambda app: app.grid()
-    app = make_app(source, source, title="stream-ser", feed="ws://127.0.0.1:8765/v1/feed", home=home)
+    app = make_app(source, source, title="stream-ser", feed="ws://127.0.0.1:8765/v1/feed", home=home, alone=True)
     marks: list[tuple[float, float]] = []
 
     def mark() -> None:

@@ -13,7 +13,7 @@ def test_the_real_screen_is_measured_on_a_terminal_of_its_own() -> None:
 
 
 def test_points_are_made_up_at_their_rate_and_are_whole() -> None:
-    source, state = MadeUp(per_s=10.0, past_s=60.0), ScreenState()
+    source, state = MadeUp(per_s=10.0, past_s=60.0, seconds=60.0), ScreenState()
     messages = source.drain()
     for message in messages:
         state.consume(message, 0.0)

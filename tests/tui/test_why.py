@@ -190,7 +190,7 @@ def test_sixteen_colours_tell_attention_from_sound_and_loud_from_silent(palette:
 
 
 def test_what_the_cost_is_measured_with_is_the_feed_s() -> None:
-    made_up = MadeUp(10.0, past_s=5.0)
+    made_up = MadeUp(10.0, past_s=5.0, seconds=60.0)
     assert isinstance(made_up, Explains)
     assert made_up.drain()
     assert made_up.reasons() == []
