@@ -30,7 +30,7 @@ soak: $(VENV)/.live ## ten minutes of accelerated days through the call server; 
 
 pictures: $(VENV)/.dev ## draw the pictures of the screen and of the page anew; the latter needs Chromium
 	$(BIN)/python demos/make_picture.py
-	$(BIN)/python demos/make_why_picture.py
+	$(BIN)/python -m demos.make_why_picture
 	$(BIN)/python demos/make_page_picture.py
 
 $(VENV)/.python:

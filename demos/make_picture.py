@@ -26,8 +26,8 @@ class Played:
 
     paused = False
 
-    def __init__(self, messages: list[dict[str, Any]]) -> None:
-        self.messages = [m for m in messages if m.get("t", 0.0) <= MOMENT_S and m["type"] != "end"]
+    def __init__(self, messages: list[dict[str, Any]], until_s: float) -> None:
+        self.messages = [m for m in messages if m.get("t", 0.0) <= until_s and m["type"] != "end"]
 
     def drain(self) -> list[dict[str, Any]]:
         taken, self.messages = self.messages, []
@@ -44,7 +44,7 @@ class Played:
 
 
 async def draw(messages: list[dict[str, Any]]) -> str:
-    played = Played(messages)
+    played = Played(messages, MOMENT_S)
     app = make_app(played, played, title="stream-ser", clock=lambda: 0.0, feed="ws://127.0.0.1:8765/v1/feed")
     async with app.run_test(size=SIZE) as pilot:
         await pilot.pause(0.5)

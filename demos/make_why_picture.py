@@ -1,6 +1,6 @@
 """Draw the picture of docs/why.md: what TF-CNN looked at, at one moment of the bundled recording.
 
-Run: python demos/make_why_picture.py [OUT.svg]. It plays the recording up to that moment in real time.
+Run: python -m demos.make_why_picture [OUT.svg]. It plays the recording up to that moment in real time.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from demos.make_picture import Played
 from stream_ser.audio.recording import open_recording
 from stream_ser.desk.reasons import Reasons
 from stream_ser.running import Options, Station
@@ -22,18 +23,12 @@ MODEL, MOMENT_S, SIZE = "tfcnn-attention", 16.0, (140, 36)
 Messages = list[dict[str, Any]]
 
 
-class Heard:
-    """Everything up to the moment, as a screen takes it, and controls that control nothing."""
-
-    paused = False
+class Heard(Played):
+    """Everything up to the moment, and what the newest point of it rests on."""
 
     def __init__(self, messages: Messages, reason: dict[str, Any]) -> None:
-        self.messages = [m for m in messages if m.get("t", 0.0) <= reason["t"] and m["type"] != "end"]
+        super().__init__(messages, reason["t"])
         self.answers, self.asked = [reason], False
-
-    def drain(self) -> Messages:
-        taken, self.messages = self.messages, []
-        return taken
 
     def ask_why(self, stream: str | None) -> None:
         self.asked = stream is not None
@@ -41,15 +36,6 @@ class Heard:
     def reasons(self) -> Messages:
         taken, self.answers = (self.answers, []) if self.asked else ([], self.answers)
         return taken
-
-    def pause(self) -> None:
-        self.paused = True
-
-    def resume(self) -> None:
-        self.paused = False
-
-    def stop(self) -> None:
-        self.messages = []
 
 
 async def draw(heard: Heard) -> str:

@@ -1,7 +1,7 @@
 """From telephony's 8 kHz to 16 kHz, as a stream: every second sample is the sound as it came, those between are interpolated.
 
 A half-band filter: a windowed sinc (Kaiser) of which every other tap is zero. It looks ahead by ``AHEAD`` frames, 2 ms, where a
-general resampler, which works in large blocks, answers a ninth of a second later: on a call that would be most of the lag.
+general resampler, which works in large blocks, answers a tenth of a second later.
 Flat within 0.01 dB up to 3.5 kHz; images are 60 dB down and more from 4.5 kHz on.
 
 Belongs to one thread. What it has given after n frames does not depend on how they were cut into blocks.

@@ -187,7 +187,7 @@ def _begin(file: soundfile.SoundFile, path: Path, begin_s: float) -> int:
         file.close()
         raise SourceError(
             f"{path} cannot be begun at {begin_s:.1f} s ({error})",
-            fix=f"convert it first: ffmpeg -i {path.name} {path.stem}.wav",
+            fix=_convert(path),
         ) from error
     return begin
 
@@ -219,8 +219,13 @@ def _open(path: Path) -> soundfile.SoundFile:
     except soundfile.LibsndfileError as error:
         raise SourceError(
             f"{path} is not a sound file that can be read ({error.error_string.strip().rstrip('.')})",
-            fix=f"convert it first: ffmpeg -i {path.name} {path.stem}.wav",
+            fix=_convert(path),
         ) from error
+
+
+def _convert(path: Path) -> str:
+    """The command that makes a readable file, beside the one that is not: ffmpeg cannot write over what it reads."""
+    return f"convert it first: ffmpeg -i {path.name} {path.stem}-converted.wav"
 
 
 def _too_short(path: Path, frames: int, rate: int) -> SourceError:

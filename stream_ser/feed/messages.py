@@ -119,6 +119,21 @@ def hello(info: StreamInfo, seq: int = 0) -> Message:
     }
 
 
+def heading(kind: str, info: StreamInfo, point: Point) -> Message:
+    """What every message of a point begins with: where it is, and what was said there."""
+    return {
+        "type": kind,
+        "seq": 0,
+        "stream": info.stream,
+        "start": int(point.start),
+        "end": int(point.end),
+        "t": int(point.end) / SAMPLE_RATE,
+        "state": point.state,
+        "label": point.label,
+        "confidence": float(point.confidence),
+    }
+
+
 def point(info: StreamInfo, point: Point, published_ns: int, lag_samples: int = 0) -> Message:
     """Say one place on the trajectory.
 
@@ -130,15 +145,7 @@ def point(info: StreamInfo, point: Point, published_ns: int, lag_samples: int = 
     shown = info.show_text and point.words is not None
     raw = (None,) * len(info.labels) if point.raw is None else point.raw
     return {
-        "type": "point",
-        "seq": 0,
-        "stream": info.stream,
-        "start": int(point.start),
-        "end": int(point.end),
-        "t": int(point.end) / SAMPLE_RATE,
-        "state": point.state,
-        "label": point.label,
-        "confidence": float(point.confidence),
+        **heading("point", info, point),
         "raw": {label: _number(p) for label, p in zip(info.labels, raw, strict=True)},
         "smoothed": {label: float(p) for label, p in zip(info.labels, point.smoothed, strict=True)},
         "dimensions": {name: _number(value) for name, value in zip(info.dimensions, rated, strict=True)},

@@ -14,8 +14,8 @@ from typing import Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from stream_ser.feed.messages import Message, StreamInfo
-from stream_ser.types import SAMPLE_RATE, Point
+from stream_ser.feed.messages import Message, StreamInfo, heading
+from stream_ser.types import Point
 
 Asked = Literal["attention", "spectrogram"]  # maps alone, or with the sound as a picture
 
@@ -33,15 +33,7 @@ def why(info: StreamInfo, point: Point, maps: Iterable[Message], spectrogram: Me
     ``maps`` and ``spectrogram`` are made by ``picture``.
     """
     return {
-        "type": "why",
-        "seq": 0,
-        "stream": info.stream,
-        "start": int(point.start),
-        "end": int(point.end),
-        "t": int(point.end) / SAMPLE_RATE,
-        "state": point.state,
-        "label": point.label,
-        "confidence": float(point.confidence),
+        **heading("why", info, point),
         "maps": list(maps),
         "spectrogram": spectrogram,
     }

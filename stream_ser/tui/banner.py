@@ -39,7 +39,7 @@ class Banner(Canvas[Situation]):
     def update_from(self, state: ScreenState, now: float) -> None:
         """Be there only with something to say."""
         super().update_from(state, now)
-        shown = bool(self._situation().text)
+        shown = self.picture is not None and bool(self.picture.text)
         if self.display != shown:
             self.display = shown
 
