@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,10 @@ from stream_ser.cli import main
 
 ROOT = Path(__file__).parent.parent
 BUNDLED = ROOT / "demos" / "recording" / "conversation.flac"
+
+# A script that starts the tests with & has them, and all that they start, ignore Ctrl-C, which some of them press.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

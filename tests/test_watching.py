@@ -60,7 +60,10 @@ def test_a_feed_is_printed_until_ctrl_c() -> None:
             hub.publish(end_message())
             assert process.stdout.readline().startswith("finished: ")
             process.send_signal(signal.SIGINT)
-            assert process.wait(5.0) == 130
+            try:
+                assert process.wait(5.0) == 130
+            finally:
+                process.kill()
     finally:
         server.stop()
 
