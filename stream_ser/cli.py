@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import NoReturn
 
 import stream_ser
-from models.card import DEFAULT
 from stream_ser.errors import ConfigError, StreamSerError
 from stream_ser.server.run import add_parsers
+from stream_ser_models.card import DEFAULT
 
 TOKEN = "STREAM_SER_TOKEN"  # the variable that may hold a viewer's token
 EPILOG = """examples:

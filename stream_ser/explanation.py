@@ -16,12 +16,12 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from models.card import Card
-from models.places import places
 from stream_ser.audio.spectrogram import HIGH_DB, LOW_DB, spectrogram
 from stream_ser.feed.messages import Message, StreamInfo
 from stream_ser.feed.why import Asked, picture, why
 from stream_ser.types import SAMPLE_RATE, Hop, Observation, Point, Samples
+from stream_ser_models.card import Card
+from stream_ser_models.places import places
 
 MOST_ROWS, MOST_COLUMNS = 40, 50  # of a map as it is sent: neighbouring cells are averaged until it fits
 # Alone, a map is for those who may not have the sound. TF-CNN's top-down map follows loud voices cell by cell; in columns of

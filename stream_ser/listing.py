@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from models.card import Card, CheckpointError, find, read_card, shipped
 from stream_ser.audio.devices import list_devices
 from stream_ser.engine.loading import as_engine_error
+from stream_ser_models.card import Card, CheckpointError, find, read_card, shipped
 
 PERCENT = ("UA", "WA")
 

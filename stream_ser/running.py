@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 
-from models.card import DEFAULT, Card
 from stream_ser.audio.gate import SpeechGate
 from stream_ser.audio.source import Source, SourceInfo
 from stream_ser.engine.loading import ladder, load_card
@@ -27,6 +26,7 @@ from stream_ser.session import Pausable, Session
 from stream_ser.stream import Stream
 from stream_ser.text.choice import TextOptions, Words
 from stream_ser.types import SAMPLE_RATE
+from stream_ser_models.card import DEFAULT, Card
 
 # For a stream that was stopped to publish its end. That takes milliseconds on a machine that is not choked.
 PATIENCE_S = 3.0

@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from models.card import Card
 from stream_ser.audio.source import Item, Notice, SourceInfo
 from stream_ser.calls.events import Role
 from stream_ser.engine.ladder import StepDown
@@ -35,6 +34,7 @@ from stream_ser.text.listener import Listener
 from stream_ser.trajectory.trajectory import Calibration, Trajectory
 from stream_ser.types import SAMPLE_RATE, Block, Dropped, Failed, Gap, Hop
 from stream_ser.watch import Watch
+from stream_ser_models.card import Card
 
 
 class Stream:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from models.card import DEFAULT, SHIPPED, file_hash, shipped
+from stream_ser_models.card import DEFAULT, SHIPPED, file_hash, shipped
 from tests.conftest import read_lines, refused
 
 Command = Callable[..., tuple[int, str, str]]

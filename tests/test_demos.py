@@ -12,8 +12,8 @@ import pytest
 import soundfile
 
 from demos import call, make_picture, make_recording, make_why_picture
-from models.card import DEFAULT, find, read_card
 from stream_ser.load.server import server
+from stream_ser_models.card import DEFAULT, find, read_card
 from tests.conftest import BUNDLED
 
 

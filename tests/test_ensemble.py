@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.card import find, read_card
 from stream_ser.audio.recording import open_recording
 from stream_ser.audio.source import Item, SourceInfo
 from stream_ser.engine.worker import Worker
@@ -20,6 +19,7 @@ from stream_ser.feed.hub import Hub
 from stream_ser.running import Options, Station
 from stream_ser.stream import Stream
 from stream_ser.types import Block, Gap
+from stream_ser_models.card import find, read_card
 from tests.conftest import trajectory
 from tests.fakes import FakeBackend, FakeClock, FakeGate
 

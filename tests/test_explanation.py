@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from models.card import find, read_card
 from stream_ser.audio.recording import open_recording
 from stream_ser.explanation import MOST_COLUMNS, MOST_ROWS, Explanation
 from stream_ser.feed.messages import Message
 from stream_ser.feed.topics import Wish
 from stream_ser.running import Options, Station
 from stream_ser.types import Observation, Timing
+from stream_ser_models.card import find, read_card
 from tests.feed.wire import make_info, make_point, problems
 
 RECORDING = Path(__file__).parents[1] / "demos" / "recording" / "conversation.flac"

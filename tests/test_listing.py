@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
-from models.card import find, read_card, shipped
 from stream_ser.listing import describe, figures
+from stream_ser_models.card import find, read_card, shipped
 
 
 @pytest.mark.parametrize("name", shipped())

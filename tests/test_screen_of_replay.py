@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from models.card import DEFAULT
+from stream_ser_models.card import DEFAULT
 
 pty = pytest.importorskip("pty", reason="needs a POSIX terminal")
 

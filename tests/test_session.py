@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.card import find, read_card
 from stream_ser.audio.source import Item, Notice, SourceInfo
 from stream_ser.engine.worker import Worker
 from stream_ser.errors import SourceError
@@ -18,6 +17,7 @@ from stream_ser.stream import Stream
 from stream_ser.text.listener import Listener
 from stream_ser.text.recogniser import Recogniser
 from stream_ser.types import Block, Gap, Word
+from stream_ser_models.card import find, read_card
 from tests.fakes import FakeBackend, FakeClock, FakeGate
 
 HOP, WINDOW = 4_000, 32_000

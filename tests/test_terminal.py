@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from models.card import DEFAULT
 from stream_ser.feed import messages
 from stream_ser.feed.history import History
 from stream_ser.feed.hub import Hub
 from stream_ser.feed.server import FeedServer
+from stream_ser_models.card import DEFAULT
 from tests.feed.wire import make_info, point_message
 from tests.tmux import PROGRAM, Terminal
 

@@ -39,7 +39,7 @@ class Silero:
             ) from error
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
-        folder = resources.files("models.silero")
+        folder = resources.files("stream_ser_models.silero")
         self._encode, self._step = (
             onnxruntime.InferenceSession(
                 folder.joinpath(name).read_bytes(), options, providers=["CPUExecutionProvider"]

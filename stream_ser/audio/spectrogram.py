@@ -15,8 +15,8 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from models.mel import mel_corners
 from stream_ser.types import SAMPLE_RATE, Samples
+from stream_ser_models.mel import mel_corners
 
 BANDS, COLUMNS = 32, 50
 FRAME = 800  # samples: 50 ms, so that frames overlap by a fifth in a window of 2 s

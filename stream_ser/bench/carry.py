@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from models.card import Card, probe_tokens
 from stream_ser.bench.costs import Make, best_ms
 from stream_ser.bench.crowd import Crowd, cut
 from stream_ser.bench.job import Effort, in_samples
 from stream_ser.bench.search import largest, reach
 from stream_ser.engine.worker import Worker
+from stream_ser_models.card import Card, probe_tokens
 
 SHARE = 0.8  # of what the cost of a window allows: where the search begins
 

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from models.card import Card, probe, probe_tokens
 from stream_ser.bench.job import Effort, in_samples
 from stream_ser.bench.machine import device_memory_mb, peak_memory_mb
 from stream_ser.bench.timing import alternate, percentiles
 from stream_ser.engine.backend import Backend, Stepper
 from stream_ser.engine.buckets import buckets
+from stream_ser_models.card import Card, probe, probe_tokens
 
 ROOM = 512  # streams that a GPU's engine keeps room for while costs are taken
 WIDEST_STEP = 64  # streams in one step

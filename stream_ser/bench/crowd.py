@@ -14,12 +14,12 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from models.card import Card, probe
 from stream_ser.bench.search import Trial
 from stream_ser.engine.waiting import Answer, Deliver, Policy
 from stream_ser.errors import EngineError
 from stream_ser.ledger import Histogram
 from stream_ser.types import SAMPLE_RATE, Dropped, Failed, Samples, Window
+from stream_ser_models.card import Card, probe
 
 LENGTH_S = 10.0  # of sound before it comes round again
 POLL_S = 0.002

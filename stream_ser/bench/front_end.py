@@ -6,7 +6,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from models.card import ONNX, Card, probe, verified
+from stream_ser_models.card import ONNX, Card, probe, verified
 
 
 def front_end_share(folder: Path, card: Card, runs: int = 10) -> float | None:

@@ -12,9 +12,9 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from models.card import Card, probe
 from stream_ser.bench.timing import alternate, percentiles
 from stream_ser.types import SAMPLE_RATE, Samples
+from stream_ser_models.card import Card, probe
 
 Ask = Callable[[Samples], object]
 

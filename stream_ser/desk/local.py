@@ -20,7 +20,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 
-from models.card import CheckpointError, find, read_card, shipped
 from stream_ser.audio.source import Source
 from stream_ser.desk.reasons import Reasons
 from stream_ser.desk.recorder import Recorder, refuse_existing
@@ -30,6 +29,7 @@ from stream_ser.feed.messages import Level, Message
 from stream_ser.running import Station
 from stream_ser.session import Session
 from stream_ser.tui.abilities import Choice, Kind
+from stream_ser_models.card import CheckpointError, find, read_card, shipped
 
 COMMANDS = 8
 NOTICES = 32  # of the desk itself, that wait for the screen

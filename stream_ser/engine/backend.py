@@ -9,9 +9,9 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from models.card import Card, probe, probe_tokens
 from stream_ser.errors import EngineError
 from stream_ser.types import Samples
+from stream_ser_models.card import Card, probe, probe_tokens
 
 Tokens = npt.NDArray[np.int64]  # (batch, words); 0 is padding
 

@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.card import SAMPLE_RATE
-from models.incremental import IncrementalMSCNN, State
-from models.mscnn import MSCNN
-from models.network import Network
 from stream_ser.engine.graphs import Row
+from stream_ser_models.card import SAMPLE_RATE
+from stream_ser_models.incremental import IncrementalMSCNN, State
+from stream_ser_models.mscnn import MSCNN
+from stream_ser_models.network import Network
 
 FLOAT, INTEGER, BOOLEAN = np.dtype(np.float32), np.dtype(np.int64), np.dtype(np.bool_)
 
@@ -62,9 +62,9 @@ class WindowProgram:
 class StepProgram:
     """Steps of many streams: ``new`` (rows, advance) float32, ``slot`` and ``fresh`` (rows,) to ``logits``.
 
-    Each stream has a slot, 0 … slots - 1, whose state (``models.incremental.State``) is kept here; ``fresh`` streams are
-    forgotten first. One more slot, number ``slots``, is where idle rows write, and nobody reads. All other slots of one call
-    must differ.
+    Each stream has a slot, 0 … slots - 1, whose state (``stream_ser_models.incremental.State``) is kept here; ``fresh`` streams
+    are forgotten first. One more slot, number ``slots``, is where idle rows write, and nobody reads. All other slots of one
+    call must differ.
 
     With ``beside``, states are those of another program of as many slots, whose steps have another length: a whole window
     to begin a stream with, and hops to go on. The two must not run at the same time.

@@ -11,11 +11,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from models.card import Card, probe, probe_tokens
-from models.checkpoint import load_network
-from models.incremental import IncrementalMSCNN, refusal
-from models.mscnn import MSCNN
-from models.network import Network
 from stream_ser.engine.backend import Output, Tokens
 from stream_ser.engine.buckets import buckets
 from stream_ser.engine.cuda_device import CudaGraphDevice, EagerCudaDevice, start_check
@@ -23,6 +18,11 @@ from stream_ser.engine.graphs import Arrays, GraphRunner
 from stream_ser.engine.programs import Program, StepProgram, WindowProgram
 from stream_ser.errors import EngineError
 from stream_ser.types import Samples
+from stream_ser_models.card import Card, probe, probe_tokens
+from stream_ser_models.checkpoint import load_network
+from stream_ser_models.incremental import IncrementalMSCNN, refusal
+from stream_ser_models.mscnn import MSCNN
+from stream_ser_models.network import Network
 
 MOST = 256  # streams that move on at once
 MOST_WINDOWS = 64  # whole windows at once: their maps are large, and so many keep a device busy

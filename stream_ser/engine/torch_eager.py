@@ -6,10 +6,10 @@ from pathlib import Path
 
 import torch
 
-from models.card import Card
-from models.checkpoint import load_network
 from stream_ser.engine.backend import Output, Stepper, Tokens
 from stream_ser.types import Samples
+from stream_ser_models.card import Card
+from stream_ser_models.checkpoint import load_network
 
 
 class TorchEagerBackend:

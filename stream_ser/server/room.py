@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from models.card import Card
 from stream_ser.audio.gate import SpeechGate
 from stream_ser.audio.silero import silero
 from stream_ser.audio.source import SourceInfo
@@ -19,6 +18,7 @@ from stream_ser.feed.hub import Hub
 from stream_ser.stream import Stream
 from stream_ser.types import SAMPLE_RATE
 from stream_ser.watch import Watch
+from stream_ser_models.card import Card
 
 
 class Room:

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from models.card import Card, CheckpointError, verified
-from models.words import WORDS, Vocabulary, WordsError
 from stream_ser.engine.loading import as_engine_error
 from stream_ser.errors import ConfigError, EngineError
 from stream_ser.text.listener import SECONDS, Gate, Listener
 from stream_ser.text.recogniser import KEPT, Recogniser
 from stream_ser.text.transcript import Transcript, read_transcript
 from stream_ser.types import SAMPLE_RATE
+from stream_ser_models.card import Card, CheckpointError, verified
+from stream_ser_models.words import WORDS, Vocabulary, WordsError
 
 INSTALL = "pip install 'stream-ser[asr]'"
 

@@ -16,9 +16,9 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from models.words import Vocabulary
 from stream_ser.text.recogniser import Recogniser
 from stream_ser.types import SAMPLE_RATE, Samples, Word
+from stream_ser_models.words import Vocabulary
 
 BLOCK = 512  # samples, a frame of the speech gate
 BEFORE = 8  # blocks before the gate opened that are heard too: it needs two, and misses quiet beginnings

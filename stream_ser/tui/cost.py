@@ -25,7 +25,6 @@ from typing import Any
 
 import numpy as np
 
-from models.card import find, read_card
 from stream_ser.desk.reasons import REASONS_HZ
 from stream_ser.explanation import Explanation
 from stream_ser.feed.messages import SourceInfo, StreamInfo
@@ -33,6 +32,7 @@ from stream_ser.ledger import STAGES
 from stream_ser.tui.app import make_app
 from stream_ser.tui.view import Message
 from stream_ser.types import Observation, Point, Samples, Timing
+from stream_ser_models.card import find, read_card
 
 LABELS = ("angry", "happy", "neutral", "sad")
 DIMENSIONS = ("activation", "valence", "dominance")

@@ -47,7 +47,7 @@ def test_a_rows_bits_do_not_depend_on_the_rows_beside_it(rows: list[int]) -> Non
 
 
 def test_the_graphs_come_with_their_licence_and_say_where_they_are_from() -> None:
-    folder = resources.files("models.silero")
+    folder = resources.files("stream_ser_models.silero")
     card = json.loads(folder.joinpath("card.json").read_text("utf-8"))
     assert (card["frame_samples"], card["context_samples"]) == (FRAME, CONTEXT)
     assert "Permission is hereby granted" in folder.joinpath("LICENSE").read_text("utf-8")

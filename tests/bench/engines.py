@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from models.card import Card, read_card
 from stream_ser.bench.costs import Make
 from stream_ser.engine.backend import Backend, Output
 from stream_ser.types import Samples
+from stream_ser_models.card import Card, read_card
 from tests.conftest import ROOT
 
 
@@ -45,4 +45,4 @@ def always(backend: Backend) -> Make:
 
 
 def any_card() -> Card:
-    return read_card(ROOT / "models" / "shipped" / "cnn-bilstm")
+    return read_card(ROOT / "models" / "stream_ser_models" / "shipped" / "cnn-bilstm")

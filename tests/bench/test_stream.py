@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.card import find, read_card
 from stream_ser.bench.front_end import front_end_share
 from stream_ser.bench.stream import start_to_ready, stream_cost
 from stream_ser.errors import EngineError
+from stream_ser_models.card import find, read_card
 from tests.bench.engines import any_card
 from tests.conftest import ROOT
 
@@ -33,7 +33,7 @@ def test_an_engine_that_does_not_get_ready_is_told_of() -> None:
 
 
 def test_the_front_ends_share_is_a_share_and_is_not_told_where_words_come_first() -> None:
-    folder = ROOT / "models" / "shipped" / "cnn-bilstm"
+    folder = ROOT / "models" / "stream_ser_models" / "shipped" / "cnn-bilstm"
     share = front_end_share(folder, any_card(), runs=2)
     assert share is not None
     assert 0.0 < share < 1.0

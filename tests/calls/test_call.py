@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.card import find, read_card
 from stream_ser.audio.source import SourceInfo
 from stream_ser.calls.call import Call, Policy
 from stream_ser.calls.ears import Ears
@@ -23,6 +22,7 @@ from stream_ser.feed.hub import Hub
 from stream_ser.stream import Stream
 from stream_ser.trajectory.rules import parse_rules
 from stream_ser.watch import Watch
+from stream_ser_models.card import find, read_card
 from tests.fakes import FakeBackend, FakeGate
 
 RATE, HOP = 8_000, 8_000

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.card import find, read_card
 from stream_ser.audio.gate import SpeechGate
 from stream_ser.audio.source import SourceInfo
 from stream_ser.calls.ears import AT_ONCE, Ears
@@ -20,6 +19,7 @@ from stream_ser.engine.schedule import Gate
 from stream_ser.engine.worker import Worker
 from stream_ser.feed.hub import Hub
 from stream_ser.stream import Stream
+from stream_ser_models.card import find, read_card
 from tests.fakes import FakeBackend, FakeGate
 
 RATE, HOP = 8_000, 8_000  # native frames in, samples between points

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.card import find, read_card
 from stream_ser.audio.source import SourceInfo
 from stream_ser.calls.ears import Ears
 from stream_ser.calls.events import Lost, Sound
@@ -16,6 +15,7 @@ from stream_ser.calls.line import LONGEST_WAIT_S, LOOK_HOPS, NOT_RECEIVED, OVERL
 from stream_ser.engine.worker import Worker
 from stream_ser.feed.hub import Hub
 from stream_ser.stream import Stream
+from stream_ser_models.card import find, read_card
 from tests.fakes import FakeBackend, FakeGate
 
 RATE, HOP = 8_000, 8_000  # native, and of the stream at 16 kHz

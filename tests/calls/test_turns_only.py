@@ -13,7 +13,6 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.card import find, read_card
 from stream_ser.audio.gate import SpeechGate
 from stream_ser.audio.source import Notice, SourceInfo
 from stream_ser.calls.call import Call, Policy
@@ -26,6 +25,7 @@ from stream_ser.stream import Stream
 from stream_ser.trajectory.leg import LegMeter
 from stream_ser.types import Block, Gap, Point
 from stream_ser.watch import Watch
+from stream_ser_models.card import find, read_card
 from tests.calls.test_call import BOTH, HOP, RATE, House
 from tests.conftest import BUNDLED
 from tests.fakes import FakeBackend, FakeGate

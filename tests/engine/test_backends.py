@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.card import ONNX, WEIGHTS, find, probe, shipped
-from models.words import WORDS
 from stream_ser.engine.backend import warm_up
 from stream_ser.engine.loading import load_backend, load_card
 from stream_ser.errors import EngineError
+from stream_ser_models.card import ONNX, WEIGHTS, find, probe, shipped
+from stream_ser_models.words import WORDS
 from tests.fakes import FakeBackend
 
 

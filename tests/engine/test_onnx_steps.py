@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from models.export import export_onnx
-from models.export_step import export_step
-from models.mfcc import MFCCConfig
-from models.mscnn import MSCNN, MSCNNConfig
 from stream_ser.engine.compute import Computer
 from stream_ser.engine.onnx_cpu import OnnxCpuBackend
 from stream_ser.engine.schedule import WindowSchedule
 from stream_ser.types import Block, Gap, Window
+from stream_ser_models.export import export_onnx
+from stream_ser_models.export_step import export_step
+from stream_ser_models.mfcc import MFCCConfig
+from stream_ser_models.mscnn import MSCNN, MSCNNConfig
 from tests.fakes import FakeGate
 
 WINDOW = 32_000

@@ -12,16 +12,16 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from models.card import find, probe, probe_tokens, read_card, shipped
-from models.checkpoint import load_network
-from models.incremental import IncrementalMSCNN
-from models.mfcc import MFCCConfig
-from models.mscnn import MSCNN, MSCNNConfig
-from models.network import Network
 from stream_ser.engine.buckets import buckets
 from stream_ser.engine.cuda_device import EagerCudaDevice
 from stream_ser.engine.graphs import GraphRunner
 from stream_ser.engine.programs import Program, StepProgram, WindowProgram
+from stream_ser_models.card import find, probe, probe_tokens, read_card, shipped
+from stream_ser_models.checkpoint import load_network
+from stream_ser_models.incremental import IncrementalMSCNN
+from stream_ser_models.mfcc import MFCCConfig
+from stream_ser_models.mscnn import MSCNN, MSCNNConfig
+from stream_ser_models.network import Network
 
 WINDOW, HOP = 32_000, 4_000
 ROUNDING = (

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.card import find, probe_tokens, read_card
-from models.checkpoint import load_network
 from stream_ser.engine.backend import warm_up
 from stream_ser.engine.compute import Computer
 from stream_ser.engine.torch_device import TorchDeviceBackend
 from stream_ser.engine.torch_eager import TorchEagerBackend
 from stream_ser.errors import EngineError
 from stream_ser.types import Window
+from stream_ser_models.card import find, probe_tokens, read_card
+from stream_ser_models.checkpoint import load_network
 
 WINDOW = 32_000
 

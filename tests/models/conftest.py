@@ -8,7 +8,7 @@ import pytest
 import torch
 from tqdm import tqdm
 
-from models.tfcnn import TFCNN, TFCNNConfig
+from stream_ser_models.tfcnn import TFCNN, TFCNNConfig
 
 torch.set_num_threads(1)
 tqdm.monitor_interval = 0  # no thread of its own inside torch's exporter

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import torch
 
-from models import areas
-from models.area_attention import AreaAttention, AreaAttentionConfig
-from models.areas import Areas
-from models.counting import macs, parameters
-from models.export import export_onnx
+from stream_ser_models import areas
+from stream_ser_models.area_attention import AreaAttention, AreaAttentionConfig
+from stream_ser_models.areas import Areas
+from stream_ser_models.counting import macs, parameters
+from stream_ser_models.export import export_onnx
 
 SMALL = {"first": 2, "widths": [4, 4, 4, 6], "frontend": {"mels": 16}, "concat": "channels"}
 

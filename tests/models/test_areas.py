@@ -8,8 +8,8 @@ import math
 import pytest
 import torch
 
-from models import areas
-from models.areas import KEYS, VALUES, Areas, cell_weights, count_areas
+from stream_ser_models import areas
+from stream_ser_models.areas import KEYS, VALUES, Areas, cell_weights, count_areas
 
 CHANNELS, HEIGHT, WIDTH = 3, 5, 4
 

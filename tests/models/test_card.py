@@ -14,7 +14,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from models.card import (
+from stream_ser_models.card import (
     CARD,
     FORMAT,
     ONNX,
@@ -31,8 +31,8 @@ from models.card import (
     verified,
     write_card,
 )
-from models.checkpoint import load_network
-from models.counting import parameters
+from stream_ser_models.checkpoint import load_network
+from stream_ser_models.counting import parameters
 
 LIMIT = 2 * 2**20  # bytes of any file of a shipped checkpoint
 
@@ -212,7 +212,7 @@ def test_the_probe_is_the_same_everywhere() -> None:
 
 def test_a_card_is_readable_without_torch(folder: Path) -> None:
     program = (
-        "import sys, pathlib; sys.modules['torch'] = None; from models.card import find, read_card, shipped; "
+        "import sys, pathlib; sys.modules['torch'] = None; from stream_ser_models.card import find, read_card, shipped; "
         "print(read_card(find(sys.argv[1])).name, len(shipped()))"
     )
     told = subprocess.run([sys.executable, "-c", program, str(folder)], capture_output=True, text=True, check=True)

@@ -10,9 +10,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from models.card import WEIGHTS, Card, CheckpointError, file_hash
-from models.checkpoint import build, load_network
-from models.tfcnn import TFCNN, TFCNNConfig
+from stream_ser_models.card import WEIGHTS, Card, CheckpointError, file_hash
+from stream_ser_models.checkpoint import build, load_network
+from stream_ser_models.tfcnn import TFCNN, TFCNNConfig
 from tests.models.test_card import a_card
 
 Lively = Callable[..., TFCNN]

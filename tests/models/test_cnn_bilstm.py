@@ -10,12 +10,12 @@ import onnx
 import pytest
 import torch
 
-from models.architectures import make_network
-from models.cnn_bilstm import CNNBiLSTM, CNNBiLSTMConfig
-from models.counting import macs, parameters
-from models.export import PARITY, export_onnx
-from models.logmel import LogMelConfig
-from models.stl import FoldedLayer, StackedTransformerLayers, TransformerLayer
+from stream_ser_models.architectures import make_network
+from stream_ser_models.cnn_bilstm import CNNBiLSTM, CNNBiLSTMConfig
+from stream_ser_models.counting import macs, parameters
+from stream_ser_models.export import PARITY, export_onnx
+from stream_ser_models.logmel import LogMelConfig
+from stream_ser_models.stl import FoldedLayer, StackedTransformerLayers, TransformerLayer
 
 TEN_SECONDS = {"frontend": LogMelConfig(mels=40, frame=512, hop=512, window_samples=512 * 313), "time_pools": (2,) * 6}
 TWO_SECONDS = {"frontend": LogMelConfig(mels=40, frame=512, hop=512, window_samples=512 * 63)}

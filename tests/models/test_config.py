@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from models.architectures import ARCHITECTURES, make_config, make_network
-from models.config import Config
+from stream_ser_models.architectures import ARCHITECTURES, make_config, make_network
+from stream_ser_models.config import Config
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from models.counting import macs, parameters
-from models.cpc import CPC, KERNELS, Context, CPCConfig, Encoder
+from stream_ser_models.counting import macs, parameters
+from stream_ser_models.cpc import CPC, KERNELS, Context, CPCConfig, Encoder
 
 
 def test_counts_are_the_papers() -> None:

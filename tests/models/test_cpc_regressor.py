@@ -8,10 +8,10 @@ import onnxruntime
 import pytest
 import torch
 
-from models.architectures import make_network
-from models.counting import macs, parameters
-from models.cpc_regressor import CPCRegressor, CPCRegressorConfig, FrameAttention
-from models.export import export_onnx
+from stream_ser_models.architectures import make_network
+from stream_ser_models.counting import macs, parameters
+from stream_ser_models.cpc_regressor import CPCRegressor, CPCRegressorConfig, FrameAttention
+from stream_ser_models.export import export_onnx
 
 
 def network(**config: object) -> CPCRegressor:

@@ -10,8 +10,8 @@ import onnxruntime
 import pytest
 import torch
 
-from models.export import PARITY, ExportError, check_parity, export_onnx
-from models.tfcnn import TFCNN
+from stream_ser_models.export import PARITY, ExportError, check_parity, export_onnx
+from stream_ser_models.tfcnn import TFCNN
 
 Lively = Callable[..., TFCNN]
 

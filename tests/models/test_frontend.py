@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from models.frontend import CompandedSpectrogram, CompandedSpectrogramConfig
+from stream_ser_models.frontend import CompandedSpectrogram, CompandedSpectrogramConfig
 
 FRAME, HOP, DFT, BINS, FRAMES = 640, 160, 1600, 400, 197
 FLOATS = npt.NDArray[np.float64]

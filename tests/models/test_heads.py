@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.heads import HEADS, AttentionHead, BilinearHead, GlobalAverageHead
+from stream_ser_models.heads import HEADS, AttentionHead, BilinearHead, GlobalAverageHead
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ import onnxruntime
 import pytest
 import torch
 
-from models.export_step import export_step
-from models.incremental import IncrementalMSCNN, State, refusal
-from models.mfcc import MFCCConfig
-from models.mscnn import MSCNN, MSCNNConfig
-from models.tfcnn import TFCNNConfig
+from stream_ser_models.export_step import export_step
+from stream_ser_models.incremental import IncrementalMSCNN, State, refusal
+from stream_ser_models.mfcc import MFCCConfig
+from stream_ser_models.mscnn import MSCNN, MSCNNConfig
+from stream_ser_models.tfcnn import TFCNNConfig
 
 WINDOW = 32_000
 CONFIG = MSCNNConfig(filters=6, hidden=8, padded=False, frontend=MFCCConfig(ends=False))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.logmel import LogMel, LogMelConfig, Standardise, mel_filters, warp_hz
+from stream_ser_models.logmel import LogMel, LogMelConfig, Standardise, mel_filters, warp_hz
 
 
 @pytest.mark.parametrize("mels", [40, 64, 128])

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from models.logmel import LogMel
-from models.mfcc import LEVEL, MFCC, REACH, MFCCConfig
+from stream_ser_models.logmel import LogMel
+from stream_ser_models.mfcc import LEVEL, MFCC, REACH, MFCCConfig
 
 HOP, FRAMES = 160, 198
 

@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.counting import macs
-from models.export import PARITY, export_onnx, round_to_half
-from models.mscnn import MSCNN, MSCNNConfig, ask, statistics
+from stream_ser_models.counting import macs
+from stream_ser_models.export import PARITY, export_onnx, round_to_half
+from stream_ser_models.mscnn import MSCNN, MSCNNConfig, ask, statistics
 
 SMALL = {"filters": 8, "hidden": 16, "word_width": 10, "words": 60, "tokens": 12}
 

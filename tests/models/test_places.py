@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from models.area_attention import AreaAttention, AreaAttentionConfig
-from models.card import find, read_card, shipped
-from models.checkpoint import load_network
-from models.logmel import LogMelConfig
-from models.places import Places, places
-from models.tfcnn import TFCNN
+from stream_ser_models.area_attention import AreaAttention, AreaAttentionConfig
+from stream_ser_models.card import find, read_card, shipped
+from stream_ser_models.checkpoint import load_network
+from stream_ser_models.logmel import LogMelConfig
+from stream_ser_models.places import Places, places
+from stream_ser_models.tfcnn import TFCNN
 
 RATE = 16_000
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.spectrum import Spectrum
+from stream_ser_models.spectrum import Spectrum
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from models.counting import macs, parameters
-from models.tfcnn import TFCNN, TFCNNConfig
+from stream_ser_models.counting import macs, parameters
+from stream_ser_models.tfcnn import TFCNN, TFCNNConfig
 
 Lively = Callable[..., TFCNN]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.words import Vocabulary, WordsError, read_glove, tokenise
+from stream_ser_models.words import Vocabulary, WordsError, read_glove, tokenise
 
 LINES = ["the 0.5 1.0", ", 9.0 9.0", "do 1.5 -1.0", "n't -2.0 0.25", "well-known 7.0 7.0", "she 0.0 -0.25"]
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.xvector import FilterBank, XVector, XVectorError, load_speechbrain
+from stream_ser_models.xvector import FilterBank, XVector, XVectorError, load_speechbrain
 
 LAYERS = ((24, 512, 5), (512, 512, 3), (512, 512, 3), (512, 512, 1), (512, 1500, 1))
 

@@ -13,12 +13,12 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from models.architectures import ARCHITECTURES
-from models.card import FORMAT, ONNX, WEIGHTS, Card, file_hash, probe, probe_tokens, write_card
-from models.config import Config
-from models.export import export_onnx
-from models.network import Network, Scores
-from models.words import WORDS, Vocabulary
+from stream_ser_models.architectures import ARCHITECTURES
+from stream_ser_models.card import FORMAT, ONNX, WEIGHTS, Card, file_hash, probe, probe_tokens, write_card
+from stream_ser_models.config import Config
+from stream_ser_models.export import export_onnx
+from stream_ser_models.network import Network, Scores
+from stream_ser_models.words import WORDS, Vocabulary
 
 LABELS = ["angry", "bored", "calm", "surprised"]
 DIMENSIONS = ["activation", "valence", "dominance"]

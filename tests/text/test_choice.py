@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from models.card import Card, find, read_card
 from stream_ser.errors import ConfigError, EngineError
 from stream_ser.text import choice
 from stream_ser.text.choice import RECOGNISERS, TextOptions, Words
 from stream_ser.types import Word
+from stream_ser_models.card import Card, find, read_card
 from tests.fakes import FakeGate
 from tests.text.multimodal import COUNT, VOCABULARY
 from tests.text.test_listener import Notebook
@@ -19,7 +19,7 @@ from tests.text.test_listener import Notebook
 def reads(tmp_path: Path) -> tuple[Path, Card]:
     """A model that reads words, as far as its card and vocabulary go."""
     VOCABULARY.write(tmp_path / "words.txt")
-    from models.card import file_hash
+    from stream_ser_models.card import file_hash
 
     hashes = {"words.txt": file_hash(tmp_path / "words.txt")}
     card = read_card(find("tfcnn-attention"))
@@ -128,7 +128,7 @@ def test_a_checkpoint_without_its_vocabulary_is_refused(reads: tuple[Path, Card]
     (folder / "words.txt").write_text("two words\n")
     with pytest.raises(EngineError, match="corrupt"):
         Words(TextOptions(), folder, card)
-    from models.card import file_hash
+    from stream_ser_models.card import file_hash
 
     broken = dataclasses.replace(card, files={"words.txt": file_hash(folder / "words.txt")})
     with pytest.raises(EngineError, match="get the checkpoint again"):

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.words import Vocabulary
 from stream_ser.text.listener import BEFORE, BLOCK, Listener
 from stream_ser.types import Samples, Word
+from stream_ser_models.words import Vocabulary
 from tests.fakes import FakeGate
 
 SPEECH = (20 * BLOCK, 40 * BLOCK), (60 * BLOCK, 90 * BLOCK)

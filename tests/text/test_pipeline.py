@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.card import read_card
 from stream_ser.bench.stream import words_cost
 from stream_ser.engine.backend import warm_up
 from stream_ser.engine.loading import load_backend
 from stream_ser.feed.messages import Message
 from stream_ser.running import Options, Station
 from stream_ser.text.choice import TextOptions
+from stream_ser_models.card import read_card
 from tests.conftest import read_lines, trajectory
 from tests.feed.wire import problems
 from tests.test_parity import Cut

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from training.records import Record, utterance_row
+from stream_ser_training.records import Record, utterance_row
 
 LABELS = ["angry", "happy", "neutral", "sad"]
 Answer = tuple[str, str, int, str, int]  # speaker, sex, true index, group, answered index

@@ -10,11 +10,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from models.card import ONNX, WEIGHTS, file_hash, find, read_card, verified, write_card
-from models.export import ExportError
-from models.tfcnn import FirstLayer
-from training.again import write_again
-from training.export import probe_of
+from stream_ser_models.card import ONNX, WEIGHTS, file_hash, find, read_card, verified, write_card
+from stream_ser_models.export import ExportError
+from stream_ser_models.tfcnn import FirstLayer
+from stream_ser_training.again import write_again
+from stream_ser_training.export import probe_of
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training.augment import (
+from stream_ser_training.augment import (
     CODECS,
     AugmentConfig,
     add_background,
@@ -17,8 +17,8 @@ from training.augment import (
     telephone,
     through_codec,
 )
-from training.corpora import Samples
-from training.data import mask_picture
+from stream_ser_training.corpora import Samples
+from stream_ser_training.data import mask_picture
 
 NOTHING = AugmentConfig(
     speed=0.0, gain_db=0.0, tilt=0.0, noise_share=0.0, floor_db=(-200.0, -200.0), telephone_share=0.0

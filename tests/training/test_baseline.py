@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from training import baseline
-from training.baseline import Baseline, evaluate_fold, vectors
-from training.corpora import Clip, CorpusError
-from training.functionals import features, pitch, runs, slopes, statistics
+from stream_ser_training import baseline
+from stream_ser_training.baseline import Baseline, evaluate_fold, vectors
+from stream_ser_training.corpora import Clip, CorpusError
+from stream_ser_training.functionals import features, pitch, runs, slopes, statistics
 
 
 def tone(hertz: float, seconds: float = 0.6, seed: int = 0) -> np.ndarray:

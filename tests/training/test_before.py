@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from training.before import Before, learnt_before
-from training.recipe import read_recipe
+from stream_ser_training.before import Before, learnt_before
+from stream_ser_training.recipe import read_recipe
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from stream_ser_training.corpora import FACTS, Clip, CorpusError, load, read_corpora, read_manifest, verify
 from tests.training.conftest import write_corpus
-from training.corpora import FACTS, Clip, CorpusError, load, read_corpora, read_manifest, verify
 
 TONE = (0.2 * np.sin(np.arange(1_600) / 5.0)).astype(np.float32)
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from models.config import Config
-from models.network import Network, Scores
+from stream_ser_models.config import Config
+from stream_ser_models.network import Network, Scores
+from stream_ser_training.cost import add_costs, window_ms
+from stream_ser_training.records import read_records, write_record
 from tests.training.made_up import record
-from training.cost import add_costs, window_ms
-from training.records import read_records, write_record
 
 
 class Loops(Network):

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import torch
 
+from stream_ser_training.augment import AugmentConfig
+from stream_ser_training.corpora import Clip, CorpusError, read_manifest
+from stream_ser_training.data import BalancedSampler, Batches, load_utterances, mask_picture
+from stream_ser_training.splits import LeakError, Split
+from stream_ser_training.stage import Staged
 from tests.training.conftest import LABELS
-from training.augment import AugmentConfig
-from training.corpora import Clip, CorpusError, read_manifest
-from training.data import BalancedSampler, Batches, load_utterances, mask_picture
-from training.splits import LeakError, Split
-from training.stage import Staged
 
 QUIET = AugmentConfig(frequency_mask=0, time_mask=0)
 

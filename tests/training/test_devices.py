@@ -12,8 +12,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from stream_ser_training.devices import DeviceError, place
 from tests.training.test_fit import TINY
-from training.devices import DeviceError, place
 
 
 def test_auto_takes_what_there_is() -> None:

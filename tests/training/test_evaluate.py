@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from training.corpora import Clip, Samples
-from training.data import Utterance
-from training.evaluate import (
+from stream_ser_training.corpora import Clip, Samples
+from stream_ser_training.data import Utterance
+from stream_ser_training.evaluate import (
     LEAST_CLIPS,
     Scored,
     confusion_matrix,

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.corpora import Clip
-from training.evaluate import Scored
-from training.export import abstention_threshold, describe_data, licence_of
-from training.splits import Split
+from stream_ser_training.corpora import Clip
+from stream_ser_training.evaluate import Scored
+from stream_ser_training.export import abstention_threshold, describe_data, licence_of
+from stream_ser_training.splits import Split
 
 
 def clip(corpus: str, speaker: str) -> Clip:

@@ -19,14 +19,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from stream_ser_training import fit as fitting
+from stream_ser_training.devices import Placement
+from stream_ser_training.experiment import Experiment
+from stream_ser_training.fit import FitResult, Fitter, score_staged
+from stream_ser_training.recipe import Recipe, read_recipe
+from stream_ser_training.resume import FitError, Interrupted
+from stream_ser_training.splits import LeakError, Split
 from tests.training.conftest import SMALL
-from training import fit as fitting
-from training.devices import Placement
-from training.experiment import Experiment
-from training.fit import FitResult, Fitter, score_staged
-from training.recipe import Recipe, read_recipe
-from training.resume import FitError, Interrupted
-from training.splits import LeakError, Split
 
 Writer = Callable[..., Path]
 HERE = Placement(torch.device("cpu"), torch.float32)

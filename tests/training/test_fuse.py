@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.card import find, read_card
-from models.mscnn import MSCNNConfig
+from stream_ser_models.card import find, read_card
+from stream_ser_models.mscnn import MSCNNConfig
+from stream_ser_training.fuse import MOST_ROWS, _rows, both_config, fuse
+from stream_ser_training.recipe import read_recipe
+from stream_ser_training.resume import FitError
+from stream_ser_training.text import CONFIG
 from tests.training.test_data import clip, staged
-from training.fuse import MOST_ROWS, _rows, both_config, fuse
-from training.recipe import read_recipe
-from training.resume import FitError
-from training.text import CONFIG
 
 
 def test_rows_come_with_their_labels_and_are_thinned_evenly() -> None:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from models.mscnn import MSCNN, MSCNNConfig
-from training.fit import FitError
-from training.fusion import CONDITIONS, Material, evaluate_fusion, fit_fusion, join_branches
+from stream_ser_models.mscnn import MSCNN, MSCNNConfig
+from stream_ser_training.fit import FitError
+from stream_ser_training.fusion import CONDITIONS, Material, evaluate_fusion, fit_fusion, join_branches
 
 SIZES = {"filters": 4, "hidden": 16, "word_width": 6, "words": 20, "tokens": 5, "classes": 2}
 BOTH = MSCNNConfig.from_dict({**SIZES, "modality": "both"})

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from training.losses import concordance, concordance_loss, info_nce
+from stream_ser_training.losses import concordance, concordance_loss, info_nce
 
 
 def naive_info_nce(frames: torch.Tensor, expected: torch.Tensor, away: torch.Tensor) -> float:

@@ -13,14 +13,14 @@ import pytest
 import soundfile
 import torch
 
-from models.card import CARD, ONNX, WEIGHTS, probe, read_card, verified
-from models.checkpoint import load_network
+from stream_ser_models.card import CARD, ONNX, WEIGHTS, probe, read_card, verified
+from stream_ser_models.checkpoint import load_network
+from stream_ser_training import fit
+from stream_ser_training.__main__ import main
+from stream_ser_training.corpora import read_manifest
+from stream_ser_training.recipe import RECIPES
+from stream_ser_training.records import read_records
 from tests.training.conftest import LABELS, SMALL, changed
-from training import fit
-from training.__main__ import main
-from training.corpora import read_manifest
-from training.recipe import RECIPES
-from training.records import read_records
 
 Writer = Callable[..., Path]
 Capture = pytest.CaptureFixture[str]

@@ -4,8 +4,7 @@ import math
 
 import pytest
 
-from tests.training.made_up import record
-from training.metrics import (
+from stream_ser_training.metrics import (
     confusion,
     ece,
     nll,
@@ -18,6 +17,7 @@ from training.metrics import (
     wa_by_speaker,
     weighted_accuracy,
 )
+from tests.training.made_up import record
 
 # Class 0: two of three right; class 1: one of one; class 2: none of two; class 3 does not occur.
 ANSWERS = [

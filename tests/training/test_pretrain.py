@@ -13,15 +13,15 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from models.cpc import CPC, CPCConfig
-from training import pretrain
-from training.corpora import Clip, read_manifest
-from training.devices import Placement
-from training.experiment import folds_of
-from training.pretrain import PretrainConfig, Pretrainer, speech
-from training.recipe import read_task
-from training.resume import FitError
-from training.splits import LeakError, refuse_leak
+from stream_ser_models.cpc import CPC, CPCConfig
+from stream_ser_training import pretrain
+from stream_ser_training.corpora import Clip, read_manifest
+from stream_ser_training.devices import Placement
+from stream_ser_training.experiment import folds_of
+from stream_ser_training.pretrain import PretrainConfig, Pretrainer, speech
+from stream_ser_training.recipe import read_task
+from stream_ser_training.resume import FitError
+from stream_ser_training.splits import LeakError, refuse_leak
 
 HERE = Placement(torch.device("cpu"), torch.float32)
 SMALL = CPCConfig(channels=8, context=12, steps=3)

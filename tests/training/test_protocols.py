@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from training.corpora import Clip, CorpusError, read_corpora
-from training.protocols import Fold, ProtocolConfig, make_folds
-from training.recipe import read_task
-from training.splits import LeakError, SplitError
+from stream_ser_training.corpora import Clip, CorpusError, read_corpora
+from stream_ser_training.protocols import Fold, ProtocolConfig, make_folds
+from stream_ser_training.recipe import read_task
+from stream_ser_training.splits import LeakError, SplitError
 
 LABELS = ("angry", "sad")
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from stream_ser_training.recipe import PROTOCOLS, RECIPES, RecipeError, read_recipe, read_task
 from tests.training.conftest import LABELS, changed
-from training.recipe import PROTOCOLS, RECIPES, RecipeError, read_recipe, read_task
 
 Writer = Callable[..., Path]
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from stream_ser_training.records import RecordError, read_record, read_records, utterance_row, write_record
 from tests.training.made_up import random_answers, record
-from training.records import RecordError, read_record, read_records, utterance_row, write_record
 
 
 def test_a_record_comes_back_as_it_was(tmp_path: Path) -> None:

@@ -7,10 +7,10 @@ from statistics import stdev
 
 import pytest
 
+from stream_ser_training.plots import LARGEST
+from stream_ser_training.records import Record, RecordError, write_record
+from stream_ser_training.report import report
 from tests.training.made_up import embedding, random_answers, record
-from training.plots import LARGEST
-from training.records import Record, RecordError, write_record
-from training.report import report
 
 EIGHT = ["angry", "calm", "disgust", "fear", "happy", "neutral", "sad", "surprise"]
 SIX = ("1", "2", "3", "4", "5", "6")

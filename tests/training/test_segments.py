@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training.corpora import Samples
-from training.segments import active_range, evaluation_windows, segments, training_window
+from stream_ser_training.corpora import Samples
+from stream_ser_training.segments import active_range, evaluation_windows, segments, training_window
 
 LENGTH, HOP = 32_000, 6_400
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training.corpora import Clip
-from training.splits import LeakError, Split, SplitError, refuse_leak, split_by_speaker
+from stream_ser_training.corpora import Clip
+from stream_ser_training.splits import LeakError, Split, SplitError, refuse_leak, split_by_speaker
 
 
 def clip(speaker: str, fingerprint: str | None = None, corpus: str = "c", label: str = "sad") -> Clip:

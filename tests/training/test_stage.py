@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch import nn
 
-from models.logmel import LogMel, LogMelConfig
-from training import stage
-from training.augment import AugmentConfig
-from training.corpora import Clip, CorpusError, load, read_manifest
-from training.segments import evaluation_windows
-from training.stage import StageConfig, Staged, Stager
+from stream_ser_models.logmel import LogMel, LogMelConfig
+from stream_ser_training import stage
+from stream_ser_training.augment import AugmentConfig
+from stream_ser_training.corpora import Clip, CorpusError, load, read_manifest
+from stream_ser_training.segments import evaluation_windows
+from stream_ser_training.stage import StageConfig, Staged, Stager
 
 SMALL = LogMelConfig(mels=8)
 

@@ -11,13 +11,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from models.mscnn import MSCNN, MSCNNConfig
-from models.words import Vocabulary
-from training.comments import FOLDER, GLOVE, frequent_words, glove_file, read_comments
-from training.corpora import CorpusError
-from training.fit import FitError
-from training.records import read_record
-from training.text import LABELS, TextFitter, balanced, fit_text, say, text_figures, write_record
+from stream_ser_models.mscnn import MSCNN, MSCNNConfig
+from stream_ser_models.words import Vocabulary
+from stream_ser_training.comments import FOLDER, GLOVE, frequent_words, glove_file, read_comments
+from stream_ser_training.corpora import CorpusError
+from stream_ser_training.fit import FitError
+from stream_ser_training.records import read_record
+from stream_ser_training.text import LABELS, TextFitter, balanced, fit_text, say, text_figures, write_record
 
 NAMES = ("anger", "disgust", "fear", "joy", "neutral", "sadness", "surprise")
 TELLING = {"anger": "hate", "joy": "love", "neutral": "chair", "sadness": "cry"}

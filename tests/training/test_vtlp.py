@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.vtlp import effective_factor, perturb_like_nlpaug, places
+from stream_ser_training.vtlp import effective_factor, perturb_like_nlpaug, places
 
 TIME = np.arange(32_000) / 16_000
 

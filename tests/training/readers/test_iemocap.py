@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from training.corpora import CorpusError
-from training.readers.iemocap import LABEL_SETS, read_iemocap
+from stream_ser_training.corpora import CorpusError
+from stream_ser_training.readers.iemocap import LABEL_SETS, read_iemocap
 
 HEAD = "% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]\n\n"
 RATER = "C-E1:\tAnger;\t()\nA-E3:\tval 2; act 4; dom  4;\t()\n\n"

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from training.corpora import CorpusError
-from training.readers.msp_podcast import COLUMNS, read_msp_podcast
+from stream_ser_training.corpora import CorpusError
+from stream_ser_training.readers.msp_podcast import COLUMNS, read_msp_podcast
 
 ROWS = (
     ("MSP-PODCAST_0001_0008.wav", "N", "4", "5.5", "7", "97", "Female", "Test1"),

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stream_ser_training.corpora import CorpusError, read_corpora
+from stream_ser_training.readers import READERS, read_corpus
 from tests.training.conftest import write_corpus
 from tests.training.readers.test_librispeech import tree
-from training.corpora import CorpusError, read_corpora
-from training.readers import READERS, read_corpus
 
 TONE = np.full(1_600, 0.1, np.float32)
 

@@ -1,0 +1,233 @@
+"""Train, export, measure and report: ``python -m training --help`` lists the commands."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from stream_ser_models.card import CheckpointError, find, read_card
+from stream_ser_models.checkpoint import load_network
+from stream_ser_models.export import ExportError
+from stream_ser_models.words import WordsError
+from stream_ser_training.again import write_again
+from stream_ser_training.before import learnt_before
+from stream_ser_training.corpora import CorpusError, verify
+from stream_ser_training.cost import add_costs
+from stream_ser_training.data import load_utterances
+from stream_ser_training.devices import DeviceError, leave, place
+from stream_ser_training.evaluate import figures_by_corpus, score
+from stream_ser_training.experiment import Experiment, choose, folds_of, run_baseline
+from stream_ser_training.export import export, held_out, predictor, trained
+from stream_ser_training.fuse import fuse
+from stream_ser_training.pretrain import FOLDER, PretrainConfig, Pretrainer, speech
+from stream_ser_training.recipe import RecipeError, read_recipe, read_task
+from stream_ser_training.records import RecordError
+from stream_ser_training.report import report
+from stream_ser_training.resume import FitError, Interrupted
+from stream_ser_training.splits import SplitError
+from stream_ser_training.text import run_text
+
+DATA_VARIABLE = "STREAM_SER_DATA"
+RECORDS = Path("docs/results/records")
+FAILURES = (
+    CheckpointError,
+    CorpusError,
+    DeviceError,
+    ExportError,
+    FitError,
+    RecipeError,
+    RecordError,
+    SplitError,
+    WordsError,
+)  # each says what happened and what to do
+
+
+def parser() -> argparse.ArgumentParser:
+    """Make the parser of the command line."""
+    top = argparse.ArgumentParser(prog="python -m training", description=__doc__)
+    commands = top.add_subparsers(dest="command", required=True)
+    data = argparse.ArgumentParser(add_help=False)
+    data.add_argument("--data", type=Path, help=f"folder that holds the corpora (default: ${DATA_VARIABLE})")
+    data.add_argument("--threads", type=int, default=0, help="CPU threads; 0 leaves it to torch")
+    task = argparse.ArgumentParser(add_help=False)
+    task.add_argument("--protocol", default="pooled4", help="bundled protocol's name or a .toml file")
+    common = argparse.ArgumentParser(add_help=False, parents=[data, task])
+    common.add_argument("--recipe", required=True, help="bundled recipe's name or a .toml file")
+    common.add_argument("--runs", type=Path, default=Path("runs"), help="folder of runs and staged features")
+    folds = argparse.ArgumentParser(add_help=False)
+    folds.add_argument("--folds", default="", help="names of folds, separated by commas; all by default")
+    folds.add_argument("--records", type=Path, default=RECORDS, help=f"where records go (default: {RECORDS})")
+
+    fit = commands.add_parser("fit", parents=[common, folds], help="fit and test folds; goes on where a run stopped")
+    fit.add_argument("--seeds", default="1", help="seeds, separated by commas")
+    fit.add_argument("--device", default="auto", help="auto, cpu or cuda; several processes: start with torchrun")
+    make = commands.add_parser("export", parents=[common], help="make a checkpoint with card and ONNX from a run")
+    make.add_argument("--fold", default="", help="the fold whose run is exported (default: the protocol's first)")
+    make.add_argument("--seed", type=int, default=1, help="the run's seed")
+    make.add_argument("--out", type=Path, required=True, help="the checkpoint's folder; its name becomes the model's")
+    look = commands.add_parser(
+        "evaluate", parents=[data, task], help="measure a checkpoint on a protocol's test speakers"
+    )
+    look.add_argument("--model", required=True, help="shipped model's name or a checkpoint's folder")
+    anew = commands.add_parser("again", help="write a checkpoint's ONNX file anew from its weights; card follows")
+    anew.add_argument("--model", required=True, help="shipped model's name or a checkpoint's folder")
+    early = commands.add_parser("pretrain", parents=[data], help="contrastive pre-training on speech without labels")
+    early.add_argument("--runs", type=Path, default=Path("runs"), help="folder of runs")
+    early.add_argument("--steps", type=int, default=PretrainConfig().steps, help="training steps")
+    early.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    commands.add_parser("baseline", parents=[data, task, folds], help="log-mel statistics and a support vector machine")
+    text = commands.add_parser("text", parents=[data], help="train the text branch on written comments")
+    text.add_argument("--runs", type=Path, default=Path("runs"), help="folder of runs")
+    text.add_argument("--records", type=Path, default=RECORDS, help=f"where the record goes (default: {RECORDS})")
+    join = commands.add_parser(
+        "fuse", parents=[data], help="make the checkpoint for sound and words from both branches"
+    )
+    join.add_argument("--runs", type=Path, default=Path("runs"), help="folder of runs")
+    join.add_argument("--records", type=Path, default=RECORDS, help=f"where the record goes (default: {RECORDS})")
+    join.add_argument("--out", type=Path, required=True, help="the checkpoint's folder; its name becomes the model's")
+    price = commands.add_parser("cost", help="measure what a window costs every recorded system, into its records")
+    price.add_argument("--records", type=Path, default=RECORDS, help=f"stored records (default: {RECORDS})")
+    check = commands.add_parser("verify", parents=[data], help="hold corpora against the checksums in their manifests")
+    check.add_argument("corpora", nargs="+", help="names of corpora")
+    write = commands.add_parser("report", help="rebuild tables and plots from the stored records")
+    write.add_argument("--records", type=Path, default=RECORDS, help=f"stored records (default: {RECORDS})")
+    write.add_argument("--out", type=Path, default=RECORDS.parent, help=f"where to write (default: {RECORDS.parent})")
+    return top
+
+
+def data_folder(given: Path | None) -> Path:
+    """Choose the corpora's folder. Raises CorpusError when nobody said where it is."""
+    folder = given or (Path(os.environ[DATA_VARIABLE]) if DATA_VARIABLE in os.environ else None)
+    if folder is None or not folder.is_dir():
+        raise CorpusError(f"no folder of corpora ({folder}); give --data DIR or set {DATA_VARIABLE}")
+    return folder
+
+
+def _names(text: str) -> list[str]:
+    return [name for name in text.split(",") if name]
+
+
+def _fit(options: argparse.Namespace) -> int:
+    recipe = read_recipe(options.recipe, options.protocol)
+    where = place(options.device, recipe.fit.precision)
+    try:
+        experiment = Experiment(recipe, data_folder(options.data), options.runs, where)
+        folds = choose(experiment.folds, _names(options.folds))
+        seeds = [int(seed) for seed in _names(options.seeds)]
+        for record in experiment.run(folds, seeds, options.records):
+            best = max((line.get("validation_UA", 0.0) for line in record.curve), default=0.0)
+            print(f"{record.recipe} {record.protocol} fold {record.fold} seed {record.seed}: validation UA {best:.4f}")
+    finally:
+        leave()
+    return 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    recipe = read_recipe(options.recipe, options.protocol)
+    experiment = Experiment(recipe, data_folder(options.data), options.runs, place("cpu", "float32"))
+    fold = choose(experiment.folds, _names(options.fold))[0]
+    weights = experiment.folder(fold, options.seed) / "best.safetensors"
+    again = f"python -m training fit --recipe {options.recipe} --protocol {options.protocol} --folds {fold.name}"
+    if not weights.is_file():
+        raise CheckpointError(f"no {weights}", f"fit first: {again}")
+    place_of_it = options.out.name if options.out.is_absolute() else options.out  # a card names no path of a machine
+    command = f"python -m training fit --recipe {recipe.name} --protocol {recipe.task.name} --folds {fold.name} "
+    command += f"--seeds {options.seed} && python -m training export --recipe {recipe.name} "
+    command += f"--protocol {recipe.task.name} --fold {fold.name} --seed {options.seed} --out {place_of_it}"
+    network, before = trained(recipe, weights), learnt_before(recipe, experiment.data)
+    card = export(recipe, fold, network, options.out, f"{before.command}{command}", more_data=before.data)
+    show(card.figures["test"])
+    return 0
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    task, data, folder = read_task(options.protocol), data_folder(options.data), find(options.model)
+    card = read_card(folder)
+    wanted = {side: card.split.get(side) for side in ("validation", "test")}
+    fold = next((fold for fold in folds_of(task, data) if held_out(fold) == wanted), None)
+    if fold is None or list(task.labels) != card.labels:
+        raise RecipeError(f"{card.name} was made on another split than {task.name}'s; give its own with --protocol")
+    network = load_network(folder, card)
+    measured = figures_by_corpus(
+        score(load_utterances(fold.split.test, card.labels), predictor(network)), card.labels, card.temperature
+    )
+    show(measured)
+    same = json.dumps(measured, sort_keys=True) == json.dumps(card.figures["test"], sort_keys=True)
+    print("the card's figures, reproduced" if same else "differs from the card's figures")
+    return 0 if same else 1
+
+
+def run(options: argparse.Namespace) -> int:
+    """Carry out one command and return its exit code: 1 where a check does not find what it should."""
+    if getattr(options, "threads", 0):
+        torch.set_num_threads(options.threads)
+    if options.command == "fit":
+        return _fit(options)
+    if options.command == "export":
+        return _export(options)
+    if options.command == "evaluate":
+        return _evaluate(options)
+    if options.command == "again":
+        card = write_again(find(options.model))
+        print(f"{card.name}: {card.digest}")
+        return 0
+    if options.command == "report":
+        for path in report(options.records, options.out):
+            print(path)
+        return 0
+    if options.command == "cost":
+        for name, milliseconds in add_costs(options.records):
+            print(f"{name:24} {milliseconds:7.2f} ms a window, one thread")
+        return 0
+    data = data_folder(options.data)
+    if options.command == "verify":
+        problems = [problem for name in options.corpora for problem in verify(data / name)]
+        print("\n".join(problems) or f"{', '.join(options.corpora)}: nothing missing, no known checksum differs")
+        return 1 if problems else 0
+    if options.command == "pretrain":
+        train, held = speech(data)
+        config = PretrainConfig(steps=options.steps)
+        print(Pretrainer(train, held, config, options.runs / FOLDER, place(options.device)).run())
+    elif options.command == "fuse":
+        show(fuse(data, options.runs, options.records, options.out)[0].figures["test"])
+    elif options.command == "text":
+        run_text(data, options.runs, options.records)
+    else:
+        task = read_task(options.protocol)
+        for record in run_baseline(task, choose(folds_of(task, data), _names(options.folds)), options.records):
+            print(f"{record.recipe} {record.protocol} fold {record.fold}")
+    return 0
+
+
+def show(figures: dict[str, dict[str, Any]]) -> None:
+    """Print one line a corpus."""
+    print(f"{'corpus':10} {'clips':>5} {'speakers':>8} {'WA':>6} {'UA':>6} {'UA 2 s':>6} {'ECE':>6}  recall")
+    for name, row in figures.items():
+        recall = " ".join(f"{label} {value:.2f}" for label, value in row["recall"].items())
+        print(
+            f"{name:10} {row['clips']:5} {row['speakers']:8} {row['WA']:6.3f} {row['UA']:6.3f} "
+            f"{row['UA_windows']:6.3f} {row['ECE_windows']:6.3f}  {recall}"
+        )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; expected failures are one line and exit code 2."""
+    try:
+        return run(parser().parse_args(arguments))
+    except FAILURES as error:
+        print(f"training: {error}", file=sys.stderr)
+        return 2
+    except (KeyboardInterrupt, Interrupted):
+        print("training: interrupted; the same command goes on from the last finished step", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

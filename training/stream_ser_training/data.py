@@ -1,0 +1,156 @@
+"""Batches drawn from staged features, each class as often as every other, the same for the same seed and step."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from stream_ser_training.augment import AugmentConfig
+from stream_ser_training.corpora import Clip, CorpusError, Samples, load
+from stream_ser_training.segments import active_range
+from stream_ser_training.splits import Split, refuse_leak
+from stream_ser_training.stage import Staged
+from stream_ser_training.targets import DIMENSIONS
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """A clip with its samples, label index and active range."""
+
+    clip: Clip
+    samples: Samples
+    label: int
+    active: tuple[int, int]
+
+
+def label_index(clip: Clip, labels: Sequence[str]) -> int:
+    """The clip's label as a number. Raises CorpusError for a label outside ``labels``."""
+    if clip.label not in labels:
+        raise CorpusError(
+            f"{clip.path} is labelled {clip.label!r}, the labels are {', '.join(labels)}; "
+            "complete the protocol's labels or empty the clip's label in the manifest"
+        )
+    return list(labels).index(clip.label)
+
+
+def load_utterances(clips: Sequence[Clip], labels: Sequence[str]) -> list[Utterance]:
+    """Read every clip once. Raises CorpusError for an unreadable one and for a label outside ``labels``."""
+    utterances = []
+    for clip in clips:
+        label, samples = label_index(clip, labels), load(clip)
+        utterances.append(Utterance(clip, samples, label, active_range(samples)))
+    return utterances
+
+
+class BalancedSampler:
+    """Draws clips: class first, with equal chance; then corpus, by the root of its size; then a clip.
+
+    Without it a corpus that holds two classes only would teach its room and microphone as those two emotions.
+    """
+
+    def __init__(self, clips: Sequence[Clip], labels: Sequence[str]) -> None:
+        """Group the clips. Raises CorpusError for a label outside ``labels``."""
+        groups: dict[int, dict[str, list[Clip]]] = defaultdict(lambda: defaultdict(list))
+        for clip in clips:
+            groups[label_index(clip, labels)][clip.corpus].append(clip)
+        self._labels = sorted(groups)
+        self._groups = [[groups[label][corpus] for corpus in sorted(groups[label])] for label in self._labels]
+        self._weights = []
+        for corpora in self._groups:
+            roots = np.sqrt([len(group) for group in corpora])
+            self._weights.append(roots / roots.sum())
+
+    def draw(self, rng: np.random.Generator) -> tuple[Clip, int]:
+        """One clip and its label index."""
+        place = int(rng.integers(len(self._groups)))
+        corpus = int(rng.choice(len(self._groups[place]), p=self._weights[place]))
+        group = self._groups[place][corpus]
+        return group[int(rng.integers(len(group)))], self._labels[place]
+
+
+def mask_picture(features: Tensor, config: AugmentConfig, rng: np.random.Generator) -> Tensor:
+    """Blank two bands and one stretch of time in each picture (B, 1, F, T): SpecAugment, Park et al. 2019.
+
+    Blanked cells take the picture's own mean. Features of another shape come back as they are.
+    """
+    if features.ndim != 4 or features.shape[2] < 2:
+        return features
+    batch, _, rows, columns = features.shape
+    fill = features.mean(dim=(1, 2, 3))
+    band, stretch = min(config.frequency_mask, rows - 1), min(config.time_mask, columns - 1)
+    for item in range(batch):
+        for _ in range(2):
+            width = int(rng.integers(band + 1))
+            low = int(rng.integers(rows - width + 1))
+            features[item, :, low : low + width] = fill[item]
+        width = int(rng.integers(stretch + 1))
+        low = int(rng.integers(columns - width + 1))
+        features[item, :, :, low : low + width] = fill[item]
+    return features
+
+
+class Batch(NamedTuple):
+    """What one step learns from."""
+
+    features: Tensor  # (B, ...)
+    targets: Tensor  # (B, labels), each row sums to one
+    ratings: Tensor  # (B, 3): activation, valence, dominance; NaN where unknown
+
+
+class Batches:
+    """Training batches of one split.
+
+    ``at(step)`` depends on the seed and the step alone, so a run that goes on after a kill sees what it would have seen.
+    Raises LeakError where the staged rows of a training clip also belong to a held-out one.
+    """
+
+    def __init__(
+        self,
+        split: Split,
+        staged: Staged,
+        labels: Sequence[str],
+        config: AugmentConfig,
+        *,
+        batch: int,
+        mixup: float = 0.0,
+    ) -> None:
+        refuse_leak(split.train, (*split.validation, *split.test))
+        self._sampler = BalancedSampler(split.train, labels)
+        self._staged, self._classes = staged, len(labels)
+        self._config, self._batch, self._mixup = config, batch, mixup
+
+    def at(self, step: int, seed: int, rank: int = 0, columns: int | None = None) -> Batch:
+        """The batch of one step; ``columns`` keeps a random stretch of that width of every picture."""
+        rng = np.random.default_rng([seed, step, rank])
+        places = np.empty(self._batch, dtype=np.int64)
+        labels = np.empty(self._batch, dtype=np.int64)
+        ratings = torch.full((self._batch, len(DIMENSIONS)), torch.nan)
+        for row in range(self._batch):
+            clip, labels[row] = self._sampler.draw(rng)
+            places[row] = rng.choice(self._staged.rows_of(clip))
+            if clip.dimensions is not None:
+                ratings[row] = torch.tensor(clip.dimensions)
+        features = torch.from_numpy(self._staged.rows[places].astype(np.float32))
+        targets = torch.nn.functional.one_hot(torch.from_numpy(labels), self._classes).float()
+        if columns is not None and columns < features.shape[-1]:
+            first = int(rng.integers(features.shape[-1] - columns + 1))
+            features = features[..., first : first + columns].clone()
+        if self._mixup:
+            share, order = self._shares(rng), torch.from_numpy(rng.permutation(self._batch))
+            wide = share.reshape(-1, *[1] * (features.ndim - 1))
+            features = wide * features + (1.0 - wide) * features[order]
+            targets = share.reshape(-1, 1) * targets + (1.0 - share.reshape(-1, 1)) * targets[order]
+            ratings = share.reshape(-1, 1) * ratings + (1.0 - share.reshape(-1, 1)) * ratings[order]
+        return Batch(mask_picture(features, self._config, rng), targets, ratings)
+
+    def _shares(self, rng: np.random.Generator) -> Tensor:
+        """How much of itself each window keeps: at least half, so that the order of a pair does not matter."""
+        drawn: npt.NDArray[np.float64] = rng.beta(self._mixup, self._mixup, self._batch)
+        return torch.from_numpy(np.maximum(drawn, 1.0 - drawn).astype(np.float32))
