@@ -16,7 +16,7 @@ from playwright.sync_api import sync_playwright
 from stream_ser.audio.recording import open_recording
 from stream_ser.feed.hub import Hub
 from stream_ser.feed.server import FeedServer
-from stream_ser.running import Options, Station, run_to_end
+from stream_ser.pipeline.monitor import Options, Station, run_to_end
 
 HERE = Path(__file__).parent
 RECORDING = HERE / "recording" / "conversation.flac"

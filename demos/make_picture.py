@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from stream_ser.audio.recording import open_recording
-from stream_ser.running import Options, Station, run_to_end
+from stream_ser.pipeline.monitor import Options, Station, run_to_end
 from stream_ser.tui.app import make_app
 
 HERE = Path(__file__).parent

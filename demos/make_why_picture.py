@@ -12,8 +12,8 @@ from typing import Any
 
 from demos.make_picture import Played
 from stream_ser.audio.recording import open_recording
-from stream_ser.desk.reasons import Reasons
-from stream_ser.running import Options, Station
+from stream_ser.controls.explanations import Reasons
+from stream_ser.pipeline.monitor import Options, Station
 from stream_ser.tui.app import make_app
 
 HERE = Path(__file__).parent

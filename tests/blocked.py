@@ -6,10 +6,10 @@ import threading
 from collections.abc import Iterator
 
 from stream_ser.audio.source import Item, SourceInfo
-from stream_ser.cli import leave
-from stream_ser.commands import _run_screen
-from stream_ser.desk.local import Desk
-from stream_ser.running import Options, Station
+from stream_ser.cli.main import leave
+from stream_ser.cli.monitor import _run_screen
+from stream_ser.controls.local_stream import Desk
+from stream_ser.pipeline.monitor import Options, Station
 
 
 class Blocked:

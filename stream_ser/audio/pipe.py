@@ -15,10 +15,10 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from stream_ser.audio.conditioning import Conditioner
 from stream_ser.audio.container import HEAD, container_name, could_be_mp3
 from stream_ser.audio.pacing import Clock, SystemClock
 from stream_ser.audio.source import Item, Notice, SourceInfo
+from stream_ser.audio.timeline import Conditioner
 from stream_ser.errors import SourceError
 from stream_ser.types import SAMPLE_RATE
 

@@ -17,11 +17,11 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from stream_ser.audio.conditioning import Conditioner
 from stream_ser.audio.container import cut_off
 from stream_ser.audio.pacing import Clock, Pacer, SystemClock
 from stream_ser.audio.resample import Frames
 from stream_ser.audio.source import Item, Notice, SourceInfo
+from stream_ser.audio.timeline import Conditioner
 from stream_ser.errors import SourceError
 from stream_ser.types import SAMPLE_RATE
 

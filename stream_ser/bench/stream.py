@@ -23,7 +23,7 @@ def stream_cost(recording: Path, model: str, engine: str) -> dict[str, Any]:
     Raises EngineError where nobody speaks in it.
     """
     from stream_ser.audio.recording import open_recording
-    from stream_ser.running import Options, Station, run_to_end
+    from stream_ser.pipeline.monitor import Options, Station, run_to_end
 
     compute_ms = []
     began = time.perf_counter()
@@ -61,8 +61,8 @@ def stream_cost(recording: Path, model: str, engine: str) -> dict[str, Any]:
 
 def words_cost(recording: Path) -> dict[str, Any] | None:
     """What recognising words adds for models that read them; None where no recogniser is installed."""
-    from stream_ser.audio.gate import SpeechGate
     from stream_ser.audio.recording import open_recording
+    from stream_ser.audio.vad import SpeechGate
     from stream_ser.text.choice import make_pocketsphinx
     from stream_ser.text.listener import Listener
     from stream_ser.types import Block
@@ -93,7 +93,7 @@ def words_cost(recording: Path) -> dict[str, Any] | None:
 def start_to_ready(model: str, engine: str) -> float:
     """Seconds from starting an interpreter to a model that answers, feed included."""
     code = (
-        "from stream_ser.running import Options, Station\n"
+        "from stream_ser.pipeline.monitor import Options, Station\n"
         f"with Station(Options({model!r}, {engine!r}, {HOP_S}, '127.0.0.1:0')):\n    print('READY', flush=True)\n"
     )
     began = time.perf_counter()

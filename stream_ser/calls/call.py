@@ -17,18 +17,18 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from stream_ser.calls.events import Agents, Leg, Lost, Opened, RefusedError, Role, Sound
-from stream_ser.calls.line import Line
-from stream_ser.calls.turns_only import TurnsOnly
-from stream_ser.ensemble import Hearer
+from stream_ser.calls.leg_buffer import Line
+from stream_ser.calls.turn_detector import TurnsOnly
 from stream_ser.errors import StreamSerError
 from stream_ser.feed import messages
 from stream_ser.feed.messages import LegInfo, Message
-from stream_ser.stream import Stream
+from stream_ser.pipeline.multi_stream import Hearer
+from stream_ser.pipeline.observer import Watch
+from stream_ser.pipeline.stream import Stream
 from stream_ser.trajectory.alerts import AlertEvent, AlertMonitor
 from stream_ser.trajectory.call import CallMeter
 from stream_ser.trajectory.rules import Rule
 from stream_ser.types import Point
-from stream_ser.watch import Watch
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from stream_ser.engine.backend import Backend, warm_up
+from stream_ser.engine.fallback import Ladder, Rung, UnavailableError
 from stream_ser.engine.graphs import NO_GRAPH
-from stream_ser.engine.ladder import Ladder, Rung, UnavailableError
 from stream_ser.errors import EngineError
 from stream_ser_models.card import ONNX, STEP, Card, CheckpointError, find, read_card, verified
 

@@ -15,7 +15,7 @@ import onnxruntime
 
 from stream_ser.engine.backend import Output, Stepper, Tokens
 from stream_ser.engine.buckets import bucket_for, buckets, split
-from stream_ser.engine.ladder import UnavailableError
+from stream_ser.engine.fallback import UnavailableError
 from stream_ser.types import Samples
 
 PROVIDERS = {"cuda": "CUDAExecutionProvider", "cpu": "CPUExecutionProvider"}

@@ -19,9 +19,9 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from stream_ser.engine.backend import Backend, Output
-from stream_ser.engine.compute import Computer
-from stream_ser.engine.ladder import Ladder, Rung, StepDown
-from stream_ser.engine.waiting import Asked, Deliver, Policy, WaitingRoom
+from stream_ser.engine.fair_queue import Asked, Deliver, Policy, WaitingRoom
+from stream_ser.engine.fallback import Ladder, Rung, StepDown
+from stream_ser.engine.incremental import Computer
 from stream_ser.errors import EngineError
 from stream_ser.types import Dropped, Failed, Observation, Timing, Window
 

@@ -25,8 +25,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 
 from stream_ser.errors import FeedError
 from stream_ser.feed.admission import LOOPBACK
+from stream_ser.feed.filters import Wish
 from stream_ser.feed.messages import SCHEMA_VERSION, Message
-from stream_ser.feed.topics import Wish
 
 FIRST_DELAY_S = 0.2
 LONGEST_DELAY_S = 5.0

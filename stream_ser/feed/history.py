@@ -16,8 +16,8 @@ from itertools import islice
 from typing import Protocol
 
 from stream_ser.feed import messages
+from stream_ser.feed.filters import Entry
 from stream_ser.feed.messages import Message
-from stream_ser.feed.topics import Entry
 
 
 class HistorySource(Protocol):

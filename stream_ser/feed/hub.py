@@ -26,12 +26,12 @@ from collections import deque
 from collections.abc import Callable, Collection
 
 from stream_ser.feed import messages
+from stream_ser.feed.explanations import Explains
+from stream_ser.feed.filters import Entry, Wish
 from stream_ser.feed.history import History
+from stream_ser.feed.live_state import Present
 from stream_ser.feed.messages import Message
-from stream_ser.feed.present import Present
 from stream_ser.feed.subscription import BATCH, Subscription
-from stream_ser.feed.topics import Entry, Wish
-from stream_ser.feed.why import Explains
 
 __all__ = ["Hub", "Sink", "Subscription"]
 

@@ -25,10 +25,10 @@ from websockets.http11 import Request, Response
 
 from stream_ser.errors import FeedError
 from stream_ser.feed.admission import FEED_PATH, refusal
+from stream_ser.feed.filters import parse
 from stream_ser.feed.hub import Hub
-from stream_ser.feed.loop import listen, run
+from stream_ser.feed.server_thread import listen, run
 from stream_ser.feed.subscriber import BUFFER_CUT, Subscribers
-from stream_ser.feed.topics import parse
 from stream_ser.web import assets
 
 SEND_BUFFER = 16 * 1024  # bytes asked of the kernel for each connection: more would only be stale messages

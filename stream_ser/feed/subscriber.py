@@ -33,8 +33,8 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from stream_ser.feed import messages
+from stream_ser.feed.filters import Wish
 from stream_ser.feed.hub import Hub
-from stream_ser.feed.topics import Wish
 
 BUFFER_LIMIT = 32 * 1024  # bytes waiting in a transport above which nothing more is sent to it
 BUFFER_CUT = 8 * BUFFER_LIMIT  # bytes that only a client who provokes answers and reads none can bring about

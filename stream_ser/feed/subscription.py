@@ -22,10 +22,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from stream_ser.feed import messages
+from stream_ser.feed.explanations import Explains
+from stream_ser.feed.filters import Entry, Wish
 from stream_ser.feed.history import read
 from stream_ser.feed.messages import Message
-from stream_ser.feed.topics import Entry, Wish
-from stream_ser.feed.why import Explains
 
 if TYPE_CHECKING:
     from stream_ser.feed.hub import Hub

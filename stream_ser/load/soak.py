@@ -23,20 +23,20 @@ import numpy as np
 import soundfile
 import soxr
 
-from stream_ser.audio.gate import SpeechGate
+from stream_ser.audio.vad import SpeechGate
 from stream_ser.calls.call import Call, House
 from stream_ser.calls.events import Closed, Frames, Lost, Paused, RefusedError, Resumed, Sound
-from stream_ser.calls.line import Line
+from stream_ser.calls.leg_buffer import Line
 from stream_ser.feed.messages import Message
 from stream_ser.feed.subscription import Subscription
-from stream_ser.load import gauge
-from stream_ser.load.gauge import Held
-from stream_ser.load.guest import Guest
-from stream_ser.load.virtual import RATE, SCRIPTS, Step, far, opened
-from stream_ser.load.visitors import Visitors
+from stream_ser.load import resources
+from stream_ser.load.churn import Visitors
+from stream_ser.load.resources import Held
+from stream_ser.load.synthetic_calls import RATE, SCRIPTS, Step, far, opened
+from stream_ser.load.time_shift import Guest
+from stream_ser.pipeline.stream import Stream
 from stream_ser.server.app import LOCAL, CallServer
 from stream_ser.server.config import Limits, ServeConfig
-from stream_ser.stream import Stream
 from stream_ser.types import SAMPLE_RATE
 
 RECORDING = Path(__file__).parents[2] / "demos" / "recording" / "conversation.flac"
@@ -212,7 +212,7 @@ class Soak:
 
     def _held(self) -> Held:
         loops = [loop for loop in (self._server.subscribers.loop, self.visitors.loop) if not loop.is_closed()]
-        return gauge.held(loops)
+        return resources.held(loops)
 
     def _sample(self, at_s: float) -> None:
         self.found.times_s.append(at_s)
@@ -241,20 +241,20 @@ def soak(folder: Path, seconds: float, tell: Callable[[str], None], growth_mb: f
     idle = CallServer(config, {})  # what libraries open once and keep is there after this
     idle.start()
     idle.stop()
-    before, before_objects = gauge.held(), gauge.alive(*KINDS)
+    before, before_objects = resources.held(), resources.alive(*KINDS)
     server = CallServer(config, {})
     server.start()
     try:
         soaking = Soak(server, voice, 1, tell)
         soaking.run(seconds)
         found = soaking.found
-        found.growth_mb = gauge.growth_mb(found.times_s, found.memory_mb)
+        found.growth_mb = resources.growth_mb(found.times_s, found.memory_mb)
         found.troubles += _judge(soaking, server, growth_mb)
     finally:
         server.stop()
     del soaking
-    after = gauge.settled(before)
-    left = gauge.alive(*KINDS) - before_objects
+    after = resources.settled(before)
+    left = resources.alive(*KINDS) - before_objects
     if left:
         found.troubles.append("left behind: " + ", ".join(f"{count} {name}" for name, count in left.items()))
     if after.threads > before.threads or after.files > before.files:

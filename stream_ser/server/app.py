@@ -24,19 +24,19 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 
 from stream_ser.calls.call import Policy
 from stream_ser.errors import ConfigError, FeedError
-from stream_ser.feed.loop import listen, run
+from stream_ser.feed.server_thread import listen, run
 from stream_ser.feed.subscriber import BUFFER_CUT, Subscribers
 from stream_ser.server.audiosocket_port import AudioSocketPort
+from stream_ser.server.auth import LOCAL, SUBPROTOCOL, Doors
 from stream_ser.server.config import ServeConfig
-from stream_ser.server.doors import LOCAL, SUBPROTOCOL, Doors
-from stream_ser.server.handshakes import Greeted
+from stream_ser.server.inference import Room
 from stream_ser.server.limits import ConnectionLimit
+from stream_ser.server.media_server import SoundDesk
 from stream_ser.server.metrics import Metrics
-from stream_ser.server.refusal import Refusal, RefusalCounter
-from stream_ser.server.room import Room
+from stream_ser.server.rejection import Refusal, RefusalCounter
 from stream_ser.server.routes import Routes
-from stream_ser.server.sound import SoundDesk
 from stream_ser.server.tenants import Tenant, Tenants
+from stream_ser.server.websocket import Greeted
 from stream_ser.store.store import Store
 from stream_ser.trajectory.rules import read_rules
 

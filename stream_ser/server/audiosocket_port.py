@@ -8,11 +8,11 @@ import ipaddress
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from stream_ser.calls.audiosocket import AudioSocket
+from stream_ser.calls.protocols.audiosocket import AudioSocket
 from stream_ser.errors import FeedError
 from stream_ser.server.config import host_and_port, is_loopback
-from stream_ser.server.connection import Caller
-from stream_ser.server.refusal import Refusal
+from stream_ser.server.media_session import Caller
+from stream_ser.server.rejection import Refusal
 from stream_ser.server.tokens import Grant
 
 if TYPE_CHECKING:

@@ -20,15 +20,15 @@ from websockets.http11 import Request as HandshakeRequest
 from websockets.http11 import Response
 from websockets.typing import Subprotocol
 
-from stream_ser.calls.audiohook import AudioHook
 from stream_ser.calls.events import Dialect, RefusedError
-from stream_ser.calls.plain import Plain
-from stream_ser.calls.twilio import Twilio
+from stream_ser.calls.protocols.audiohook import AudioHook
+from stream_ser.calls.protocols.plain import Plain
+from stream_ser.calls.protocols.twilio import Twilio
 from stream_ser.errors import FeedError
-from stream_ser.feed.topics import parse
-from stream_ser.server.doors import SUBPROTOCOL, Request, status
-from stream_ser.server.refusal import Refusal
-from stream_ser.server.sound import POLICY, UNREADABLE
+from stream_ser.feed.filters import parse
+from stream_ser.server.auth import SUBPROTOCOL, Request, status
+from stream_ser.server.media_server import POLICY, UNREADABLE
+from stream_ser.server.rejection import Refusal
 from stream_ser.server.tokens import Grant
 from stream_ser.web import assets
 

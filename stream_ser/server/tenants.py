@@ -17,19 +17,19 @@ from typing import Any
 
 from stream_ser.calls.call import Call
 from stream_ser.calls.events import Leg, Opened, RefusedError
-from stream_ser.calls.line import Line
-from stream_ser.calls.turns_only import TurnsOnly
-from stream_ser.ensemble import Hearer
+from stream_ser.calls.leg_buffer import Line
+from stream_ser.calls.turn_detector import TurnsOnly
 from stream_ser.feed import messages
 from stream_ser.feed.history import History
 from stream_ser.feed.hub import Hub
 from stream_ser.feed.messages import Message
-from stream_ser.server.room import Room
+from stream_ser.pipeline.multi_stream import Hearer
+from stream_ser.pipeline.observer import Watch
+from stream_ser.pipeline.stream import Stream
+from stream_ser.server.inference import Room
 from stream_ser.store.database import StoreError
 from stream_ser.store.store import Store
 from stream_ser.store.writer import Lost, StoreWriter
-from stream_ser.stream import Stream
-from stream_ser.watch import Watch
 
 FLUSHED_S = 5.0  # how long a deletion waits for what is to be written before it
 EXPIRE_STEP, EXPIRE_REST_S = 500, 0.05  # messages removed at once, and the pause between

@@ -9,7 +9,7 @@ import pytest
 
 from stream_ser.bench.crowd import Crowd, cut, growth
 from stream_ser.bench.search import largest
-from stream_ser.engine.waiting import Asked, Deliver, Policy, WaitingRoom
+from stream_ser.engine.fair_queue import Asked, Deliver, Policy, WaitingRoom
 from stream_ser.errors import EngineError
 from stream_ser.types import Dropped, Failed, Observation, Timing, Window
 from tests.bench.engines import any_card

@@ -12,16 +12,16 @@ import pytest
 
 from stream_ser.audio.source import SourceInfo
 from stream_ser.calls.call import Call, Policy
-from stream_ser.calls.ears import Ears
 from stream_ser.calls.events import Consent, Leg, Opened, RefusedError, Sound
-from stream_ser.calls.line import Line
-from stream_ser.calls.turns_only import TurnsOnly
+from stream_ser.calls.leg_buffer import Line
+from stream_ser.calls.leg_scheduler import Ears
+from stream_ser.calls.turn_detector import TurnsOnly
 from stream_ser.engine.worker import Worker
-from stream_ser.ensemble import Hearer
 from stream_ser.feed.hub import Hub
-from stream_ser.stream import Stream
+from stream_ser.pipeline.multi_stream import Hearer
+from stream_ser.pipeline.observer import Watch
+from stream_ser.pipeline.stream import Stream
 from stream_ser.trajectory.rules import parse_rules
-from stream_ser.watch import Watch
 from stream_ser_models.card import find, read_card
 from tests.fakes import FakeBackend, FakeGate
 

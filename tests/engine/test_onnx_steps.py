@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from stream_ser.engine.compute import Computer
+from stream_ser.engine.incremental import Computer
 from stream_ser.engine.onnx_cpu import OnnxCpuBackend
 from stream_ser.engine.schedule import WindowSchedule
 from stream_ser.types import Block, Gap, Window

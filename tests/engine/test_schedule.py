@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_ser.audio.gate import SpeechGate
+from stream_ser.audio.vad import SpeechGate
 from stream_ser.engine.schedule import LEAST_SPEECH, QUIET_DBFS, WindowSchedule
 from stream_ser.errors import ConfigError
 from stream_ser.types import Block, Gap, Hop, Word

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stream_ser.engine.ladder import Ladder, Rung, StepDown
-from stream_ser.engine.waiting import DEPTH, Answer, Policy
+from stream_ser.engine.fair_queue import DEPTH, Answer, Policy
+from stream_ser.engine.fallback import Ladder, Rung, StepDown
 from stream_ser.engine.worker import Worker
 from stream_ser.errors import EngineError
 from stream_ser.types import Dropped, Failed, Observation, Window

@@ -10,10 +10,10 @@ import json
 from datetime import UTC, datetime
 
 from stream_ser.feed import messages
+from stream_ser.feed.filters import Wish
 from stream_ser.feed.history import History
 from stream_ser.feed.hub import Hub
 from stream_ser.feed.messages import Message
-from stream_ser.feed.topics import Wish
 from stream_ser.types import Gap, Timing
 from tests.feed.wire import Reason, alert_message, call_message, end_message, make_info, make_point, point_message
 

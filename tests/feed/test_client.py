@@ -15,10 +15,10 @@ from websockets.asyncio.server import serve as serve_anything
 from stream_ser.errors import FeedError
 from stream_ser.feed import messages
 from stream_ser.feed.client import Tally, subscribe
+from stream_ser.feed.filters import Wish
 from stream_ser.feed.history import History
 from stream_ser.feed.hub import Hub
 from stream_ser.feed.server import FeedServer
-from stream_ser.feed.topics import Wish
 from tests.feed.wire import end_message, make_info, point_message
 
 

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from stream_ser.feed import messages
+from stream_ser.feed.filters import Entry
 from stream_ser.feed.history import History, read
 from stream_ser.feed.messages import Message
-from stream_ser.feed.topics import Entry
 from tests.feed.store import Shelf
 from tests.feed.wire import call_message, end_message, make_info, point_message
 

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from stream_ser.feed import messages
+from stream_ser.feed.filters import Wish
 from stream_ser.feed.history import History
 from stream_ser.feed.hub import Hub
 from stream_ser.feed.messages import Message
 from stream_ser.feed.subscription import Subscription
-from stream_ser.feed.topics import Wish
 from tests.feed.store import Shelf
 from tests.feed.test_hub import follow
 from tests.feed.wire import alert_message, call_message, end_message, make_info, point_message, problems

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from stream_ser.feed.client import Tally
+from stream_ser.feed.filters import Entry, Wish
 from stream_ser.feed.history import History
 from stream_ser.feed.hub import Hub
 from stream_ser.feed.messages import Message
 from stream_ser.feed.subscription import Subscription
-from stream_ser.feed.topics import Entry, Wish
 from tests.feed.store import Shelf
 from tests.feed.test_resume import hello
 from tests.feed.wire import call_message, end_message, point_message

@@ -9,9 +9,9 @@ from jsonschema import Draft202012Validator
 
 from stream_ser.calls.events import Role
 from stream_ser.feed import messages
+from stream_ser.feed.explanations import Asked, picture, why
 from stream_ser.feed.messages import AlertKind, CallKind, LegInfo, Message, SourceInfo, StreamInfo, Summary
-from stream_ser.feed.why import Asked, picture, why
-from stream_ser.ledger import STAGES
+from stream_ser.latency import STAGES
 from stream_ser.types import Point, State, Timing
 
 LABELS = ("angry", "happy", "neutral", "sad")

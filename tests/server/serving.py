@@ -20,7 +20,7 @@ from websockets.exceptions import InvalidStatus
 
 from stream_ser.calls.events import Frames
 from stream_ser.feed.client import subscribe
-from stream_ser.feed.topics import Wish
+from stream_ser.feed.filters import Wish
 from stream_ser.server.app import CallServer
 from stream_ser.server.config import Limits, ServeConfig
 from stream_ser.server.token_file import add

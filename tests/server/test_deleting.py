@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
-from stream_ser.feed.topics import Wish
+from stream_ser.feed.filters import Wish
 from stream_ser.server.app import CallServer
 from stream_ser.store.store import Store
 from tests.server.serving import Feed, answer, bearer, dial, page, refusals, serving, tokens

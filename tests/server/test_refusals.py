@@ -19,7 +19,7 @@ from stream_ser.server.app import CallServer
 from stream_ser.server.config import AudioHook, AudioSocket, Limits
 from stream_ser.server.limits import SECOND_NS
 from stream_ser.server.secret import Secret
-from tests.calls.genesys import offer, parameters
+from tests.calls.protocols.genesys import offer, parameters
 from tests.server.serving import PATIENCE_S, Feed, bearer, dial, eventually, refusals, serving, tokens
 from tests.server.speaking import Hook, Plain, Twilio, encode, silence
 
@@ -208,7 +208,7 @@ async def test_a_token_inside_the_protocol_that_will_not_do_is_refused_before_an
 async def test_a_second_connection_of_a_call_is_refused_and_the_first_goes_on(
     tmp_path: Path, protocol: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stream_ser.server.sound.DEAD_S", PATIENCE_S)  # on a loaded machine as well
+    monkeypatch.setattr("stream_ser.server.media_server.DEAD_S", PATIENCE_S)  # on a loaded machine as well
     async with ward(tmp_path) as w:
         holder = await hold(w, protocol)
         await w.feed.wait("call", kind="opened")

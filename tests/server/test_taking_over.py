@@ -104,7 +104,7 @@ async def test_asterisk_comes_back(tmp_path: Path) -> None:
 async def test_a_call_is_taken_from_nobody_who_is_alive_and_by_nobody_who_says_otherwise(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stream_ser.server.sound.DEAD_S", PATIENCE_S)  # a loaded machine is not death
+    monkeypatch.setattr("stream_ser.server.media_server.DEAD_S", PATIENCE_S)  # a loaded machine is not death
     path, (one, two) = tokens(tmp_path, ("one", "publisher"), ("two", "publisher"))
 
     async def refused(token: str, *messages: str, expected: str) -> None:

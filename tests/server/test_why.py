@@ -12,8 +12,8 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from stream_ser.feed.topics import Wish
-from stream_ser.feed.why import Asked
+from stream_ser.feed.explanations import Asked
+from stream_ser.feed.filters import Wish
 from stream_ser.server.app import CallServer
 from stream_ser.server.config import Limits
 from stream_ser.store.store import Store

@@ -15,12 +15,12 @@ from stream_ser.bench.stream import words_cost
 from stream_ser.engine.backend import warm_up
 from stream_ser.engine.loading import load_backend
 from stream_ser.feed.messages import Message
-from stream_ser.running import Options, Station
+from stream_ser.pipeline.monitor import Options, Station
 from stream_ser.text.choice import TextOptions
 from stream_ser_models.card import read_card
 from tests.conftest import read_lines, trajectory
 from tests.feed.wire import problems
-from tests.test_parity import Cut
+from tests.pipeline.test_parity import Cut
 from tests.text.multimodal import COUNT, DIMENSIONS, register
 
 Command = Callable[..., tuple[int, str, str]]
@@ -45,7 +45,7 @@ def points(path: Path) -> list[Message]:
 @pytest.fixture(scope="module")
 def offline(tiny: Path, talk: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """What ``analyze`` makes of it with the real recogniser, words included."""
-    from stream_ser.cli import main
+    from stream_ser.cli.main import main
 
     out = tmp_path_factory.mktemp("offline") / "offline.jsonl"
     assert main(["analyze", str(talk), "--model", str(tiny), "--show-text", "--out", str(out)]) == 0
@@ -162,7 +162,7 @@ def test_the_bench_measures_what_words_cost(tiny: Path, talk: Path) -> None:
 
 
 def test_the_screen_shows_dimensions_and_words(tiny: Path, talk: Path, said: Path) -> None:
-    from stream_ser.tui.view import ScreenState
+    from stream_ser.tui.state.stream_state import ScreenState
 
     state = ScreenState()
     options = Options(str(tiny), feed="off", text=TextOptions("transcript", said, show=True))

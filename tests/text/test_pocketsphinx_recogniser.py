@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from stream_ser.audio.gate import SpeechGate
+from stream_ser.audio.vad import SpeechGate
 from stream_ser.text import recogniser as protocol
 from stream_ser.text.listener import Listener
 from stream_ser.types import Samples, Word

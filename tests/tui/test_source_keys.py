@@ -16,16 +16,16 @@ from textual.widgets import Input, OptionList
 
 from stream_ser.audio.microphone import open_microphone
 from stream_ser.audio.recording import open_recording
-from stream_ser.desk.live import LiveDesk
-from stream_ser.desk.local import Desk
-from stream_ser.desk.recorded import RecordedSession
-from stream_ser.desk.replay import ReplayDesk
+from stream_ser.controls.local_stream import Desk
+from stream_ser.controls.microphone import LiveDesk
+from stream_ser.controls.recording import ReplayDesk
+from stream_ser.controls.session_file import RecordedSession
 from stream_ser.export.reading import read
-from stream_ser.running import Options, Station
+from stream_ser.pipeline.monitor import Options, Station
 from stream_ser.tui.app import StreamSerApp, make_app
 from stream_ser.tui.prompts import Ask, Choose, Confirm
 from stream_ser.tui.source_keys import seconds_of
-from tests.desk.test_live import Hardware
+from tests.controls.test_microphone import Hardware
 from tests.export import scene
 from tests.tui.wire import Clock, Switch, screen, story, text_of
 

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 from stream_ser.feed import messages
+from stream_ser.feed.explanations import Asked
 from stream_ser.feed.hub import Hub
 from stream_ser.feed.messages import Message
-from stream_ser.feed.why import Asked
 from tests.feed.wire import make_point
-from tests.tui.reasons import why
+from tests.tui.explanations import why
 from tests.web.browser import Open, Watched
 from tests.web.speakers import HOP, WINDOW, Speaker
 

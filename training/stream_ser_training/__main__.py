@@ -16,8 +16,6 @@ from stream_ser_models.card import CheckpointError, find, read_card
 from stream_ser_models.checkpoint import load_network
 from stream_ser_models.export import ExportError
 from stream_ser_models.words import WordsError
-from stream_ser_training.again import write_again
-from stream_ser_training.before import learnt_before
 from stream_ser_training.corpora import CorpusError, verify
 from stream_ser_training.cost import add_costs
 from stream_ser_training.data import load_utterances
@@ -27,8 +25,10 @@ from stream_ser_training.experiment import Experiment, choose, folds_of, run_bas
 from stream_ser_training.export import export, held_out, predictor, trained
 from stream_ser_training.fuse import fuse
 from stream_ser_training.pretrain import FOLDER, PretrainConfig, Pretrainer, speech
+from stream_ser_training.provenance import learnt_before
 from stream_ser_training.recipe import RecipeError, read_recipe, read_task
 from stream_ser_training.records import RecordError
+from stream_ser_training.reexport import write_again
 from stream_ser_training.report import report
 from stream_ser_training.resume import FitError, Interrupted
 from stream_ser_training.splits import SplitError

@@ -31,12 +31,12 @@ from stream_ser_training.evaluate import (
     utterance_probabilities,
 )
 from stream_ser_training.export import cost_of, trained
+from stream_ser_training.feature_cache import Staged, Stager
 from stream_ser_training.fit import FitResult, Fitter, score_staged, start_from
 from stream_ser_training.protocols import Fold, make_folds
 from stream_ser_training.recipe import Recipe, Task
 from stream_ser_training.records import Record, file_name, utterance_row, write_record
 from stream_ser_training.resume import FitError
-from stream_ser_training.stage import Staged, Stager
 from stream_ser_training.targets import rated
 
 WINDOW = 32_000  # samples

@@ -32,11 +32,11 @@ from stream_ser_training.corpora import Clip
 from stream_ser_training.data import Batches, label_index
 from stream_ser_training.devices import Placement
 from stream_ser_training.evaluate import Scored, concordances, figures_by_corpus, utterance_probabilities
+from stream_ser_training.feature_cache import Staged
 from stream_ser_training.losses import concordance_loss
 from stream_ser_training.recipe import Recipe
 from stream_ser_training.resume import FitError, Interrupted, asked_to_stop, atomically, seed_of
 from stream_ser_training.splits import LeakError, Split
-from stream_ser_training.stage import Staged
 
 STATISTICS_BATCHES = 12  # that the averaged weights' batch-norm statistics are measured on
 MEASURED_ROWS = 2048  # training windows that means and deviations of the features are taken from

@@ -1,0 +1,76 @@
+"""What all calls of the server share: the model, the thread that owns the device, and the ears.
+
+``open`` it before the first call; ``close`` ends the thread.
+"""
+
+from __future__ import annotations
+
+from stream_ser.audio.silero_vad import silero
+from stream_ser.audio.source import SourceInfo
+from stream_ser.audio.vad import SpeechGate
+from stream_ser.calls.events import Leg, Opened
+from stream_ser.calls.leg_scheduler import Ears
+from stream_ser.calls.turn_detector import TurnsOnly
+from stream_ser.engine.loading import ladder, load_card
+from stream_ser.engine.worker import Worker
+from stream_ser.errors import ConfigError
+from stream_ser.feed.hub import Hub
+from stream_ser.pipeline.observer import Watch
+from stream_ser.pipeline.stream import Stream
+from stream_ser.types import SAMPLE_RATE
+from stream_ser_models.card import Card
+
+
+class Room:
+    """Model, worker and ears for at most ``streams`` legs with a point every ``hop_s`` seconds.
+
+    Raises ConfigError for a hop that does not fit the model, and for a model that reads words.
+    """
+
+    def __init__(self, model: str, engine: str, hop_s: float, streams: int) -> None:
+        folder, card = load_card(model)
+        if "tokens" in card.inputs:
+            raise ConfigError(
+                f"the model {card.name} reads words, and calls come without them",
+                fix="choose a model of sound: stream-ser models lists them",
+            )
+        longest = card.window_samples / SAMPLE_RATE
+        if hop_s > longest:
+            raise ConfigError(
+                f"hop = {hop_s:g} s does not fit the model's window of {longest:g} s",
+                fix=f"give 0.02 to {longest:g}",
+            )
+        self.card: Card = card
+        self.hop = round(hop_s * SAMPLE_RATE)
+        self.worker = Worker(ladder(folder, card, engine, hop=self.hop, streams=streams), limit=streams)
+        self.ears = Ears()
+
+    def open(self) -> None:
+        """Load the model and start the worker. Raises EngineError."""
+        silero()  # now, and not while the first call waits
+        self.worker.start()
+
+    def close(self) -> None:
+        """End the worker."""
+        self.worker.stop()
+
+    def turns(self, name: str, watch: Watch) -> TurnsOnly:
+        """What hears a leg for turns alone, as finely as a stream would."""
+        return TurnsOnly(name, self.hop, self.card.window_samples, watch)
+
+    def stream(self, hub: Hub, tenant: str, leg: Leg, name: str, opened: Opened, watch: Watch) -> Stream:
+        """A stream of a leg, not yet open, whose messages go to ``hub``."""
+        info = SourceInfo("call", opened.protocol, opened.rate, 1, None, live=True)
+        return Stream(
+            info,
+            self.card,
+            self.worker,
+            hub,
+            SpeechGate(),
+            stream=name,
+            hop=self.hop,
+            watch=watch,
+            key=f"{tenant}/{name}",
+            call=opened.call,
+            role=leg.role,
+        )
