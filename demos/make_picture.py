@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from stream_ser.audio.recording import open_recording
-from stream_ser.pipeline.monitor import Options, Station, run_to_end
+from stream_ser.pipeline.runtime import Options, Runtime, run_to_end
 from stream_ser.tui.app import make_app
 
 HERE = Path(__file__).parent
@@ -53,7 +53,7 @@ async def draw(messages: list[dict[str, Any]]) -> str:
 
 def main(picture: Path, speed: float | None = 1.0) -> None:
     messages: list[dict[str, Any]] = []
-    with Station(Options(feed="off")) as station:
+    with Runtime(Options(feed="off")) as station:
         station.hub.attach(messages.append)
         run_to_end(station.session(open_recording(RECORDING, speed=speed), RECORDING.name), lambda: None)
     picture.write_text(asyncio.run(draw(messages)), encoding="utf-8")

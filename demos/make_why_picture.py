@@ -13,7 +13,7 @@ from typing import Any
 from demos.make_picture import Played
 from stream_ser.audio.recording import open_recording
 from stream_ser.controls.explanations import Reasons
-from stream_ser.pipeline.monitor import Options, Station
+from stream_ser.pipeline.runtime import Options, Runtime
 from stream_ser.tui.app import make_app
 
 HERE = Path(__file__).parent
@@ -50,7 +50,7 @@ async def draw(heard: Heard) -> str:
 def main(picture: Path, speed: float = 1.0) -> None:
     messages: Messages = []
     found: Messages = []
-    with Station(Options(model=MODEL, feed="off")) as station:
+    with Runtime(Options(model=MODEL, feed="off")) as station:
         station.hub.attach(messages.append)
         asking = Reasons(station.hub)
         asking.ask_why(RECORDING.name)

@@ -36,7 +36,7 @@ class Histogram:
         return LEAST_MS * WIDTH ** (place - 0.5) if place else 0.0
 
 
-class Ledger:
+class LatencyStats:
     """One histogram a stage. Not thread-safe: its owner's lock guards it."""
 
     def __init__(self) -> None:

@@ -9,7 +9,7 @@ from stream_ser.audio.source import Item, SourceInfo
 from stream_ser.cli.main import leave
 from stream_ser.cli.monitor import _run_screen
 from stream_ser.controls.local_stream import Desk
-from stream_ser.pipeline.monitor import Options, Station
+from stream_ser.pipeline.runtime import Options, Runtime
 
 
 class Blocked:
@@ -31,6 +31,6 @@ class BlockedDesk(Desk):
 
 
 if __name__ == "__main__":
-    with Station(Options(engine="onnx", feed="127.0.0.1:0")) as station:
+    with Runtime(Options(engine="onnx", feed="127.0.0.1:0")) as station:
         _run_screen(station, BlockedDesk(station, Blocked(), "blocked"))
     leave(0)

@@ -20,7 +20,7 @@ class FakeClock:
         return self.ns
 
 
-class FakeGate:
+class FakeDetector:
     """Hears speech in the given ranges; checks that samples come in order."""
 
     def __init__(self, *speech: tuple[int, int]) -> None:

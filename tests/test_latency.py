@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_ser.latency import BINS, STAGES, Histogram, Ledger, table
+from stream_ser.latency import BINS, STAGES, Histogram, LatencyStats, table
 
 
 @given(values=st.lists(st.floats(0.0, 1e7), min_size=1, max_size=300), share=st.sampled_from([0.01, 0.5, 0.95, 1.0]))
@@ -28,7 +28,7 @@ def test_no_value_is_too_long_and_memory_stays() -> None:
 
 
 def test_steps_that_were_not_taken_do_not_count() -> None:
-    ledger = Ledger()
+    ledger = LatencyStats()
     for compute in (None, 2.0, 4.0, None):
         ledger.add(dict.fromkeys(STAGES, 1.0) | {"compute_ms": compute, "capture_ms": None})
     told = ledger.summary()

@@ -29,7 +29,7 @@ def _taps() -> Samples:
 _TAPS = _taps()
 
 
-class Doubler:
+class Upsampler2x:
     """The stream of one unbroken stretch of 8 kHz sound."""
 
     def __init__(self) -> None:

@@ -57,7 +57,7 @@ class Detector(Protocol):
         """Probabilities of speech (n,) and memories (n, MEMORY), for the next frame of n streams."""
 
 
-class SpeechGate:
+class VoiceActivityDetector:
     """The gate of one stream, from sample ``start`` on, that remembers ``history`` samples (60 s)."""
 
     def __init__(self, start: int = 0, *, history: int = 960_000, detector: Callable[[], Detector] = silero) -> None:
@@ -173,7 +173,7 @@ class SpeechGate:
         self._next += 1
 
 
-def hear(pushes: Sequence[tuple[SpeechGate, int, Samples]]) -> None:
+def hear(pushes: Sequence[tuple[VoiceActivityDetector, int, Samples]]) -> None:
     """Take the next samples of many gates of one detector, in few native calls; no gate may come twice.
 
     ``push`` has still to be called for them, and finds its work done. Each gate decides as it would alone. Raises

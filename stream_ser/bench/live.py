@@ -88,9 +88,9 @@ class _NoTrouble:
 def _playing(recording: Path, model: str, engine: str) -> Iterator[None]:
     """A recording that is analysed at its own pace while the context is open."""
     from stream_ser.audio.recording import open_recording
-    from stream_ser.pipeline.monitor import PATIENCE_S, Options, Station
+    from stream_ser.pipeline.runtime import PATIENCE_S, Options, Runtime
 
-    with Station(Options(model, engine, HOP_S, "off")) as station:
+    with Runtime(Options(model, engine, HOP_S, "off")) as station:
         session = station.session(open_recording(recording), "bench")
         session.start()
         time.sleep(0.2)  # what happens once is over

@@ -23,11 +23,11 @@ def stream_cost(recording: Path, model: str, engine: str) -> dict[str, Any]:
     Raises EngineError where nobody speaks in it.
     """
     from stream_ser.audio.recording import open_recording
-    from stream_ser.pipeline.monitor import Options, Station, run_to_end
+    from stream_ser.pipeline.runtime import Options, Runtime, run_to_end
 
     compute_ms = []
     began = time.perf_counter()
-    with Station(Options(model, engine, HOP_S, "off")) as station:
+    with Runtime(Options(model, engine, HOP_S, "off")) as station:
         ready = time.perf_counter() - began
         name = station.worker.engine
         station.hub.attach(lambda m: compute_ms.append(m["ledger"]["compute_ms"]) if m["type"] == "point" else None)
@@ -62,12 +62,12 @@ def stream_cost(recording: Path, model: str, engine: str) -> dict[str, Any]:
 def words_cost(recording: Path) -> dict[str, Any] | None:
     """What recognising words adds for models that read them; None where no recogniser is installed."""
     from stream_ser.audio.recording import open_recording
-    from stream_ser.audio.vad import SpeechGate
+    from stream_ser.audio.vad import VoiceActivityDetector
     from stream_ser.text.choice import make_pocketsphinx
     from stream_ser.text.listener import Listener
     from stream_ser.types import Block
 
-    gate = SpeechGate()
+    gate = VoiceActivityDetector()
     try:
         listener = Listener(make_pocketsphinx(), gate)
     except ConfigError:
@@ -93,7 +93,7 @@ def words_cost(recording: Path) -> dict[str, Any] | None:
 def start_to_ready(model: str, engine: str) -> float:
     """Seconds from starting an interpreter to a model that answers, feed included."""
     code = (
-        "from stream_ser.pipeline.monitor import Options, Station\n"
+        "from stream_ser.pipeline.runtime import Options, Station\n"
         f"with Station(Options({model!r}, {engine!r}, {HOP_S}, '127.0.0.1:0')):\n    print('READY', flush=True)\n"
     )
     began = time.perf_counter()

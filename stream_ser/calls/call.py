@@ -17,13 +17,13 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from stream_ser.calls.events import Agents, Leg, Lost, Opened, RefusedError, Role, Sound
-from stream_ser.calls.leg_buffer import Line
+from stream_ser.calls.leg_buffer import LegBuffer
 from stream_ser.calls.turn_detector import TurnsOnly
 from stream_ser.errors import StreamSerError
 from stream_ser.feed import messages
 from stream_ser.feed.messages import LegInfo, Message
-from stream_ser.pipeline.multi_stream import Hearer
-from stream_ser.pipeline.observer import Watch
+from stream_ser.pipeline.multi_stream import StreamLike
+from stream_ser.pipeline.observer import StreamObserver
 from stream_ser.pipeline.stream import Stream
 from stream_ser.trajectory.alerts import AlertEvent, AlertMonitor
 from stream_ser.trajectory.call import CallMeter
@@ -70,16 +70,16 @@ class Policy:
             )
 
 
-class House(Protocol):
+class CallBackend(Protocol):
     """What a call needs of the server it is in."""
 
-    def stream(self, leg: Leg, name: str, opened: Opened, watch: Watch) -> Stream:
+    def stream(self, leg: Leg, name: str, opened: Opened, watch: StreamObserver) -> Stream:
         """A stream, not yet open, of this tenant's hub."""
 
-    def turns(self, name: str, watch: Watch) -> TurnsOnly:
+    def turns(self, name: str, watch: StreamObserver) -> TurnsOnly:
         """What hears a leg for turns alone."""
 
-    def line(self, stream: Hearer, rate: int) -> Line:
+    def line(self, stream: StreamLike, rate: int) -> LegBuffer:
         """The way of a leg's sound to what hears it."""
 
     def begin(self, opened: Opened, streams: Mapping[str, Leg], purpose: str | None, at: datetime) -> None:
@@ -98,14 +98,14 @@ class Call:
     def __init__(
         self,
         opened: Opened,
-        house: House,
+        house: CallBackend,
         policy: Policy,
         ended: Callable[[Call], None] = lambda _: None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.opened, self._house, self._policy, self._ended, self._clock = opened, house, policy, ended, clock
         self._lock = threading.Lock()
-        self._lines: dict[str, Line] = {}
+        self._lines: dict[str, LegBuffer] = {}
         self._streams: list[Stream | TurnsOnly] = []
         self._unfinished = 0
         self._meter: CallMeter | None = None
@@ -269,14 +269,14 @@ class _Leg:
         return [] if self._alerts is None else list(self._alerts.skipped)
 
     def point(self, point: Point) -> Iterator[Message]:
-        """See ``Watch``."""
+        """See ``StreamObserver``."""
         named = replace(point, stream=self._leg.name)
         events = [] if self._alerts is None else self._alerts.advance(named)
         self._call._add(named, events)
         return map(self._tell, events)
 
     def end(self, position: int) -> Iterator[Message]:
-        """See ``Watch``."""
+        """See ``StreamObserver``."""
         events = [] if self._alerts is None else self._alerts.finish(position)
         with self._call._lock:
             if self._call._meter is not None:
@@ -285,7 +285,7 @@ class _Leg:
         return map(self._tell, events)
 
     def ended(self) -> None:
-        """See ``Watch``."""
+        """See ``StreamObserver``."""
         self._call._leg_ended()
 
     def _tell(self, event: AlertEvent) -> Message:

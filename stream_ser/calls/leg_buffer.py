@@ -19,7 +19,7 @@ from stream_ser.audio.resample import worst_delay_s
 from stream_ser.audio.source import Item
 from stream_ser.audio.timeline import Conditioner
 from stream_ser.calls.events import Coded, Frames, Lost, Sound
-from stream_ser.pipeline.multi_stream import Hearer
+from stream_ser.pipeline.multi_stream import StreamLike
 from stream_ser.types import SAMPLE_RATE
 
 LONGEST_WAIT_S = 5.0
@@ -35,10 +35,10 @@ class End:
     error: Exception | None
 
 
-class Line:
-    """Made by ``Ears.line``. ``put`` and ``end`` belong to the connection's thread, everything else to the ears'."""
+class LegBuffer:
+    """Made by ``LegScheduler.line``. ``put`` and ``end`` belong to the connection's thread, everything else to the ears'."""
 
-    def __init__(self, stream: Hearer, rate: int, wake: Callable[[Line], None]) -> None:
+    def __init__(self, stream: StreamLike, rate: int, wake: Callable[[LegBuffer], None]) -> None:
         self.stream = stream
         self.overloaded = 0  # native frames that found no room
         self._rate, self._wake = rate, wake

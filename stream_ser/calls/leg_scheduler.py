@@ -18,8 +18,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from stream_ser.audio.source import Item
-from stream_ser.calls.leg_buffer import End, Line
-from stream_ser.pipeline.multi_stream import Hearer, take_together
+from stream_ser.calls.leg_buffer import End, LegBuffer
+from stream_ser.pipeline.multi_stream import StreamLike, process_batch
 
 AT_ONCE = 16  # legs in one turn
 LOOK_S = 0.02  # how long ears rest, so that legs come together
@@ -28,12 +28,12 @@ SWEEP_S = 0.3  # how often ears look for legs that stall
 _log = logging.getLogger("stream_ser.calls")
 
 
-class Ears:
+class LegScheduler:
     """Hears while ``run`` runs, or whenever ``look`` is called."""
 
     def __init__(self) -> None:
-        self._ready: deque[Line] = deque()
-        self._lines: set[Line] = set()
+        self._ready: deque[LegBuffer] = deque()
+        self._lines: set[LegBuffer] = set()
         self._lock = threading.Lock()  # of the set
         self._swept = time.monotonic()
         self.busy_s = 0.0  # CPU seconds spent, for the metrics
@@ -43,9 +43,9 @@ class Ears:
         """How many legs are heard."""
         return len(self._lines)
 
-    def line(self, stream: Hearer, rate: int) -> Line:
+    def line(self, stream: StreamLike, rate: int) -> LegBuffer:
         """A line for an open stream; it is forgotten once its end was taken."""
-        line = Line(stream, rate, self._ready.append)
+        line = LegBuffer(stream, rate, self._ready.append)
         with self._lock:
             self._lines.add(line)
         return line
@@ -68,7 +68,7 @@ class Ears:
         began = time.thread_time()
         if time.monotonic() - self._swept >= SWEEP_S:
             self._sweep()
-        due: dict[Line, None] = {}
+        due: dict[LegBuffer, None] = {}
         crowded = []
         while self._ready and len(due) < AT_ONCE:
             line = self._ready.popleft()
@@ -82,11 +82,11 @@ class Ears:
         self.busy_s += time.thread_time() - began
         return more
 
-    def hear(self, lines: list[Line]) -> None:
+    def hear(self, lines: list[LegBuffer]) -> None:
         """Take what waits in these lines: their first items together, then their second ones, and so on."""
         turns = [(line, line.take()) for line in lines if not line.over]
         while turns:
-            items: list[tuple[Hearer, Item]] = []
+            items: list[tuple[StreamLike, Item]] = []
             following = []
             for line, source in turns:
                 if line.stream.over:  # what is taken for it would stay with it
@@ -111,7 +111,7 @@ class Ears:
             line.queued = True
             self._ready.append(line)
 
-    def _forget(self, line: Line, error: Exception | None) -> None:
+    def _forget(self, line: LegBuffer, error: Exception | None) -> None:
         line.close()
         with self._lock:
             self._lines.discard(line)
@@ -130,9 +130,9 @@ def _next(source: Iterator[Item | End]) -> Item | End | None:
         return End(error)
 
 
-def _take(items: list[tuple[Hearer, Item]]) -> None:
+def _take(items: list[tuple[StreamLike, Item]]) -> None:
     try:
-        take_together(items)
+        process_batch(items)
     except Exception as error:  # a mistake of ours ends these legs, and not the ears of all others
         _log.exception("legs that were heard together are ended")
         for stream, _ in items:

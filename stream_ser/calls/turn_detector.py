@@ -14,9 +14,9 @@ import math
 import threading
 
 from stream_ser.audio.source import Item, Notice
-from stream_ser.audio.vad import SpeechGate
+from stream_ser.audio.vad import VoiceActivityDetector
 from stream_ser.engine.schedule import Gate, WindowSchedule
-from stream_ser.pipeline.observer import Watch
+from stream_ser.pipeline.observer import StreamObserver
 from stream_ser.types import SAMPLE_RATE, Block, Gap, Hop, Point, State, Timing
 
 _log = logging.getLogger("stream_ser.calls")
@@ -25,8 +25,8 @@ _log = logging.getLogger("stream_ser.calls")
 class TurnsOnly:
     """A leg's turns. ``hop`` and ``window`` are in samples: before a window of unbroken sound a stream would say nothing."""
 
-    def __init__(self, name: str, hop: int, window: int, watch: Watch) -> None:
-        self.gate: Gate = SpeechGate()
+    def __init__(self, name: str, hop: int, window: int, watch: StreamObserver) -> None:
+        self.gate: Gate = VoiceActivityDetector()
         self.hop = hop
         self._window, self._watch = window, watch
         self._schedule = WindowSchedule(name, hop, hop, self.gate)

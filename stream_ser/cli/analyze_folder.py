@@ -25,7 +25,7 @@ from stream_ser.export.formats import FORMATS, Format
 from stream_ser.export.index import Entry, Index, settings_digest
 from stream_ser.export.out import ConvertingWriter
 from stream_ser.feed.messages import SCHEMA_VERSION, Message
-from stream_ser.pipeline.monitor import PATIENCE_S, Options, Station, run_to_end
+from stream_ser.pipeline.runtime import PATIENCE_S, Options, Runtime, run_to_end
 
 # Ends of names that libsndfile's formats have; raw samples and MATLAB's files, which may be anything, are left out.
 READABLE = re.compile(
@@ -68,7 +68,7 @@ def analyze_folder(options: Options, folder: Path, out: Path, formats: Sequence[
         raise ConfigError(f"there is no recording in {folder}", fix="name a folder with wav, flac, ogg or mp3 files")
     bad = [f"{error.filename} cannot be read: {error.strerror}" for error in unread]
     progress = Progress(len(files))
-    with Index(out) as index, Station(options) as station:
+    with Index(out) as index, Runtime(options) as station:
         station.hub.attach(progress)
         archive = Archive(station, folder, out, formats, index, progress)
         try:
@@ -100,7 +100,7 @@ class Archive:
     """One run over a folder of recordings."""
 
     def __init__(
-        self, station: Station, folder: Path, out: Path, formats: Sequence[Format], index: Index, progress: Progress
+        self, station: Runtime, folder: Path, out: Path, formats: Sequence[Format], index: Index, progress: Progress
     ) -> None:
         self._station, self._folder, self._out = station, folder, out
         self._formats, self._index, self._progress = formats, index, progress

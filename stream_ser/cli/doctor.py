@@ -16,7 +16,7 @@ from stream_ser.engine.backend import warm_up
 from stream_ser.engine.loading import ladder, load_card
 from stream_ser.errors import StreamSerError
 from stream_ser.feed.server import FeedServer
-from stream_ser.pipeline.monitor import feed_address
+from stream_ser.pipeline.runtime import feed_address
 from stream_ser.text.choice import describe
 
 PACKAGES = (

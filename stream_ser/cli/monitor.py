@@ -18,11 +18,11 @@ from stream_ser.cli.console import LinePrinter, summary
 from stream_ser.cli.options import parse_speed
 from stream_ser.cli.replay_many import together
 from stream_ser.cli.screen import has_terminal, show, tell_addresses
-from stream_ser.controls.local_stream import Desk
+from stream_ser.controls.local_stream import StreamController
 from stream_ser.controls.recording import ReplayDesk
 from stream_ser.errors import ConfigError, StreamSerError, as_person_error
 from stream_ser.feed.messages import Message
-from stream_ser.pipeline.monitor import Options, Station, run_to_end
+from stream_ser.pipeline.runtime import Options, Runtime, run_to_end
 from stream_ser.pipeline.session import Session
 from stream_ser.text.choice import TextOptions
 
@@ -70,7 +70,7 @@ def analyze(options: argparse.Namespace) -> int:
             fix="analyse them one by one with their own",
         )
     failed = 0
-    with Station(_station_options(options, feed=options.feed)) as station:
+    with Runtime(_station_options(options, feed=options.feed)) as station:
         printer = LinePrinter()
         station.hub.attach(printer)
         for file in _unique(options.files):
@@ -150,10 +150,10 @@ def _replay_pipe(options: argparse.Namespace) -> int:
 
 
 def _show(
-    source: Source, stream: str, options: argparse.Namespace, desk: Callable[[Station], Desk] | None = None
+    source: Source, stream: str, options: argparse.Namespace, desk: Callable[[Runtime], StreamController] | None = None
 ) -> int:
     """Run one stream at a desk on the screen, or as lines where there is no terminal, or no desk for its source."""
-    with Station(_station_options(options, feed=options.feed)) as station:
+    with Runtime(_station_options(options, feed=options.feed)) as station:
         tell_addresses(station.feed_url)
         if desk is None or options.headless or not has_terminal():
             _run_headless(station, station.session(source, stream))
@@ -162,13 +162,13 @@ def _show(
     return 0
 
 
-def _run_headless(station: Station, session: Session) -> None:
+def _run_headless(station: Runtime, session: Session) -> None:
     printer = LinePrinter()
     station.hub.attach(printer)
     run_to_end(session, lambda: printer.error)
 
 
-def _run_screen(station: Station, desk: Desk) -> None:
+def _run_screen(station: Runtime, desk: StreamController) -> None:
     last: deque[Message] = deque(maxlen=1)  # the end of the stream that ended last
     station.hub.attach(lambda message: last.append(message) if message["type"] == "end" else None)
     try:

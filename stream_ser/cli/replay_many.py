@@ -17,16 +17,16 @@ from stream_ser.audio.recording import open_recording
 from stream_ser.cli.screen import tell_addresses
 from stream_ser.errors import ConfigError, StreamSerError, as_person_error
 from stream_ser.feed.messages import Message
-from stream_ser.latency import Ledger, table
-from stream_ser.pipeline.monitor import Options, Station
+from stream_ser.latency import LatencyStats, table
 from stream_ser.pipeline.multi_stream import Player, play
+from stream_ser.pipeline.runtime import Options, Runtime
 
 
 class Totals:
     """A hub sink that adds up all streams."""
 
     def __init__(self) -> None:
-        self.ledger, self.states = Ledger(), Counter[str]()
+        self.ledger, self.states = LatencyStats(), Counter[str]()
         self.sound_s, self.dropped, self.ended = 0.0, 0, 0
 
     def __call__(self, message: Message) -> None:
@@ -63,7 +63,7 @@ def together(options: Options, files: Sequence[str], speed: float | None, transc
         what = "a transcript" if transcript is not None else "standard input"
         raise ConfigError(f"{what} was given for {len(files)} recordings at once", fix="play it alone")
     failed, totals = 0, Totals()
-    with Station(options) as station, ExitStack() as sources:
+    with Runtime(options) as station, ExitStack() as sources:
         tell_addresses(station.feed_url)
         station.hub.attach(totals)
         players: list[Player] = []

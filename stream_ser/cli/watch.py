@@ -19,7 +19,7 @@ from stream_ser.controls.remote_feed import Watcher
 from stream_ser.controls.session_file import RecordedSession
 from stream_ser.errors import ConfigError
 from stream_ser.feed.address import feed_url
-from stream_ser.feed.filters import Wish
+from stream_ser.feed.filters import SubscriptionFilter
 from stream_ser.feed.messages import Message
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def watch(options: argparse.Namespace) -> int:
         return _recorded(options, headless)
     if options.speed != "1":
         raise ConfigError(f"--speed {options.speed} was given for a feed, which comes as it comes", fix="leave it out")
-    wish = Wish(call=options.call, stream=options.stream, hz=options.hz, snapshot=True)
+    wish = SubscriptionFilter(call=options.call, stream=options.stream, hz=options.hz, snapshot=True)
     token = options.token or os.environ.get(TOKEN) or None
     with closing(Watcher(feed_url(options.target), wish, token)) as watcher:
         watcher.start()

@@ -5,7 +5,7 @@ Thread ownership: belongs to one thread, the screen's. Nothing waits: what is ta
 
 from __future__ import annotations
 
-from stream_ser.feed.filters import Wish
+from stream_ser.feed.filters import SubscriptionFilter
 from stream_ser.feed.hub import Hub, Subscription
 from stream_ser.feed.messages import Message
 
@@ -25,7 +25,7 @@ class Reasons:
         """Ask about that stream from now on."""
         if self._subscription is not None:
             self._subscription.close()
-        wish = None if stream is None else Wish(stream=stream, why="spectrogram", hz=REASONS_HZ)
+        wish = None if stream is None else SubscriptionFilter(stream=stream, why="spectrogram", hz=REASONS_HZ)
         # Points come by another subscription: here they are in the way, and the newest may push the others out.
         self._subscription = None if wish is None else self._hub.subscribe(limit=1, wish=wish)
 

@@ -27,7 +27,7 @@ from stream_ser.controls.message_recorder import Recorder, refuse_existing
 from stream_ser.controls.wav_writer import SoundFile
 from stream_ser.errors import ConfigError, StreamSerError, as_person_error
 from stream_ser.feed.messages import Level, Message
-from stream_ser.pipeline.monitor import Station
+from stream_ser.pipeline.runtime import Runtime
 from stream_ser.pipeline.session import Session
 from stream_ser_models.card import CheckpointError, find, read_card, shipped
 
@@ -38,13 +38,13 @@ PATIENCE_S = 0.2  # for a source to let go, and for the desk's thread to end
 LONGEST_CHOICE = 60  # columns
 
 
-class Desk(ABC):
+class StreamController(ABC):
     """Runs ``source`` as the stream ``name`` at ``station``, from ``start`` until ``close``."""
 
     can_pause = True
     has_sound = True
 
-    def __init__(self, station: Station, source: Source, name: str) -> None:
+    def __init__(self, station: Runtime, source: Source, name: str) -> None:
         self._station, self._source, self._name = station, source, name
         self._number = 0  # of the stream, among those of this name
         self._session = self._make(source)

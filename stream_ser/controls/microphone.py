@@ -12,18 +12,18 @@ from stream_ser.audio.devices import Backend, list_devices
 from stream_ser.audio.microphone import Microphone, open_microphone
 from stream_ser.audio.source import Source
 from stream_ser.controls.capabilities import Choice, Kind
-from stream_ser.controls.local_stream import LONGEST_CHOICE, Desk
+from stream_ser.controls.local_stream import LONGEST_CHOICE, StreamController
 from stream_ser.errors import SourceError
-from stream_ser.pipeline.monitor import Station
+from stream_ser.pipeline.runtime import Runtime
 
 NAME = "microphone"
 
 
-class LiveDesk(Desk):
+class LiveDesk(StreamController):
     """Begins with ``microphone``, which was opened as ``device`` (index, name or part of one; None for the default)."""
 
     def __init__(
-        self, station: Station, microphone: Microphone, device: str | None, backend: Backend | None = None
+        self, station: Runtime, microphone: Microphone, device: str | None, backend: Backend | None = None
     ) -> None:
         self._backend = backend
         self._device = device

@@ -13,17 +13,17 @@ from pathlib import Path
 
 from stream_ser.audio.recording import Recording, open_recording
 from stream_ser.audio.source import Source
-from stream_ser.controls.local_stream import Desk
-from stream_ser.pipeline.monitor import Station
+from stream_ser.controls.local_stream import StreamController
+from stream_ser.pipeline.runtime import Runtime
 from stream_ser.types import SAMPLE_RATE
 
 
-class ReplayDesk(Desk):
+class ReplayDesk(StreamController):
     """Begins with ``recording``, which was opened from ``path``."""
 
     whole = False
 
-    def __init__(self, station: Station, recording: Recording, path: Path) -> None:
+    def __init__(self, station: Runtime, recording: Recording, path: Path) -> None:
         self._path, self._speed = path, recording.speed
         self._recording = recording
         self._target: float | None = None  # the place that a waiting command goes to, s

@@ -14,8 +14,8 @@ from typing import get_args
 from stream_ser.controls.explanations import REASONS_HZ
 from stream_ser.errors import FeedError
 from stream_ser.feed.client import subscribe
-from stream_ser.feed.explanations import Asked
-from stream_ser.feed.filters import Wish
+from stream_ser.feed.explanations import ExplanationDetail
+from stream_ser.feed.filters import SubscriptionFilter
 from stream_ser.feed.messages import Message
 
 AGAIN_S = 2.0  # after a refusal, until it is tried again
@@ -62,8 +62,8 @@ class RemoteReasons:
 
     async def _read(self, stream: str) -> None:
         while True:
-            for asked in reversed(get_args(Asked)):  # the spectrogram with the maps, else the maps alone
-                wish = Wish(stream=stream, why=asked, hz=REASONS_HZ)
+            for asked in reversed(get_args(ExplanationDetail)):  # the spectrogram with the maps, else the maps alone
+                wish = SubscriptionFilter(stream=stream, why=asked, hz=REASONS_HZ)
                 try:
                     async for message in subscribe(self._url, retry_s=None, wish=wish, token=self._token):
                         if message["type"] == "why":

@@ -23,7 +23,7 @@ from stream_ser.controls.remote_explanations import RemoteReasons
 from stream_ser.errors import FeedError, StreamSerError, as_person_error
 from stream_ser.feed import messages
 from stream_ser.feed.client import subscribe
-from stream_ser.feed.filters import Wish
+from stream_ser.feed.filters import SubscriptionFilter
 from stream_ser.feed.hub import Sink
 from stream_ser.feed.messages import Message
 
@@ -41,7 +41,7 @@ class Watcher:
     has_sound = False
     recording_sound = None
 
-    def __init__(self, url: str, wish: Wish, token: str | None = None) -> None:
+    def __init__(self, url: str, wish: SubscriptionFilter, token: str | None = None) -> None:
         self.url = url
         self._reader = subscribe(url, retry_s=None, wish=wish, token=token, told=self._told)
         self._lock = threading.RLock()

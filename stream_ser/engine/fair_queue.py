@@ -21,18 +21,18 @@ Policy = Literal["WAIT", "NEWEST"]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class InferenceRequest:
     """A window and where its answer goes."""
 
     window: Window
     deliver: Deliver
 
 
-class WaitingRoom:
+class FairQueue:
     """The line. Bounded: one window a live stream, ``DEPTH`` a recording."""
 
     def __init__(self) -> None:
-        self._own: dict[str, deque[Asked]] = {}
+        self._own: dict[str, deque[InferenceRequest]] = {}
         self._line: list[tuple[int, str]] = []  # a heap: when each stream that waits was last served
         self._served: dict[str, int] = {}
         self._count = 0
@@ -45,7 +45,7 @@ class WaitingRoom:
         """Whether a recording may put another window."""
         return len(self._own.get(stream, ())) < DEPTH
 
-    def put(self, asked: Asked, policy: Policy) -> list[Asked]:
+    def put(self, asked: InferenceRequest, policy: Policy) -> list[InferenceRequest]:
         """Add a window; returns those of its stream that gave way to it."""
         stream = asked.window.stream
         if stream not in self._own:
@@ -58,9 +58,9 @@ class WaitingRoom:
         own.append(asked)
         return replaced
 
-    def take(self, most: int) -> list[Asked]:
+    def take(self, most: int) -> list[InferenceRequest]:
         """The next windows, at most ``most`` and at most one of each stream, the one served longest ago first."""
-        taken: list[Asked] = []
+        taken: list[InferenceRequest] = []
         again = []
         while self._line and len(taken) < most:
             _, stream = heapq.heappop(self._line)
@@ -78,7 +78,7 @@ class WaitingRoom:
             heapq.heappush(self._line, entry)
         return taken
 
-    def clear(self, stream: str | None = None) -> list[Asked]:
+    def clear(self, stream: str | None = None) -> list[InferenceRequest]:
         """Empty the line, or forget one stream; returns who waited."""
         if stream is not None:
             self._served.pop(stream, None)

@@ -17,7 +17,7 @@ Make = Callable[[], Backend]
 
 
 @dataclass(frozen=True, slots=True)
-class Rung:
+class Candidate:
     """One engine and how to make it, loaded, warmed up and checked. ``make`` raises EngineError where it cannot be had."""
 
     name: str
@@ -37,10 +37,10 @@ class StepDown:
     kind: Literal["absent", "refused", "broke"]  # not there; there but of no use; broke while running
 
 
-class Ladder:
+class FallbackChain:
     """Climbs down only. One thread, the worker's; ``steps`` may be read by others once a rung is found."""
 
-    def __init__(self, rungs: Sequence[Rung]) -> None:
+    def __init__(self, rungs: Sequence[Candidate]) -> None:
         self._left = list(rungs)
         self.steps: list[StepDown] = []
 

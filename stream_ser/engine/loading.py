@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from stream_ser.engine.backend import Backend, warm_up
-from stream_ser.engine.fallback import Ladder, Rung, UnavailableError
+from stream_ser.engine.fallback import Candidate, FallbackChain, UnavailableError
 from stream_ser.engine.graphs import NO_GRAPH
 from stream_ser.errors import EngineError
 from stream_ser_models.card import ONNX, STEP, Card, CheckpointError, find, read_card, verified
@@ -41,7 +41,7 @@ def load_card(name: str) -> tuple[Path, Card]:
         raise as_engine_error(error) from error
 
 
-def ladder(folder: Path, card: Card, engine: str = "auto", *, hop: int = 0, streams: int = 1) -> Ladder:
+def ladder(folder: Path, card: Card, engine: str = "auto", *, hop: int = 0, streams: int = 1) -> FallbackChain:
     """The engines that may be used: one that was asked for alone, or with ``auto`` all, the fastest first.
 
     ``hop`` (samples) and ``streams`` say what a GPU is prepared for. Raises EngineError for an unknown engine, where none is
@@ -58,7 +58,7 @@ def ladder(folder: Path, card: Card, engine: str = "auto", *, hop: int = 0, stre
     except CheckpointError as error:
         raise as_engine_error(error) from error
     names, wanted = LADDER if engine == "auto" else (engine,), Wanted(folder, card, hop, streams)
-    return Ladder([Rung(name, partial(_ready, name, wanted)) for name in names])
+    return FallbackChain([Candidate(name, partial(_ready, name, wanted)) for name in names])
 
 
 def load_backend(folder: Path, card: Card, engine: str = "auto") -> Backend:

@@ -21,7 +21,7 @@ QUIET_DBFS = -120.0
 
 
 class Gate(Protocol):
-    """Says where someone speaks. ``stream_ser.audio.vad.SpeechGate`` is the real one."""
+    """Says where someone speaks. ``stream_ser.audio.vad.VoiceActivityDetector`` is the real one."""
 
     def push(self, start: int, samples: Samples) -> None:
         """Take the next samples."""

@@ -19,8 +19,8 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from stream_ser.engine.backend import Backend, Output
-from stream_ser.engine.fair_queue import Asked, Deliver, Policy, WaitingRoom
-from stream_ser.engine.fallback import Ladder, Rung, StepDown
+from stream_ser.engine.fair_queue import Deliver, FairQueue, InferenceRequest, Policy
+from stream_ser.engine.fallback import Candidate, FallbackChain, StepDown
 from stream_ser.engine.incremental import Computer
 from stream_ser.errors import EngineError
 from stream_ser.types import Dropped, Failed, Observation, Timing, Window
@@ -39,16 +39,16 @@ class Worker:
 
     def __init__(
         self,
-        engines: Ladder | Callable[[], Backend],
+        engines: FallbackChain | Callable[[], Backend],
         clock_ns: Callable[[], int] = time.monotonic_ns,
         *,
         limit: int = LIMIT,
     ) -> None:
-        self._ladder = engines if isinstance(engines, Ladder) else Ladder([Rung("engine", engines)])
+        self._ladder = engines if isinstance(engines, FallbackChain) else FallbackChain([Candidate("engine", engines)])
         self._clock_ns = clock_ns
         self.limit = limit
         self._changed = threading.Condition()
-        self._waiting = WaitingRoom()
+        self._waiting = FairQueue()
         self._streams: dict[str, Tell | None] = {}
         self._left: list[str] = []  # streams that the worker's thread has still to forget
         self._stopping = False
@@ -117,7 +117,7 @@ class Worker:
                 raise EngineError(f"the engine has failed: {self._failure}", fix="start again; see stream-ser doctor")
             if self._over(window.stream):
                 return False
-            replaced = self._waiting.put(Asked(window, deliver), policy)
+            replaced = self._waiting.put(InferenceRequest(window, deliver), policy)
             self._changed.notify_all()
         for old in replaced:
             old.deliver(Dropped(old.window.stream, old.window.start, old.window.end, _timing(old.window)))
@@ -179,7 +179,7 @@ class Worker:
             tell(step)
         return following
 
-    def _take(self, computer: Computer) -> list[Asked]:
+    def _take(self, computer: Computer) -> list[InferenceRequest]:
         """The next windows, each of another stream; none when stopping."""
         with self._changed:
             while not self._stopping:
@@ -192,7 +192,7 @@ class Worker:
                 self._changed.wait()
             return []
 
-    def _fail(self, error: Exception, taken: list[Asked]) -> None:
+    def _fail(self, error: Exception, taken: list[InferenceRequest]) -> None:
         with self._changed:
             self._failure = error
             everyone = [*taken, *self._waiting.clear()]

@@ -25,7 +25,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 
 from stream_ser.errors import FeedError
 from stream_ser.feed.admission import LOOPBACK
-from stream_ser.feed.filters import Wish
+from stream_ser.feed.filters import SubscriptionFilter
 from stream_ser.feed.messages import SCHEMA_VERSION, Message
 
 FIRST_DELAY_S = 0.2
@@ -35,7 +35,7 @@ REFUSES_TOKENS = (401, 403)
 Told = Callable[[str | None], None]  # why there is no connection; None where there is one
 
 
-class Tally:
+class FeedCounts:
     """What the numbers of the messages say about messages that never came. Pure: it only looks at messages.
 
     ``whole`` says that every message is due: then numbers without a hole prove that none is missing. Otherwise holes mean
@@ -103,13 +103,15 @@ class Tally:
 class FeedReader:
     """Iterate to get the messages of the feed at ``url``; made by ``subscribe``."""
 
-    def __init__(self, url: str, retry_s: float | None, wish: Wish, token: str | None, told: Told) -> None:
+    def __init__(
+        self, url: str, retry_s: float | None, wish: SubscriptionFilter, token: str | None, told: Told
+    ) -> None:
         self._url = url
         self._told = told
         self._retry_s = retry_s
         self._wish = wish
         self._headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-        self._tally = Tally(wish.whole)
+        self._tally = FeedCounts(wish.whole)
         self._tally.place, self._tally.epoch = wish.last_seq, wish.epoch
         self.connections = 0
 
@@ -222,7 +224,7 @@ def subscribe(
     url: str,
     *,
     retry_s: float | None = 30.0,
-    wish: Wish | None = None,
+    wish: SubscriptionFilter | None = None,
     token: str | None = None,
     told: Told = lambda _: None,
 ) -> FeedReader:
@@ -233,7 +235,7 @@ def subscribe(
     it does not. ``token`` is shown to a feed that asks who reads it. ``told`` is called in the event loop with None whenever
     a connection is made, and with the reason whenever one is lost or cannot be made again.
     """
-    return FeedReader(url, retry_s, wish or Wish(), token, told)
+    return FeedReader(url, retry_s, wish or SubscriptionFilter(), token, told)
 
 
 def _reason(error: Exception) -> str:

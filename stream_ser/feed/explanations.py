@@ -17,13 +17,13 @@ import numpy.typing as npt
 from stream_ser.feed.messages import Message, StreamInfo, heading
 from stream_ser.types import Point
 
-Asked = Literal["attention", "spectrogram"]  # maps alone, or with the sound as a picture
+ExplanationDetail = Literal["attention", "spectrogram"]  # maps alone, or with the sound as a picture
 
 
 class Explains(Protocol):
     """What one point rests on, made into a message by whoever takes it. Any thread may ask, and it may take a millisecond."""
 
-    def message(self, seq: int, asked: Asked) -> Message:
+    def message(self, seq: int, asked: ExplanationDetail) -> Message:
         """The ``why`` message for one who has everything up to number ``seq``."""
 
 

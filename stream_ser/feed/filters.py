@@ -14,7 +14,7 @@ from typing import get_args
 from urllib.parse import parse_qs
 
 from stream_ser.errors import FeedError
-from stream_ser.feed.explanations import Asked
+from stream_ser.feed.explanations import ExplanationDetail
 from stream_ser.feed.messages import Message
 from stream_ser.types import SAMPLE_RATE
 
@@ -23,7 +23,7 @@ FASTEST_HZ = 1000.0
 MOST_PARAMETERS = 32
 
 
-class Entry:
+class PublishedMessage:
     """A published message with its text, encoded once for all, and what decides to whom it is due.
 
     ``hello`` is that of its stream: None for a message that belongs to no stream, and where it is known no more.
@@ -49,17 +49,17 @@ class Entry:
             return decoded
         return self._message
 
-    def slim(self) -> Entry:
+    def slim(self) -> PublishedMessage:
         """The same without the message, which costs several times its text."""
-        twin = Entry.__new__(Entry)
-        for name in Entry.__slots__:
+        twin = PublishedMessage.__new__(PublishedMessage)
+        for name in PublishedMessage.__slots__:
             setattr(twin, name, getattr(self, name))
         twin._message = None
         return twin
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class SubscriptionFilter:
     """What a subscriber asks for: everything, one call or one stream; so many points a second; from where on.
 
     ``hz`` is the most points a second of each stream (None: all). ``why`` asks what the points of one stream rest on, as they
@@ -73,7 +73,7 @@ class Wish:
     snapshot: bool = False
     last_seq: int | None = None
     epoch: str | None = None
-    why: Asked | None = None
+    why: ExplanationDetail | None = None
     _period: int = field(init=False, default=0)  # samples in which one point is due; 0 for all
 
     def __post_init__(self) -> None:
@@ -116,7 +116,7 @@ class Wish:
         """Whether messages of this stream of this call can be due."""
         return (self.stream is None or self.stream == stream) and (self.call is None or self.call == call)
 
-    def due(self, entry: Entry) -> bool:
+    def due(self, entry: PublishedMessage) -> bool:
         """Whether an entry is due. Of the points of one period the newest is: the last one on the stream's grid of hops."""
         if not self.concerns(entry.stream, entry.call):
             return False
@@ -126,13 +126,13 @@ class Wish:
         return -(-entry.end // self._period) != -(-following // self._period)
 
 
-def parse(query: str) -> Wish:
+def parse(query: str) -> SubscriptionFilter:
     """Read a wish from the query of a URL; what it does not know is passed over. Raises FeedError for what makes no sense."""
     try:
         given = {name: values[-1] for name, values in parse_qs(query, True, max_num_fields=MOST_PARAMETERS).items()}
     except ValueError as error:
         raise FeedError(f"the address has more than {MOST_PARAMETERS} parameters", fix="leave some out") from error
-    return Wish(
+    return SubscriptionFilter(
         call=given.get("call"),
         stream=given.get("stream"),
         hz=_rate(given["hz"]) if "hz" in given else None,
@@ -161,9 +161,9 @@ def _switch(text: str) -> bool:
     return text == "1"
 
 
-def _asked(text: str) -> Asked:
-    for asked in get_args(Asked):
+def _asked(text: str) -> ExplanationDetail:
+    for asked in get_args(ExplanationDetail):
         if text == asked:
-            found: Asked = asked
+            found: ExplanationDetail = asked
             return found
-    raise FeedError(f"why={text[:40]!r} is unknown", fix=f"give one of {', '.join(get_args(Asked))}")
+    raise FeedError(f"why={text[:40]!r} is unknown", fix=f"give one of {', '.join(get_args(ExplanationDetail))}")

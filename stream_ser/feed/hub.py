@@ -27,16 +27,16 @@ from collections.abc import Callable, Collection
 
 from stream_ser.feed import messages
 from stream_ser.feed.explanations import Explains
-from stream_ser.feed.filters import Entry, Wish
+from stream_ser.feed.filters import PublishedMessage, SubscriptionFilter
 from stream_ser.feed.history import History
-from stream_ser.feed.live_state import Present
+from stream_ser.feed.live_state import LiveState
 from stream_ser.feed.messages import Message
 from stream_ser.feed.subscription import BATCH, Subscription
 
 __all__ = ["Hub", "Sink", "Subscription"]
 
 Sink = Callable[[Message], None]
-Keeper = Callable[[Message, str], None]  # a sink that keeps messages as the text that subscribers get
+TextSink = Callable[[Message, str], None]  # a sink that keeps messages as the text that subscribers get
 Key = tuple[str, str]
 
 
@@ -61,11 +61,11 @@ class Hub:
         self._order = threading.Lock()
         self._state = threading.Lock()
         self._numbered = self._seq = self._released = first_seq - 1  # published; given to subscribers; may be given
-        self._present = Present()  # how things stand for subscribers
-        self._published = Present() if hold else self._present  # how they stand for publishers; changes in order
-        self._held: deque[Entry] = deque()
+        self._present = LiveState()  # how things stand for subscribers
+        self._published = LiveState() if hold else self._present  # how they stand for publishers; changes in order
+        self._held: deque[PublishedMessage] = deque()
         self._subscriptions: dict[Key | None, list[Subscription]] = {}
-        self._sinks: list[tuple[Sink | Keeper, Keeper]] = []  # as attached, and how to call it
+        self._sinks: list[tuple[Sink | TextSink, TextSink]] = []  # as attached, and how to call it
         self._reasons: dict[str, tuple[int, Explains]] = {}  # of a stream's point, by its number
         self._closed = False
 
@@ -117,7 +117,7 @@ class Hub:
             return self.history.forget(calls)
 
     def subscribe(
-        self, limit: int = 256, wake: Callable[[], None] | None = None, wish: Wish | None = None
+        self, limit: int = 256, wake: Callable[[], None] | None = None, wish: SubscriptionFilter | None = None
     ) -> Subscription:
         """Join, for everything or for what ``wish`` says. The subscription holds at most ``limit`` messages.
 
@@ -127,7 +127,7 @@ class Hub:
         """
         if limit < 1:
             raise ValueError(f"a subscription must hold at least 1 message, not {limit}")
-        wish = wish or Wish()
+        wish = wish or SubscriptionFilter()
         subscription = Subscription(self, wish, limit, wake)
         with self._state:
             if wish.last_seq is not None and wish.epoch == self.epoch and wish.last_seq <= self._seq:
@@ -147,18 +147,18 @@ class Hub:
         """
         self._attach(sink, lambda message, _: sink(message))
 
-    def attach_keeper(self, keeper: Keeper) -> None:
+    def attach_text(self, keeper: TextSink) -> None:
         """Like ``attach``, for a sink that wants the text: a message is encoded once for it and all subscribers."""
         self._attach(keeper, keeper)
 
-    def _attach(self, sink: Sink | Keeper, call: Keeper) -> None:
+    def _attach(self, sink: Sink | TextSink, call: TextSink) -> None:
         with self._order:
             for message in self._published.hellos():
                 hello = {**message, "seq": self._numbered}
                 call(hello, messages.encode(hello))
             self._sinks.append((sink, call))
 
-    def detach(self, sink: Sink | Keeper) -> None:
+    def detach(self, sink: Sink | TextSink) -> None:
         """Stop calling ``sink``. Once this has returned it is not called again. May be called twice."""
         with self._order:
             self._sinks = [entry for entry in self._sinks if entry[0] != sink]
@@ -181,7 +181,7 @@ class Hub:
             if not group:
                 self._subscriptions.pop(key, None)
 
-    def _recall(self, subscription: Subscription, place: int) -> tuple[int | None, list[Entry]]:
+    def _recall(self, subscription: Subscription, place: int) -> tuple[int | None, list[PublishedMessage]]:
         """What memory has above number ``place``, and the last number there is; None once the subscription is live."""
         with self._state:
             if place >= self._seq:
@@ -206,7 +206,7 @@ class Hub:
         if "epoch" in numbered:
             numbered["epoch"] = self.epoch
         hello = numbered if kind == "hello" else self._published.hello(message.get("stream", ""))
-        entry = Entry(numbered, messages.encode(numbered), hello)
+        entry = PublishedMessage(numbered, messages.encode(numbered), hello)
         with self._state:
             self._numbered = seq
             if why is not None:
@@ -225,7 +225,7 @@ class Hub:
         while self._held and self._held[0].seq <= self._released:
             self._deliver(self._held.popleft())
 
-    def _deliver(self, entry: Entry) -> None:
+    def _deliver(self, entry: PublishedMessage) -> None:
         """Hand an entry to those to whom it is due. Called with the state locked."""
         self._seq = entry.seq
         self._present.take(entry)

@@ -11,18 +11,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from stream_ser.feed import messages
-from stream_ser.feed.filters import Entry, Wish
+from stream_ser.feed.filters import PublishedMessage, SubscriptionFilter
 from stream_ser.feed.messages import Message
 
 
-class Present:
+class LiveState:
     """What is open, in the order in which it was opened."""
 
     def __init__(self) -> None:
         self._hellos: dict[str, Message] = {}
-        self._points: dict[str, Entry] = {}
-        self._calls: dict[str, Entry] = {}
-        self._alerts: dict[tuple[str, str], Entry] = {}
+        self._points: dict[str, PublishedMessage] = {}
+        self._calls: dict[str, PublishedMessage] = {}
+        self._alerts: dict[tuple[str, str], PublishedMessage] = {}
 
     def hello(self, stream: str) -> Message | None:
         """The hello of a stream, if it is open."""
@@ -46,7 +46,7 @@ class Present:
         if (kind == "hello") == (stream in self._hellos):
             raise ValueError(f"a {kind} of stream {stream!r}, which is {'already' if kind == 'hello' else 'not'} open")
 
-    def take(self, entry: Entry) -> None:
+    def take(self, entry: PublishedMessage) -> None:
         """Take one published message into account."""
         stream = entry.stream or ""
         match entry.kind:
@@ -72,9 +72,9 @@ class Present:
                 else:
                     self._calls.pop(call, None)
 
-    def snapshot(self, wish: Wish, seq: int) -> Iterator[Entry]:
+    def snapshot(self, wish: SubscriptionFilter, seq: int) -> Iterator[PublishedMessage]:
         """What is open and concerns a wish, as messages for one who joins after number ``seq``."""
         for group in (self._calls, self._points, self._alerts):
             for entry in group.values():
                 if wish.concerns(entry.stream, entry.call):
-                    yield Entry({"type": "snapshot", "seq": seq}, messages.snapshot(seq, entry.text)).slim()
+                    yield PublishedMessage({"type": "snapshot", "seq": seq}, messages.snapshot(seq, entry.text)).slim()

@@ -140,7 +140,7 @@ class FeedServer:
             functools.partial(self._handle, subscribers),
             sock=listener,
             process_request=functools.partial(self._admit, subscribers),
-            create_connection=functools.partial(Tracked, self._connections),  # type: ignore[arg-type]
+            create_connection=functools.partial(TrackedConnection, self._connections),  # type: ignore[arg-type]
             compression=None,
             server_header=None,
             open_timeout=5,
@@ -189,7 +189,7 @@ class FeedServer:
         await subscribers.serve(connection, self._hub, wish, self._queue)
 
 
-class Tracked(ServerConnection):
+class TrackedConnection(ServerConnection):
     """A connection that is known from its first byte, so that ``stop`` can also end one without a handshake."""
 
     def __init__(self, known: set[ServerConnection], *args: object, **kwargs: object) -> None:

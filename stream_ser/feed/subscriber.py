@@ -33,7 +33,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from stream_ser.feed import messages
-from stream_ser.feed.filters import Wish
+from stream_ser.feed.filters import SubscriptionFilter
 from stream_ser.feed.hub import Hub
 
 BUFFER_LIMIT = 32 * 1024  # bytes waiting in a transport above which nothing more is sent to it
@@ -61,7 +61,9 @@ class SubscriberStats:
 class Subscriber:
     """One connection and its subscription, as the loop sees them."""
 
-    def __init__(self, owner: Subscribers, connection: ServerConnection, hub: Hub, wish: Wish, limit: int) -> None:
+    def __init__(
+        self, owner: Subscribers, connection: ServerConnection, hub: Hub, wish: SubscriptionFilter, limit: int
+    ) -> None:
         now = owner.loop.time()
         self._owner = owner
         self._hub = hub
@@ -171,7 +173,7 @@ class Subscribers:
         self._sent = self._bytes = self._cut = self._heartbeats = self._dropped = self._missed = 0
         self._farewell = (1001, "the feed has ended")
 
-    async def serve(self, connection: ServerConnection, hub: Hub, wish: Wish, limit: int = 256) -> None:
+    async def serve(self, connection: ServerConnection, hub: Hub, wish: SubscriptionFilter, limit: int = 256) -> None:
         """Send ``connection`` what it wishes of ``hub`` until one of them ends; at most ``limit`` messages wait for it."""
         handler = asyncio.current_task()
         assert handler is not None

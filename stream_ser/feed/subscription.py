@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 from stream_ser.feed import messages
 from stream_ser.feed.explanations import Explains
-from stream_ser.feed.filters import Entry, Wish
+from stream_ser.feed.filters import PublishedMessage, SubscriptionFilter
 from stream_ser.feed.history import read
 from stream_ser.feed.messages import Message
 
@@ -36,15 +36,15 @@ BATCH = 256  # messages read from history at once
 class Subscription:
     """Made by ``Hub.subscribe``; end it with ``close``."""
 
-    def __init__(self, hub: Hub, wish: Wish, limit: int, wake: Callable[[], None] | None) -> None:
+    def __init__(self, hub: Hub, wish: SubscriptionFilter, limit: int, wake: Callable[[], None] | None) -> None:
         self.wish = wish
         self._whole = wish.whole
         self._hub = hub
         self._limit = limit
         self._wake = wake
         self._changed = threading.Condition()
-        self._queue: deque[Entry] = deque()
-        self._first: deque[Entry] = deque()  # the snapshot: due after hellos and before everything else
+        self._queue: deque[PublishedMessage] = deque()
+        self._first: deque[PublishedMessage] = deque()  # the snapshot: due after hellos and before everything else
         self._hellos: dict[str, Message] = {}  # due before everything else
         self._taken = 0  # the number of the last message that was taken
         self._before = 0  # the number of the last message that was dropped
@@ -143,7 +143,7 @@ class Subscription:
         """Begin after number ``seq``, in history."""
         self._taken = self._place = seq
 
-    def _go_live(self, seq: int, hellos: list[Message], snapshot: list[Entry]) -> None:
+    def _go_live(self, seq: int, hellos: list[Message], snapshot: list[PublishedMessage]) -> None:
         """Take part in what is published after ``seq``. Called with the hub's state locked and nothing queued."""
         with self._changed:
             self._taken = seq
@@ -161,7 +161,7 @@ class Subscription:
         with self._changed:
             return self._place is None and not self._waiting()
 
-    def _offer(self, entry: Entry, why: Explains | None = None) -> None:
+    def _offer(self, entry: PublishedMessage, why: Explains | None = None) -> None:
         """Take a message that was published, if it is due, and what it rests on, if that was asked for."""
         if not self._whole and not self.wish.due(entry):
             return
@@ -195,7 +195,7 @@ class Subscription:
             self._missed += count or 0
             self._queue.append(_control(messages.missed(first, last, count, self._hub.epoch)))
 
-    def _introduce(self, entry: Entry) -> None:
+    def _introduce(self, entry: PublishedMessage) -> None:
         """Put the hello of a stream before its first message out of history."""
         if entry.hello is None or entry.stream is None:
             return
@@ -220,7 +220,7 @@ class Subscription:
     def _waiting(self) -> bool:
         return bool(self._queue or self._hellos or self._first or self._lost or self._reason is not None)
 
-    def _next(self) -> Entry | None:
+    def _next(self) -> PublishedMessage | None:
         """Take what comes next; what explains a point is made here, without the lock that publishers need."""
         with self._changed:
             entry = self._take()
@@ -230,7 +230,7 @@ class Subscription:
             seq = self._taken
         return _control(reason.message(seq, self.wish.why))
 
-    def _take(self) -> Entry | None:
+    def _take(self) -> PublishedMessage | None:
         """Take what comes next: hellos, the snapshot, word of what was dropped, then the queue."""
         if self._hellos:
             return _control({**self._hellos.pop(next(iter(self._hellos))), "seq": self._taken})
@@ -247,6 +247,6 @@ class Subscription:
         return None
 
 
-def _control(message: Message) -> Entry:
+def _control(message: Message) -> PublishedMessage:
     """A message that is made for one subscriber."""
-    return Entry(message, messages.encode(message))
+    return PublishedMessage(message, messages.encode(message))

@@ -1,8 +1,8 @@
 """Subscribers of a feed that come and go: each reads for a while, stalls, resumes, or leaves without a word.
 
-Thread ownership: ``Visitors`` owns one thread with one event loop, from ``start`` to ``stop``. Every number that a visitor
-was due must come or be told of, also over reconnections; ``holes`` counts those that did neither, ``again`` those that came
-twice.
+Thread ownership: ``ChurningSubscribers`` owns one thread with one event loop, from ``start`` to ``stop``. Every number that a
+visitor was due must come or be told of, also over reconnections; ``holes`` counts those that did neither, ``again`` those that
+came twice.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Place:
         self.seq = seq
 
 
-class Visitors:
+class ChurningSubscribers:
     """``start`` them on a server's ``url``; ``stop`` sends all away and ends the thread."""
 
     def __init__(self, url: str, seed: int) -> None:

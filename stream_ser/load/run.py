@@ -21,7 +21,7 @@ import soundfile
 from stream_ser.bench import machine
 from stream_ser.errors import StreamSerError
 from stream_ser.feed.messages import Message
-from stream_ser.latency import Ledger
+from stream_ser.latency import LatencyStats
 from stream_ser.load.callers import Sent, play, telephone
 from stream_ser.load.server import Running, server
 from stream_ser.load.subscribers import Reading, subscribe
@@ -56,7 +56,7 @@ class Heard:
 
     def __init__(self) -> None:
         self.points = self.missing = self.dropped = 0
-        self.ledger = Ledger()
+        self.ledger = LatencyStats()
         self.points_of: dict[str, int] = {}
 
     def __call__(self, message: Message) -> None:

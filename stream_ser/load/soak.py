@@ -23,17 +23,17 @@ import numpy as np
 import soundfile
 import soxr
 
-from stream_ser.audio.vad import SpeechGate
-from stream_ser.calls.call import Call, House
+from stream_ser.audio.vad import VoiceActivityDetector
+from stream_ser.calls.call import Call, CallBackend
 from stream_ser.calls.events import Closed, Frames, Lost, Paused, RefusedError, Resumed, Sound
-from stream_ser.calls.leg_buffer import Line
+from stream_ser.calls.leg_buffer import LegBuffer
 from stream_ser.feed.messages import Message
 from stream_ser.feed.subscription import Subscription
 from stream_ser.load import resources
-from stream_ser.load.churn import Visitors
+from stream_ser.load.churn import ChurningSubscribers
 from stream_ser.load.resources import Held
 from stream_ser.load.synthetic_calls import RATE, SCRIPTS, Step, far, opened
-from stream_ser.load.time_shift import Guest
+from stream_ser.load.time_shift import TimeShiftedBackend
 from stream_ser.pipeline.stream import Stream
 from stream_ser.server.app import LOCAL, CallServer
 from stream_ser.server.config import Limits, ServeConfig
@@ -50,7 +50,7 @@ KEEP_S = 60.0  # how long the store keeps a call that has ended
 SAMPLE_S = 1.0
 TOLD_S = 60.0
 MILESTONES = (2**31, 2**32)  # sample indices that a call passes
-KINDS = (Call, Line, Stream, SpeechGate, Subscription)  # of which none may be left
+KINDS = (Call, LegBuffer, Stream, VoiceActivityDetector, Subscription)  # of which none may be left
 
 
 @dataclass(eq=False, slots=True)
@@ -58,7 +58,7 @@ class Played:
     """A call and what it still has to do."""
 
     call: Call
-    lines: list[Line]
+    lines: list[LegBuffer]
     steps: Iterator[Step]
     closed_at: float | None = None  # monotonic
     over: bool = False
@@ -93,7 +93,7 @@ class Soak:
         self._playing: list[Played] = []
         self._number = 0
         self.found = Found()
-        self.visitors = Visitors(server.url, seed)
+        self.visitors = ChurningSubscribers(server.url, seed)
 
     def run(self, seconds: float) -> None:
         """Play for so long, then end every call and see that nothing is left of them."""
@@ -134,8 +134,8 @@ class Soak:
     def _begin(self, kind: str, begins: int = 0) -> None:
         self._number += 1
         self.found.calls[kind] += 1
-        guest = Guest(self._tenant, begins)
-        house: House = guest
+        guest = TimeShiftedBackend(self._tenant, begins)
+        house: CallBackend = guest
         call = Call(opened(f"soak-{self._number}", kind), house, self._server.policy, self._ended)
         try:
             self._tenant.enter(call)

@@ -14,14 +14,14 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from stream_ser.audio.source import Item, Notice
-from stream_ser.audio.vad import SpeechGate, hear
+from stream_ser.audio.vad import VoiceActivityDetector, hear
 from stream_ser.engine.schedule import Gate
 from stream_ser.errors import StreamSerError
 from stream_ser.pipeline.stream import Stream
 from stream_ser.types import SAMPLE_RATE, Block
 
 
-class Hearer(Protocol):
+class StreamLike(Protocol):
     """What sound is taken for: a ``Stream``, or what stands in its place. ``hop`` is in samples."""
 
     gate: Gate
@@ -110,7 +110,7 @@ def play(
         while heap and heap[0][0] <= now and len(ready) < AT_ONCE:
             entry = heapq.heappop(heap)
             (ready if opened[entry[1]].stream.has_room else held).append(entry)
-        take_together([(opened[number].stream, _next(opened[number])) for _, number in ready])
+        process_batch([(opened[number].stream, _next(opened[number])) for _, number in ready])
         for _, number in ready:
             if opened[number].advance(speed):
                 heapq.heappush(heap, (opened[number].due_ns, number))
@@ -127,7 +127,7 @@ def _next(player: Player) -> Item:
     return player.following
 
 
-def take_together(items: Sequence[tuple[Hearer, Item]]) -> None:
+def process_batch(items: Sequence[tuple[StreamLike, Item]]) -> None:
     """Take one item of each of many streams; their gates hear the sound together, in few native calls.
 
     A stream that breaks over its item is concluded with the reason; the others go on.
@@ -137,7 +137,7 @@ def take_together(items: Sequence[tuple[Hearer, Item]]) -> None:
             (stream.gate, item.start, item.samples)
             for stream, item in items
             if isinstance(item, Block)
-            and isinstance(stream.gate, SpeechGate)
+            and isinstance(stream.gate, VoiceActivityDetector)
             and not stream.withholds
             and stream.gate.end == item.start  # after a gap, which the stream may still hold, it hears alone
         ]

@@ -9,7 +9,7 @@ from stream_ser.feed.messages import Message
 from stream_ser.types import Point
 
 
-class Watch(Protocol):
+class StreamObserver(Protocol):
     """Looks at each point as it is published, and may have more to say. Called under the stream's lock, by any thread."""
 
     def point(self, point: Point) -> Iterable[Message]:

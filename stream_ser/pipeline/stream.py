@@ -27,10 +27,10 @@ from stream_ser.engine.worker import Worker
 from stream_ser.errors import SourceError
 from stream_ser.feed import messages
 from stream_ser.feed.hub import Hub
-from stream_ser.pending import LINE, Waiting
 from stream_ser.pipeline.explanation import explain
-from stream_ser.pipeline.observer import Watch
-from stream_ser.pipeline.summary import Tally
+from stream_ser.pipeline.observer import StreamObserver
+from stream_ser.pipeline.pending import LINE, Waiting
+from stream_ser.pipeline.summary import StreamSummary
 from stream_ser.text.listener import Listener
 from stream_ser.trajectory.trajectory import Calibration, Trajectory
 from stream_ser.types import SAMPLE_RATE, Block, Dropped, Failed, Gap, Hop
@@ -61,7 +61,7 @@ class Stream:
         notice: str | None = None,
         stands_still: bool = False,
         broken: Callable[[], None] = lambda: None,
-        watch: Watch | None = None,
+        watch: StreamObserver | None = None,
         key: str | None = None,
         call: str | None = None,
         role: Role | None = None,
@@ -94,7 +94,7 @@ class Stream:
         self._line: deque[Waiting | Gap] = deque()
         self._gap: Gap | None = None  # missing sound that may still grow; the taking thread alone
         self._moved = threading.Condition(threading.RLock())
-        self._tally = Tally()
+        self._tally = StreamSummary()
         self._paused = threading.Event()
         self._stopping = threading.Event()
         self._concluded = False  # nothing more is taken: the end follows the last answer

@@ -7,19 +7,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stream_ser.feed import messages
-from stream_ser.latency import Ledger
+from stream_ser.latency import LatencyStats
 from stream_ser.types import Point
 
 
 @dataclass(slots=True)
-class Tally:
+class StreamSummary:
     """What a session has done so far, for its ``end`` message."""
 
     points: int = 0
     dropped: int = 0
     states: Counter[str] = field(default_factory=Counter)
     labels: Counter[str] = field(default_factory=Counter)
-    ledger: Ledger = field(default_factory=Ledger)
+    ledger: LatencyStats = field(default_factory=LatencyStats)
 
     def add(self, point: Point, ledger: dict[str, Any]) -> None:
         """Count one point and the ``ledger`` of its message."""

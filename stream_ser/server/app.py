@@ -27,16 +27,16 @@ from stream_ser.errors import ConfigError, FeedError
 from stream_ser.feed.server_thread import listen, run
 from stream_ser.feed.subscriber import BUFFER_CUT, Subscribers
 from stream_ser.server.audiosocket_port import AudioSocketPort
-from stream_ser.server.auth import LOCAL, SUBPROTOCOL, Doors
+from stream_ser.server.auth import LOCAL, SUBPROTOCOL, Authenticator
 from stream_ser.server.config import ServeConfig
-from stream_ser.server.inference import Room
+from stream_ser.server.inference import InferenceService
 from stream_ser.server.limits import ConnectionLimit
-from stream_ser.server.media_server import SoundDesk
+from stream_ser.server.media_server import MediaServer
 from stream_ser.server.metrics import Metrics
 from stream_ser.server.rejection import Refusal, RefusalCounter
 from stream_ser.server.routes import Routes
 from stream_ser.server.tenants import Tenant, Tenants
-from stream_ser.server.websocket import Greeted
+from stream_ser.server.websocket import CountingConnection
 from stream_ser.store.store import Store
 from stream_ser.trajectory.rules import read_rules
 
@@ -57,11 +57,11 @@ class CallServer:
     def __init__(self, config: ServeConfig, environ: Mapping[str, str]) -> None:
         self.config = config
         self.refusals = RefusalCounter()
-        self.doors = Doors(config, environ, self.refusals)
+        self.doors = Authenticator(config, environ, self.refusals)
         purpose = config.agents_purpose.strip() or None
         rules = read_rules(config.rules, agent_purpose=purpose) if config.rules is not None else read_rules()
         self.policy = Policy(rules, config.consent_required, config.agents, purpose)
-        self.room = Room(config.model, config.engine, config.hop, 2 * config.limits.connections)
+        self.room = InferenceService(config.model, config.engine, config.hop, 2 * config.limits.connections)
         self._tls = _tls(config)
         self._loop: asyncio.AbstractEventLoop
         self._thread: threading.Thread | None = None
@@ -134,7 +134,7 @@ class CallServer:
         self._stopping = asyncio.Event()
         self.subscribers = Subscribers()
         limits = self.config.limits
-        self.sound = SoundDesk(self, ConnectionLimit(limits.connections, limits.connections_of_tenant))
+        self.sound = MediaServer(self, ConnectionLimit(limits.connections, limits.connections_of_tenant))
         routes = Routes(self)
         self._connections: set[ServerConnection] = set()
         self._server: Server = await serve(
@@ -143,7 +143,7 @@ class CallServer:
             ssl=self._tls,
             process_request=routes.admit,
             create_connection=functools.partial(  # type: ignore[arg-type]
-                Greeted, self.doors.refuse, limits.open_s, self._connections
+                CountingConnection, self.doors.refuse, limits.open_s, self._connections
             ),
             subprotocols=[SUBPROTOCOL],  # type: ignore[list-item]
             select_subprotocol=routes.subprotocol,

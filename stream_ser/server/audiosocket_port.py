@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from stream_ser.calls.protocols.audiosocket import AudioSocket
 from stream_ser.errors import FeedError
 from stream_ser.server.config import host_and_port, is_loopback
-from stream_ser.server.media_session import Caller
+from stream_ser.server.media_session import MediaSession
 from stream_ser.server.rejection import Refusal
 from stream_ser.server.tokens import Grant
 
@@ -88,7 +88,7 @@ class AudioSocketPort:
                 await _last(reader, writer, refused)
 
     async def _serve(
-        self, caller: Caller, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self, caller: MediaSession, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> list[str | bytes]:
         """Serve until it is over; gives what is still to be said to who is refused."""
         while not caller.over:

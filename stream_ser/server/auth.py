@@ -82,7 +82,7 @@ class Request:
         return self.target.partition("?")[0]
 
 
-class Doors:
+class Authenticator:
     """Raises ConfigError where a secret or the token file that the settings name cannot be read."""
 
     def __init__(self, config: ServeConfig, environ: Mapping[str, str], refusals: RefusalCounter) -> None:

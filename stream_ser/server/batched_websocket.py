@@ -23,7 +23,7 @@ from websockets.exceptions import ConnectionClosedOK
 from websockets.frames import BINARY, CONT, TEXT, CloseCode, Frame
 from websockets.protocol import OPEN, Event, Protocol
 
-from stream_ser.feed.server import Tracked
+from stream_ser.feed.server import TrackedConnection
 
 try:
     from websockets.speedups import apply_mask
@@ -72,7 +72,7 @@ class Pace:
         self._alarm = loop.call_later(GRAIN_S, self._wake, loop) if self._resting else None
 
 
-class SoundConnection(Tracked):
+class SoundConnection(TrackedConnection):
     """A connection of the library's, which any handler may use as such until it calls ``deliver``."""
 
     def __init__(self, known: set[ServerConnection], *args: object, **kwargs: object) -> None:

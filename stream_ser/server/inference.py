@@ -7,21 +7,21 @@ from __future__ import annotations
 
 from stream_ser.audio.silero_vad import silero
 from stream_ser.audio.source import SourceInfo
-from stream_ser.audio.vad import SpeechGate
+from stream_ser.audio.vad import VoiceActivityDetector
 from stream_ser.calls.events import Leg, Opened
-from stream_ser.calls.leg_scheduler import Ears
+from stream_ser.calls.leg_scheduler import LegScheduler
 from stream_ser.calls.turn_detector import TurnsOnly
 from stream_ser.engine.loading import ladder, load_card
 from stream_ser.engine.worker import Worker
 from stream_ser.errors import ConfigError
 from stream_ser.feed.hub import Hub
-from stream_ser.pipeline.observer import Watch
+from stream_ser.pipeline.observer import StreamObserver
 from stream_ser.pipeline.stream import Stream
 from stream_ser.types import SAMPLE_RATE
 from stream_ser_models.card import Card
 
 
-class Room:
+class InferenceService:
     """Model, worker and ears for at most ``streams`` legs with a point every ``hop_s`` seconds.
 
     Raises ConfigError for a hop that does not fit the model, and for a model that reads words.
@@ -43,7 +43,7 @@ class Room:
         self.card: Card = card
         self.hop = round(hop_s * SAMPLE_RATE)
         self.worker = Worker(ladder(folder, card, engine, hop=self.hop, streams=streams), limit=streams)
-        self.ears = Ears()
+        self.ears = LegScheduler()
 
     def open(self) -> None:
         """Load the model and start the worker. Raises EngineError."""
@@ -54,11 +54,11 @@ class Room:
         """End the worker."""
         self.worker.stop()
 
-    def turns(self, name: str, watch: Watch) -> TurnsOnly:
+    def turns(self, name: str, watch: StreamObserver) -> TurnsOnly:
         """What hears a leg for turns alone, as finely as a stream would."""
         return TurnsOnly(name, self.hop, self.card.window_samples, watch)
 
-    def stream(self, hub: Hub, tenant: str, leg: Leg, name: str, opened: Opened, watch: Watch) -> Stream:
+    def stream(self, hub: Hub, tenant: str, leg: Leg, name: str, opened: Opened, watch: StreamObserver) -> Stream:
         """A stream of a leg, not yet open, whose messages go to ``hub``."""
         info = SourceInfo("call", opened.protocol, opened.rate, 1, None, live=True)
         return Stream(
@@ -66,7 +66,7 @@ class Room:
             self.card,
             self.worker,
             hub,
-            SpeechGate(),
+            VoiceActivityDetector(),
             stream=name,
             hop=self.hop,
             watch=watch,

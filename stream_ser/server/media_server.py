@@ -20,7 +20,7 @@ from stream_ser.calls.events import Dialect, Opened
 from stream_ser.calls.protocols.audiohook import DRAIN, STOPPED
 from stream_ser.server.batched_websocket import Pace, SoundConnection
 from stream_ser.server.limits import SECOND_NS, ConnectionLimit, Slot
-from stream_ser.server.media_session import Caller
+from stream_ser.server.media_session import MediaSession
 from stream_ser.server.rejection import Refusal
 from stream_ser.server.tenants import Tenant
 from stream_ser.server.tokens import Grant
@@ -54,7 +54,7 @@ class _Seat:
     slot: Slot
 
 
-class SoundDesk:
+class MediaServer:
     """Serves sound for one server."""
 
     def __init__(self, server: CallServer, limit: ConnectionLimit) -> None:
@@ -62,7 +62,7 @@ class SoundDesk:
         self.policy = server.policy
         self.burst_s = server.config.limits.burst_s
         self.call_s = server.config.limits.call_h * 3600.0
-        self.callers: dict[Caller, _Seat] = {}
+        self.callers: dict[MediaSession, _Seat] = {}
         self._seconds = 0.0
         self._pace = Pace()
         self._closing: set[asyncio.Task[None]] = set()
@@ -86,7 +86,7 @@ class SoundDesk:
         """Count a refusal."""
         self._server.refusals.count(refusal.reason)
 
-    def fallen_silent(self, tenant: Tenant, opened: Opened, now_ns: int) -> Caller | None:
+    def fallen_silent(self, tenant: Tenant, opened: Opened, now_ns: int) -> MediaSession | None:
         """The connection that has an open call of that name, where it seems dead and the call may go on with another."""
         call = tenant.calls.get(opened.call)
         if call is None or not call.goes_on_with(opened):
@@ -94,13 +94,13 @@ class SoundDesk:
         holder = next((caller for caller in self.callers if caller.call is call and not caller.over), None)
         return holder if holder is not None and now_ns - holder.heard_ns > DEAD_S * SECOND_NS else None
 
-    def replace(self, caller: Caller) -> None:
+    def replace(self, caller: MediaSession) -> None:
         """Send away a connection whose call another one has taken over."""
         refusal = Refusal("taken-over", "the call goes on with another connection, for this one was silent")
         self.count_refusal(refusal)
         self._close(self.callers[caller].peer, POLICY, _reason(refusal), caller.refuse(refusal))
 
-    def settle(self, caller: Caller, tenant: str) -> Refusal | None:
+    def settle(self, caller: MediaSession, tenant: str) -> Refusal | None:
         """Count a connection that named its tenant late with its tenant's, or say why there is no place."""
         seat = self.callers[caller]
         seat.slot.release()
@@ -110,14 +110,16 @@ class SoundDesk:
         seat.slot = found
         return None
 
-    def enter(self, dialect: Dialect, grant: Grant | None, peer: Peer) -> tuple[Caller, contextlib.ExitStack] | Refusal:
+    def enter(
+        self, dialect: Dialect, grant: Grant | None, peer: Peer
+    ) -> tuple[MediaSession, contextlib.ExitStack] | Refusal:
         """Make room for a connection; the stack gives it back."""
         slot = self._limit.enter("" if grant is None else grant.tenant)
         if isinstance(slot, Refusal):
             self.count_refusal(slot)
             return slot
         tenant = None if grant is None else self._server.tenants.get(grant.tenant)
-        caller = Caller(self, dialect, tenant)
+        caller = MediaSession(self, dialect, tenant)
         self.callers[caller] = _Seat(peer, slot)
         leaving = contextlib.ExitStack()
         leaving.callback(self._forget, caller)
@@ -146,7 +148,7 @@ class SoundDesk:
                     await connection.close()
                     return
 
-    async def _part(self, connection: ServerConnection, caller: Caller) -> None:
+    async def _part(self, connection: ServerConnection, caller: MediaSession) -> None:
         """Hear one that was refused out, where its protocol lets it have the last word but one."""
         if not caller.courteous:
             return
@@ -157,7 +159,7 @@ class SoundDesk:
                 for reply in replies:
                     await connection.send(reply)
 
-    async def _listen(self, connection: SoundConnection, caller: Caller) -> None:
+    async def _listen(self, connection: SoundConnection, caller: MediaSession) -> None:
         """Serve one that never answers: the same, but for what it costs."""
         refused: list[Refusal] = []
 
@@ -177,7 +179,7 @@ class SoundDesk:
             await connection.close()
 
     @contextlib.contextmanager
-    def _read_by(self, caller: Caller) -> Iterator[None]:
+    def _read_by(self, caller: MediaSession) -> Iterator[None]:
         """Count what the websocket library refused before anybody here could see it."""
         try:
             yield
@@ -244,7 +246,7 @@ class SoundDesk:
             for task in late:
                 task.cancel()
 
-    def _forget(self, caller: Caller) -> None:
+    def _forget(self, caller: MediaSession) -> None:
         self._seconds += _seconds(caller)
         self.callers.pop(caller).slot.release()
         if not self.callers:
@@ -266,7 +268,7 @@ async def _end(peer: Peer, code: int, reason: str, last: Sequence[str | bytes] =
         await peer.close(code, reason)
 
 
-def _seconds(caller: Caller) -> float:
+def _seconds(caller: MediaSession) -> float:
     return caller.frames / caller.rate
 
 

@@ -21,7 +21,7 @@ from stream_ser.server.tenants import Tenant
 _log = logging.getLogger("stream_ser.server")
 
 
-class Desk(Protocol):
+class SessionHost(Protocol):
     """What a connection asks of the server."""
 
     policy: Policy
@@ -31,13 +31,13 @@ class Desk(Protocol):
     def tenant_of(self, token: str | None) -> Tenant | Refusal:
         """Whose call it is, by the token that came inside the protocol."""
 
-    def fallen_silent(self, tenant: Tenant, opened: Opened, now_ns: int) -> Caller | None:
+    def fallen_silent(self, tenant: Tenant, opened: Opened, now_ns: int) -> MediaSession | None:
         """The connection that has an open call of that name, where it seems dead and the call may go on with another."""
 
-    def replace(self, caller: Caller) -> None:
+    def replace(self, caller: MediaSession) -> None:
         """Send away a connection whose call another one has taken over."""
 
-    def settle(self, caller: Caller, tenant: str) -> Refusal | None:
+    def settle(self, caller: MediaSession, tenant: str) -> Refusal | None:
         """Count a connection that named its tenant late with its tenant's, or say why there is no place."""
 
     def count_refusal(self, refusal: Refusal) -> None:
@@ -60,7 +60,7 @@ class Courteous(Protocol):
         """Take a message after ``refuse``; gives the last words once it is the one that was waited for."""
 
 
-class Caller:
+class MediaSession:
     """The state of one connection. ``receive`` what came and send what it gives; ``lost`` when the connection is gone.
 
     ``tenant`` is known where the handshake said it.
@@ -68,7 +68,7 @@ class Caller:
 
     def __init__(
         self,
-        desk: Desk,
+        desk: SessionHost,
         dialect: Dialect,
         tenant: Tenant | None,
         now_ns: Callable[[], int] = time.monotonic_ns,
@@ -196,7 +196,7 @@ class Caller:
             },
         )
 
-    def _take_over(self, earlier: Caller, tenant: Tenant, now: int) -> None:
+    def _take_over(self, earlier: MediaSession, tenant: Tenant, now: int) -> None:
         """Go on with the call of a connection that seems dead, behind a gap as long as nothing came from it."""
         self.call, self.opened_ns, self._positions = earlier.call, earlier.opened_ns, earlier._positions
         silent_ns = now - earlier.heard_ns

@@ -17,16 +17,16 @@ from typing import Any
 
 from stream_ser.calls.call import Call
 from stream_ser.calls.events import Leg, Opened, RefusedError
-from stream_ser.calls.leg_buffer import Line
+from stream_ser.calls.leg_buffer import LegBuffer
 from stream_ser.calls.turn_detector import TurnsOnly
 from stream_ser.feed import messages
 from stream_ser.feed.history import History
 from stream_ser.feed.hub import Hub
 from stream_ser.feed.messages import Message
-from stream_ser.pipeline.multi_stream import Hearer
-from stream_ser.pipeline.observer import Watch
+from stream_ser.pipeline.multi_stream import StreamLike
+from stream_ser.pipeline.observer import StreamObserver
 from stream_ser.pipeline.stream import Stream
-from stream_ser.server.inference import Room
+from stream_ser.server.inference import InferenceService
 from stream_ser.store.database import StoreError
 from stream_ser.store.store import Store
 from stream_ser.store.writer import Lost, StoreWriter
@@ -44,7 +44,7 @@ class Tenants:
     Raises StoreError where the store cannot be read.
     """
 
-    def __init__(self, room: Room, store: Store | None, sink: Callable[[Message], None]) -> None:
+    def __init__(self, room: InferenceService, store: Store | None, sink: Callable[[Message], None]) -> None:
         self._room, self.store, self._sink = room, store, sink
         self._lock = threading.Lock()
         self._all: dict[str, Tenant] = {}
@@ -179,7 +179,7 @@ class Tenant:
     """One tenant: its hub and its calls. The house of its calls."""
 
     def __init__(
-        self, name: str, room: Room, hub: Hub, store: Store | None, writer: StoreWriter | None, last: int
+        self, name: str, room: InferenceService, hub: Hub, store: Store | None, writer: StoreWriter | None, last: int
     ) -> None:
         self.name, self.hub = name, hub
         self.calls: dict[str, Call] = {}
@@ -187,7 +187,7 @@ class Tenant:
         self._lock = threading.Lock()
         self._call_of: dict[str, str] = {}  # by stream
         if writer is not None:
-            hub.attach_keeper(self._keep)
+            hub.attach_text(self._keep)
 
     def enter(self, call: Call) -> None:
         """Begin a call. Raises RefusedError."""
@@ -211,20 +211,20 @@ class Tenant:
             if self.calls.get(call.name) is call:
                 del self.calls[call.name]
 
-    def stream(self, leg: Leg, name: str, opened: Opened, watch: Watch) -> Stream:
-        """See ``House``."""
+    def stream(self, leg: Leg, name: str, opened: Opened, watch: StreamObserver) -> Stream:
+        """See ``CallBackend``."""
         return self._room.stream(self.hub, self.name, leg, name, opened, watch)
 
-    def turns(self, name: str, watch: Watch) -> TurnsOnly:
-        """See ``House``."""
+    def turns(self, name: str, watch: StreamObserver) -> TurnsOnly:
+        """See ``CallBackend``."""
         return self._room.turns(name, watch)
 
-    def line(self, stream: Hearer, rate: int) -> Line:
-        """See ``House``."""
+    def line(self, stream: StreamLike, rate: int) -> LegBuffer:
+        """See ``CallBackend``."""
         return self._room.ears.line(stream, rate)
 
     def begin(self, opened: Opened, streams: Mapping[str, Leg], purpose: str | None, at: datetime) -> None:
-        """See ``House``."""
+        """See ``CallBackend``."""
         if self._writer is None:
             return
         roles = {name: leg.role for name, leg in streams.items()}
@@ -234,11 +234,11 @@ class Tenant:
             raise RefusedError("store-unavailable", f"{error}") from error
 
     def publish(self, message: Message) -> None:
-        """See ``House``."""
+        """See ``CallBackend``."""
         self.hub.publish(message)
 
     def end(self, call: str, summary: dict[str, Any] | None, at: datetime) -> None:
-        """See ``House``."""
+        """See ``CallBackend``."""
         if self._writer is not None:
             self._writer.end_call(self.name, call, at, None if summary is None else json.dumps(summary))
 

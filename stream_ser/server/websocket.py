@@ -14,7 +14,7 @@ from stream_ser.server.batched_websocket import SoundConnection
 from stream_ser.server.rejection import Refusal
 
 
-class Greeted(SoundConnection):
+class CountingConnection(SoundConnection):
     """A connection whose handshake is counted where it is wrong (``bad-handshake``), or unfinished after ``open_s`` seconds.
 
     The second is ``no-handshake``. Who connects and leaves again, as load balancers do to see whether we live, is refused

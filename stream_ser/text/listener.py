@@ -28,7 +28,7 @@ SECONDS = 10.0  # of words for networks whose config says nothing else
 
 
 class Gate(Protocol):
-    """Says whether someone speaks. ``stream_ser.audio.vad.SpeechGate`` is the real one."""
+    """Says whether someone speaks. ``stream_ser.audio.vad.VoiceActivityDetector`` is the real one."""
 
     def is_open(self, end: int) -> bool:
         """Whether someone is speaking at ``end``."""

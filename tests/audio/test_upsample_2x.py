@@ -5,12 +5,12 @@ import pytest
 import soxr
 
 from stream_ser.audio.resample import QUALITY, worst_delay_s
-from stream_ser.audio.upsample_2x import AHEAD, Doubler
+from stream_ser.audio.upsample_2x import AHEAD, Upsampler2x
 from stream_ser.types import Samples
 
 
 def doubled(frames: Samples, *cuts: int) -> Samples:
-    doubler = Doubler()
+    doubler = Upsampler2x()
     parts = [doubler.resample_chunk(part) for part in np.split(frames, cuts)]
     return np.concatenate([*parts, doubler.resample_chunk(frames[:0], last=True)])
 

@@ -11,7 +11,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_ser.audio.vad import CONFIRM, CONTEXT, FRAME, HANG_OVER, SpeechGate, hear
+from stream_ser.audio.vad import CONFIRM, CONTEXT, FRAME, HANG_OVER, VoiceActivityDetector, hear
 
 RATE = 16_000
 rng = np.random.default_rng(14)
@@ -39,16 +39,16 @@ def frames(*probabilities: float) -> np.ndarray:
     return np.repeat(np.array([max(probability, 0.01) / 10 for probability in probabilities], dtype=np.float32), FRAME)
 
 
-def states(gate: SpeechGate, count: int, start: int = 0) -> list[bool]:
+def states(gate: VoiceActivityDetector, count: int, start: int = 0) -> list[bool]:
     return [gate.is_open(start + (frame + 1) * FRAME) for frame in range(count)]
 
 
-def scripted(start: int = 0, history: int = 960_000) -> tuple[SpeechGate, Scripted]:
+def scripted(start: int = 0, history: int = 960_000) -> tuple[VoiceActivityDetector, Scripted]:
     detector = Scripted()
-    return SpeechGate(start, history=history, detector=lambda: detector), detector
+    return VoiceActivityDetector(start, history=history, detector=lambda: detector), detector
 
 
-def pushed(probabilities: list[float], start: int = 0) -> SpeechGate:
+def pushed(probabilities: list[float], start: int = 0) -> VoiceActivityDetector:
     gate, _ = scripted(start)
     gate.push(start, frames(*probabilities))
     return gate
@@ -173,7 +173,7 @@ NEVER_SPEECH = {
 
 @pytest.mark.parametrize("name", NEVER_SPEECH)
 def test_what_is_not_speech_never_opens_it(name: str) -> None:
-    gate = SpeechGate()
+    gate = VoiceActivityDetector()
     gate.push(0, NEVER_SPEECH[name].astype(np.float32))
     assert gate.speech_samples(0, 10 * RATE) == 0
 
@@ -186,7 +186,7 @@ def test_speech_opens_it_at_any_level(dbfs: int) -> None:
     for path in sorted(Path(folder, "emodb", "audio").glob("*.flac"))[:40:8]:
         samples, _ = soundfile.read(path, dtype="float32")
         samples = samples * np.float32(10 ** (dbfs / 20) / np.sqrt(np.mean(samples**2)))
-        gate = SpeechGate()
+        gate = VoiceActivityDetector()
         gate.push(0, samples)
         assert gate.speech_samples(0, len(samples)) > 0.6 * len(samples), path.name
 
@@ -195,10 +195,10 @@ def test_speech_opens_it_at_any_level(dbfs: int) -> None:
 @given(data=st.data())
 def test_gates_that_are_heard_together_decide_as_each_alone(data: st.DataObject) -> None:
     sounds = [voice_and_pauses(seed) for seed in range(3)]
-    alone = [SpeechGate() for _ in sounds]
+    alone = [VoiceActivityDetector() for _ in sounds]
     for gate, sound in zip(alone, sounds, strict=True):
         gate.push(0, sound)
-    together = [SpeechGate() for _ in sounds]
+    together = [VoiceActivityDetector() for _ in sounds]
     at = [0] * len(sounds)
     while any(place < len(sound) for place, sound in zip(at, sounds, strict=True)):
         pushes = []
@@ -239,8 +239,8 @@ def test_what_was_not_heard_before_cannot_be_heard() -> None:
 def test_it_needs_no_torch_and_computes_in_the_calling_thread() -> None:
     program = """
 import sys, time, numpy
-from stream_ser.audio.vad import SpeechGate
-gate = SpeechGate()
+from stream_ser.audio.vad import VoiceActivityDetector
+gate = VoiceActivityDetector()
 noise = numpy.random.default_rng(0).normal(0, 0.1, 160_000).astype("f4")
 gate.push(0, noise)
 everybody, ours = time.process_time(), time.thread_time()

@@ -13,17 +13,17 @@ import pytest
 from stream_ser.audio.source import SourceInfo
 from stream_ser.calls.call import Call, Policy
 from stream_ser.calls.events import Consent, Leg, Opened, RefusedError, Sound
-from stream_ser.calls.leg_buffer import Line
-from stream_ser.calls.leg_scheduler import Ears
+from stream_ser.calls.leg_buffer import LegBuffer
+from stream_ser.calls.leg_scheduler import LegScheduler
 from stream_ser.calls.turn_detector import TurnsOnly
 from stream_ser.engine.worker import Worker
 from stream_ser.feed.hub import Hub
-from stream_ser.pipeline.multi_stream import Hearer
-from stream_ser.pipeline.observer import Watch
+from stream_ser.pipeline.multi_stream import StreamLike
+from stream_ser.pipeline.observer import StreamObserver
 from stream_ser.pipeline.stream import Stream
 from stream_ser.trajectory.rules import parse_rules
 from stream_ser_models.card import find, read_card
-from tests.fakes import FakeBackend, FakeGate
+from tests.fakes import FakeBackend, FakeDetector
 
 RATE, HOP = 8_000, 8_000
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
@@ -44,11 +44,11 @@ for_s = 1
 )
 
 
-class House:
+class CallBackend:
     """What a call needs of a server: a real hub, worker and ears, a fake engine, and a list in place of a store."""
 
     def __init__(self, streams: int = 8) -> None:
-        self.backend, self.hub, self.ears = FakeBackend(), Hub(), Ears()
+        self.backend, self.hub, self.ears = FakeBackend(), Hub(), LegScheduler()
         self.worker = Worker(lambda: self.backend, limit=streams)
         self.worker.start()
         self.got: list[dict[str, Any]] = []
@@ -57,17 +57,17 @@ class House:
         self.ended: list[tuple[str, dict[str, Any] | None]] = []
         self.over = threading.Semaphore(0)
 
-    def stream(self, leg: Leg, name: str, opened: Opened, watch: Watch) -> Stream:
+    def stream(self, leg: Leg, name: str, opened: Opened, watch: StreamObserver) -> Stream:
         info = SourceInfo("call", opened.protocol, opened.rate, 1, None, live=True)
         card = read_card(find("tfcnn-attention"))
-        gate = FakeGate((0, 10**9))
+        gate = FakeDetector((0, 10**9))
         options: dict[str, Any] = {"stream": name, "hop": HOP, "watch": watch, "call": opened.call, "role": leg.role}
         return Stream(info, card, self.worker, self.hub, gate, **options)
 
-    def turns(self, name: str, watch: Watch) -> TurnsOnly:
+    def turns(self, name: str, watch: StreamObserver) -> TurnsOnly:
         return TurnsOnly(name, HOP, read_card(find("tfcnn-attention")).window_samples, watch)
 
-    def line(self, stream: Hearer, rate: int) -> Line:
+    def line(self, stream: StreamLike, rate: int) -> LegBuffer:
         return self.ears.line(stream, rate)
 
     def begin(self, opened: Opened, streams: Mapping[str, Leg], purpose: str | None, at: datetime) -> None:
@@ -98,8 +98,8 @@ class House:
 
 
 @pytest.fixture
-def house() -> Iterator[House]:
-    made = House()
+def house() -> Iterator[CallBackend]:
+    made = CallBackend()
     yield made
     made.backend.go.set()
     made.worker.stop()
@@ -111,7 +111,7 @@ def speak(call: Call, seconds: float, *legs: str) -> None:
         call.sound(Sound(leg, 0, voice), 1)
 
 
-def test_a_call_has_points_alerts_figures_and_one_end(house: House) -> None:
+def test_a_call_has_points_alerts_figures_and_one_end(house: CallBackend) -> None:
     call = house.open(Policy(RULES))
     speak(call, 4)
     call.close("hung up")
@@ -132,7 +132,7 @@ def test_a_call_has_points_alerts_figures_and_one_end(house: House) -> None:
 
 
 @pytest.mark.parametrize("purpose", [None, "treatment of staff"])
-def test_an_agent_is_heard_for_a_purpose_only(house: House, purpose: str | None) -> None:
+def test_an_agent_is_heard_for_a_purpose_only(house: CallBackend, purpose: str | None) -> None:
     call = house.open(Policy(RULES, agents="emotion" if purpose else "off", agents_purpose=purpose), BOTH)
     speak(call, 3, "customer", "agent")
     call.close("hung up")
@@ -144,14 +144,14 @@ def test_an_agent_is_heard_for_a_purpose_only(house: House, purpose: str | None)
     assert (set(streams), stated) == ({"c/customer", "c/agent"} if purpose else {"c/customer"}, purpose)
 
 
-def test_a_purpose_is_not_claimed_where_no_agent_is_heard(house: House) -> None:
+def test_a_purpose_is_not_claimed_where_no_agent_is_heard(house: CallBackend) -> None:
     call = house.open(Policy(agents="emotion", agents_purpose="treatment of staff"))
     call.close("hung up")
     house.wait(call)
     assert house.begun[0][2] is None
 
 
-def test_an_agents_voice_alone_is_not_even_taken(house: House) -> None:
+def test_an_agents_voice_alone_is_not_even_taken(house: CallBackend) -> None:
     with pytest.raises(RefusedError) as refused:
         house.open(Policy(), BOTH[1:])
     assert refused.value.code == "agent-not-heard"
@@ -170,7 +170,7 @@ def test_an_agents_voice_alone_is_not_even_taken(house: House) -> None:
         ("unknown", True, "consent-missing"),
     ],
 )
-def test_without_consent_nothing_is_opened(house: House, consent: Consent, required: bool, code: str) -> None:
+def test_without_consent_nothing_is_opened(house: CallBackend, consent: Consent, required: bool, code: str) -> None:
     with pytest.raises(RefusedError) as refused:
         house.open(Policy(consent_required=required), consent=consent)
     assert refused.value.code == code
@@ -178,14 +178,14 @@ def test_without_consent_nothing_is_opened(house: House, consent: Consent, requi
     assert not house.begun
 
 
-def test_unknown_consent_is_enough_where_none_is_required(house: House) -> None:
+def test_unknown_consent_is_enough_where_none_is_required(house: CallBackend) -> None:
     call = house.open(Policy(), consent="unknown")
     call.close("hung up")
     house.wait(call)
 
 
 def test_a_call_without_room_for_its_second_leg_is_refused_and_ends_what_it_opened() -> None:
-    house = House(streams=1)
+    house = CallBackend(streams=1)
     with pytest.raises(RefusedError) as refused:
         house.open(Policy(agents="emotion", agents_purpose="treatment"), BOTH)
     assert refused.value.code == "no-room"
@@ -200,8 +200,10 @@ def test_a_call_without_room_for_its_second_leg_is_refused_and_ends_what_it_open
     house.worker.stop()
 
 
-def test_a_mistake_of_ours_while_opening_leaves_nothing_open(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    def breaks(*_: object) -> Line:
+def test_a_mistake_of_ours_while_opening_leaves_nothing_open(
+    house: CallBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(*_: object) -> LegBuffer:
         raise RuntimeError("no line")
 
     monkeypatch.setattr(house, "line", breaks)
@@ -212,7 +214,7 @@ def test_a_mistake_of_ours_while_opening_leaves_nothing_open(house: House, monke
     assert house.of("end")[0]["reason"] == "stopped"
 
 
-def test_stop_ends_a_call_whose_answers_never_come(house: House) -> None:
+def test_stop_ends_a_call_whose_answers_never_come(house: CallBackend) -> None:
     house.backend.go.clear()
     call = house.open(Policy(RULES))
     speak(call, 3)
@@ -226,7 +228,7 @@ def test_stop_ends_a_call_whose_answers_never_come(house: House) -> None:
     assert house.of("call", kind="ended")[0]["reason"] == "hung up"
 
 
-def test_a_broken_engine_ends_the_streams_and_the_call_ends_when_it_is_over(house: House) -> None:
+def test_a_broken_engine_ends_the_streams_and_the_call_ends_when_it_is_over(house: CallBackend) -> None:
     house.backend.breaks_at = 1
     call = house.open(Policy(RULES))
     speak(call, 3)
@@ -240,7 +242,7 @@ def test_a_broken_engine_ends_the_streams_and_the_call_ends_when_it_is_over(hous
     assert house.ended[0][1] is not None
 
 
-def test_nothing_is_analysed_from_a_pause_on(house: House) -> None:
+def test_nothing_is_analysed_from_a_pause_on(house: CallBackend) -> None:
     call = house.open(Policy(RULES))
     call.pause()
     speak(call, 3)
@@ -251,7 +253,7 @@ def test_nothing_is_analysed_from_a_pause_on(house: House) -> None:
     assert not house.of("alert")
 
 
-def test_sound_of_a_leg_that_nobody_named_is_passed_over(house: House) -> None:
+def test_sound_of_a_leg_that_nobody_named_is_passed_over(house: CallBackend) -> None:
     call = house.open(Policy())
     speak(call, 1, "somebody")
     call.close("hung up")

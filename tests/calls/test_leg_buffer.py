@@ -10,34 +10,34 @@ from hypothesis import strategies as st
 
 from stream_ser.audio.source import SourceInfo
 from stream_ser.calls.events import Lost, Sound
-from stream_ser.calls.leg_buffer import LONGEST_WAIT_S, LOOK_HOPS, NOT_RECEIVED, OVERLOAD, Line
-from stream_ser.calls.leg_scheduler import Ears
+from stream_ser.calls.leg_buffer import LONGEST_WAIT_S, LOOK_HOPS, NOT_RECEIVED, OVERLOAD, LegBuffer
+from stream_ser.calls.leg_scheduler import LegScheduler
 from stream_ser.engine.worker import Worker
 from stream_ser.feed.hub import Hub
 from stream_ser.pipeline.stream import Stream
 from stream_ser_models.card import find, read_card
-from tests.fakes import FakeBackend, FakeGate
+from tests.fakes import FakeBackend, FakeDetector
 
 RATE, HOP = 8_000, 8_000  # native, and of the stream at 16 kHz
 FRAME = 160
 MOST = int(LONGEST_WAIT_S * RATE)
 
 
-class House:
+class CallBackend:
     """Streams with a fake engine, and ears that hear when a test says so."""
 
     def __init__(self) -> None:
-        self.backend, self.hub, self.ears = FakeBackend(), Hub(), Ears()
+        self.backend, self.hub, self.ears = FakeBackend(), Hub(), LegScheduler()
         self.worker = Worker(lambda: self.backend)
         self.worker.start()
         self.got: list[dict[str, Any]] = []
         self.hub.attach(self.got.append)
         self.streams: list[Stream] = []
 
-    def line(self, name: str = "c/customer", rate: int = RATE) -> Line:
+    def line(self, name: str = "c/customer", rate: int = RATE) -> LegBuffer:
         info = SourceInfo("call", "plain", rate, 1, None, live=True)
         card = read_card(find("tfcnn-attention"))
-        stream = Stream(info, card, self.worker, self.hub, FakeGate((0, 10**9)), stream=name, hop=HOP)
+        stream = Stream(info, card, self.worker, self.hub, FakeDetector((0, 10**9)), stream=name, hop=HOP)
         stream.open()
         self.streams.append(stream)
         return self.ears.line(stream, rate)
@@ -45,7 +45,7 @@ class House:
     def of(self, kind: str, stream: str = "c/customer") -> list[dict[str, Any]]:
         return [message for message in self.got if (message["type"], message["stream"]) == (kind, stream)]
 
-    def end(self, line: Line) -> None:
+    def end(self, line: LegBuffer) -> None:
         """Let the engine answer everything, and the stream be over."""
         line.end()
         self.ears.hear([line])
@@ -53,8 +53,8 @@ class House:
 
 
 @pytest.fixture
-def house() -> Iterator[House]:
-    made = House()
+def house() -> Iterator[CallBackend]:
+    made = CallBackend()
     yield made
     for stream in made.streams:
         stream.stop()
@@ -65,7 +65,7 @@ def sound(start: int, length: int = FRAME, value: float = 0.1) -> Sound:
     return Sound("customer", start, np.full(length, value, dtype=np.float32))
 
 
-def timeline(line: Line) -> list[tuple[str, int, int]]:
+def timeline(line: LegBuffer) -> list[tuple[str, int, int]]:
     """What a line hands over, as (reason, start, end) at 16 kHz; blocks have none."""
     told: list[tuple[str, int, int]] = []
     for item in line.take():
@@ -77,7 +77,7 @@ def timeline(line: Line) -> list[tuple[str, int, int]]:
     return told
 
 
-def test_what_is_missing_is_a_gap_of_exactly_its_length(house: House) -> None:
+def test_what_is_missing_is_a_gap_of_exactly_its_length(house: CallBackend) -> None:
     line = house.line()
     for piece in (sound(0), sound(160), sound(640), Lost("customer", 800, 960, "paused"), sound(960), sound(960)):
         line.put(piece, 1)
@@ -105,7 +105,7 @@ class Still:
     )
 )
 def test_any_pieces_make_one_timeline_without_hole_or_overlap(pieces: list[tuple[bool, int, int, bool]]) -> None:
-    line = Line(Still(), RATE, lambda _: None)  # type: ignore[arg-type]
+    line = LegBuffer(Still(), RATE, lambda _: None)  # type: ignore[arg-type]
     end, told = 0, []
     for is_sound, start, length, look in pieces:
         line.put(sound(start, length) if is_sound else Lost("customer", start, start + length, "why"), 1)
@@ -124,7 +124,7 @@ def test_any_pieces_make_one_timeline_without_hole_or_overlap(pieces: list[tuple
     assert line._told == line._heard
 
 
-def test_what_finds_no_room_is_a_gap_and_counted(house: House) -> None:
+def test_what_finds_no_room_is_a_gap_and_counted(house: CallBackend) -> None:
     line = house.line()
     for start in range(0, MOST + 3 * FRAME, FRAME):
         line.put(sound(start), 1)
@@ -137,10 +137,12 @@ def test_what_finds_no_room_is_a_gap_and_counted(house: House) -> None:
 
 
 @pytest.mark.parametrize("looked_at", [None, 4_000, 8_000])
-def test_ears_are_woken_once_for_a_point_and_as_soon_as_it_can_be_made(house: House, looked_at: int | None) -> None:
+def test_ears_are_woken_once_for_a_point_and_as_soon_as_it_can_be_made(
+    house: CallBackend, looked_at: int | None
+) -> None:
     """Wherever an earlier look stopped, on a hop's border too."""
-    woken: list[Line] = []
-    line = Line(house.line().stream, RATE, woken.append)
+    woken: list[LegBuffer] = []
+    line = LegBuffer(house.line().stream, RATE, woken.append)
     wakes = []
     for start in range(0, 5 * HOP // 2, FRAME):
         line.put(sound(start), 1)
@@ -154,7 +156,7 @@ def test_ears_are_woken_once_for_a_point_and_as_soon_as_it_can_be_made(house: Ho
     assert all(line._slack <= delay < line._slack + FRAME for delay in delays)
 
 
-def test_hours_that_are_missing_are_heard_a_little_at_a_time_beside_the_others(house: House) -> None:
+def test_hours_that_are_missing_are_heard_a_little_at_a_time_beside_the_others(house: CallBackend) -> None:
     late, good = house.line("late/customer"), house.line()
     late.put(sound(0), 1)
     late.put(sound(20 * 60 * RATE), 1)
@@ -170,7 +172,7 @@ def test_hours_that_are_missing_are_heard_a_little_at_a_time_beside_the_others(h
     assert house.of("end")[0]["duration_s"] == looks * 0.5
 
 
-def test_a_line_is_forgotten_when_its_end_was_taken_and_takes_nothing_more(house: House) -> None:
+def test_a_line_is_forgotten_when_its_end_was_taken_and_takes_nothing_more(house: CallBackend) -> None:
     line = house.line()
     line.put(sound(0, 4_000), 1)
     line.end()
@@ -187,7 +189,7 @@ def test_a_line_is_forgotten_when_its_end_was_taken_and_takes_nothing_more(house
     assert not line.stream._line
 
 
-def test_a_leg_that_breaks_ends_alone(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_leg_that_breaks_ends_alone(house: CallBackend, monkeypatch: pytest.MonkeyPatch) -> None:
     bad, good = house.line("bad/customer"), house.line("c/customer")
 
     def breaks(*_: object) -> Any:
@@ -204,7 +206,7 @@ def test_a_leg_that_breaks_ends_alone(house: House, monkeypatch: pytest.MonkeyPa
     assert house.of("end")[0]["reason"] == "finished"
 
 
-def test_a_stream_that_cannot_conclude_ends_all_the_same(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stream_that_cannot_conclude_ends_all_the_same(house: CallBackend, monkeypatch: pytest.MonkeyPatch) -> None:
     line = house.line()
 
     def breaks(*_: object) -> Any:
@@ -217,7 +219,7 @@ def test_a_stream_that_cannot_conclude_ends_all_the_same(house: House, monkeypat
     assert house.of("end")
 
 
-def test_paused_sound_is_not_heard_even_if_it_waits_already(house: House) -> None:
+def test_paused_sound_is_not_heard_even_if_it_waits_already(house: CallBackend) -> None:
     line = house.line()
     line.put(sound(0, 4 * RATE), 1)
     line.stream.pause()

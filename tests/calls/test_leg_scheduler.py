@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 
 from stream_ser.audio.source import SourceInfo
-from stream_ser.audio.vad import SpeechGate
+from stream_ser.audio.vad import VoiceActivityDetector
 from stream_ser.calls.events import Lost, Sound
-from stream_ser.calls.leg_buffer import Line
-from stream_ser.calls.leg_scheduler import AT_ONCE, Ears
+from stream_ser.calls.leg_buffer import LegBuffer
+from stream_ser.calls.leg_scheduler import AT_ONCE, LegScheduler
 from stream_ser.engine.schedule import Gate
 from stream_ser.engine.worker import Worker
 from stream_ser.feed.hub import Hub
 from stream_ser.pipeline.stream import Stream
 from stream_ser_models.card import find, read_card
-from tests.fakes import FakeBackend, FakeGate
+from tests.fakes import FakeBackend, FakeDetector
 
 RATE, HOP = 8_000, 8_000  # native frames in, samples between points
 NOISE = np.random.default_rng(1).normal(0.0, 0.05, 60 * RATE).astype(np.float32)
@@ -35,12 +35,12 @@ class Rig:
         self.backend = FakeBackend()
         self.worker = Worker(lambda: self.backend)
         self.worker.start()
-        self.ears = Ears()
+        self.ears = LegScheduler()
 
-    def line(self, name: str = "c/customer", gate: Gate | None = None) -> Line:
+    def line(self, name: str = "c/customer", gate: Gate | None = None) -> LegBuffer:
         info = SourceInfo("call", "plain", RATE, 1, None, live=True)
         card = read_card(find("cnn-bilstm"))
-        stream = Stream(info, card, self.worker, self.hub, gate or SpeechGate(), stream=name, hop=HOP)
+        stream = Stream(info, card, self.worker, self.hub, gate or VoiceActivityDetector(), stream=name, hop=HOP)
         stream.open()
         return self.ears.line(stream, RATE)
 
@@ -118,7 +118,7 @@ def test_a_mistake_in_hearing_ends_the_legs_that_were_heard_and_not_the_ears(
 
     first, later = rig.line("a/customer"), rig.line("b/customer")
     with monkeypatch.context() as patched:
-        patched.setattr("stream_ser.calls.leg_scheduler.take_together", mistake)
+        patched.setattr("stream_ser.calls.leg_scheduler.process_batch", mistake)
         first.put(sound(0, 2 * RATE), 1)
         rig.ears.hear([first])
     (end,) = rig.told("end")
@@ -155,7 +155,7 @@ def test_a_turn_is_short_and_says_that_there_is_more(rig: Rig) -> None:
 
 def test_a_leg_whose_engine_does_not_answer_is_left_alone_and_holds_nobody_up(rig: Rig) -> None:
     rig.backend.go.clear()  # the engine is stuck
-    stuck, other = rig.line("a/customer", FakeGate((0, 10**9))), rig.line("b/customer")
+    stuck, other = rig.line("a/customer", FakeDetector((0, 10**9))), rig.line("b/customer")
     for second in range(60):
         stuck.put(Sound("customer", second * RATE, NOISE[:RATE]), 1)
         rig.ears.look()

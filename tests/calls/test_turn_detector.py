@@ -14,21 +14,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_ser.audio.source import Notice, SourceInfo
-from stream_ser.audio.vad import SpeechGate
+from stream_ser.audio.vad import VoiceActivityDetector
 from stream_ser.calls.call import Call, Policy
 from stream_ser.calls.events import Frames, Leg, Lost, Opened, Sound
 from stream_ser.calls.turn_detector import TurnsOnly
 from stream_ser.engine.worker import Worker
 from stream_ser.feed.hub import Hub
 from stream_ser.feed.messages import Message
-from stream_ser.pipeline.observer import Watch
+from stream_ser.pipeline.observer import StreamObserver
 from stream_ser.pipeline.stream import Stream
 from stream_ser.trajectory.leg import LegMeter
 from stream_ser.types import Block, Gap, Point
 from stream_ser_models.card import find, read_card
-from tests.calls.test_call import BOTH, HOP, RATE, House
+from tests.calls.test_call import BOTH, HOP, RATE, CallBackend
 from tests.conftest import BUNDLED
-from tests.fakes import FakeBackend, FakeGate
+from tests.fakes import FakeBackend, FakeDetector
 
 LENGTH_S = 24
 PATIENCE_S = 20.0
@@ -53,17 +53,17 @@ def two_channels() -> dict[str, Frames]:
     return channels
 
 
-class RealGates(House):
+class RealGates(CallBackend):
     """Legs are heard by the real gate; the test takes the ears' turns."""
 
     def __init__(self) -> None:
         super().__init__()
 
-    def stream(self, leg: Leg, name: str, opened: Opened, watch: Watch) -> Stream:
+    def stream(self, leg: Leg, name: str, opened: Opened, watch: StreamObserver) -> Stream:
         info = SourceInfo("call", opened.protocol, opened.rate, 1, None, live=True)
         options: dict[str, Any] = {"stream": name, "hop": HOP, "watch": watch, "call": opened.call, "role": leg.role}
         card = read_card(find("tfcnn-attention"))
-        return Stream(info, card, self.worker, self.hub, SpeechGate(), **options)
+        return Stream(info, card, self.worker, self.hub, VoiceActivityDetector(), **options)
 
     def play(self, policy: Policy, legs: tuple[Leg, ...] = BOTH, *, lost: tuple[int, int] | None = None) -> Any:
         """Have a conversation, of which seconds may be lost on the agent's side; gives the call's summary."""
@@ -119,7 +119,7 @@ def test_who_speaks_for_how_long_is_right(houses: list[RealGates]) -> None:
     summary = houses[0].play(Policy(agents="turns"))
     spoken = dict.fromkeys(("customer", "agent"), 0.0)
     for leg, samples in two_channels().items():
-        gate, wide = SpeechGate(), np.repeat(samples, 2)
+        gate, wide = VoiceActivityDetector(), np.repeat(samples, 2)
         for at in range(0, len(wide), 32_000):
             gate.push(at, wide[at : at + 32_000])
         spoken[leg] = gate.speech_samples(0, len(wide)) / 16_000
@@ -214,9 +214,9 @@ def test_whatever_comes_it_does_what_a_stream_does(pieces: list[tuple[str, int]]
     worker.start()
     of_stream, of_turns = Seen(), Seen()
     info = SourceInfo("call", "plain", RATE, 1, None, live=True)
-    stream = Stream(info, card, worker, Hub(), FakeGate(*speech), stream="c", hop=HOP, watch=of_stream)
+    stream = Stream(info, card, worker, Hub(), FakeDetector(*speech), stream="c", hop=HOP, watch=of_stream)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("stream_ser.calls.turn_detector.SpeechGate", lambda: FakeGate(*speech))
+        patched.setattr("stream_ser.calls.turn_detector.VoiceActivityDetector", lambda: FakeDetector(*speech))
         turns = TurnsOnly("c", HOP, card.window_samples, of_turns)
     stream.open()
     at = 0

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from stream_ser.controls.capabilities import Explains
 from stream_ser.controls.explanations import Reasons
-from stream_ser.controls.local_stream import Desk
+from stream_ser.controls.local_stream import StreamController
 from stream_ser.controls.remote_explanations import RemoteReasons
 from stream_ser.controls.remote_feed import Watcher
 from stream_ser.controls.session_file import RecordedSession
 from stream_ser.feed import messages
-from stream_ser.feed.filters import Wish
+from stream_ser.feed.filters import SubscriptionFilter
 from stream_ser.feed.hub import Hub
 from stream_ser.feed.messages import Message
 from stream_ser.feed.server import FeedServer
@@ -52,7 +52,7 @@ def until(condition: Callable[[], object], what: str) -> None:
 
 
 def test_who_can_be_asked() -> None:
-    assert all(hasattr(Desk, name) and hasattr(Watcher, name) for name in ("ask_why", "reasons"))
+    assert all(hasattr(StreamController, name) and hasattr(Watcher, name) for name in ("ask_why", "reasons"))
     assert not hasattr(RecordedSession, "ask_why"), "a file has none"
 
 
@@ -62,7 +62,7 @@ def test_a_feed_that_is_watched_is_asked_by_a_connection_of_its_own() -> None:
         hub.publish(messages.hello(make_info(name)))
     server = FeedServer(hub, port=0)
     server.start()
-    watcher = Watcher(server.url, Wish())
+    watcher = Watcher(server.url, SubscriptionFilter())
     watcher.start()
     try:
         until(lambda: hub.subscribers == 1, "the watcher subscribes")

@@ -12,7 +12,7 @@ from stream_ser.audio.devices import Callback, InputDevice
 from stream_ser.audio.microphone import open_microphone
 from stream_ser.controls.microphone import LiveDesk
 from stream_ser.errors import SourceError
-from stream_ser.pipeline.monitor import Options, Station
+from stream_ser.pipeline.runtime import Options, Runtime
 from tests.controls.desks import Seen
 
 BUILT_IN = InputDevice(0, "built-in", "ALSA", 2, 48_000, True)
@@ -55,13 +55,13 @@ class Hardware:
 
 
 @pytest.fixture
-def station() -> Iterator[Station]:
-    with Station(Options(engine="onnx", feed="off")) as station:
+def station() -> Iterator[Runtime]:
+    with Runtime(Options(engine="onnx", feed="off")) as station:
         yield station
 
 
 class Listening(Seen):
-    def __init__(self, station: Station) -> None:
+    def __init__(self, station: Runtime) -> None:
         self.hardware = Hardware()
         self.desk = LiveDesk(station, open_microphone(None, backend=self.hardware), None, self.hardware)
         super().__init__(self.desk)
@@ -69,7 +69,7 @@ class Listening(Seen):
 
 
 @pytest.fixture
-def seen(station: Station) -> Iterator[Listening]:
+def seen(station: Runtime) -> Iterator[Listening]:
     listening = Listening(station)
     yield listening
     listening.hardware.release.set()

@@ -14,26 +14,26 @@ import soundfile
 from stream_ser.audio.recording import open_recording
 from stream_ser.controls.recording import ReplayDesk
 from stream_ser.export.reading import read
-from stream_ser.pipeline.monitor import Options, Station
+from stream_ser.pipeline.runtime import Options, Runtime
 from tests.conftest import trajectory
 from tests.controls.desks import Seen
 
 
 @pytest.fixture
-def station() -> Iterator[Station]:
-    with Station(Options(engine="onnx", feed="off")) as station:
+def station() -> Iterator[Runtime]:
+    with Runtime(Options(engine="onnx", feed="off")) as station:
         yield station
 
 
 class Played(Seen):
-    def __init__(self, station: Station, path: Path, speed: float | None) -> None:
+    def __init__(self, station: Runtime, path: Path, speed: float | None) -> None:
         self.desk = ReplayDesk(station, open_recording(path, speed=speed), path)
         super().__init__(self.desk)
         self.desk.start()
 
 
 @pytest.fixture
-def slow(station: Station, talk: Path) -> Iterator[Played]:
+def slow(station: Runtime, talk: Path) -> Iterator[Played]:
     """Played so slowly that nothing is due while a test looks, until it says otherwise."""
     played = Played(station, talk, 0.01)
     yield played
@@ -59,7 +59,7 @@ def test_a_seek_is_another_stream_that_says_where_it_begins(slow: Played) -> Non
 
 
 def test_the_trajectory_after_a_seek_is_that_of_the_sound_cut_there(
-    slow: Played, station: Station, talk: Path, tmp_path: Path
+    slow: Played, station: Runtime, talk: Path, tmp_path: Path
 ) -> None:
     slow.desk.seek(4.0)
     slow.desk.set_speed(1000.0)
@@ -86,7 +86,7 @@ def test_skips_that_come_at_once_add_up(slow: Played) -> None:
     assert slow.desk.place_s == pytest.approx(5.0, abs=0.2)
 
 
-def test_after_the_end_one_can_go_back(station: Station, talk: Path) -> None:
+def test_after_the_end_one_can_go_back(station: Runtime, talk: Path) -> None:
     played = Played(station, talk, None)
     played.until(lambda: bool(played.of("end")), "the end")
     assert played.desk.position(talk.name) is None
@@ -168,7 +168,7 @@ def test_sound_is_recorded_only_when_asked_for_and_fits_the_trajectory(
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["session.jsonl", "session.wav"]
 
 
-def test_the_speed_changes_nothing_but_the_pace(station: Station, talk: Path) -> None:
+def test_the_speed_changes_nothing_but_the_pace(station: Runtime, talk: Path) -> None:
     lines = []
     for speeds in ((None,), (500.0, 200.0, 1000.0)):
         played = Played(station, talk, speeds[0])

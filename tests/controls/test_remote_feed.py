@@ -15,7 +15,7 @@ from stream_ser.controls.remote_feed import Watcher
 from stream_ser.errors import FeedError
 from stream_ser.export.reading import read
 from stream_ser.feed import messages
-from stream_ser.feed.filters import Wish
+from stream_ser.feed.filters import SubscriptionFilter
 from stream_ser.feed.history import History
 from stream_ser.feed.hub import Hub
 from stream_ser.feed.server import FeedServer
@@ -24,7 +24,7 @@ from tests.controls.desks import Seen
 from tests.feed.wire import alert_message, call_message, end_message, make_info, point_message
 from tests.tui.wire import text_of
 
-SNAPSHOT = Wish(snapshot=True)
+SNAPSHOT = SubscriptionFilter(snapshot=True)
 
 
 class Watched(Seen):

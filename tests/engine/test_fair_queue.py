@@ -6,22 +6,22 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_ser.engine.fair_queue import DEPTH, Asked, WaitingRoom
+from stream_ser.engine.fair_queue import DEPTH, FairQueue, InferenceRequest
 from stream_ser.types import Window
 
 NOTHING = np.zeros(0, dtype=np.float32)
 
 
-def asked(stream: str, end: int) -> Asked:
-    return Asked(Window(stream, end - 10, end, NOTHING), lambda _: None)
+def asked(stream: str, end: int) -> InferenceRequest:
+    return InferenceRequest(Window(stream, end - 10, end, NOTHING), lambda _: None)
 
 
-def names(taken: list[Asked]) -> list[tuple[str, int]]:
+def names(taken: list[InferenceRequest]) -> list[tuple[str, int]]:
     return [(one.window.stream, one.window.end) for one in taken]
 
 
 def test_the_stream_that_waited_longest_is_first_and_each_comes_once() -> None:
-    room = WaitingRoom()
+    room = FairQueue()
     for stream, end in (("a", 10), ("a", 20), ("b", 10), ("c", 10), ("a", 30)):
         assert room.put(asked(stream, end), "WAIT") == []
     assert names(room.take(2)) == [("a", 10), ("b", 10)]
@@ -31,7 +31,7 @@ def test_the_stream_that_waited_longest_is_first_and_each_comes_once() -> None:
 
 
 def test_a_newer_window_takes_the_place_in_the_line() -> None:
-    room = WaitingRoom()
+    room = FairQueue()
     room.put(asked("a", 10), "NEWEST")
     room.put(asked("b", 10), "NEWEST")
     assert names(room.put(asked("a", 20), "NEWEST")) == [("a", 10)]
@@ -39,7 +39,7 @@ def test_a_newer_window_takes_the_place_in_the_line() -> None:
 
 
 def test_a_recording_has_room_for_so_many() -> None:
-    room = WaitingRoom()
+    room = FairQueue()
     for end in range(DEPTH):
         assert room.has_room("a")
         room.put(asked("a", end), "WAIT")
@@ -48,7 +48,7 @@ def test_a_recording_has_room_for_so_many() -> None:
 
 
 def test_a_name_that_comes_back_is_in_the_line_once() -> None:
-    room = WaitingRoom()
+    room = FairQueue()
     room.put(asked("a", 10), "WAIT")
     room.clear("a")
     room.put(asked("a", 20), "WAIT")
@@ -58,7 +58,7 @@ def test_a_name_that_comes_back_is_in_the_line_once() -> None:
 
 
 def test_a_stream_that_left_is_forgotten() -> None:
-    room = WaitingRoom()
+    room = FairQueue()
     room.put(asked("a", 10), "WAIT")
     room.put(asked("b", 10), "WAIT")
     assert names(room.clear("a")) == [("a", 10)]
@@ -77,7 +77,7 @@ def test_under_any_load_nobody_starves_and_no_answer_is_old(
     streams: int, most: int, load: float, phases: object
 ) -> None:
     """In virtual time: a hop of 1, and a device that is asked for ``load`` times what it can do."""
-    room, hop = WaitingRoom(), 1.0
+    room, hop = FairQueue(), 1.0
     inference = load * hop * most / streams  # a batch of ``most`` takes so long
     due = [phases.random() * hop for _ in range(streams)]  # type: ignore[attr-defined]
     asked_at: dict[tuple[str, int], float] = {}

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from stream_ser.engine.backend import Backend
-from stream_ser.engine.fallback import Ladder, Rung, StepDown, UnavailableError
+from stream_ser.engine.fallback import Candidate, FallbackChain, StepDown, UnavailableError
 from stream_ser.errors import EngineError
 from tests.fakes import FakeBackend
 
@@ -18,8 +18,12 @@ def absent() -> Backend:
 
 def test_the_first_engine_that_can_be_had_is_taken_and_the_others_say_why() -> None:
     found = FakeBackend()
-    ladder = Ladder(
-        [Rung("graph", lambda: refuses("no device")), Rung("cpu", lambda: found), Rung("slow", FakeBackend)]
+    ladder = FallbackChain(
+        [
+            Candidate("graph", lambda: refuses("no device")),
+            Candidate("cpu", lambda: found),
+            Candidate("slow", FakeBackend),
+        ]
     )
     assert ladder.next() is found
     assert ladder.steps == [StepDown("graph", "no device", "refused")]
@@ -27,7 +31,9 @@ def test_the_first_engine_that_can_be_had_is_taken_and_the_others_say_why() -> N
 
 def test_what_broke_is_left_for_the_next_and_never_tried_again() -> None:
     first, second = FakeBackend(), FakeBackend()
-    ladder = Ladder([Rung("one", lambda: first), Rung("two", absent), Rung("three", lambda: second)])
+    ladder = FallbackChain(
+        [Candidate("one", lambda: first), Candidate("two", absent), Candidate("three", lambda: second)]
+    )
     assert ladder.next() is first
     assert ladder.next(RuntimeError("off the bus\nat line 3"), "one") is second
     assert ladder.steps == [
@@ -43,4 +49,4 @@ def test_a_broken_programme_is_no_reason_to_step_down() -> None:
         raise TypeError("a mistake of ours")
 
     with pytest.raises(TypeError, match="mistake"):
-        Ladder([Rung("one", wrong), Rung("two", FakeBackend)]).next()
+        FallbackChain([Candidate("one", wrong), Candidate("two", FakeBackend)]).next()

@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 from stream_ser.errors import FeedError
 from stream_ser.feed import messages
 from stream_ser.feed.client import subscribe
-from stream_ser.feed.explanations import Asked
-from stream_ser.feed.filters import Wish, parse
+from stream_ser.feed.explanations import ExplanationDetail
+from stream_ser.feed.filters import SubscriptionFilter, parse
 from stream_ser.feed.history import History
 from stream_ser.feed.hub import Hub
 from stream_ser.feed.messages import Message
 from stream_ser.feed.server import FeedServer
 from tests.feed.wire import Reason, end_message, make_info, point_message, problems
 
-ASKING = Wish(stream="call-1", why="attention")
+ASKING = SubscriptionFilter(stream="call-1", why="attention")
 
 
 def open_hub(hub: Hub | None = None) -> Hub:
@@ -37,7 +37,10 @@ def brief(received: list[Message]) -> list[tuple[str, int]]:
 
 def test_it_comes_after_its_point_to_those_who_asked_and_has_no_number() -> None:
     hub = open_hub()
-    asking, others = hub.subscribe(wish=ASKING), [hub.subscribe(), hub.subscribe(wish=Wish(stream="call-1"))]
+    asking, others = (
+        hub.subscribe(wish=ASKING),
+        [hub.subscribe(), hub.subscribe(wish=SubscriptionFilter(stream="call-1"))],
+    )
     seen: list[Message] = []
     hub.attach(seen.append)
     reason = Reason()
@@ -53,7 +56,7 @@ def test_it_comes_after_its_point_to_those_who_asked_and_has_no_number() -> None
 def test_a_hub_knows_whether_anybody_asks() -> None:
     hub = open_hub()
     assert not hub.asks_why("call-1")
-    plain, asking = hub.subscribe(wish=Wish(stream="call-1")), hub.subscribe(wish=ASKING)
+    plain, asking = hub.subscribe(wish=SubscriptionFilter(stream="call-1")), hub.subscribe(wish=ASKING)
     assert hub.asks_why("call-1")
     assert not hub.asks_why("call-2")
     asking.close()
@@ -85,7 +88,7 @@ def test_it_takes_nobody_s_place_in_a_full_queue() -> None:
 
 def test_it_is_thinned_with_its_points() -> None:
     hub = open_hub()
-    asking = hub.subscribe(wish=Wish(stream="call-1", why="attention", hz=1))
+    asking = hub.subscribe(wish=SubscriptionFilter(stream="call-1", why="attention", hz=1))
     ends = []
     for number in range(8):
         hub.publish(point_message(number), Reason(number))
@@ -106,7 +109,7 @@ def test_it_is_not_in_history() -> None:
     hub.subscribe(wish=ASKING)
     for number in range(3):
         hub.publish(point_message(number), Reason(number))
-    back = hub.subscribe(wish=Wish(stream="call-1", why="attention", last_seq=0, epoch="e"))
+    back = hub.subscribe(wish=SubscriptionFilter(stream="call-1", why="attention", last_seq=0, epoch="e"))
     assert [kind for kind, _ in brief(back.drain())] == ["hello", "point", "point", "point"]
     hub.publish(point_message(3), Reason(3))
     assert brief(back.drain()) == [("point", 4), ("why", 4)]
@@ -135,7 +138,7 @@ def test_many_publishers_are_not_held_up_by_one_that_is_made_slowly() -> None:
     making, go_on = threading.Event(), threading.Event()
 
     class Slow(Reason):
-        def message(self, seq: int, asked: Asked) -> Message:
+        def message(self, seq: int, asked: ExplanationDetail) -> Message:
             making.set()
             assert go_on.wait(5)
             return super().message(seq, asked)
@@ -153,7 +156,7 @@ def test_many_publishers_are_not_held_up_by_one_that_is_made_slowly() -> None:
 
 
 def test_a_wish_for_it_names_one_stream_and_what() -> None:
-    assert parse("stream=a&why=attention") == Wish(stream="a", why="attention")
+    assert parse("stream=a&why=attention") == SubscriptionFilter(stream="a", why="attention")
     assert parse("stream=a&why=spectrogram").why == "spectrogram"
     with pytest.raises(FeedError, match="why=attention comes without a stream"):
         parse("why=attention")

@@ -8,20 +8,20 @@ from hypothesis import strategies as st
 
 from stream_ser.errors import FeedError
 from stream_ser.feed import messages
-from stream_ser.feed.filters import Entry, Wish, parse
+from stream_ser.feed.filters import PublishedMessage, SubscriptionFilter, parse
 from tests.feed.wire import alert_message, call_message, end_message, make_info, point_message
 
 HOP = 4_000
 
 
-def entry(message: messages.Message, stream: str = "a", call: str | None = None) -> Entry:
+def entry(message: messages.Message, stream: str = "a", call: str | None = None) -> PublishedMessage:
     hello = messages.hello(make_info(stream, call, "customer" if call else None))
-    return Entry(message, messages.encode(message), hello)
+    return PublishedMessage(message, messages.encode(message), hello)
 
 
 def passed(hz: float, count: int) -> list[float]:
     """The times of the points that are due, of a stream with a hop of 0.25 s."""
-    wish = Wish(hz=hz)
+    wish = SubscriptionFilter(hz=hz)
     grid = [entry({**point_message(0, "a"), "end": HOP * k, "t": HOP * k / 16_000}) for k in range(1, count + 1)]
     return [each.message["t"] for each in grid if wish.due(each)]
 
@@ -40,10 +40,10 @@ def test_a_rate_above_the_streams_own_thins_nothing(hz: float) -> None:
 
 @given(hz=st.floats(0.01, 50), hop=st.integers(320, 32_000), first=st.integers(0, 2**33))
 def test_no_second_has_more_points_than_asked_for(hz: float, hop: int, first: int) -> None:
-    wish = Wish(hz=hz)
+    wish = SubscriptionFilter(hz=hz)
     hello = {**messages.hello(make_info("a")), "hop": hop}
     ends = [first + hop * k for k in range(200)]
-    due = [end for end in ends if wish.due(Entry({**point_message(0, "a"), "end": end}, "", hello))]
+    due = [end for end in ends if wish.due(PublishedMessage({**point_message(0, "a"), "end": end}, "", hello))]
     period = math.ceil(16_000 / hz)
     assert len(due) <= hz * (ends[-1] - ends[0]) / 16_000 + 2
     if hop >= period:
@@ -55,28 +55,28 @@ def test_no_second_has_more_points_than_asked_for(hz: float, hop: int, first: in
 
 
 def test_only_points_are_thinned() -> None:
-    wish = Wish(hz=0.01)
+    wish = SubscriptionFilter(hz=0.01)
     others = [end_message("a"), messages.notice("a", "info", "x"), alert_message(stream="a", call=None)]
     assert all(wish.due(entry(message)) for message in others)
-    assert wish.due(Entry(call_message(), ""))
+    assert wish.due(PublishedMessage(call_message(), ""))
     assert not wish.due(entry(point_message(0, "a")))
 
 
 @pytest.mark.parametrize(
     ("wish", "due"),
     [
-        (Wish(), {"leg", "call", "other", "alone"}),
-        (Wish(call="c"), {"leg", "call"}),
-        (Wish(stream="c/1"), {"leg"}),
-        (Wish(call="c", stream="c/1"), {"leg"}),
-        (Wish(call="d", stream="c/1"), set()),
-        (Wish(stream="alone"), {"alone"}),
+        (SubscriptionFilter(), {"leg", "call", "other", "alone"}),
+        (SubscriptionFilter(call="c"), {"leg", "call"}),
+        (SubscriptionFilter(stream="c/1"), {"leg"}),
+        (SubscriptionFilter(call="c", stream="c/1"), {"leg"}),
+        (SubscriptionFilter(call="d", stream="c/1"), set()),
+        (SubscriptionFilter(stream="alone"), {"alone"}),
     ],
 )
-def test_a_topic_is_everything_one_call_or_one_stream(wish: Wish, due: set[str]) -> None:
+def test_a_topic_is_everything_one_call_or_one_stream(wish: SubscriptionFilter, due: set[str]) -> None:
     entries = {
         "leg": entry(point_message(0, "c/1"), "c/1", "c"),
-        "call": Entry(call_message(call="c"), ""),
+        "call": PublishedMessage(call_message(call="c"), ""),
         "other": entry(point_message(0, "d/1"), "d/1", "d"),
         "alone": entry(point_message(0, "alone"), "alone"),
     }
@@ -84,15 +84,20 @@ def test_a_topic_is_everything_one_call_or_one_stream(wish: Wish, due: set[str])
 
 
 def test_only_a_wish_for_everything_is_whole() -> None:
-    assert Wish(snapshot=True, last_seq=3, epoch="e").whole
-    assert not any(wish.whole for wish in (Wish(call="c"), Wish(stream="s"), Wish(hz=1000)))
+    assert SubscriptionFilter(snapshot=True, last_seq=3, epoch="e").whole
+    assert not any(
+        wish.whole
+        for wish in (SubscriptionFilter(call="c"), SubscriptionFilter(stream="s"), SubscriptionFilter(hz=1000))
+    )
 
 
 def test_a_query_says_what_is_wished_for() -> None:
-    assert parse("") == Wish()
-    assert parse("from=demo&x") == Wish()
-    assert parse("call=c%201&stream=s&hz=2.5&snapshot=1&last_seq=17&epoch=ab") == Wish("c 1", "s", 2.5, True, 17, "ab")
-    assert parse("hz=1&hz=2") == Wish(hz=2)
+    assert parse("") == SubscriptionFilter()
+    assert parse("from=demo&x") == SubscriptionFilter()
+    assert parse("call=c%201&stream=s&hz=2.5&snapshot=1&last_seq=17&epoch=ab") == SubscriptionFilter(
+        "c 1", "s", 2.5, True, 17, "ab"
+    )
+    assert parse("hz=1&hz=2") == SubscriptionFilter(hz=2)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from stream_ser.feed.client import Tally
-from stream_ser.feed.filters import Entry, Wish
+from stream_ser.feed.filters import PublishedMessage, SubscriptionFilter
 from stream_ser.feed.history import History
 from stream_ser.feed.hub import Hub
 from stream_ser.feed.messages import Message
@@ -27,10 +27,18 @@ class Resume(RuleBasedStateMachine):
         limit=st.integers(1, 5),
         kept=st.sampled_from([0, 1, 3, 10, 1000]),
         durable=st.booleans(),
-        wish=st.sampled_from([Wish(), Wish(), Wish(call="c"), Wish(stream="a"), Wish(hz=2)]),
+        wish=st.sampled_from(
+            [
+                SubscriptionFilter(),
+                SubscriptionFilter(),
+                SubscriptionFilter(call="c"),
+                SubscriptionFilter(stream="a"),
+                SubscriptionFilter(hz=2),
+            ]
+        ),
         snapshot=st.booleans(),
     )
-    def begin(self, limit: int, kept: int, durable: bool, wish: Wish, snapshot: bool) -> None:
+    def begin(self, limit: int, kept: int, durable: bool, wish: SubscriptionFilter, snapshot: bool) -> None:
         self.limit, self.kept, self.wish, self.snapshot = limit, kept, wish, snapshot
         self.shelf = Shelf() if durable else None
         self.runs = 0
@@ -66,7 +74,7 @@ class Resume(RuleBasedStateMachine):
         if message["type"] == "hello":
             self.open[message["stream"]] = message
             return
-        entry = Entry(message, "", self.open.get(message.get("stream", "")))
+        entry = PublishedMessage(message, "", self.open.get(message.get("stream", "")))
         assert self.hub.epoch is not None
         self.published[self.hub.epoch, message["seq"]] = self.wish.due(entry)
 
@@ -96,7 +104,7 @@ class Resume(RuleBasedStateMachine):
         self.tally.reconnected()
         place, epoch = self.tally.place, self.tally.epoch
         last_seq = None if epoch is None else place
-        wish = Wish(self.wish.call, self.wish.stream, self.wish.hz, self.snapshot, last_seq, epoch)
+        wish = SubscriptionFilter(self.wish.call, self.wish.stream, self.wish.hz, self.snapshot, last_seq, epoch)
         self.subscription = self.hub.subscribe(self.limit, wish=wish)
         self.introduced = set()
         seq = self.subscription.idle_at()

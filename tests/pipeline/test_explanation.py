@@ -11,10 +11,10 @@ import numpy.typing as npt
 import pytest
 
 from stream_ser.audio.recording import open_recording
-from stream_ser.feed.filters import Wish
+from stream_ser.feed.filters import SubscriptionFilter
 from stream_ser.feed.messages import Message
 from stream_ser.pipeline.explanation import MOST_COLUMNS, MOST_ROWS, Explanation
-from stream_ser.pipeline.monitor import Options, Station
+from stream_ser.pipeline.runtime import Options, Runtime
 from stream_ser.types import Observation, Timing
 from stream_ser_models.card import find, read_card
 from tests.feed.wire import make_info, make_point, problems
@@ -120,8 +120,8 @@ def test_the_spectrogram_comes_only_to_those_who_ask_for_it() -> None:
 )
 def test_a_recording_explains_itself_as_it_plays(model: str, names: list[str], shape: tuple[int, int] | None) -> None:
     received: list[Message] = []
-    with Station(Options(model=model, engine="onnx", hop_s=1.0, feed="off")) as station:
-        asking = station.hub.subscribe(limit=4096, wish=Wish(stream="r", why="spectrogram"))
+    with Runtime(Options(model=model, engine="onnx", hop_s=1.0, feed="off")) as station:
+        asking = station.hub.subscribe(limit=4096, wish=SubscriptionFilter(stream="r", why="spectrogram"))
         quiet = station.hub.subscribe(limit=4096)
         session = station.session(open_recording(RECORDING, speed=None), "r")
         session.start()

@@ -15,13 +15,13 @@ from stream_ser.audio.source import Item, SourceInfo
 from stream_ser.engine.worker import Worker
 from stream_ser.errors import SourceError
 from stream_ser.feed.hub import Hub
-from stream_ser.pipeline.monitor import Options, Station
-from stream_ser.pipeline.multi_stream import Player, play, take_together
+from stream_ser.pipeline.multi_stream import Player, play, process_batch
+from stream_ser.pipeline.runtime import Options, Runtime
 from stream_ser.pipeline.stream import Stream
 from stream_ser.types import Block, Gap
 from stream_ser_models.card import find, read_card
 from tests.conftest import trajectory
-from tests.fakes import FakeBackend, FakeClock, FakeGate
+from tests.fakes import FakeBackend, FakeClock, FakeDetector
 
 HOP, WINDOW, HOP_S = 4_000, 32_000, 0.25
 
@@ -29,7 +29,7 @@ HOP, WINDOW, HOP_S = 4_000, 32_000, 0.25
 def test_streams_that_play_together_are_what_each_would_be_alone(talk: Path) -> None:
     def messages(names: list[str], block: int) -> dict[str, list[str]]:
         told: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
-        with Station(Options(hop_s=HOP_S, feed="off")) as station:
+        with Runtime(Options(hop_s=HOP_S, feed="off")) as station:
             station.hub.attach(lambda message: told[message["stream"]].append(message))
             players = []
             for name in names:
@@ -62,7 +62,7 @@ class Rig:
                     card,
                     self.worker,
                     self.hub,
-                    FakeGate((0, 10**9)),
+                    FakeDetector((0, 10**9)),
                     stream=f"s{number}",
                     hop=HOP,
                     stands_still=True,
@@ -151,8 +151,8 @@ def test_a_stream_whose_items_do_not_join_ends_and_no_other(make: Any) -> None:
     good, bad = (player.stream for player in rig.players)
     for stream in (good, bad):
         stream.open()
-    take_together([(bad, Gap(77, 99, "made up")), (good, Block(0, np.full(HOP, 0.1, dtype=np.float32)))])
-    take_together([(bad, Block(5, np.zeros(10, dtype=np.float32)))])
+    process_batch([(bad, Gap(77, 99, "made up")), (good, Block(0, np.full(HOP, 0.1, dtype=np.float32)))])
+    process_batch([(bad, Block(5, np.zeros(10, dtype=np.float32)))])
     assert bad.wait(5.0)
     assert bad.error is not None
     assert good.error is None

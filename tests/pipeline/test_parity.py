@@ -12,7 +12,7 @@ import soundfile
 
 from stream_ser.audio.source import SourceInfo
 from stream_ser.feed.hub import Hub
-from stream_ser.pipeline.monitor import Options, Station
+from stream_ser.pipeline.runtime import Options, Runtime
 from stream_ser.types import Block
 from tests.conftest import read_lines, trajectory
 
@@ -60,7 +60,7 @@ class Cut:
 @pytest.mark.parametrize("size", [1, 160, 441, 16_000])
 def test_block_size_changes_nothing(talk: Path, offline: list[str], size: int) -> None:
     received: list[dict[str, Any]] = []
-    with Station(Options(feed="off")) as station:
+    with Runtime(Options(feed="off")) as station:
         station.hub.attach(received.append)
         session = station.session(Cut(talk, size), talk.name)
         session.start()
@@ -70,7 +70,7 @@ def test_block_size_changes_nothing(talk: Path, offline: list[str], size: int) -
 
 def test_a_second_stream_on_the_same_worker_changes_nothing(talk: Path, bundled: Path, offline: list[str]) -> None:
     received: list[dict[str, Any]] = []
-    with Station(Options(feed="off")) as station:
+    with Runtime(Options(feed="off")) as station:
         station.hub.attach(received.append)
         sessions = [station.session(Cut(talk, 320), talk.name), station.session(Cut(bundled, 320), "other")]
         for session in sessions:
@@ -80,6 +80,6 @@ def test_a_second_stream_on_the_same_worker_changes_nothing(talk: Path, bundled:
 
 
 def test_the_hub_of_a_station_is_its_own() -> None:
-    with Station(Options(feed="off")) as one, Station(Options(feed="off")) as other:
+    with Runtime(Options(feed="off")) as one, Runtime(Options(feed="off")) as other:
         assert isinstance(one.hub, Hub)
         assert one.hub is not other.hub

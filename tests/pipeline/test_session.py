@@ -18,7 +18,7 @@ from stream_ser.text.listener import Listener
 from stream_ser.text.recogniser import Recogniser
 from stream_ser.types import Block, Gap, Word
 from stream_ser_models.card import find, read_card
-from tests.fakes import FakeBackend, FakeClock, FakeGate
+from tests.fakes import FakeBackend, FakeClock, FakeDetector
 
 HOP, WINDOW = 4_000, 32_000
 
@@ -66,7 +66,7 @@ class Rig:
         self.hub.attach(self._arrive)
         self.worker.start()
         card = read_card(find("tfcnn-attention"))
-        gate = FakeGate(speech)
+        gate = FakeDetector(speech)
         self.stream = Stream(
             self.source.info,
             card,

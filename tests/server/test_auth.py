@@ -14,7 +14,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from stream_ser.calls.call import Policy
-from stream_ser.feed.filters import Wish
+from stream_ser.feed.filters import SubscriptionFilter
 from stream_ser.server.app import CallServer
 from stream_ser.server.config import AudioHook, Limits, ServeConfig, SettingError
 from stream_ser.server.config import Twilio as TwilioSettings
@@ -266,12 +266,12 @@ async def test_two_tenants_never_see_each_other(tmp_path: Path) -> None:
             numbered = [message["seq"] for message in feed.got if message["type"] not in ("hello", "heartbeat")]
             assert numbered == list(range(1, len(numbered) + 1)), "another tenant's messages take no numbers"
         assert len(first.of("point")) == 2 * len(second.of("point")) == 8
-        asking = Wish(last_seq=0, epoch=second.reader.place[1])  # type: ignore[index]
+        asking = SubscriptionFilter(last_seq=0, epoch=second.reader.place[1])  # type: ignore[index]
         async with Feed(server.url, asking, secrets[4]) as curious:
             await curious.wait("call", kind="ended")
             assert curious.of("point") == second.of("point")
             assert not [message for message in curious.got if "of-one" in json.dumps(message)]
-        async with Feed(server.url, Wish(call="of-one", snapshot=True), secrets[4]) as curious:
+        async with Feed(server.url, SubscriptionFilter(call="of-one", snapshot=True), secrets[4]) as curious:
             assert [message["type"] for message in curious.got] == ["heartbeat"]
 
 

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
-from stream_ser.feed.filters import Wish
+from stream_ser.feed.filters import SubscriptionFilter
 from stream_ser.server.app import CallServer
 from stream_ser.store.store import Store
 from tests.server.serving import Feed, answer, bearer, dial, page, refusals, serving, tokens
@@ -41,7 +41,7 @@ async def since_the_beginning(server: CallServer, feed: Feed, token: str | None 
     """What somebody gets who comes back for everything: calls in the order of their messages, ``missed`` where none is."""
     epoch = feed.of("call")[0]["epoch"]
     last = max(message["seq"] for message in feed.got)
-    async with Feed(server.url, Wish(last_seq=0, epoch=epoch), token) as returning:
+    async with Feed(server.url, SubscriptionFilter(last_seq=0, epoch=epoch), token) as returning:
         await returning.until(lambda: returning.got[-1]["seq"] >= last, "the last message")
         told = []
         for message in returning.got:

@@ -12,8 +12,8 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from stream_ser.feed.explanations import Asked
-from stream_ser.feed.filters import Wish
+from stream_ser.feed.explanations import InferenceRequest
+from stream_ser.feed.filters import SubscriptionFilter
 from stream_ser.server.app import CallServer
 from stream_ser.server.config import Limits
 from stream_ser.store.store import Store
@@ -24,7 +24,7 @@ from tests.server.speaking import Plain, talk
 STREAM = "c-1/external"
 
 
-async def try_to_ask(server: CallServer, asked: Asked, token: str | None = None) -> tuple[int, str]:
+async def try_to_ask(server: CallServer, asked: InferenceRequest, token: str | None = None) -> tuple[int, str]:
     headers = bearer(token) if token else {}
     address = f"{server.url}/v1/feed?stream={STREAM}&why={asked}"
     try:
@@ -74,7 +74,7 @@ async def test_so_many_may_ask_and_no_more(tmp_path: Path) -> None:
 
 
 async def test_a_call_explains_itself_while_it_goes_on_and_nothing_of_it_is_stored(tmp_path: Path) -> None:
-    speaker, wish = Plain("c-1", "customer"), Wish(stream="c-1/customer", why="attention")
+    speaker, wish = Plain("c-1", "customer"), SubscriptionFilter(stream="c-1/customer", why="attention")
     async with serving(tmp_path, model="area-attention") as server, Feed(server.url) as feed:
         async with Feed(server.url, wish) as asking, dial(server, speaker.path) as socket:
             await socket.send(speaker.opening()[0])

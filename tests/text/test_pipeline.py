@@ -15,7 +15,7 @@ from stream_ser.bench.stream import words_cost
 from stream_ser.engine.backend import warm_up
 from stream_ser.engine.loading import load_backend
 from stream_ser.feed.messages import Message
-from stream_ser.pipeline.monitor import Options, Station
+from stream_ser.pipeline.runtime import Options, Runtime
 from stream_ser.text.choice import TextOptions
 from stream_ser_models.card import read_card
 from tests.conftest import read_lines, trajectory
@@ -66,7 +66,7 @@ def test_a_paced_replay_equals_analyze_to_the_last_bit(
 @needs_pocketsphinx
 def test_block_size_changes_nothing(tiny: Path, talk: Path, offline: list[str]) -> None:
     received: list[dict[str, Any]] = []
-    with Station(Options(str(tiny), feed="off", text=TextOptions(show=True))) as station:
+    with Runtime(Options(str(tiny), feed="off", text=TextOptions(show=True))) as station:
         station.hub.attach(received.append)
         session = station.session(Cut(talk, 441), talk.name)
         session.start()
@@ -166,7 +166,7 @@ def test_the_screen_shows_dimensions_and_words(tiny: Path, talk: Path, said: Pat
 
     state = ScreenState()
     options = Options(str(tiny), feed="off", text=TextOptions("transcript", said, show=True))
-    with Station(options) as station:
+    with Runtime(options) as station:
         station.hub.attach(lambda message: state.consume(message, 0.0))
         session = station.session(Cut(talk, 4_000), talk.name)
         session.start()

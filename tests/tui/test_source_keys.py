@@ -16,12 +16,12 @@ from textual.widgets import Input, OptionList
 
 from stream_ser.audio.microphone import open_microphone
 from stream_ser.audio.recording import open_recording
-from stream_ser.controls.local_stream import Desk
+from stream_ser.controls.local_stream import StreamController
 from stream_ser.controls.microphone import LiveDesk
 from stream_ser.controls.recording import ReplayDesk
 from stream_ser.controls.session_file import RecordedSession
 from stream_ser.export.reading import read
-from stream_ser.pipeline.monitor import Options, Station
+from stream_ser.pipeline.runtime import Options, Runtime
 from stream_ser.tui.app import StreamSerApp, make_app
 from stream_ser.tui.prompts import Ask, Choose, Confirm
 from stream_ser.tui.source_keys import seconds_of
@@ -31,17 +31,17 @@ from tests.tui.wire import Clock, Switch, screen, story, text_of
 
 
 @pytest.fixture(scope="module")
-def station() -> Iterator[Station]:
-    with Station(Options(engine="onnx", feed="off")) as station:
+def station() -> Iterator[Runtime]:
+    with Runtime(Options(engine="onnx", feed="off")) as station:
         yield station
 
 
 @asynccontextmanager
-async def at(desk: Desk | RecordedSession) -> AsyncIterator[tuple[StreamSerApp, Pilot[None]]]:
+async def at(desk: StreamController | RecordedSession) -> AsyncIterator[tuple[StreamSerApp, Pilot[None]]]:
     """The screen of a source, which is closed after it."""
     clock = desk.now if isinstance(desk, RecordedSession) else time.monotonic
     app = make_app(desk, desk, title="stream-ser", clock=clock)
-    if isinstance(desk, Desk):
+    if isinstance(desk, StreamController):
         desk.start()
     try:
         async with app.run_test(size=(80, 24), notifications=True) as pilot:
@@ -59,7 +59,7 @@ async def until(app: StreamSerApp, pilot: Pilot[None], condition: Callable[[], b
         await pilot.pause(0.03)
 
 
-def slow(station: Station, talk: Path) -> ReplayDesk:
+def slow(station: Runtime, talk: Path) -> ReplayDesk:
     return ReplayDesk(station, open_recording(talk, speed=0.01), talk)
 
 
@@ -72,7 +72,7 @@ def told(app: StreamSerApp) -> list[str]:
     return [notice.text for notice in app.state.notices]
 
 
-async def test_m_marks_the_moment_at_which_it_was_pressed(station: Station, talk: Path) -> None:
+async def test_m_marks_the_moment_at_which_it_was_pressed(station: Runtime, talk: Path) -> None:
     desk = ReplayDesk(station, open_recording(talk, speed=0.01), talk)
     async with at(desk) as (app, pilot):
         before = desk.position(talk.name)
@@ -90,7 +90,7 @@ async def test_m_marks_the_moment_at_which_it_was_pressed(station: Station, talk
         assert len(app.state.marks) == 1
 
 
-async def test_m_marks_the_moment_that_one_has_gone_back_to(station: Station, talk: Path) -> None:
+async def test_m_marks_the_moment_that_one_has_gone_back_to(station: Runtime, talk: Path) -> None:
     desk = ReplayDesk(station, open_recording(talk, speed=8.0), talk)
     async with at(desk) as (app, pilot):
         await until(app, pilot, lambda: app.state.history.newest > 15)
@@ -104,7 +104,7 @@ async def test_m_marks_the_moment_that_one_has_gone_back_to(station: Station, ta
         assert list(app.state.marks) == [looked_at]
 
 
-async def test_after_the_end_there_is_nothing_to_mark(station: Station, talk: Path) -> None:
+async def test_after_the_end_there_is_nothing_to_mark(station: Runtime, talk: Path) -> None:
     async with at(ReplayDesk(station, open_recording(talk, speed=None), talk)) as (app, pilot):
         await until(app, pilot, lambda: app.state.ended is not None)
         await pilot.press("m")
@@ -112,7 +112,7 @@ async def test_after_the_end_there_is_nothing_to_mark(station: Station, talk: Pa
 
 
 async def test_r_records_the_trajectory_alone_unless_sound_is_asked_for_twice(
-    station: Station, talk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    station: Runtime, talk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     async with at(slow(station, talk)) as (app, pilot):
@@ -146,7 +146,7 @@ async def test_r_records_the_trajectory_alone_unless_sound_is_asked_for_twice(
 
 
 async def test_the_sound_that_was_asked_for_twice_is_there(
-    station: Station, talk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    station: Runtime, talk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     async with at(slow(station, talk)) as (app, pilot):
@@ -163,11 +163,11 @@ async def test_the_sound_that_was_asked_for_twice_is_there(
 
 
 async def test_n_changes_the_model(talk: Path) -> None:
-    with Station(Options(engine="onnx", feed="off")) as station:
+    with Runtime(Options(engine="onnx", feed="off")) as station:
         await changes_the_model(station, talk)
 
 
-async def changes_the_model(station: Station, talk: Path) -> None:
+async def changes_the_model(station: Runtime, talk: Path) -> None:
     async with at(slow(station, talk)) as (app, pilot):
         await pilot.press("n")
         assert isinstance(app.screen, Choose)
@@ -181,7 +181,7 @@ async def changes_the_model(station: Station, talk: Path) -> None:
         await until(app, pilot, lambda: "mscnn-stream" in "\n".join(text_of(app)))
 
 
-async def test_i_changes_the_input_and_is_not_there_for_a_recording(station: Station, talk: Path) -> None:
+async def test_i_changes_the_input_and_is_not_there_for_a_recording(station: Runtime, talk: Path) -> None:
     hardware = Hardware()
     async with at(LiveDesk(station, open_microphone(None, backend=hardware), None, hardware)) as (app, pilot):
         await pilot.press("i")
@@ -197,7 +197,7 @@ async def test_i_changes_the_input_and_is_not_there_for_a_recording(station: Sta
         assert len(app.screen_stack) == 1
 
 
-async def test_a_list_that_does_not_come_can_be_left_and_the_program_quit(station: Station) -> None:
+async def test_a_list_that_does_not_come_can_be_left_and_the_program_quit(station: Runtime) -> None:
     hardware = Hardware()
     desk = LiveDesk(station, open_microphone(None, backend=hardware), None, hardware)
     async with at(desk) as (app, pilot):
@@ -256,7 +256,7 @@ async def test_speed_place_and_pause_of_a_recorded_session(tmp_path: Path) -> No
         assert playing.place_s == 18.0
 
 
-async def test_a_seek_of_a_recording_shows_another_stream(station: Station, talk: Path) -> None:
+async def test_a_seek_of_a_recording_shows_another_stream(station: Runtime, talk: Path) -> None:
     async with at(slow(station, talk)) as (app, pilot):
         await pilot.press("shift+right")
         await until(app, pilot, lambda: app.state.offset_s > 4.9)
@@ -276,7 +276,7 @@ async def test_what_a_source_cannot_do_has_no_key_and_no_line_of_help() -> None:
         assert "pause" in help_text
 
 
-async def test_the_help_has_the_keys_that_there_are(station: Station, talk: Path) -> None:
+async def test_the_help_has_the_keys_that_there_are(station: Runtime, talk: Path) -> None:
     async with at(slow(station, talk)) as (app, pilot):
         await pilot.press("question_mark")
         await pilot.pause()
@@ -314,7 +314,7 @@ async def test_the_palette_has_every_key_and_does_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("opens", ["m", "ctrl+p"])
-async def test_ctrl_c_quits_at_once_from_every_screen(station: Station, talk: Path, opens: str) -> None:
+async def test_ctrl_c_quits_at_once_from_every_screen(station: Runtime, talk: Path, opens: str) -> None:
     desk = slow(station, talk)
     async with at(desk) as (app, pilot):
         await pilot.press(opens)

@@ -20,7 +20,7 @@ import numpy.typing as npt
 import soundfile
 
 from stream_ser.audio.silero_vad import CONTEXT, FRAME, silero
-from stream_ser.audio.vad import Detector, Rows, SpeechGate
+from stream_ser.audio.vad import Detector, Rows, VoiceActivityDetector
 from stream_ser.types import SAMPLE_RATE, Samples
 
 Row = dict[str, str]
@@ -66,7 +66,7 @@ def material(root: Path) -> Iterator[tuple[str, list[Path], bool]]:
             yield name, [root / corpus / row["file"] for row in choose(rows(root / corpus))], corpus != "esc10"
 
 
-def open_frames(gate: SpeechGate, samples: Samples) -> npt.NDArray[np.bool_]:
+def open_frames(gate: VoiceActivityDetector, samples: Samples) -> npt.NDArray[np.bool_]:
     """Whether the gate is open after each whole frame of a clip."""
     start = -(-gate.end // FRAME) * FRAME
     gate.reset(start)
@@ -85,7 +85,7 @@ def loud_frames(samples: Samples, below_peak_db: float = 25.0) -> npt.NDArray[np
 
 def report(root: Path, detector: Callable[[], Detector], title: str) -> None:
     """Print one table row for each set."""
-    gate = SpeechGate(detector=detector)
+    gate = VoiceActivityDetector(detector=detector)
     for name, files, is_speech in material(root):
         shut = frames = clips = 0
         seconds = cost = 0.0

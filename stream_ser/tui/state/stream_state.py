@@ -11,7 +11,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from stream_ser.latency import Ledger
+from stream_ser.latency import LatencyStats
 from stream_ser.trajectory.changes import Changes
 from stream_ser.tui.state.alerts import Alerts
 from stream_ser.tui.state.explanation import Reason, read
@@ -126,7 +126,7 @@ class ScreenState:
         self._changes = Changes()
         self.compute = Quantiles()  # ms
         self.age = Quantiles()  # ms
-        self.ledger = Ledger()  # of the whole stream
+        self.ledger = LatencyStats()  # of the whole stream
         self.health = Health()
         self._arrived = 0.0  # when the newest point came
         self._clipped_at: int | None = None  # the sample index where the newest clipped point ends

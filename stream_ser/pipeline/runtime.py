@@ -1,6 +1,6 @@
 """Run streams for the command line: engine, hub, feed, files and screen around one session after another.
 
-Threads: the caller's thread shows the screen or waits; worker, session and feed server own theirs, and ``Station.close`` ends
+Threads: the caller's thread shows the screen or waits; worker, session and feed server own theirs, and ``Runtime.close`` ends
 them in under a second.
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 
 from stream_ser.audio.source import Source, SourceInfo
-from stream_ser.audio.vad import SpeechGate
+from stream_ser.audio.vad import VoiceActivityDetector
 from stream_ser.engine.loading import ladder, load_card
 from stream_ser.engine.worker import LIMIT, Worker
 from stream_ser.errors import ConfigError, as_person_error
@@ -55,7 +55,7 @@ def feed_address(text: str) -> tuple[str, int] | None:
     return host.strip("[]"), int(port)
 
 
-class Equipment:
+class LoadedModel:
     """A model with what it needs: its card, its words, and the worker that runs it, not yet started.
 
     Raises EngineError where there is no such model, ConfigError where the hop or the words do not fit it.
@@ -74,7 +74,7 @@ class Equipment:
         self.worker = Worker(ladder(self.folder, self.card, options.engine, hop=self.hop, streams=LIMIT))
 
 
-class Station:
+class Runtime:
     """Everything that outlives one stream: model, worker, hub, feed and file. A context manager.
 
     Entering raises EngineError, ConfigError or FeedError; leaving ends every thread.
@@ -82,7 +82,7 @@ class Station:
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        self._equipment = Equipment(options)
+        self._equipment = LoadedModel(options)
         self._address = feed_address(options.feed)
         self.hub = Hub(None if self._address is None else History())  # for those who come back to the feed
         self.feed_url: str | None = None
@@ -109,7 +109,7 @@ class Station:
         """How many programs and pages subscribe to the feed; None where it is off."""
         return None if self._server is None else self._server.stats().subscribers
 
-    def __enter__(self) -> Station:
+    def __enter__(self) -> Runtime:
         with ExitStack() as closing:
             closing.callback(self.hub.close)
             if self.options.out is not None:
@@ -129,13 +129,13 @@ class Station:
     ) -> None:
         self._closing.__exit__(kind, error, trace)
 
-    def equip(self, model: str) -> Equipment:
+    def equip(self, model: str) -> LoadedModel:
         """Another model, with its worker running. Raises EngineError or ConfigError; then nothing has changed."""
-        equipment = Equipment(replace(self.options, model=model))
+        equipment = LoadedModel(replace(self.options, model=model))
         equipment.worker.start()
         return equipment
 
-    def use(self, equipment: Equipment) -> None:
+    def use(self, equipment: LoadedModel) -> None:
         """Make streams from now on with another model, and end the worker of the one before: no stream may use it."""
         before, self._equipment = self._equipment, equipment
         before.worker.stop()
@@ -156,7 +156,7 @@ class Station:
         key: str | None = None,
     ) -> Stream:
         """A stream of a source like that, not yet open. Raises ConfigError where its recogniser cannot start."""
-        gate = SpeechGate()
+        gate = VoiceActivityDetector()
         words, worker = self._equipment.words, self._equipment.worker
         return Stream(
             info,
