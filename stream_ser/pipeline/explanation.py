@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stream_ser.audio.spectrogram import HIGH_DB, LOW_DB, spectrogram
-from stream_ser.feed.explanations import InferenceRequest, picture, why
+from stream_ser.feed.explanations import ExplanationDetail, picture, why
 from stream_ser.feed.messages import Message, StreamInfo
 from stream_ser.types import SAMPLE_RATE, Hop, Observation, Point, Samples
 from stream_ser_models.card import Card
@@ -54,9 +54,9 @@ class Explanation:
         self._info, self._card, self._point = info, card, point
         self._observation, self._samples = observation, samples
         self._lock = threading.Lock()
-        self._made: dict[InferenceRequest, Message] = {}
+        self._made: dict[ExplanationDetail, Message] = {}
 
-    def message(self, seq: int, asked: InferenceRequest) -> Message:
+    def message(self, seq: int, asked: ExplanationDetail) -> Message:
         """See ``Explains``."""
         with self._lock:
             if asked not in self._made:
