@@ -27,9 +27,9 @@ MOMENT_S = 33.5
 def listen(speed: float | None) -> list[dict[str, Any]]:
     """All messages of the recording up to the moment."""
     messages: list[dict[str, Any]] = []
-    with Runtime(Options(feed="off")) as station:
-        station.hub.attach(messages.append)
-        run_to_end(station.session(open_recording(RECORDING, speed=speed), RECORDING.name), lambda: None)
+    with Runtime(Options(feed="off")) as runtime:
+        runtime.hub.attach(messages.append)
+        run_to_end(runtime.session(open_recording(RECORDING, speed=speed), RECORDING.name), lambda: None)
     return [message for message in messages if message.get("t", 0.0) <= MOMENT_S and message["type"] != "end"]
 
 

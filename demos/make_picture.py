@@ -53,9 +53,9 @@ async def draw(messages: list[dict[str, Any]]) -> str:
 
 def main(picture: Path, speed: float | None = 1.0) -> None:
     messages: list[dict[str, Any]] = []
-    with Runtime(Options(feed="off")) as station:
-        station.hub.attach(messages.append)
-        run_to_end(station.session(open_recording(RECORDING, speed=speed), RECORDING.name), lambda: None)
+    with Runtime(Options(feed="off")) as runtime:
+        runtime.hub.attach(messages.append)
+        run_to_end(runtime.session(open_recording(RECORDING, speed=speed), RECORDING.name), lambda: None)
     picture.write_text(asyncio.run(draw(messages)), encoding="utf-8")
 
 

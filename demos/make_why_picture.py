@@ -50,11 +50,11 @@ async def draw(heard: Heard) -> str:
 def main(picture: Path, speed: float = 1.0) -> None:
     messages: Messages = []
     found: Messages = []
-    with Runtime(Options(model=MODEL, feed="off")) as station:
-        station.hub.attach(messages.append)
-        asking = Reasons(station.hub)
+    with Runtime(Options(model=MODEL, feed="off")) as runtime:
+        runtime.hub.attach(messages.append)
+        asking = Reasons(runtime.hub)
         asking.ask_why(RECORDING.name)
-        session = station.session(open_recording(RECORDING, speed=speed), RECORDING.name)
+        session = runtime.session(open_recording(RECORDING, speed=speed), RECORDING.name)
         session.start()
         while not session.wait(0.01) and (not found or found[-1]["t"] < MOMENT_S):
             found += asking.reasons()

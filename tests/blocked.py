@@ -31,6 +31,6 @@ class BlockedDesk(Desk):
 
 
 if __name__ == "__main__":
-    with Runtime(Options(engine="onnx", feed="127.0.0.1:0")) as station:
-        _run_screen(station, BlockedDesk(station, Blocked(), "blocked"))
+    with Runtime(Options(engine="onnx", feed="127.0.0.1:0")) as runtime:
+        _run_screen(runtime, BlockedDesk(runtime, Blocked(), "blocked"))
     leave(0)

@@ -179,12 +179,12 @@ def hear(pushes: Sequence[tuple[VoiceActivityDetector, int, Samples]]) -> None:
     ``push`` has still to be called for them, and finds its work done. Each gate decides as it would alone. Raises
     ValueError, before anything is taken, where samples do not continue what a gate has heard.
     """
-    for gate, start, _ in pushes:
-        gate._catch_up()
-        if start != gate._end:
-            raise ValueError(f"samples at {start} do not continue what was heard up to {gate._end}")
-    gates = [gate for gate, _, _ in pushes]
-    cuts = [gate._cut(start, samples) for gate, start, samples in pushes]
+    for vad, start, _ in pushes:
+        vad._catch_up()
+        if start != vad._end:
+            raise ValueError(f"samples at {start} do not continue what was heard up to {vad._end}")
+    detectors = [vad for vad, _, _ in pushes]
+    cuts = [vad._cut(start, samples) for vad, start, samples in pushes]
     if not any(map(len, cuts)):
         return
     # From here on for all gates at once: a call for each would wait for Python's lock after each.
@@ -194,28 +194,28 @@ def hear(pushes: Sequence[tuple[VoiceActivityDetector, int, Samples]]) -> None:
     np.clip(sound, -1 / GAIN, 1 / GAIN, out=sound)
     sound *= GAIN
     heard = sound if loud.all() else sound[loud]
-    encoded = gates[0]._detector.encode(heard) if len(heard) else NOBODY
+    encoded = detectors[0]._detector.encode(heard) if len(heard) else NOBODY
     row = (np.cumsum(loud) - 1).tolist()  # of each loud frame in ``encoded``
     is_loud: list[bool] = loud.tolist()
     ends = list(accumulate(map(len, cuts)))
-    anew = [gate._mark(is_loud[end - len(cut) : end]) for gate, cut, end in zip(gates, cuts, ends, strict=True)]
-    memory = np.stack([gate._memory for gate in gates])
+    anew = [vad._mark(is_loud[end - len(cut) : end]) for vad, cut, end in zip(detectors, cuts, ends, strict=True)]
+    memory = np.stack([vad._memory for vad in detectors])
     for turn in range(max(map(len, cuts))):
         asked, rows = [], []
-        for place, (gate, cut, end) in enumerate(zip(gates, cuts, ends, strict=True)):
+        for place, (vad, cut, end) in enumerate(zip(detectors, cuts, ends, strict=True)):
             at = end - len(cut) + turn
             if at >= end:
                 continue
             if not is_loud[at]:
-                gate._decide(0.0)
+                vad._decide(0.0)
                 continue
             if anew[place][turn]:
                 memory[place] = 0.0
             asked.append(place)
             rows.append(row[at])
         if asked:
-            said, memory[asked] = gates[0]._detector.step(encoded[rows], memory[asked])
+            said, memory[asked] = detectors[0]._detector.step(encoded[rows], memory[asked])
             for place, probability in zip(asked, said.tolist(), strict=True):
-                gates[place]._decide(probability)
-    for gate, remembered in zip(gates, memory, strict=True):
-        gate._memory = remembered
+                detectors[place]._decide(probability)
+    for vad, remembered in zip(detectors, memory, strict=True):
+        vad._memory = remembered

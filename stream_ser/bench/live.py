@@ -90,8 +90,8 @@ def _playing(recording: Path, model: str, engine: str) -> Iterator[None]:
     from stream_ser.audio.recording import open_recording
     from stream_ser.pipeline.runtime import PATIENCE_S, Options, Runtime
 
-    with Runtime(Options(model, engine, HOP_S, "off")) as station:
-        session = station.session(open_recording(recording), "bench")
+    with Runtime(Options(model, engine, HOP_S, "off")) as runtime:
+        session = runtime.session(open_recording(recording), "bench")
         session.start()
         time.sleep(0.2)  # what happens once is over
         yield

@@ -27,13 +27,13 @@ def stream_cost(recording: Path, model: str, engine: str) -> dict[str, Any]:
 
     compute_ms = []
     began = time.perf_counter()
-    with Runtime(Options(model, engine, HOP_S, "off")) as station:
+    with Runtime(Options(model, engine, HOP_S, "off")) as runtime:
         ready = time.perf_counter() - began
-        name = station.worker.engine
-        station.hub.attach(lambda m: compute_ms.append(m["ledger"]["compute_ms"]) if m["type"] == "point" else None)
+        name = runtime.worker.engine
+        runtime.hub.attach(lambda m: compute_ms.append(m["ledger"]["compute_ms"]) if m["type"] == "point" else None)
         source = open_recording(recording, speed=None)
         seconds = source.info.duration_s or 0.0
-        session = station.session(source, "bench")
+        session = runtime.session(source, "bench")
         began, cpu = time.perf_counter(), time.process_time()
         run_to_end(session)
         wall, cpu = time.perf_counter() - began, time.process_time() - cpu
@@ -67,21 +67,21 @@ def words_cost(recording: Path) -> dict[str, Any] | None:
     from stream_ser.text.listener import Listener
     from stream_ser.types import Block
 
-    gate = VoiceActivityDetector()
+    vad = VoiceActivityDetector()
     try:
-        listener = Listener(make_pocketsphinx(), gate)
+        listener = Listener(make_pocketsphinx(), vad)
     except ConfigError:
         return None
     spent = speech = longest = 0.0
     for item in open_recording(recording, speed=None):
         if isinstance(item, Block):
-            gate.push(item.start, item.samples)
+            vad.push(item.start, item.samples)
             began = time.perf_counter()
             listener.push(item.start, item.samples)
             listener.words(item.end)
             spent += time.perf_counter() - began
             longest = max(longest, time.perf_counter() - began)
-            speech += gate.speech_samples(item.start, item.end) / SAMPLE_RATE
+            speech += vad.speech_samples(item.start, item.end) / SAMPLE_RATE
     listener.close()
     return {
         "recogniser": listener.name,

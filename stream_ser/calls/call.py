@@ -98,12 +98,12 @@ class Call:
     def __init__(
         self,
         opened: Opened,
-        house: CallBackend,
+        backend: CallBackend,
         policy: Policy,
         ended: Callable[[Call], None] = lambda _: None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self.opened, self._house, self._policy, self._ended, self._clock = opened, house, policy, ended, clock
+        self.opened, self._backend, self._policy, self._ended, self._clock = opened, backend, policy, ended, clock
         self._lock = threading.Lock()
         self._lines: dict[str, LegBuffer] = {}
         self._streams: list[Stream | TurnsOnly] = []
@@ -123,13 +123,13 @@ class Call:
         self._policy.admit(self.opened)
         analysed = {f"{self.name}/{leg.name}": leg for leg in self.opened.legs if self._policy.analyses(leg)}
         agents = any(leg.role == "agent" for leg in analysed.values())
-        self._house.begin(self.opened, analysed, self._policy.agents_purpose if agents else None, self._clock())
-        self._house.publish(self._message("opened"))
+        self._backend.begin(self.opened, analysed, self._policy.agents_purpose if agents else None, self._clock())
+        self._backend.publish(self._message("opened"))
         self.begun = True
         try:
             for name, leg in analysed.items():
                 watcher = _Leg(self, leg)
-                stream = self._house.stream(leg, name, self.opened, watcher)
+                stream = self._backend.stream(leg, name, self.opened, watcher)
                 watcher.begin(stream, self._policy)
                 if self._meter is None:
                     self._meter = self._make_meter(stream.hop, stream.info.labels, stream.info.dimensions)
@@ -138,14 +138,14 @@ class Call:
                 self._streams.append(stream)
                 for rule, why in watcher.skipped:
                     stream.say("info", f"alert rule {rule!r} is not held against this stream: {why}")
-                self._lines[leg.name] = self._house.line(stream, self.opened.rate)
+                self._lines[leg.name] = self._backend.line(stream, self.opened.rate)
             for leg in filter(self._policy.times, self.opened.legs):
-                turns = self._house.turns(leg.name, _Leg(self, leg))
+                turns = self._backend.turns(leg.name, _Leg(self, leg))
                 if self._meter is None:
                     self._meter = self._make_meter(turns.hop, (), ())
                 self._unfinished += 1
                 self._streams.append(turns)
-                self._lines[leg.name] = self._house.line(turns, self.opened.rate)
+                self._lines[leg.name] = self._backend.line(turns, self.opened.rate)
         except Exception as error:  # whatever it is, what was opened must end
             self.close("refused")
             if isinstance(error, StreamSerError):
@@ -237,8 +237,8 @@ class Call:
                 return
             self._over = True
             summary = None if self._meter is None else self._meter.summary()
-        self._house.publish(self._message("ended", summary))
-        self._house.end(self.name, summary, self._clock())
+        self._backend.publish(self._message("ended", summary))
+        self._backend.end(self.name, summary, self._clock())
         self._ended(self)
 
 

@@ -26,10 +26,10 @@ class TurnsOnly:
     """A leg's turns. ``hop`` and ``window`` are in samples: before a window of unbroken sound a stream would say nothing."""
 
     def __init__(self, name: str, hop: int, window: int, watch: StreamObserver) -> None:
-        self.gate: Gate = VoiceActivityDetector()
+        self.vad: Gate = VoiceActivityDetector()
         self.hop = hop
         self._window, self._watch = window, watch
-        self._schedule = WindowSchedule(name, hop, hop, self.gate)
+        self._schedule = WindowSchedule(name, hop, hop, self.vad)
         self._since = 0  # sound is unbroken since then
         self._paused = threading.Event()
         self._lock = threading.Lock()  # nothing is told after the end

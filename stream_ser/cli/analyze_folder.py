@@ -68,9 +68,9 @@ def analyze_folder(options: Options, folder: Path, out: Path, formats: Sequence[
         raise ConfigError(f"there is no recording in {folder}", fix="name a folder with wav, flac, ogg or mp3 files")
     bad = [f"{error.filename} cannot be read: {error.strerror}" for error in unread]
     progress = Progress(len(files))
-    with Index(out) as index, Runtime(options) as station:
-        station.hub.attach(progress)
-        archive = Archive(station, folder, out, formats, index, progress)
+    with Index(out) as index, Runtime(options) as runtime:
+        runtime.hub.attach(progress)
+        archive = Archive(runtime, folder, out, formats, index, progress)
         try:
             for file in files:
                 error = archive.take(file)
@@ -100,17 +100,17 @@ class Archive:
     """One run over a folder of recordings."""
 
     def __init__(
-        self, station: Runtime, folder: Path, out: Path, formats: Sequence[Format], index: Index, progress: Progress
+        self, runtime: Runtime, folder: Path, out: Path, formats: Sequence[Format], index: Index, progress: Progress
     ) -> None:
-        self._station, self._folder, self._out = station, folder, out
+        self._runtime, self._folder, self._out = runtime, folder, out
         self._formats, self._index, self._progress = formats, index, progress
-        options, card = station.options, station.card
+        options, card = runtime.options, runtime.card
         text = [options.text.text, options.text.show]
         self._about = {
             "model": {"name": card.name, "digest": card.digest},
             "hop_s": options.hop_s,
             "settings": settings_digest(
-                {"schema": SCHEMA_VERSION, "model": card.digest, "hop": station.hop, "text": text}
+                {"schema": SCHEMA_VERSION, "model": card.digest, "hop": runtime.hop, "text": text}
             ),
         }
         self.skipped = 0
@@ -157,7 +157,7 @@ class Archive:
     def _analyse(self, file: Path, name: str) -> tuple[Message | None, str | None]:
         """Its end, and why that came before the sound's, if it did."""
         ends: list[Message] = []
-        hub = self._station.hub
+        hub = self._runtime.hub
         with closing(open_recording(self._folder / file, speed=None)) as source:
             base = self._out / file
             _make_folder(base.parent)
@@ -174,7 +174,7 @@ class Archive:
         return (ends[-1] if ends else None), error
 
     def _run(self, source: Recording, name: str, writer: ConvertingWriter) -> str | None:
-        session = self._station.session(source, name)
+        session = self._runtime.session(source, name)
         try:
             if run_to_end(session, lambda: writer.error):
                 raise KeyboardInterrupt

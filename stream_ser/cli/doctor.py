@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 import stream_ser
 from stream_ser.audio.devices import choose_device, list_devices
 from stream_ser.engine.backend import warm_up
-from stream_ser.engine.loading import ladder, load_card
+from stream_ser.engine.loading import fallback_chain, load_card
 from stream_ser.errors import StreamSerError
 from stream_ser.feed.server import FeedServer
 from stream_ser.pipeline.runtime import feed_address
@@ -87,7 +87,7 @@ def _versions() -> str:
 def _engine(model: str, engine: str) -> str:
     began = time.monotonic()
     folder, card = load_card(model)
-    engines = ladder(folder, card, engine)
+    engines = fallback_chain(folder, card, engine)
     backend = engines.next()
     difference = warm_up(backend, card)
     took = time.monotonic() - began

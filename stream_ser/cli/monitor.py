@@ -35,7 +35,7 @@ def live(options: argparse.Namespace) -> int:
     from stream_ser.controls.microphone import NAME, LiveDesk
 
     with closing(open_microphone(options.device)) as source:
-        return _show(source, NAME, options, lambda station: LiveDesk(station, source, options.device))
+        return _show(source, NAME, options, lambda runtime: LiveDesk(runtime, source, options.device))
 
 
 def replay(options: argparse.Namespace) -> int:
@@ -43,7 +43,7 @@ def replay(options: argparse.Namespace) -> int:
     speed = parse_speed(options.speed)
     if len(options.files) > 1:
         return together(
-            _station_options(options, feed=options.feed), options.files, speed, transcript=options.transcript
+            _runtime_options(options, feed=options.feed), options.files, speed, transcript=options.transcript
         )
     (file,) = options.files
     if file == "-":
@@ -53,7 +53,7 @@ def replay(options: argparse.Namespace) -> int:
             f"--rate {options.rate} was given for a file, which says its own rate", fix="leave --rate out"
         )
     with closing(open_recording(file, speed=speed)) as source:
-        return _show(source, Path(file).name, options, lambda station: ReplayDesk(station, source, Path(file)))
+        return _show(source, Path(file).name, options, lambda runtime: ReplayDesk(runtime, source, Path(file)))
 
 
 def analyze(options: argparse.Namespace) -> int:
@@ -70,13 +70,13 @@ def analyze(options: argparse.Namespace) -> int:
             fix="analyse them one by one with their own",
         )
     failed = 0
-    with Runtime(_station_options(options, feed=options.feed)) as station:
+    with Runtime(_runtime_options(options, feed=options.feed)) as runtime:
         printer = LinePrinter()
-        station.hub.attach(printer)
+        runtime.hub.attach(printer)
         for file in _unique(options.files):
             try:
                 with closing(open_recording(file, speed=None)) as source:
-                    session = station.session(source, _stream_name(file, options.files))
+                    session = runtime.session(source, _stream_name(file, options.files))
                     if run_to_end(session, lambda: printer.error):
                         return 130
             except StreamSerError as error:
@@ -123,7 +123,7 @@ def _analyze_folder(options: argparse.Namespace) -> int:
     (folder,) = options.files
     if options.out is None:
         raise ConfigError(f"{folder} is a folder", fix="say where its results go: --out FOLDER")
-    running = replace(_station_options(options, feed=options.feed), out=None)
+    running = replace(_runtime_options(options, feed=options.feed), out=None)
     return analyze_folder(running, Path(folder), options.out, by_names(options.to or "jsonl"))
 
 
@@ -150,39 +150,42 @@ def _replay_pipe(options: argparse.Namespace) -> int:
 
 
 def _show(
-    source: Source, stream: str, options: argparse.Namespace, desk: Callable[[Runtime], StreamController] | None = None
+    source: Source,
+    stream: str,
+    options: argparse.Namespace,
+    controller: Callable[[Runtime], StreamController] | None = None,
 ) -> int:
     """Run one stream at a desk on the screen, or as lines where there is no terminal, or no desk for its source."""
-    with Runtime(_station_options(options, feed=options.feed)) as station:
-        tell_addresses(station.feed_url)
-        if desk is None or options.headless or not has_terminal():
-            _run_headless(station, station.session(source, stream))
+    with Runtime(_runtime_options(options, feed=options.feed)) as runtime:
+        tell_addresses(runtime.feed_url)
+        if controller is None or options.headless or not has_terminal():
+            _run_headless(runtime, runtime.session(source, stream))
         else:
-            _run_screen(station, desk(station))
+            _run_screen(runtime, controller(runtime))
     return 0
 
 
-def _run_headless(station: Runtime, session: Session) -> None:
+def _run_headless(runtime: Runtime, session: Session) -> None:
     printer = LinePrinter()
-    station.hub.attach(printer)
+    runtime.hub.attach(printer)
     run_to_end(session, lambda: printer.error)
 
 
-def _run_screen(station: Runtime, desk: StreamController) -> None:
+def _run_screen(runtime: Runtime, controller: StreamController) -> None:
     last: deque[Message] = deque(maxlen=1)  # the end of the stream that ended last
-    station.hub.attach(lambda message: last.append(message) if message["type"] == "end" else None)
+    runtime.hub.attach(lambda message: last.append(message) if message["type"] == "end" else None)
     try:
-        desk.start()
-        show(desk, desk, feed=station.feed_url)
+        controller.start()
+        show(controller, controller, feed=runtime.feed_url)
     finally:
-        desk.close()
+        controller.close()
     for message in last:
         print("\n".join(summary(message)))
-    if desk.error is not None:
-        raise as_person_error(desk.error)
+    if controller.error is not None:
+        raise as_person_error(controller.error)
 
 
-def _station_options(options: argparse.Namespace, feed: str) -> Options:
+def _runtime_options(options: argparse.Namespace, feed: str) -> Options:
     text = TextOptions(options.text, getattr(options, "transcript", None), options.show_text)
     return Options(options.model, options.engine, options.hop, feed, options.out, text)
 

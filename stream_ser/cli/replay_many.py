@@ -63,14 +63,14 @@ def together(options: Options, files: Sequence[str], speed: float | None, transc
         what = "a transcript" if transcript is not None else "standard input"
         raise ConfigError(f"{what} was given for {len(files)} recordings at once", fix="play it alone")
     failed, totals = 0, Totals()
-    with Runtime(options) as station, ExitStack() as sources:
-        tell_addresses(station.feed_url)
-        station.hub.attach(totals)
+    with Runtime(options) as runtime, ExitStack() as sources:
+        tell_addresses(runtime.feed_url)
+        runtime.hub.attach(totals)
         players: list[Player] = []
         for file, stream in zip(files, stream_names(files), strict=True):
             try:
-                source = sources.enter_context(closing(open_recording(file, speed=None, block=station.hop)))
-                players.append(Player(station.stream(source.info, stream, stands_still=True), iter(source)))
+                source = sources.enter_context(closing(open_recording(file, speed=None, block=runtime.hop)))
+                players.append(Player(runtime.stream(source.info, stream, stands_still=True), iter(source)))
             except StreamSerError as error:
                 failed += 1
                 print(f"stream-ser: {error}", file=sys.stderr)

@@ -80,7 +80,7 @@ def serve(options: argparse.Namespace) -> int:
         signal.signal(number, lambda *_: asked.release())
     log.info(
         "serving",
-        extra={"url": server.url, "model": config.model, "engine": server.room.worker.engine, "pid": os.getpid()},
+        extra={"url": server.url, "model": config.model, "engine": server.inference.worker.engine, "pid": os.getpid()},
     )
     print(f"{server.url}\npage: {page_url(server.url)}", flush=True)
     asked.acquire()

@@ -38,9 +38,9 @@ def watch(options: argparse.Namespace) -> int:
         return _recorded(options, headless)
     if options.speed != "1":
         raise ConfigError(f"--speed {options.speed} was given for a feed, which comes as it comes", fix="leave it out")
-    wish = SubscriptionFilter(call=options.call, stream=options.stream, hz=options.hz, snapshot=True)
+    filters = SubscriptionFilter(call=options.call, stream=options.stream, hz=options.hz, snapshot=True)
     token = options.token or os.environ.get(TOKEN) or None
-    with closing(Watcher(feed_url(options.target), wish, token)) as watcher:
+    with closing(Watcher(feed_url(options.target), filters, token)) as watcher:
         watcher.start()
         if headless:
             _print_feed(watcher)

@@ -25,9 +25,9 @@ class Reasons:
         """Ask about that stream from now on."""
         if self._subscription is not None:
             self._subscription.close()
-        wish = None if stream is None else SubscriptionFilter(stream=stream, why="spectrogram", hz=REASONS_HZ)
+        filters = None if stream is None else SubscriptionFilter(stream=stream, why="spectrogram", hz=REASONS_HZ)
         # Points come by another subscription: here they are in the way, and the newest may push the others out.
-        self._subscription = None if wish is None else self._hub.subscribe(limit=1, wish=wish)
+        self._subscription = None if filters is None else self._hub.subscribe(limit=1, filters=filters)
 
     def reasons(self) -> list[Message]:
         """What has come since the last call."""

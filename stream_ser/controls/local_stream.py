@@ -39,19 +39,19 @@ LONGEST_CHOICE = 60  # columns
 
 
 class StreamController(ABC):
-    """Runs ``source`` as the stream ``name`` at ``station``, from ``start`` until ``close``."""
+    """Runs ``source`` as the stream ``name`` at ``runtime``, from ``start`` until ``close``."""
 
     can_pause = True
     has_sound = True
 
-    def __init__(self, station: Runtime, source: Source, name: str) -> None:
-        self._station, self._source, self._name = station, source, name
+    def __init__(self, runtime: Runtime, source: Source, name: str) -> None:
+        self._runtime, self._source, self._name = runtime, source, name
         self._number = 0  # of the stream, among those of this name
         self._session = self._make(source)
-        self._messages = station.hub.subscribe(limit=WAITING)
+        self._messages = runtime.hub.subscribe(limit=WAITING)
         self._own: deque[Message] = deque(maxlen=NOTICES)
-        self._recorder = Recorder(station.hub)
-        self._reasons = Reasons(station.hub)
+        self._recorder = Recorder(runtime.hub)
+        self._reasons = Reasons(runtime.hub)
         self._sound: SoundFile | None = None
         self._commands: queue.Queue[Callable[[], None] | None] = queue.Queue(COMMANDS)
         self._closing = threading.Event()
@@ -91,7 +91,7 @@ class StreamController(ABC):
     @property
     def subscribers(self) -> int | None:
         """How many subscribe to the feed; None where it is off."""
-        return self._station.subscribers
+        return self._runtime.subscribers
 
     def drain(self) -> list[Message]:
         """Everything that has come since the last call."""
@@ -184,17 +184,17 @@ class StreamController(ABC):
             with contextlib.suppress(CheckpointError):
                 card = read_card(find(name))
                 text = f"{name:<16} {', '.join(card.labels)}; {card.macs / 1e6:,.0f} MMAC a window"
-                found.append(Choice(name, text[:LONGEST_CHOICE], card.digest == self._station.card.digest))
+                found.append(Choice(name, text[:LONGEST_CHOICE], card.digest == self._runtime.card.digest))
         return found
 
     def _change(self, kind: Kind, name: str) -> None:  # noqa: ARG002
         self._say("info", f"loading the model {name}; the stream goes on until it is there")
-        equipment = self._station.equip(name)
+        loaded = self._runtime.equip(name)
         if self._closing.is_set():
-            equipment.worker.stop()
+            loaded.worker.stop()
             return
         place = self._end(f"the model is changed to {name}: another stream begins")
-        self._station.use(equipment)
+        self._runtime.use(loaded)
         self._begin(self._again_at(place))
 
     def _again_at(self, place: int) -> Callable[[], Source]:  # noqa: ARG002 - live sound has no place to go back to
@@ -229,7 +229,7 @@ class StreamController(ABC):
 
     def _make(self, source: Source) -> Session:
         self._number += 1
-        return self._station.session(source, self._name, f"{self._name}#{self._number}")
+        return self._runtime.session(source, self._name, f"{self._name}#{self._number}")
 
     def _record(self, path: Path, sound: Path | None) -> None:
         if sound is not None:

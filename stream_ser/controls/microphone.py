@@ -23,11 +23,11 @@ class LiveDesk(StreamController):
     """Begins with ``microphone``, which was opened as ``device`` (index, name or part of one; None for the default)."""
 
     def __init__(
-        self, station: Runtime, microphone: Microphone, device: str | None, backend: Backend | None = None
+        self, runtime: Runtime, microphone: Microphone, device: str | None, backend: Backend | None = None
     ) -> None:
         self._backend = backend
         self._device = device
-        super().__init__(station, microphone, NAME)
+        super().__init__(runtime, microphone, NAME)
 
     @property
     def kinds(self) -> frozenset[Kind]:

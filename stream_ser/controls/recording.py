@@ -23,12 +23,12 @@ class ReplayDesk(StreamController):
 
     whole = False
 
-    def __init__(self, station: Runtime, recording: Recording, path: Path) -> None:
+    def __init__(self, runtime: Runtime, recording: Recording, path: Path) -> None:
         self._path, self._speed = path, recording.speed
         self._recording = recording
         self._target: float | None = None  # the place that a waiting command goes to, s
         self._aiming = threading.Lock()
-        super().__init__(station, recording, path.name)
+        super().__init__(runtime, recording, path.name)
 
     @property
     def speed(self) -> float | None:

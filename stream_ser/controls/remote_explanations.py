@@ -63,9 +63,9 @@ class RemoteReasons:
     async def _read(self, stream: str) -> None:
         while True:
             for asked in reversed(get_args(ExplanationDetail)):  # the spectrogram with the maps, else the maps alone
-                wish = SubscriptionFilter(stream=stream, why=asked, hz=REASONS_HZ)
+                filters = SubscriptionFilter(stream=stream, why=asked, hz=REASONS_HZ)
                 try:
-                    async for message in subscribe(self._url, retry_s=None, wish=wish, token=self._token):
+                    async for message in subscribe(self._url, retry_s=None, filters=filters, token=self._token):
                         if message["type"] == "why":
                             self._newest.append(message)
                 except FeedError:

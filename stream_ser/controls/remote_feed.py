@@ -41,9 +41,9 @@ class Watcher:
     has_sound = False
     recording_sound = None
 
-    def __init__(self, url: str, wish: SubscriptionFilter, token: str | None = None) -> None:
+    def __init__(self, url: str, filters: SubscriptionFilter, token: str | None = None) -> None:
         self.url = url
-        self._reader = subscribe(url, retry_s=None, wish=wish, token=token, told=self._told)
+        self._reader = subscribe(url, retry_s=None, filters=filters, token=token, told=self._told)
         self._lock = threading.RLock()
         self._waiting: deque[Message] = deque()
         self._hellos: dict[str, Message] = {}  # of open streams

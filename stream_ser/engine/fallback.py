@@ -40,8 +40,8 @@ class StepDown:
 class FallbackChain:
     """Climbs down only. One thread, the worker's; ``steps`` may be read by others once a rung is found."""
 
-    def __init__(self, rungs: Sequence[Candidate]) -> None:
-        self._left = list(rungs)
+    def __init__(self, candidates: Sequence[Candidate]) -> None:
+        self._left = list(candidates)
         self.steps: list[StepDown] = []
 
     def next(self, broke: Exception | None = None, engine: str = "") -> Backend:
@@ -53,12 +53,12 @@ class FallbackChain:
             self.steps.append(StepDown(engine, _reason(broke), "broke"))
         fix = "run stream-ser doctor"
         while self._left:
-            rung = self._left.pop(0)
+            candidate = self._left.pop(0)
             try:
-                return rung.make()
+                return candidate.make()
             except EngineError as error:
                 kind: Literal["absent", "refused"] = "absent" if isinstance(error, UnavailableError) else "refused"
-                self.steps.append(StepDown(rung.name, error.what, kind))
+                self.steps.append(StepDown(candidate.name, error.what, kind))
                 fix = error.fix or fix
         raise EngineError("; ".join(f"{step.engine}: {step.reason}" for step in self.steps) or "no engine", fix=fix)
 

@@ -41,7 +41,7 @@ def load_card(name: str) -> tuple[Path, Card]:
         raise as_engine_error(error) from error
 
 
-def ladder(folder: Path, card: Card, engine: str = "auto", *, hop: int = 0, streams: int = 1) -> FallbackChain:
+def fallback_chain(folder: Path, card: Card, engine: str = "auto", *, hop: int = 0, streams: int = 1) -> FallbackChain:
     """The engines that may be used: one that was asked for alone, or with ``auto`` all, the fastest first.
 
     ``hop`` (samples) and ``streams`` say what a GPU is prepared for. Raises EngineError for an unknown engine, where none is
@@ -63,7 +63,7 @@ def ladder(folder: Path, card: Card, engine: str = "auto", *, hop: int = 0, stre
 
 def load_backend(folder: Path, card: Card, engine: str = "auto") -> Backend:
     """The first engine that can be had, ready and checked. Raises EngineError where none can, with all reasons."""
-    return ladder(folder, card, engine).next()
+    return fallback_chain(folder, card, engine).next()
 
 
 def _ready(name: str, wanted: Wanted) -> Backend:

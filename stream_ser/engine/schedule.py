@@ -65,7 +65,7 @@ class WindowSchedule:
     """
 
     def __init__(
-        self, stream: str, window: int, hop: int, gate: Gate, listener: Listener | None = None, *, start: int = 0
+        self, stream: str, window: int, hop: int, vad: Gate, listener: Listener | None = None, *, start: int = 0
     ) -> None:
         if not 0 < hop <= window:
             raise ConfigError(
@@ -75,7 +75,7 @@ class WindowSchedule:
         self.stream, self.window, self.hop = stream, window, hop
         self.position = start  # everything before it was seen
         self._ring = SampleRing(window + hop, start)
-        self._gate = gate
+        self._vad = vad
         self._listener = listener
         self._unbroken_since = start
         self._missing: str | None = None
@@ -93,7 +93,7 @@ class WindowSchedule:
         self._missing = None
         for start, samples in self._cut_at_hops(item):
             self._ring.write(samples, start)
-            self._gate.push(start, samples)
+            self._vad.push(start, samples)
             if self._listener is not None:
                 self._listener.push(start, samples)
             self.position = start + len(samples)
@@ -106,7 +106,7 @@ class WindowSchedule:
         Training pads short clips in the same way. A stream with a gap, or with less speech than LEAST_SPEECH, has none.
         """
         short = 0 < self.position < self.window and self._unbroken_since == 0
-        if not short or self._gate.speech_samples(0, self.position) < LEAST_SPEECH:
+        if not short or self._vad.speech_samples(0, self.position) < LEAST_SPEECH:
             return None
         return self._due(padded=True)
 
@@ -117,7 +117,7 @@ class WindowSchedule:
             self.position = self._unbroken_since = end
             yield self._due()
         self.position = self._unbroken_since = gap.end
-        self._gate.reset(gap.end)
+        self._vad.reset(gap.end)
         if self._listener is not None:
             self._listener.reset(gap.end)
 
@@ -138,8 +138,8 @@ class WindowSchedule:
         end = self.position
         covered = min(self.window, end - self._unbroken_since)
         start = end - covered if covered else max(0, end - self.hop)
-        speech = self._gate.speech_samples(end - covered, end) if covered else 0
-        is_open = bool(covered) and self._gate.is_open(end)
+        speech = self._vad.speech_samples(end - covered, end) if covered else 0
+        is_open = bool(covered) and self._vad.is_open(end)
         newest = self._ring.read(end - min(self.hop, covered), end) if covered else np.zeros(0, dtype=np.float32)
         words = self._listener.words(end) if self._listener is not None and covered else None
         window = None

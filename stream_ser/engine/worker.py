@@ -44,7 +44,7 @@ class Worker:
         *,
         limit: int = LIMIT,
     ) -> None:
-        self._ladder = engines if isinstance(engines, FallbackChain) else FallbackChain([Candidate("engine", engines)])
+        self._chain = engines if isinstance(engines, FallbackChain) else FallbackChain([Candidate("engine", engines)])
         self._clock_ns = clock_ns
         self.limit = limit
         self._changed = threading.Condition()
@@ -61,7 +61,7 @@ class Worker:
     @property
     def steps_down(self) -> list[StepDown]:
         """Engines that are not used, with reasons."""
-        return self._ladder.steps
+        return self._chain.steps
 
     @property
     def failure(self) -> Exception | None:
@@ -136,7 +136,7 @@ class Worker:
 
     def _run(self) -> None:
         try:
-            computer = self._use(self._ladder.next())
+            computer = self._use(self._chain.next())
         except Exception as error:  # handed to the caller of start, who shows it to a person
             self._failure = error
             return
@@ -171,7 +171,7 @@ class Worker:
         broken = computer.backend
         with suppress(Exception):  # what is broken may not be able to close
             broken.close()
-        following = self._use(self._ladder.next(error, broken.name))
+        following = self._use(self._chain.next(error, broken.name))
         step = next(step for step in reversed(self.steps_down) if step.kind == "broke")
         with self._changed:
             told = [tell for tell in self._streams.values() if tell is not None]

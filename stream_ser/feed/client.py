@@ -104,31 +104,31 @@ class FeedReader:
     """Iterate to get the messages of the feed at ``url``; made by ``subscribe``."""
 
     def __init__(
-        self, url: str, retry_s: float | None, wish: SubscriptionFilter, token: str | None, told: Told
+        self, url: str, retry_s: float | None, filters: SubscriptionFilter, token: str | None, told: Told
     ) -> None:
         self._url = url
         self._told = told
         self._retry_s = retry_s
-        self._wish = wish
+        self._filters = filters
         self._headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-        self._tally = FeedCounts(wish.whole)
-        self._tally.place, self._tally.epoch = wish.last_seq, wish.epoch
+        self._counts = FeedCounts(filters.whole)
+        self._counts.place, self._counts.epoch = filters.last_seq, filters.epoch
         self.connections = 0
 
     @property
     def missed(self) -> int:
         """How many messages were published while this reader listened or was cut off, and never came."""
-        return self._tally.missed
+        return self._counts.missed
 
     @property
     def unknown(self) -> int:
         """How many times messages were missed besides, and nobody can know how many: the feed began anew, say."""
-        return self._tally.unknown
+        return self._counts.unknown
 
     @property
     def place(self) -> tuple[int, str] | None:
         """``last_seq`` and ``epoch`` with which to go on in another process; None where the feed has no history."""
-        place, epoch = self._tally.place, self._tally.epoch
+        place, epoch = self._counts.place, self._counts.epoch
         return None if place is None or epoch is None else (place, epoch)
 
     async def __aiter__(self) -> AsyncIterator[Message]:
@@ -149,13 +149,13 @@ class FeedReader:
                     close_timeout=1,
                 ) as connection:
                     self.connections += 1
-                    self._tally.reconnected()
+                    self._counts.reconnected()
                     self._told(None)
                     with contextlib.suppress(ConnectionClosed):
                         async for text in connection:
                             delay = FIRST_DELAY_S
                             message = self._read(text)
-                            self._tally.note(message)
+                            self._counts.note(message)
                             yield message
                 lost_at = loop.time()
                 self._told("the feed has ended" if connection.close_code == 1001 else "the connection was lost")
@@ -172,9 +172,9 @@ class FeedReader:
 
     def _address(self) -> str:
         """The address with what is wished for, from where on included."""
-        wish, place = self._wish, self.place
-        wanted: dict[str, str | int | float | None] = {"call": wish.call, "stream": wish.stream, "hz": wish.hz}
-        wanted["snapshot"], wanted["why"] = 1 if wish.snapshot else None, wish.why
+        filters, place = self._filters, self.place
+        wanted: dict[str, str | int | float | None] = {"call": filters.call, "stream": filters.stream, "hz": filters.hz}
+        wanted["snapshot"], wanted["why"] = 1 if filters.snapshot else None, filters.why
         wanted["last_seq"], wanted["epoch"] = place or (None, None)
         query = urlencode({name: value for name, value in wanted.items() if value is not None})
         return f"{self._url}{'&' if '?' in self._url else '?'}{query}" if query else self._url
@@ -224,18 +224,18 @@ def subscribe(
     url: str,
     *,
     retry_s: float | None = 30.0,
-    wish: SubscriptionFilter | None = None,
+    filters: SubscriptionFilter | None = None,
     token: str | None = None,
     told: Told = lambda _: None,
 ) -> FeedReader:
-    """Read the feed at ``url``, with ``async for`` over what is returned; everything, or what ``wish`` says.
+    """Read the feed at ``url``, with ``async for`` over what is returned; everything, or what ``filters`` says.
 
     A connection that is lost is made again, at growing intervals, until the feed has been away for ``retry_s`` seconds
     (None: for ever). What was published meanwhile comes then, if the feed keeps a history, and is counted in ``missed`` if
     it does not. ``token`` is shown to a feed that asks who reads it. ``told`` is called in the event loop with None whenever
     a connection is made, and with the reason whenever one is lost or cannot be made again.
     """
-    return FeedReader(url, retry_s, wish or SubscriptionFilter(), token, told)
+    return FeedReader(url, retry_s, filters or SubscriptionFilter(), token, told)
 
 
 def _reason(error: Exception) -> str:

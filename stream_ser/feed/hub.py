@@ -83,7 +83,7 @@ class Hub:
     def asks_why(self, stream: str) -> bool:
         """Whether somebody wants to know what the points of this stream rest on."""
         with self._state:
-            return any(each.wish.why is not None for each in self._subscriptions.get(("stream", stream), ()))
+            return any(each.filters.why is not None for each in self._subscriptions.get(("stream", stream), ()))
 
     def publish(self, message: Message, why: Explains | None = None) -> int:
         """Give a message its number and hand it to every subscriber, then to every sink; return the number.
@@ -117,9 +117,9 @@ class Hub:
             return self.history.forget(calls)
 
     def subscribe(
-        self, limit: int = 256, wake: Callable[[], None] | None = None, wish: SubscriptionFilter | None = None
+        self, limit: int = 256, wake: Callable[[], None] | None = None, filters: SubscriptionFilter | None = None
     ) -> Subscription:
-        """Join, for everything or for what ``wish`` says. The subscription holds at most ``limit`` messages.
+        """Join, for everything or for what ``filters`` says. The subscription holds at most ``limit`` messages.
 
         ``wake`` is called from the publishing thread after each message and at the end, for those who wait in an event
         loop: it must return at once and must not call the hub. A ``last_seq`` of another epoch, or above what was
@@ -127,17 +127,17 @@ class Hub:
         """
         if limit < 1:
             raise ValueError(f"a subscription must hold at least 1 message, not {limit}")
-        wish = wish or SubscriptionFilter()
-        subscription = Subscription(self, wish, limit, wake)
+        filters = filters or SubscriptionFilter()
+        subscription = Subscription(self, filters, limit, wake)
         with self._state:
-            if wish.last_seq is not None and wish.epoch == self.epoch and wish.last_seq <= self._seq:
-                subscription._resume(wish.last_seq)
+            if filters.last_seq is not None and filters.epoch == self.epoch and filters.last_seq <= self._seq:
+                subscription._resume(filters.last_seq)
             else:
                 self._bring_up(subscription)
             if self._closed:
                 subscription._finish()
             else:
-                self._subscriptions.setdefault(wish.key, []).append(subscription)
+                self._subscriptions.setdefault(filters.key, []).append(subscription)
         return subscription
 
     def attach(self, sink: Sink) -> None:
@@ -173,7 +173,7 @@ class Hub:
                     subscription._finish()
 
     def _forget(self, subscription: Subscription) -> None:
-        key = subscription.wish.key
+        key = subscription.filters.key
         with self._state:
             group = self._subscriptions.get(key, [])
             if subscription in group:
@@ -190,8 +190,8 @@ class Hub:
             return self._seq, self.history.after(place, BATCH)
 
     def _bring_up(self, subscription: Subscription) -> None:
-        wish = subscription.wish
-        snapshot = list(self._present.snapshot(wish, self._seq)) if wish.snapshot else []
+        filters = subscription.filters
+        snapshot = list(self._present.snapshot(filters, self._seq)) if filters.snapshot else []
         subscription._go_live(self._seq, self._present.hellos(), snapshot)
 
     def _idle_at(self, subscription: Subscription) -> int | None:

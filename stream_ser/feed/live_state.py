@@ -72,9 +72,9 @@ class LiveState:
                 else:
                     self._calls.pop(call, None)
 
-    def snapshot(self, wish: SubscriptionFilter, seq: int) -> Iterator[PublishedMessage]:
+    def snapshot(self, filters: SubscriptionFilter, seq: int) -> Iterator[PublishedMessage]:
         """What is open and concerns a wish, as messages for one who joins after number ``seq``."""
         for group in (self._calls, self._points, self._alerts):
             for entry in group.values():
-                if wish.concerns(entry.stream, entry.call):
+                if filters.concerns(entry.stream, entry.call):
                     yield PublishedMessage({"type": "snapshot", "seq": seq}, messages.snapshot(seq, entry.text)).slim()

@@ -185,8 +185,8 @@ class FeedServer:
 
     async def _handle(self, subscribers: Subscribers, connection: ServerConnection) -> None:
         assert connection.request is not None
-        wish = parse(connection.request.path.partition("?")[2])
-        await subscribers.serve(connection, self._hub, wish, self._queue)
+        filters = parse(connection.request.path.partition("?")[2])
+        await subscribers.serve(connection, self._hub, filters, self._queue)
 
 
 class TrackedConnection(ServerConnection):

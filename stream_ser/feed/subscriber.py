@@ -62,14 +62,14 @@ class Subscriber:
     """One connection and its subscription, as the loop sees them."""
 
     def __init__(
-        self, owner: Subscribers, connection: ServerConnection, hub: Hub, wish: SubscriptionFilter, limit: int
+        self, owner: Subscribers, connection: ServerConnection, hub: Hub, filters: SubscriptionFilter, limit: int
     ) -> None:
         now = owner.loop.time()
         self._owner = owner
         self._hub = hub
         self.connection = connection
         self.stirred = True  # a look is due; publishers set it, the loop clears it
-        self.subscription = hub.subscribe(limit, functools.partial(owner._stir, self), wish)
+        self.subscription = hub.subscribe(limit, functools.partial(owner._stir, self), filters)
         self.ended = asyncio.Event()  # nothing more will be sent
         self.failed = False  # history could not be read
         self.gone = False
@@ -173,11 +173,13 @@ class Subscribers:
         self._sent = self._bytes = self._cut = self._heartbeats = self._dropped = self._missed = 0
         self._farewell = (1001, "the feed has ended")
 
-    async def serve(self, connection: ServerConnection, hub: Hub, wish: SubscriptionFilter, limit: int = 256) -> None:
-        """Send ``connection`` what it wishes of ``hub`` until one of them ends; at most ``limit`` messages wait for it."""
+    async def serve(
+        self, connection: ServerConnection, hub: Hub, filters: SubscriptionFilter, limit: int = 256
+    ) -> None:
+        """Send ``connection`` what it filters of ``hub`` until one of them ends; at most ``limit`` messages wait for it."""
         handler = asyncio.current_task()
         assert handler is not None
-        member = Subscriber(self, connection, hub, wish, limit)
+        member = Subscriber(self, connection, hub, filters, limit)
         self.members.add(member)
         self._handlers.add(handler)
         listening = asyncio.create_task(self._listen(member))

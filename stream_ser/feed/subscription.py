@@ -36,9 +36,9 @@ BATCH = 256  # messages read from history at once
 class Subscription:
     """Made by ``Hub.subscribe``; end it with ``close``."""
 
-    def __init__(self, hub: Hub, wish: SubscriptionFilter, limit: int, wake: Callable[[], None] | None) -> None:
-        self.wish = wish
-        self._whole = wish.whole
+    def __init__(self, hub: Hub, filters: SubscriptionFilter, limit: int, wake: Callable[[], None] | None) -> None:
+        self.filters = filters
+        self._whole = filters.whole
         self._hub = hub
         self._limit = limit
         self._wake = wake
@@ -121,7 +121,7 @@ class Subscription:
         with self._changed:
             for entry in entries:
                 self._miss(place + 1, entry.seq - 1)
-                if self.wish.due(entry):
+                if self.filters.due(entry):
                     self._introduce(entry)
                     self._queue.append(entry)
                 place = entry.seq
@@ -150,7 +150,7 @@ class Subscription:
             self._hellos = {
                 hello["stream"]: hello
                 for hello in hellos
-                if self.wish.concerns(hello["stream"], hello["call"])
+                if self.filters.concerns(hello["stream"], hello["call"])
                 and self._known.get(hello["stream"]) != hello["seq"]
             }
             self._first.extend(snapshot)
@@ -163,7 +163,7 @@ class Subscription:
 
     def _offer(self, entry: PublishedMessage, why: Explains | None = None) -> None:
         """Take a message that was published, if it is due, and what it rests on, if that was asked for."""
-        if not self._whole and not self.wish.due(entry):
+        if not self._whole and not self.filters.due(entry):
             return
         with self._changed:
             if self._place is not None:
@@ -171,7 +171,7 @@ class Subscription:
             if len(self._queue) >= self._limit:
                 self._drop_oldest()
             self._queue.append(entry)
-            if self.wish.why is not None and (why is not None or entry.kind == "end"):
+            if self.filters.why is not None and (why is not None or entry.kind == "end"):
                 self._reason = why
             self._changed.notify()
         if self._wake is not None:
@@ -224,11 +224,11 @@ class Subscription:
         """Take what comes next; what explains a point is made here, without the lock that publishers need."""
         with self._changed:
             entry = self._take()
-            if entry is not None or self._reason is None or self.wish.why is None:
+            if entry is not None or self._reason is None or self.filters.why is None:
                 return entry
             reason, self._reason = self._reason, None
             seq = self._taken
-        return _control(reason.message(seq, self.wish.why))
+        return _control(reason.message(seq, self.filters.why))
 
     def _take(self) -> PublishedMessage | None:
         """Take what comes next: hellos, the snapshot, word of what was dropped, then the queue."""

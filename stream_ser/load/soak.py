@@ -93,13 +93,13 @@ class Soak:
         self._playing: list[Played] = []
         self._number = 0
         self.found = Found()
-        self.visitors = ChurningSubscribers(server.url, seed)
+        self.churning = ChurningSubscribers(server.url, seed)
 
     def run(self, seconds: float) -> None:
         """Play for so long, then end every call and see that nothing is left of them."""
         began = time.monotonic()
         sampled, told, expired = began, began, began
-        self.visitors.start()
+        self.churning.start()
         for mark in MILESTONES:
             self._begin("far", mark - 4 * SAMPLE_RATE)
         while (now := time.monotonic()) < began + seconds:
@@ -124,7 +124,7 @@ class Soak:
         while self._playing and time.monotonic() < until:
             self._turn()
             time.sleep(0.01)
-        self.visitors.stop()
+        self.churning.stop()
         self._report(time.monotonic() - began)
 
     def _kind(self) -> str:
@@ -134,9 +134,9 @@ class Soak:
     def _begin(self, kind: str, begins: int = 0) -> None:
         self._number += 1
         self.found.calls[kind] += 1
-        guest = TimeShiftedBackend(self._tenant, begins)
-        house: CallBackend = guest
-        call = Call(opened(f"soak-{self._number}", kind), house, self._server.policy, self._ended)
+        shifted = TimeShiftedBackend(self._tenant, begins)
+        backend: CallBackend = shifted
+        call = Call(opened(f"soak-{self._number}", kind), backend, self._server.policy, self._ended)
         try:
             self._tenant.enter(call)
         except RefusedError as error:
@@ -148,7 +148,7 @@ class Soak:
             if kind == "far"
             else SCRIPTS[kind][1](self._voice, self._chance)
         )
-        self._playing.append(Played(call, guest.lines, script))
+        self._playing.append(Played(call, shifted.lines, script))
 
     def _ended(self, call: Call) -> None:
         self._tenant.leave(call)
@@ -211,7 +211,7 @@ class Soak:
             page.read()
 
     def _held(self) -> Held:
-        loops = [loop for loop in (self._server.subscribers.loop, self.visitors.loop) if not loop.is_closed()]
+        loops = [loop for loop in (self._server.subscribers.loop, self.churning.loop) if not loop.is_closed()]
         return resources.held(loops)
 
     def _sample(self, at_s: float) -> None:
@@ -222,7 +222,7 @@ class Soak:
     def _report(self, at_s: float) -> None:
         now, writer, hub = self._held(), self._server.tenants.writer, self._tenant.hub
         assert writer is not None
-        held_back, legs = hub.seq - writer.acknowledged(LOCAL), self._server.room.ears.lines
+        held_back, legs = hub.seq - writer.acknowledged(LOCAL), self._server.inference.scheduler.lines
         self._tell(
             f"{at_s / 60:5.1f} min  {self._number:>6} calls ({len(self._playing)} open)  {self.found.sound_s / 3600:7.1f} h of "
             f"sound  {now.memory_mb:6.1f} MB ({now.free_mb:.0f} free)  {now.threads} threads  {now.tasks} tasks  "
@@ -266,7 +266,7 @@ def soak(folder: Path, seconds: float, tell: Callable[[str], None], growth_mb: f
 
 def _judge(soaking: Soak, server: CallServer, most_mb: float) -> Iterator[str]:
     """What is wrong while the server still runs, and every call has ended."""
-    found, visitors, writer, store = soaking.found, soaking.visitors, server.tenants.writer, server.tenants.store
+    found, churning, writer, store = soaking.found, soaking.churning, server.tenants.writer, server.tenants.store
     assert writer is not None
     assert store is not None
     if found.growth_mb > most_mb:
@@ -275,12 +275,12 @@ def _judge(soaking: Soak, server: CallServer, most_mb: float) -> Iterator[str]:
         yield f"no point passed sample {MILESTONES[-1]}: the last one ended at {found.highest}"
     if not writer.flush(END_S) or writer.lost:
         yield f"{writer.lost} results were lost, and {writer.waiting} wait for the store"
-    counts = {"open calls": server.tenants.calls, "legs": server.room.ears.lines, "open calls in the store": len(
+    counts = {"open calls": server.tenants.calls, "legs": server.inference.scheduler.lines, "open calls in the store": len(
         store.calls(LOCAL, state="open", limit=1000))}  # fmt: skip
     yield from (f"{count} {name} when all calls had ended" for name, count in counts.items() if count)
-    if visitors.holes or visitors.again:
-        yield f"of the feed's numbers {visitors.holes} never came, and {visitors.again} came twice"
-    yield from visitors.errors[:5]
+    if churning.holes or churning.again:
+        yield f"of the feed's numbers {churning.holes} never came, and {churning.again} came twice"
+    yield from churning.errors[:5]
     for _ in range(100):
         if not server.subscribers.members:
             return

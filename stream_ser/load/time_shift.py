@@ -31,7 +31,7 @@ class TimeShiftedBackend:
         """See ``CallBackend``."""
         stream = self._tenant.stream(leg, name, opened, watch)
         if self._begins:  # as if all before had been a gap, which would take half a million points to tell
-            stream.gate.reset(self._begins)
+            stream.vad.reset(self._begins)
             stream._schedule.position = stream._schedule._unbroken_since = self._begins
         return stream
 

@@ -24,7 +24,7 @@ from stream_ser.types import SAMPLE_RATE, Block
 class StreamLike(Protocol):
     """What sound is taken for: a ``Stream``, or what stands in its place. ``hop`` is in samples."""
 
-    gate: Gate
+    vad: Gate
     hop: int
 
     @property
@@ -134,12 +134,12 @@ def process_batch(items: Sequence[tuple[StreamLike, Item]]) -> None:
     """
     hear(
         [
-            (stream.gate, item.start, item.samples)
+            (stream.vad, item.start, item.samples)
             for stream, item in items
             if isinstance(item, Block)
-            and isinstance(stream.gate, VoiceActivityDetector)
+            and isinstance(stream.vad, VoiceActivityDetector)
             and not stream.withholds
-            and stream.gate.end == item.start  # after a gap, which the stream may still hold, it hears alone
+            and stream.vad.end == item.start  # after a gap, which the stream may still hold, it hears alone
         ]
     )
     for stream, item in items:

@@ -15,7 +15,7 @@ from types import TracebackType
 
 from stream_ser.audio.source import Source, SourceInfo
 from stream_ser.audio.vad import VoiceActivityDetector
-from stream_ser.engine.loading import ladder, load_card
+from stream_ser.engine.loading import fallback_chain, load_card
 from stream_ser.engine.worker import LIMIT, Worker
 from stream_ser.errors import ConfigError, as_person_error
 from stream_ser.export.out import make_writer
@@ -71,7 +71,7 @@ class LoadedModel:
                 fix=f"give --hop a value from {SHORTEST_HOP_S:g} to {longest:g}",
             )
         self.hop = round(options.hop_s * SAMPLE_RATE)
-        self.worker = Worker(ladder(self.folder, self.card, options.engine, hop=self.hop, streams=LIMIT))
+        self.worker = Worker(fallback_chain(self.folder, self.card, options.engine, hop=self.hop, streams=LIMIT))
 
 
 class Runtime:
@@ -82,7 +82,7 @@ class Runtime:
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        self._equipment = LoadedModel(options)
+        self._model = LoadedModel(options)
         self._address = feed_address(options.feed)
         self.hub = Hub(None if self._address is None else History())  # for those who come back to the feed
         self.feed_url: str | None = None
@@ -92,17 +92,17 @@ class Runtime:
     @property
     def hop(self) -> int:
         """Samples between two points."""
-        return self._equipment.hop
+        return self._model.hop
 
     @property
     def card(self) -> Card:
         """The model in use."""
-        return self._equipment.card
+        return self._model.card
 
     @property
     def worker(self) -> Worker:
         """What runs the model in use."""
-        return self._equipment.worker
+        return self._model.worker
 
     @property
     def subscribers(self) -> int | None:
@@ -119,8 +119,8 @@ class Runtime:
                 self._server.start()
                 self.feed_url = self._server.url
                 closing.callback(self._server.stop)
-            closing.callback(lambda: self._equipment.worker.stop())  # whichever it is by then
-            self._equipment.worker.start()
+            closing.callback(lambda: self._model.worker.stop())  # whichever it is by then
+            self._model.worker.start()
             self._closing = closing.pop_all()
         return self
 
@@ -131,13 +131,13 @@ class Runtime:
 
     def equip(self, model: str) -> LoadedModel:
         """Another model, with its worker running. Raises EngineError or ConfigError; then nothing has changed."""
-        equipment = LoadedModel(replace(self.options, model=model))
-        equipment.worker.start()
-        return equipment
+        loaded = LoadedModel(replace(self.options, model=model))
+        loaded.worker.start()
+        return loaded
 
-    def use(self, equipment: LoadedModel) -> None:
+    def use(self, loaded: LoadedModel) -> None:
         """Make streams from now on with another model, and end the worker of the one before: no stream may use it."""
-        before, self._equipment = self._equipment, equipment
+        before, self._model = self._model, loaded
         before.worker.stop()
 
     def session(self, source: Source, stream: str, key: str | None = None) -> Session:
@@ -156,17 +156,17 @@ class Runtime:
         key: str | None = None,
     ) -> Stream:
         """A stream of a source like that, not yet open. Raises ConfigError where its recogniser cannot start."""
-        gate = VoiceActivityDetector()
-        words, worker = self._equipment.words, self._equipment.worker
+        vad = VoiceActivityDetector()
+        words, worker = self._model.words, self._model.worker
         return Stream(
             info,
-            self._equipment.card,
+            self._model.card,
             worker,
             self.hub,
-            gate,
+            vad,
             stream=stream,
             hop=self.hop,
-            listener=words.listener(gate, worker.token_count),
+            listener=words.listener(vad, worker.token_count),
             show_text=self.options.text.show,
             notice=words.notice,
             stands_still=stands_still,

@@ -52,7 +52,7 @@ class Stream:
         card: Card,
         worker: Worker,
         hub: Hub,
-        gate: Gate,
+        vad: Gate,
         *,
         stream: str,
         hop: int,
@@ -72,8 +72,8 @@ class Stream:
         self._listener, self._notice, self._broken, self._watch = listener, notice, broken, watch
         self._key, self._card = key or stream, card
         self._live, self._stands_still = info.live, stands_still
-        self.gate, self.hop = gate, hop
-        self._schedule = WindowSchedule(self._key, card.window_samples, hop, gate, listener)
+        self.vad, self.hop = vad, hop
+        self._schedule = WindowSchedule(self._key, card.window_samples, hop, vad, listener)
         self._trajectory = Trajectory(calibration)
         self._info = messages.StreamInfo(
             stream=stream,
@@ -94,7 +94,7 @@ class Stream:
         self._line: deque[Waiting | Gap] = deque()
         self._gap: Gap | None = None  # missing sound that may still grow; the taking thread alone
         self._moved = threading.Condition(threading.RLock())
-        self._tally = StreamSummary()
+        self._summary = StreamSummary()
         self._paused = threading.Event()
         self._stopping = threading.Event()
         self._concluded = False  # nothing more is taken: the end follows the last answer
@@ -309,12 +309,12 @@ class Stream:
             self._hub.publish(messages.gap(self._info, head))
             return
         answer = None if isinstance(head.answer, Dropped) else head.answer
-        self._tally.dropped += isinstance(head.answer, Dropped)
+        self._summary.dropped += isinstance(head.answer, Dropped)
         point = self._trajectory.advance(head.hop, answer)
         point = replace(point, timing=replace(point.timing, smoothed_ns=self._clock_ns()))
         lag = self._schedule.position - point.end
         message = messages.point(self._info, point, self._clock_ns(), lag)
-        self._tally.add(point, message["ledger"])
+        self._summary.add(point, message["ledger"])
         self._hub.publish(message, explain(self._hub, self._info, self._card, point, head.hop, answer))
         if self._watch is not None:
             for more in self._watch.point(point):
@@ -338,9 +338,9 @@ class Stream:
                     self._info,
                     reason="error" if error else "stopped" if self._stopping.is_set() else "finished",
                     duration_s=self._schedule.position / SAMPLE_RATE,
-                    points=self._tally.points,
-                    dropped=self._tally.dropped,
-                    summary=self._tally.summary(self._schedule.hop / SAMPLE_RATE),
+                    points=self._summary.points,
+                    dropped=self._summary.dropped,
+                    summary=self._summary.summary(self._schedule.hop / SAMPLE_RATE),
                     error=None if error is None else str(error),
                 )
             )

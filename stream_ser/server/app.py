@@ -57,11 +57,11 @@ class CallServer:
     def __init__(self, config: ServeConfig, environ: Mapping[str, str]) -> None:
         self.config = config
         self.refusals = RefusalCounter()
-        self.doors = Authenticator(config, environ, self.refusals)
+        self.auth = Authenticator(config, environ, self.refusals)
         purpose = config.agents_purpose.strip() or None
         rules = read_rules(config.rules, agent_purpose=purpose) if config.rules is not None else read_rules()
         self.policy = Policy(rules, config.consent_required, config.agents, purpose)
-        self.room = InferenceService(config.model, config.engine, config.hop, 2 * config.limits.connections)
+        self.inference = InferenceService(config.model, config.engine, config.hop, 2 * config.limits.connections)
         self._tls = _tls(config)
         self._loop: asyncio.AbstractEventLoop
         self._thread: threading.Thread | None = None
@@ -84,8 +84,8 @@ class CallServer:
         """None where calls are welcome, or why not."""
         if self._leaving:
             return "draining"
-        if self.room.worker.failure is not None:
-            return f"the engine has failed: {self.room.worker.failure}; start the server again"
+        if self.inference.worker.failure is not None:
+            return f"the engine has failed: {self.inference.worker.failure}; start the server again"
         trouble = self.tenants.trouble
         return None if trouble is None else f"the store cannot write: {trouble}"
 
@@ -95,13 +95,13 @@ class CallServer:
             listener = _bind(self.config.host, self.config.port)
             undoing.callback(listener.close)
             self.port = listener.getsockname()[1]
-            undoing.callback(self.room.close)
-            self.room.open()
+            undoing.callback(self.inference.close)
+            self.inference.open()
             self.metrics = Metrics(self._gauges, self._totals, self.refusals.by_reason)
             store = None if self.config.store == "off" else Store.open(self.config.store)
             if store is not None:
                 undoing.callback(store.close)
-            self.tenants = Tenants(self.room, store, self.metrics.sink)
+            self.tenants = Tenants(self.inference, store, self.metrics.sink)
             undoing.callback(self.tenants.close)
             undoing.callback(self.tenants.write, WRITE_S)
             ready: Future[None] = Future()
@@ -122,11 +122,11 @@ class CallServer:
         finally:
             self._loop.call_soon_threadsafe(self._stopping.set)
             thread.join()
-            self.room.close()
+            self.inference.close()
 
     def tenant_of(self, token: str | None) -> Tenant | Refusal:
         """Whose call it is, by a token that came inside the protocol."""
-        found = self.doors.whose(token, "publisher")
+        found = self.auth.whose(token, "publisher")
         return found if isinstance(found, Refusal) else self.tenants.get(found.tenant)
 
     async def _run(self, listener: socket.socket, ready: Future[None]) -> None:
@@ -143,7 +143,7 @@ class CallServer:
             ssl=self._tls,
             process_request=routes.admit,
             create_connection=functools.partial(  # type: ignore[arg-type]
-                CountingConnection, self.doors.refuse, limits.open_s, self._connections
+                CountingConnection, self.auth.refuse, limits.open_s, self._connections
             ),
             subprotocols=[SUBPROTOCOL],  # type: ignore[list-item]
             select_subprotocol=routes.subprotocol,
@@ -160,7 +160,12 @@ class CallServer:
         await self._audiosocket.open()
         tasks = [
             asyncio.create_task(coroutine)
-            for coroutine in (self.room.ears.run(), self.subscribers.watch(), self.sound.watch(), self._expire())
+            for coroutine in (
+                self.inference.scheduler.run(),
+                self.subscribers.watch(),
+                self.sound.watch(),
+                self._expire(),
+            )
         ]
         ready.set_result(None)
         await self._stopping.wait()
@@ -204,7 +209,7 @@ class CallServer:
         writer = self.tenants.writer
         return {
             "calls": self.tenants.calls,
-            "legs": self.room.ears.lines,
+            "legs": self.inference.scheduler.lines,
             "connections": self.sound.count,
             "subscribers": len(self.subscribers.members),
             "store_waiting": 0 if writer is None else writer.waiting,
@@ -222,7 +227,7 @@ class CallServer:
             "feed_cut": told.cut,
             "store_stored": 0 if writer is None else writer.stored,
             "store_lost": 0 if writer is None else writer.lost,
-            "ears_cpu_seconds": self.room.ears.busy_s,
+            "ears_cpu_seconds": self.inference.scheduler.busy_s,
         }
 
 

@@ -81,21 +81,21 @@ class AudioSocketPort:
             if isinstance(entered, Refusal):
                 await _last(reader, writer, dialect.refuse(entered.reason, entered.text))
                 return
-            caller, leaving = entered
+            session, leaving = entered
             with contextlib.suppress(ConnectionError):
                 with leaving:
-                    refused = await self._serve(caller, reader, writer)
+                    refused = await self._serve(session, reader, writer)
                 await _last(reader, writer, refused)
 
     async def _serve(
-        self, caller: MediaSession, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self, session: MediaSession, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> list[str | bytes]:
         """Serve until it is over; gives what is still to be said to who is refused."""
-        while not caller.over:
+        while not session.over:
             data = await reader.read(PIECE)  # the desk closes the connection of one that is silent
             if not data:
                 break
-            replies, refusal = caller.receive(data)
+            replies, refusal = session.receive(data)
             if refusal is not None:
                 return replies
             _write(writer, replies)

@@ -11,7 +11,7 @@ from stream_ser.audio.vad import VoiceActivityDetector
 from stream_ser.calls.events import Leg, Opened
 from stream_ser.calls.leg_scheduler import LegScheduler
 from stream_ser.calls.turn_detector import TurnsOnly
-from stream_ser.engine.loading import ladder, load_card
+from stream_ser.engine.loading import fallback_chain, load_card
 from stream_ser.engine.worker import Worker
 from stream_ser.errors import ConfigError
 from stream_ser.feed.hub import Hub
@@ -42,8 +42,8 @@ class InferenceService:
             )
         self.card: Card = card
         self.hop = round(hop_s * SAMPLE_RATE)
-        self.worker = Worker(ladder(folder, card, engine, hop=self.hop, streams=streams), limit=streams)
-        self.ears = LegScheduler()
+        self.worker = Worker(fallback_chain(folder, card, engine, hop=self.hop, streams=streams), limit=streams)
+        self.scheduler = LegScheduler()
 
     def open(self) -> None:
         """Load the model and start the worker. Raises EngineError."""

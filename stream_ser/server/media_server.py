@@ -62,7 +62,7 @@ class MediaServer:
         self.policy = server.policy
         self.burst_s = server.config.limits.burst_s
         self.call_s = server.config.limits.call_h * 3600.0
-        self.callers: dict[MediaSession, _Seat] = {}
+        self.sessions: dict[MediaSession, _Seat] = {}
         self._seconds = 0.0
         self._pace = Pace()
         self._closing: set[asyncio.Task[None]] = set()
@@ -76,7 +76,7 @@ class MediaServer:
     @property
     def seconds(self) -> float:
         """Seconds of sound that came, missing ones included, over all connections."""
-        return self._seconds + sum(_seconds(caller) for caller in tuple(self.callers))
+        return self._seconds + sum(_seconds(session) for session in tuple(self.sessions))
 
     def tenant_of(self, token: str | None) -> Tenant | Refusal:
         """Whose call it is, by a token that came inside the protocol."""
@@ -91,18 +91,18 @@ class MediaServer:
         call = tenant.calls.get(opened.call)
         if call is None or not call.goes_on_with(opened):
             return None
-        holder = next((caller for caller in self.callers if caller.call is call and not caller.over), None)
+        holder = next((session for session in self.sessions if session.call is call and not session.over), None)
         return holder if holder is not None and now_ns - holder.heard_ns > DEAD_S * SECOND_NS else None
 
-    def replace(self, caller: MediaSession) -> None:
+    def replace(self, session: MediaSession) -> None:
         """Send away a connection whose call another one has taken over."""
         refusal = Refusal("taken-over", "the call goes on with another connection, for this one was silent")
         self.count_refusal(refusal)
-        self._close(self.callers[caller].peer, POLICY, _reason(refusal), caller.refuse(refusal))
+        self._close(self.sessions[session].peer, POLICY, _reason(refusal), session.refuse(refusal))
 
-    def settle(self, caller: MediaSession, tenant: str) -> Refusal | None:
+    def settle(self, session: MediaSession, tenant: str) -> Refusal | None:
         """Count a connection that named its tenant late with its tenant's, or say why there is no place."""
-        seat = self.callers[caller]
+        seat = self.sessions[session]
         seat.slot.release()
         found = self._limit.enter(tenant)
         if isinstance(found, Refusal):
@@ -119,11 +119,11 @@ class MediaServer:
             self.count_refusal(slot)
             return slot
         tenant = None if grant is None else self._server.tenants.get(grant.tenant)
-        caller = MediaSession(self, dialect, tenant)
-        self.callers[caller] = _Seat(peer, slot)
+        session = MediaSession(self, dialect, tenant)
+        self.sessions[session] = _Seat(peer, slot)
         leaving = contextlib.ExitStack()
-        leaving.callback(self._forget, caller)
-        return caller, leaving
+        leaving.callback(self._forget, session)
+        return session, leaving
 
     async def serve(self, connection: ServerConnection, dialect: Dialect, grant: Grant | None) -> None:
         """Serve one websocket until it is over."""
@@ -131,55 +131,55 @@ class MediaServer:
         if isinstance(entered, Refusal):
             await _end(connection, POLICY, _reason(entered), dialect.refuse(entered.reason, entered.text))
             return
-        caller, leaving = entered
-        with leaving, self._read_by(caller):
-            if isinstance(connection, SoundConnection) and caller.one_way:
-                await self._listen(connection, caller)
+        session, leaving = entered
+        with leaving, self._read_by(session):
+            if isinstance(connection, SoundConnection) and session.one_way:
+                await self._listen(connection, session)
                 return
             async for data in connection:
-                replies, refusal = caller.receive(data)
+                replies, refusal = session.receive(data)
                 for reply in replies:
                     await connection.send(reply)
                 if refusal is not None:
-                    await self._part(connection, caller)
+                    await self._part(connection, session)
                     await connection.close(POLICY, _reason(refusal))
                     return
-                if caller.over:
+                if session.over:
                     await connection.close()
                     return
 
-    async def _part(self, connection: ServerConnection, caller: MediaSession) -> None:
+    async def _part(self, connection: ServerConnection, session: MediaSession) -> None:
         """Hear one that was refused out, where its protocol lets it have the last word but one."""
-        if not caller.courteous:
+        if not session.courteous:
             return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(PART_S):
-                while not (replies := caller.part(await connection.recv())):
+                while not (replies := session.part(await connection.recv())):
                     pass
                 for reply in replies:
                     await connection.send(reply)
 
-    async def _listen(self, connection: SoundConnection, caller: MediaSession) -> None:
+    async def _listen(self, connection: SoundConnection, session: MediaSession) -> None:
         """Serve one that never answers: the same, but for what it costs."""
         refused: list[Refusal] = []
 
         def take(messages: Sequence[str | bytes], came_ns: int) -> bool:
             for at in range(0, len(messages), TOGETHER):
-                refusal = caller.receive_all(messages[at : at + TOGETHER], came_ns)
+                refusal = session.receive_all(messages[at : at + TOGETHER], came_ns)
                 if refusal is not None:
                     refused.append(refusal)
-                if refused or caller.over:
+                if refused or session.over:
                     return False
             return True
 
         await connection.deliver(take, self._pace)
         if refused:
             await connection.close(POLICY, _reason(refused[0]))
-        elif caller.over:
+        elif session.over:
             await connection.close()
 
     @contextlib.contextmanager
-    def _read_by(self, caller: MediaSession) -> Iterator[None]:
+    def _read_by(self, session: MediaSession) -> Iterator[None]:
         """Count what the websocket library refused before anybody here could see it."""
         try:
             yield
@@ -187,7 +187,7 @@ class MediaServer:
             name = None if closed.sent is None or closed.rcvd_then_sent else UNREADABLE.get(closed.sent.code)
             if name is not None:
                 self.count_refusal(Refusal(name, ""))
-                caller.lost(f"refused: {name}")
+                session.lost(f"refused: {name}")
 
     async def watch(self) -> None:
         """Close who says nothing. Runs until it is cancelled."""
@@ -195,11 +195,11 @@ class MediaServer:
         while True:
             await asyncio.sleep(WATCH_S)
             now = time.monotonic_ns()
-            for caller, seat in tuple(self.callers.items()):
-                late = (now - caller.heard_ns) / SECOND_NS
-                without = 0.0 if caller.call is not None else (now - caller.opened_ns) / SECOND_NS
-                most = limits.open_s if caller.call is None else limits.idle_s
-                if caller.over or (late <= most and without <= max(limits.open_s, limits.idle_s)):
+            for session, seat in tuple(self.sessions.items()):
+                late = (now - session.heard_ns) / SECOND_NS
+                without = 0.0 if session.call is not None else (now - session.opened_ns) / SECOND_NS
+                most = limits.open_s if session.call is None else limits.idle_s
+                if session.over or (late <= most and without <= max(limits.open_s, limits.idle_s)):
                     continue
                 refusal = (
                     Refusal("silent", f"nothing came for {late:.0f} s")
@@ -207,24 +207,24 @@ class MediaServer:
                     else Refusal("no-call", "no call was opened")
                 )
                 self.count_refusal(refusal)
-                caller.lost(refusal.reason)
-                self._close(seat.peer, POLICY, _reason(refusal), caller.refuse(refusal))
+                session.lost(refusal.reason)
+                self._close(seat.peer, POLICY, _reason(refusal), session.refuse(refusal))
 
     async def leave(self, within_s: float) -> None:
         """Say goodbye, and wait until they have gone; cut who stays for longer than ``within_s``."""
         await self._say(DRAIN)
         await self._wait_until_empty(within_s)
         await self._say(STOPPED)
-        if any(caller.courteous for caller in self.callers):
+        if any(session.courteous for session in self.sessions):
             await self._wait_until_empty(PART_S)
-        for caller, seat in tuple(self.callers.items()):
-            caller.lost("server stopped")
+        for session, seat in tuple(self.sessions.items()):
+            session.lost("server stopped")
             self._close(seat.peer, RESTART, "the server restarts: connect again")
         await self._wait_until_empty(SETTLE_S)
 
     async def _wait_until_empty(self, within_s: float) -> None:
         self._empty = asyncio.Event()
-        if not self.callers:
+        if not self.sessions:
             return
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._empty.wait(), within_s)
@@ -237,8 +237,8 @@ class MediaServer:
     async def _say(self, reason: str) -> None:
         """Say goodbye to everyone at once: who reads nothing must not keep it from the others."""
         telling = [
-            asyncio.create_task(_tell(seat.peer, caller.leave(reason)))
-            for caller, seat in tuple(self.callers.items())
+            asyncio.create_task(_tell(seat.peer, session.leave(reason)))
+            for session, seat in tuple(self.sessions.items())
             if reason != DRAIN or isinstance(seat.peer, ServerConnection)  # over TCP a goodbye would end the call
         ]
         if telling:
@@ -246,13 +246,13 @@ class MediaServer:
             for task in late:
                 task.cancel()
 
-    def _forget(self, caller: MediaSession) -> None:
-        self._seconds += _seconds(caller)
-        self.callers.pop(caller).slot.release()
-        if not self.callers:
+    def _forget(self, session: MediaSession) -> None:
+        self._seconds += _seconds(session)
+        self.sessions.pop(session).slot.release()
+        if not self.sessions:
             self._empty.set()
-        if not caller.over:
-            caller.lost()
+        if not session.over:
+            session.lost()
 
 
 async def _tell(peer: Peer, messages: Sequence[str | bytes]) -> None:
@@ -268,8 +268,8 @@ async def _end(peer: Peer, code: int, reason: str, last: Sequence[str | bytes] =
         await peer.close(code, reason)
 
 
-def _seconds(caller: MediaSession) -> float:
-    return caller.frames / caller.rate
+def _seconds(session: MediaSession) -> float:
+    return session.frames / session.rate
 
 
 def _reason(refusal: Refusal) -> str:

@@ -34,10 +34,10 @@ class SessionHost(Protocol):
     def fallen_silent(self, tenant: Tenant, opened: Opened, now_ns: int) -> MediaSession | None:
         """The connection that has an open call of that name, where it seems dead and the call may go on with another."""
 
-    def replace(self, caller: MediaSession) -> None:
+    def replace(self, session: MediaSession) -> None:
         """Send away a connection whose call another one has taken over."""
 
-    def settle(self, caller: MediaSession, tenant: str) -> Refusal | None:
+    def settle(self, session: MediaSession, tenant: str) -> Refusal | None:
         """Count a connection that named its tenant late with its tenant's, or say why there is no place."""
 
     def count_refusal(self, refusal: Refusal) -> None:
@@ -68,12 +68,12 @@ class MediaSession:
 
     def __init__(
         self,
-        desk: SessionHost,
+        host: SessionHost,
         dialect: Dialect,
         tenant: Tenant | None,
         now_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        self._desk, self._dialect, self._tenant, self._now_ns = desk, dialect, tenant, now_ns
+        self._host, self._dialect, self._tenant, self._now_ns = host, dialect, tenant, now_ns
         self._one_way = dialect if isinstance(dialect, OneWay) else None
         self.call: Call | None = None
         self.heard_ns = self.opened_ns = now_ns()
@@ -141,12 +141,12 @@ class MediaSession:
             self.call.close(reason)
 
     def _refused(self, refusal: Refusal) -> Refusal:
-        self._desk.count_refusal(refusal)
+        self._host.count_refusal(refusal)
         self.lost(f"refused: {refusal.reason}")
         return refusal
 
     def _too_long(self, now: int) -> Refusal | None:
-        refusal = call_length(self.opened_ns, now, self._desk.call_s)
+        refusal = call_length(self.opened_ns, now, self._host.call_s)
         return None if refusal is None else self._refused(refusal)
 
     def _take(self, event: Event, now: int, came_ns: int) -> None:
@@ -167,23 +167,23 @@ class MediaSession:
                     self.call.close(event.reason)
 
     def _open(self, opened: Opened, now: int) -> None:
-        tenant = self._tenant or self._desk.tenant_of(opened.token)
+        tenant = self._tenant or self._host.tenant_of(opened.token)
         if isinstance(tenant, Refusal):
             raise RefusedError(tenant.reason, tenant.text)
-        full = None if self._tenant is not None else self._desk.settle(self, tenant.name)
+        full = None if self._tenant is not None else self._host.settle(self, tenant.name)
         if full is not None:
             raise RefusedError(full.reason, full.text)
         self.rate = opened.rate
-        self._rates = {leg.name: RateLimit(opened.rate, self._desk.burst_s, now) for leg in opened.legs}
-        earlier = self._desk.fallen_silent(tenant, opened, now)
+        self._rates = {leg.name: RateLimit(opened.rate, self._host.burst_s, now) for leg in opened.legs}
+        earlier = self._host.fallen_silent(tenant, opened, now)
         if earlier is not None:
             self._take_over(earlier, tenant, now)
             return
-        call = Call(opened, tenant, self._desk.policy, tenant.leave)
+        call = Call(opened, tenant, self._host.policy, tenant.leave)
         tenant.enter(call)
         self.call, self.opened_ns = call, now
-        purpose = self._desk.policy.agents_purpose
-        analysed = [leg.role for leg in opened.legs if self._desk.policy.analyses(leg)]
+        purpose = self._host.policy.agents_purpose
+        analysed = [leg.role for leg in opened.legs if self._host.policy.analyses(leg)]
         _log.info(
             "call opened",
             extra={
@@ -191,7 +191,7 @@ class MediaSession:
                 "protocol": opened.protocol,
                 "consent": opened.consent,
                 "analysed": analysed,
-                "timed": [leg.role for leg in opened.legs if self._desk.policy.times(leg)],
+                "timed": [leg.role for leg in opened.legs if self._host.policy.times(leg)],
                 "agents_purpose": purpose if "agent" in analysed else None,
             },
         )
@@ -202,7 +202,7 @@ class MediaSession:
         silent_ns = now - earlier.heard_ns
         self._offset = max(self._positions.values(), default=0) + silent_ns * self.rate // SECOND_NS
         earlier.over, earlier.call = True, None
-        self._desk.replace(earlier)
+        self._host.replace(earlier)
         _log.info("call taken over", extra={"tenant": tenant.name, "silent_s": round(silent_ns / SECOND_NS, 1)})
 
     def _hear(self, event: Sound | Lost, now: int, came_ns: int) -> None:
@@ -213,7 +213,7 @@ class MediaSession:
         end = event.end if isinstance(event, Lost) else event.start + len(event.samples)
         ahead = end - self._positions.get(event.leg, 0)
         if ahead > 0:  # after a long pause much may be lost at once, but positions may not run ahead of the clock
-            rate, burst_s = self.call.opened.rate, self._desk.burst_s
+            rate, burst_s = self.call.opened.rate, self._host.burst_s
             heard = 0 if isinstance(event, Lost) else min(ahead, len(event.samples))
             refusal = self._rates[event.leg].take(heard, now) or position(end, rate, burst_s, now - self.opened_ns)
             if refusal is not None:

@@ -59,11 +59,9 @@ class Routes:
         if request.path in (HEALTH, READY, METRICS):
             return self._page(connection, request.path)
         if self._server.leaving:
-            refusal: Refusal | None = self._server.doors.refuse(
-                Refusal("draining", "this server stops; come back soon")
-            )
+            refusal: Refusal | None = self._server.auth.refuse(Refusal("draining", "this server stops; come back soon"))
         else:
-            refusal = self._server.doors.way(request)
+            refusal = self._server.auth.way(request)
             page = assets.answer(connection, handshake) if refusal is None else None
             if page is not None:
                 return page
@@ -86,14 +84,14 @@ class Routes:
         if request.path == FEED:
             assert grant is not None
             hub = self._server.tenants.get(grant.tenant).hub
-            wish = parse(request.target.partition("?")[2])
-            if wish.why == "spectrogram":
+            filters = parse(request.target.partition("?")[2])
+            if filters.why == "spectrogram":
                 told = {"tenant": grant.tenant, "role": grant.role, "purpose": self._server.config.spectrograms_purpose}
                 _log.info("spectrograms are given out", extra=told)
-            await self._server.subscribers.serve(connection, hub, wish)
+            await self._server.subscribers.serve(connection, hub, filters)
             closed = connection.protocol.close_sent
             if closed is not None and not connection.protocol.close_rcvd_then_sent and closed.code in UNWELCOME:
-                self._server.doors.refuse(Refusal(UNWELCOME[closed.code], closed.reason))
+                self._server.auth.refuse(Refusal(UNWELCOME[closed.code], closed.reason))
             return
         await self._server.sound.serve(connection, self._dialect(request), grant)
 
@@ -105,9 +103,9 @@ class Routes:
     async def _delete(self, connection: ServerConnection, request: Request, method: str) -> Response:
         """Delete a call of whoever asks, in the store and in memory."""
         server = self._server
-        found: Grant | Refusal = server.doors.admin(request)
+        found: Grant | Refusal = server.auth.admin(request)
         if not isinstance(found, Refusal) and method != "DELETE":
-            found = server.doors.refuse(Refusal("wrong-method", f"a call can only be deleted here: DELETE {CALLS}NAME"))
+            found = server.auth.refuse(Refusal("wrong-method", f"a call can only be deleted here: DELETE {CALLS}NAME"))
         if isinstance(found, Refusal):
             return connection.respond(status(found), f"{found.reason}: {found.text}\n")
         try:
@@ -124,7 +122,7 @@ class Routes:
         else:
             _log.info("call deleted", extra={"tenant": found.tenant, "messages": removed})
             return connection.respond(HTTPStatus.OK, f"deleted, with {removed} messages\n")
-        server.doors.refuse(refusal)
+        server.auth.refuse(refusal)
         return connection.respond(status(refusal), f"{refusal.reason}: {refusal.text}\n")
 
     def _page(self, connection: ServerConnection, path: str) -> Response:
@@ -141,19 +139,19 @@ class Routes:
         return connection.respond(HTTPStatus.OK, "ok\n")
 
     def _judge(self, connection: ServerConnection, request: Request) -> Refusal | None:
-        doors = self._server.doors
+        auth = self._server.auth
         match request.path:
             case "/v1/feed" | assets.DOOR:
                 found: Grant | Refusal | None = self._viewer(request)
             case "/v1/audio":
-                found = doors.publisher(request)
+                found = auth.publisher(request)
             case "/v1/twilio":
-                found = doors.twilio(request)
+                found = auth.twilio(request)
             case "/v1/audiohook":
-                found = doors.audiohook(request)
+                found = auth.audiohook(request)
             case _:
                 ways = ", ".join((FEED, AUDIO, TWILIO, AUDIOHOOK, CALLS, HEALTH, READY, METRICS))
-                return doors.refuse(
+                return auth.refuse(
                     Refusal("not-offered", f"there is nothing at {request.path[:200]!r}; there is {ways}")
                 )
         if isinstance(found, Refusal):
@@ -165,18 +163,18 @@ class Routes:
         server = self._server
         most = server.config.limits.subscribers
         if len(server.subscribers.members) >= most:
-            return server.doors.refuse(Refusal("too-many-subscribers", f"the feed has {most} subscribers; come later"))
+            return server.auth.refuse(Refusal("too-many-subscribers", f"the feed has {most} subscribers; come later"))
         try:
-            wish = parse(request.target.partition("?")[2])
+            filters = parse(request.target.partition("?")[2])
         except FeedError as error:
-            return server.doors.refuse(Refusal("bad-wish", str(error)))
-        found = server.doors.viewer(request)
-        if wish.why is None or isinstance(found, Refusal):
+            return server.auth.refuse(Refusal("bad-wish", str(error)))
+        found = server.auth.viewer(request)
+        if filters.why is None or isinstance(found, Refusal):
             return found
-        asking = sum(member.subscription.wish.why is not None for member in server.subscribers.members)
+        asking = sum(member.subscription.filters.why is not None for member in server.subscribers.members)
         if asking >= server.config.limits.why:
-            return server.doors.refuse(Refusal("too-many-why", f"{asking} connections ask for reasons; come later"))
-        return found if wish.why == "attention" else server.doors.spectrogram(found) or found
+            return server.auth.refuse(Refusal("too-many-why", f"{asking} connections ask for reasons; come later"))
+        return found if filters.why == "attention" else server.auth.spectrogram(found) or found
 
     def _dialect(self, request: Request) -> Dialect:
         if request.path == TWILIO:

@@ -44,8 +44,8 @@ class Tenants:
     Raises StoreError where the store cannot be read.
     """
 
-    def __init__(self, room: InferenceService, store: Store | None, sink: Callable[[Message], None]) -> None:
-        self._room, self.store, self._sink = room, store, sink
+    def __init__(self, inference: InferenceService, store: Store | None, sink: Callable[[Message], None]) -> None:
+        self._inference, self.store, self._sink = inference, store, sink
         self._lock = threading.Lock()
         self._all: dict[str, Tenant] = {}
         self._writing_ends = False
@@ -84,7 +84,7 @@ class Tenants:
         with self._lock:
             if name not in self._all:
                 self._all[name] = Tenant(
-                    name, self._room, self._hub(name), self.store, self.writer, self._last.get(name, 0)
+                    name, self._inference, self._hub(name), self.store, self.writer, self._last.get(name, 0)
                 )
                 self._all[name].hub.attach(self._sink)
             return self._all[name]
@@ -179,11 +179,17 @@ class Tenant:
     """One tenant: its hub and its calls. The house of its calls."""
 
     def __init__(
-        self, name: str, room: InferenceService, hub: Hub, store: Store | None, writer: StoreWriter | None, last: int
+        self,
+        name: str,
+        inference: InferenceService,
+        hub: Hub,
+        store: Store | None,
+        writer: StoreWriter | None,
+        last: int,
     ) -> None:
         self.name, self.hub = name, hub
         self.calls: dict[str, Call] = {}
-        self._room, self._store, self._writer, self._last = room, store, writer, last
+        self._inference, self._store, self._writer, self._last = inference, store, writer, last
         self._lock = threading.Lock()
         self._call_of: dict[str, str] = {}  # by stream
         if writer is not None:
@@ -213,15 +219,15 @@ class Tenant:
 
     def stream(self, leg: Leg, name: str, opened: Opened, watch: StreamObserver) -> Stream:
         """See ``CallBackend``."""
-        return self._room.stream(self.hub, self.name, leg, name, opened, watch)
+        return self._inference.stream(self.hub, self.name, leg, name, opened, watch)
 
     def turns(self, name: str, watch: StreamObserver) -> TurnsOnly:
         """See ``CallBackend``."""
-        return self._room.turns(name, watch)
+        return self._inference.turns(name, watch)
 
     def line(self, stream: StreamLike, rate: int) -> LegBuffer:
         """See ``CallBackend``."""
-        return self._room.ears.line(stream, rate)
+        return self._inference.scheduler.line(stream, rate)
 
     def begin(self, opened: Opened, streams: Mapping[str, Leg], purpose: str | None, at: datetime) -> None:
         """See ``CallBackend``."""

@@ -10,9 +10,9 @@ from stream_ser.types import Samples
 
 
 def doubled(frames: Samples, *cuts: int) -> Samples:
-    doubler = Upsampler2x()
-    parts = [doubler.resample_chunk(part) for part in np.split(frames, cuts)]
-    return np.concatenate([*parts, doubler.resample_chunk(frames[:0], last=True)])
+    upsampler = Upsampler2x()
+    parts = [upsampler.resample_chunk(part) for part in np.split(frames, cuts)]
+    return np.concatenate([*parts, upsampler.resample_chunk(frames[:0], last=True)])
 
 
 def tone(hertz: float, rate: int, seconds: float = 0.5) -> Samples:

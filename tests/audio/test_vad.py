@@ -39,8 +39,8 @@ def frames(*probabilities: float) -> np.ndarray:
     return np.repeat(np.array([max(probability, 0.01) / 10 for probability in probabilities], dtype=np.float32), FRAME)
 
 
-def states(gate: VoiceActivityDetector, count: int, start: int = 0) -> list[bool]:
-    return [gate.is_open(start + (frame + 1) * FRAME) for frame in range(count)]
+def states(vad: VoiceActivityDetector, count: int, start: int = 0) -> list[bool]:
+    return [vad.is_open(start + (frame + 1) * FRAME) for frame in range(count)]
 
 
 def scripted(start: int = 0, history: int = 960_000) -> tuple[VoiceActivityDetector, Scripted]:
@@ -49,34 +49,34 @@ def scripted(start: int = 0, history: int = 960_000) -> tuple[VoiceActivityDetec
 
 
 def pushed(probabilities: list[float], start: int = 0) -> VoiceActivityDetector:
-    gate, _ = scripted(start)
-    gate.push(start, frames(*probabilities))
-    return gate
+    vad, _ = scripted(start)
+    vad.push(start, frames(*probabilities))
+    return vad
 
 
 def test_it_opens_after_frames_in_a_row_and_hangs_over() -> None:
     says = [0.6, 0.0, 0.6, 0.6, *[0.0] * (HANG_OVER + 3)]
-    gate = pushed(says)
+    vad = pushed(says)
     expected = [False] * 3 + [True] * HANG_OVER + [False] * 4
     assert CONFIRM == 2
-    assert states(gate, len(says)) == expected[: len(says)]
+    assert states(vad, len(says)) == expected[: len(says)]
 
 
 def test_between_the_thresholds_nothing_changes() -> None:
     assert not any(states(pushed([0.4] * 40), 40))
-    gate = pushed([0.6, 0.6, *[0.4] * 60])
-    assert states(gate, 62) == [False] + [True] * 61
+    vad = pushed([0.6, 0.6, *[0.4] * 60])
+    assert states(vad, 62) == [False] + [True] * 61
 
 
 def test_speech_is_counted_to_the_sample() -> None:
-    gate = pushed([0.0, 0.6, 0.6, *[0.6] * 10])  # open from frame 2 on
+    vad = pushed([0.0, 0.6, 0.6, *[0.6] * 10])  # open from frame 2 on
     end = 13 * FRAME
-    assert gate.speech_samples(0, end) == 11 * FRAME
-    assert gate.speech_samples(2 * FRAME + 100, 5 * FRAME) == 3 * FRAME - 100
-    assert gate.speech_samples(0, 4 * FRAME + 7) == 2 * FRAME + 7  # the frame that is cut counts as the one before it
-    assert gate.speech_samples(4 * FRAME + 3, 4 * FRAME + 7) == 4
-    assert gate.speech_samples(0, 2 * FRAME + 300) == 0
-    assert gate.speech_samples(77, 77) == 0
+    assert vad.speech_samples(0, end) == 11 * FRAME
+    assert vad.speech_samples(2 * FRAME + 100, 5 * FRAME) == 3 * FRAME - 100
+    assert vad.speech_samples(0, 4 * FRAME + 7) == 2 * FRAME + 7  # the frame that is cut counts as the one before it
+    assert vad.speech_samples(4 * FRAME + 3, 4 * FRAME + 7) == 4
+    assert vad.speech_samples(0, 2 * FRAME + 300) == 0
+    assert vad.speech_samples(77, 77) == 0
 
 
 @settings(max_examples=40, deadline=None)
@@ -102,40 +102,40 @@ def test_answers_do_not_depend_on_the_blocks(cuts: list[int], start: int) -> Non
 
 
 def test_after_a_gap_it_begins_anew_on_the_same_grid() -> None:
-    gate, detector = scripted()
-    gate.push(0, frames(*[0.6] * 4))
-    assert gate.is_open(4 * FRAME)
-    gate.reset(10 * FRAME + 100)
-    gate.push(10 * FRAME + 100, frames(*[0.6] * 3))
-    assert gate.end == 13 * FRAME + 100
-    assert states(gate, 13) == [False] * 12 + [True]  # frames 11 and 12 are whole and confirm
+    vad, detector = scripted()
+    vad.push(0, frames(*[0.6] * 4))
+    assert vad.is_open(4 * FRAME)
+    vad.reset(10 * FRAME + 100)
+    vad.push(10 * FRAME + 100, frames(*[0.6] * 3))
+    assert vad.end == 13 * FRAME + 100
+    assert states(vad, 13) == [False] * 12 + [True]  # frames 11 and 12 are whole and confirm
     assert detector.begun == 2
-    assert gate.speech_samples(0, 13 * FRAME) == FRAME
+    assert vad.speech_samples(0, 13 * FRAME) == FRAME
 
 
 def test_what_does_not_continue_the_stream_is_refused() -> None:
-    gate, _ = scripted(100, history=10 * FRAME)
+    vad, _ = scripted(100, history=10 * FRAME)
     with pytest.raises(ValueError, match="do not continue the stream at 100"):
-        gate.push(101, frames(0.1))
-    gate.push(100, frames(*[0.1] * 40))
+        vad.push(101, frames(0.1))
+    vad.push(100, frames(*[0.1] * 40))
     with pytest.raises(ValueError, match="has reached"):
-        gate.reset(50)
+        vad.reset(50)
     with pytest.raises(ValueError, match="has reached"):
-        gate.is_open(100 + 41 * FRAME)
+        vad.is_open(100 + 41 * FRAME)
     with pytest.raises(ValueError, match="has forgotten"):
-        gate.speech_samples(5 * FRAME, 30 * FRAME)
+        vad.speech_samples(5 * FRAME, 30 * FRAME)
     with pytest.raises(ValueError, match="reversed"):
-        gate.speech_samples(9, 8)
-    assert gate.speech_samples(32 * FRAME, 40 * FRAME) == 0
+        vad.speech_samples(9, 8)
+    assert vad.speech_samples(32 * FRAME, 40 * FRAME) == 0
 
 
 def test_digital_silence_costs_nothing_and_clears_the_detectors_memory() -> None:
-    gate, detector = scripted()
+    vad, detector = scripted()
 
     def asked(*pieces: np.ndarray) -> tuple[int, int]:
         for piece in pieces:
-            gate.push(gate.end, piece)
-        gate.is_open(gate.end)
+            vad.push(vad.end, piece)
+        vad.is_open(vad.end)
         return detector.asked, detector.begun
 
     assert asked(np.zeros(20 * FRAME, dtype=np.float32)) == (0, 0)
@@ -145,14 +145,14 @@ def test_digital_silence_costs_nothing_and_clears_the_detectors_memory() -> None
 
 
 def test_sound_is_heard_when_someone_asks_and_in_time() -> None:
-    gate, detector = scripted()
+    vad, detector = scripted()
     for _ in range(5):
-        gate.push(gate.end, frames(0.6))
+        vad.push(vad.end, frames(0.6))
     assert detector.asked == 0
-    assert gate.is_open(5 * FRAME)
+    assert vad.is_open(5 * FRAME)
     assert detector.asked == 5
     for _ in range(200):
-        gate.push(gate.end, frames(0.6))
+        vad.push(vad.end, frames(0.6))
     assert detector.asked > 100, "what nobody asks about piles up"
 
 
@@ -173,9 +173,9 @@ NEVER_SPEECH = {
 
 @pytest.mark.parametrize("name", NEVER_SPEECH)
 def test_what_is_not_speech_never_opens_it(name: str) -> None:
-    gate = VoiceActivityDetector()
-    gate.push(0, NEVER_SPEECH[name].astype(np.float32))
-    assert gate.speech_samples(0, 10 * RATE) == 0
+    vad = VoiceActivityDetector()
+    vad.push(0, NEVER_SPEECH[name].astype(np.float32))
+    assert vad.speech_samples(0, 10 * RATE) == 0
 
 
 @pytest.mark.parametrize("dbfs", [-50, -35, -20, -10])
@@ -186,9 +186,9 @@ def test_speech_opens_it_at_any_level(dbfs: int) -> None:
     for path in sorted(Path(folder, "emodb", "audio").glob("*.flac"))[:40:8]:
         samples, _ = soundfile.read(path, dtype="float32")
         samples = samples * np.float32(10 ** (dbfs / 20) / np.sqrt(np.mean(samples**2)))
-        gate = VoiceActivityDetector()
-        gate.push(0, samples)
-        assert gate.speech_samples(0, len(samples)) > 0.6 * len(samples), path.name
+        vad = VoiceActivityDetector()
+        vad.push(0, samples)
+        assert vad.speech_samples(0, len(samples)) > 0.6 * len(samples), path.name
 
 
 @settings(max_examples=20, deadline=None)
@@ -196,8 +196,8 @@ def test_speech_opens_it_at_any_level(dbfs: int) -> None:
 def test_gates_that_are_heard_together_decide_as_each_alone(data: st.DataObject) -> None:
     sounds = [voice_and_pauses(seed) for seed in range(3)]
     alone = [VoiceActivityDetector() for _ in sounds]
-    for gate, sound in zip(alone, sounds, strict=True):
-        gate.push(0, sound)
+    for vad, sound in zip(alone, sounds, strict=True):
+        vad.push(0, sound)
     together = [VoiceActivityDetector() for _ in sounds]
     at = [0] * len(sounds)
     while any(place < len(sound) for place, sound in zip(at, sounds, strict=True)):

@@ -26,7 +26,7 @@ class FakeServer:
         self.clock = FakeClock()
         self.cost_ns = round(cost_ms * 1e6)
         self.breaks_at = breaks_at
-        self.room = FairQueue()
+        self.queue = FairQueue()
         self.now: list[InferenceRequest] = []  # what it computes
         self.ends = 0
         self.admitted: list[str] = []
@@ -42,7 +42,7 @@ class FakeServer:
         assert policy == "NEWEST"
         self.windows.append(window)
         self.came.append(self.clock.ns)
-        for old in self.room.put(InferenceRequest(window, deliver), policy):
+        for old in self.queue.put(InferenceRequest(window, deliver), policy):
             old.deliver(Dropped(window.stream, window.start, window.end, Timing(0)))
         self._begin()
         return True
@@ -62,7 +62,7 @@ class FakeServer:
 
     def _begin(self) -> None:
         if not self.now:
-            self.now = self.room.take(1)
+            self.now = self.queue.take(1)
             self.ends = self.clock.ns + self.cost_ns
 
 

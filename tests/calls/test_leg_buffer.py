@@ -27,7 +27,7 @@ class CallBackend:
     """Streams with a fake engine, and ears that hear when a test says so."""
 
     def __init__(self) -> None:
-        self.backend, self.hub, self.ears = FakeBackend(), Hub(), LegScheduler()
+        self.backend, self.hub, self.scheduler = FakeBackend(), Hub(), LegScheduler()
         self.worker = Worker(lambda: self.backend)
         self.worker.start()
         self.got: list[dict[str, Any]] = []
@@ -40,7 +40,7 @@ class CallBackend:
         stream = Stream(info, card, self.worker, self.hub, FakeDetector((0, 10**9)), stream=name, hop=HOP)
         stream.open()
         self.streams.append(stream)
-        return self.ears.line(stream, rate)
+        return self.scheduler.line(stream, rate)
 
     def of(self, kind: str, stream: str = "c/customer") -> list[dict[str, Any]]:
         return [message for message in self.got if (message["type"], message["stream"]) == (kind, stream)]
@@ -48,12 +48,12 @@ class CallBackend:
     def end(self, line: LegBuffer) -> None:
         """Let the engine answer everything, and the stream be over."""
         line.end()
-        self.ears.hear([line])
+        self.scheduler.hear([line])
         assert line.stream.wait(10.0)
 
 
 @pytest.fixture
-def house() -> Iterator[CallBackend]:
+def backend() -> Iterator[CallBackend]:
     made = CallBackend()
     yield made
     for stream in made.streams:
@@ -77,8 +77,8 @@ def timeline(line: LegBuffer) -> list[tuple[str, int, int]]:
     return told
 
 
-def test_what_is_missing_is_a_gap_of_exactly_its_length(house: CallBackend) -> None:
-    line = house.line()
+def test_what_is_missing_is_a_gap_of_exactly_its_length(backend: CallBackend) -> None:
+    line = backend.line()
     for piece in (sound(0), sound(160), sound(640), Lost("customer", 800, 960, "paused"), sound(960), sound(960)):
         line.put(piece, 1)
     line.end()
@@ -124,8 +124,8 @@ def test_any_pieces_make_one_timeline_without_hole_or_overlap(pieces: list[tuple
     assert line._told == line._heard
 
 
-def test_what_finds_no_room_is_a_gap_and_counted(house: CallBackend) -> None:
-    line = house.line()
+def test_what_finds_no_room_is_a_gap_and_counted(backend: CallBackend) -> None:
+    line = backend.line()
     for start in range(0, MOST + 3 * FRAME, FRAME):
         line.put(sound(start), 1)
     assert line.overloaded == 3 * FRAME
@@ -138,11 +138,11 @@ def test_what_finds_no_room_is_a_gap_and_counted(house: CallBackend) -> None:
 
 @pytest.mark.parametrize("looked_at", [None, 4_000, 8_000])
 def test_ears_are_woken_once_for_a_point_and_as_soon_as_it_can_be_made(
-    house: CallBackend, looked_at: int | None
+    backend: CallBackend, looked_at: int | None
 ) -> None:
     """Wherever an earlier look stopped, on a hop's border too."""
     woken: list[LegBuffer] = []
-    line = LegBuffer(house.line().stream, RATE, woken.append)
+    line = LegBuffer(backend.line().stream, RATE, woken.append)
     wakes = []
     for start in range(0, 5 * HOP // 2, FRAME):
         line.put(sound(start), 1)
@@ -156,41 +156,41 @@ def test_ears_are_woken_once_for_a_point_and_as_soon_as_it_can_be_made(
     assert all(line._slack <= delay < line._slack + FRAME for delay in delays)
 
 
-def test_hours_that_are_missing_are_heard_a_little_at_a_time_beside_the_others(house: CallBackend) -> None:
-    late, good = house.line("late/customer"), house.line()
+def test_hours_that_are_missing_are_heard_a_little_at_a_time_beside_the_others(backend: CallBackend) -> None:
+    late, good = backend.line("late/customer"), backend.line()
     late.put(sound(0), 1)
     late.put(sound(20 * 60 * RATE), 1)
     looks = 0
     while late.queued or not looks:
         good.put(sound(looks * 4_000, 4_000), 1)
-        house.ears.hear([late, good])
+        backend.scheduler.hear([late, good])
         looks += 1
-        assert len(house.of("point", "late/customer")) <= looks * (LOOK_HOPS + 1)
+        assert len(backend.of("point", "late/customer")) <= looks * (LOOK_HOPS + 1)
     assert looks * LOOK_HOPS >= 20 * 60 / 0.5
-    assert house.of("gap", "late/customer")[-1]["end"] == 2 * 20 * 60 * RATE
-    house.end(good)
-    assert house.of("end")[0]["duration_s"] == looks * 0.5
+    assert backend.of("gap", "late/customer")[-1]["end"] == 2 * 20 * 60 * RATE
+    backend.end(good)
+    assert backend.of("end")[0]["duration_s"] == looks * 0.5
 
 
-def test_a_line_is_forgotten_when_its_end_was_taken_and_takes_nothing_more(house: CallBackend) -> None:
-    line = house.line()
+def test_a_line_is_forgotten_when_its_end_was_taken_and_takes_nothing_more(backend: CallBackend) -> None:
+    line = backend.line()
     line.put(sound(0, 4_000), 1)
     line.end()
     line.put(sound(4_000, 4_000), 1)
-    house.ears.hear([line])
+    backend.scheduler.hear([line])
     assert line.stream.wait(10.0)
-    assert house.ears.lines == 0
-    assert house.of("end")[0]["duration_s"] == 0.5
+    assert backend.scheduler.lines == 0
+    assert backend.of("end")[0]["duration_s"] == 0.5
     for start in range(0, 200 * 4_000, 4_000):
         line.put(sound(start, 4_000), 1)
     line.end()
-    house.ears.hear([line])
+    backend.scheduler.hear([line])
     assert not line._pieces
     assert not line.stream._line
 
 
-def test_a_leg_that_breaks_ends_alone(house: CallBackend, monkeypatch: pytest.MonkeyPatch) -> None:
-    bad, good = house.line("bad/customer"), house.line("c/customer")
+def test_a_leg_that_breaks_ends_alone(backend: CallBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    bad, good = backend.line("bad/customer"), backend.line("c/customer")
 
     def breaks(*_: object) -> Any:
         raise RuntimeError("this leg is out of order")
@@ -198,33 +198,33 @@ def test_a_leg_that_breaks_ends_alone(house: CallBackend, monkeypatch: pytest.Mo
     monkeypatch.setattr(bad._conditioner, "push", breaks)
     for line in (bad, good):
         line.put(sound(0, 8_000), 1)
-    house.ears.hear([bad, good])
-    assert house.of("end", "bad/customer")[0]["reason"] == "error"
-    assert house.ears.lines == 1
-    house.end(good)
-    assert [point["end"] for point in house.of("point")][:2] == [8_000, 16_000]
-    assert house.of("end")[0]["reason"] == "finished"
+    backend.scheduler.hear([bad, good])
+    assert backend.of("end", "bad/customer")[0]["reason"] == "error"
+    assert backend.scheduler.lines == 1
+    backend.end(good)
+    assert [point["end"] for point in backend.of("point")][:2] == [8_000, 16_000]
+    assert backend.of("end")[0]["reason"] == "finished"
 
 
-def test_a_stream_that_cannot_conclude_ends_all_the_same(house: CallBackend, monkeypatch: pytest.MonkeyPatch) -> None:
-    line = house.line()
+def test_a_stream_that_cannot_conclude_ends_all_the_same(backend: CallBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    line = backend.line()
 
     def breaks(*_: object) -> Any:
         raise RuntimeError("no end in sight")
 
     monkeypatch.setattr(line.stream, "conclude", breaks)
     line.end()
-    house.ears.hear([line])
+    backend.scheduler.hear([line])
     assert line.stream.wait(10.0)
-    assert house.of("end")
+    assert backend.of("end")
 
 
-def test_paused_sound_is_not_heard_even_if_it_waits_already(house: CallBackend) -> None:
-    line = house.line()
+def test_paused_sound_is_not_heard_even_if_it_waits_already(backend: CallBackend) -> None:
+    line = backend.line()
     line.put(sound(0, 4 * RATE), 1)
     line.stream.pause()
-    house.ears.hear([line])
-    house.end(line)
-    assert house.backend.runs == 0
-    assert {point["state"] for point in house.of("point")} == {"paused"}
-    assert {gap["reason"] for gap in house.of("gap")} == {"paused"}
+    backend.scheduler.hear([line])
+    backend.end(line)
+    assert backend.backend.runs == 0
+    assert {point["state"] for point in backend.of("point")} == {"paused"}
+    assert {gap["reason"] for gap in backend.of("gap")} == {"paused"}

@@ -35,14 +35,14 @@ class Rig:
         self.backend = FakeBackend()
         self.worker = Worker(lambda: self.backend)
         self.worker.start()
-        self.ears = LegScheduler()
+        self.scheduler = LegScheduler()
 
-    def line(self, name: str = "c/customer", gate: Gate | None = None) -> LegBuffer:
+    def line(self, name: str = "c/customer", vad: Gate | None = None) -> LegBuffer:
         info = SourceInfo("call", "plain", RATE, 1, None, live=True)
         card = read_card(find("cnn-bilstm"))
-        stream = Stream(info, card, self.worker, self.hub, gate or VoiceActivityDetector(), stream=name, hop=HOP)
+        stream = Stream(info, card, self.worker, self.hub, vad or VoiceActivityDetector(), stream=name, hop=HOP)
         stream.open()
-        return self.ears.line(stream, RATE)
+        return self.scheduler.line(stream, RATE)
 
     def told(self, kind: str) -> list[dict[str, Any]]:
         return [message for message in self.messages if message["type"] == kind]
@@ -65,7 +65,7 @@ def test_what_is_told_as_lost_is_taken_when_a_point_is_due_and_does_not_pile_up(
     for number in range(100):  # two seconds of a paused call, as a telephone tells them
         line.put(Lost("customer", 160 * number, 160 * (number + 1), "paused"), 1)
         if line.queued:
-            rig.ears.hear([line])
+            rig.scheduler.hear([line])
     assert sum(gap["end"] - gap["start"] for gap in rig.told("gap")) >= 24_000
     assert len(rig.told("point")) == 3
     assert len(line._pieces) < 50
@@ -77,7 +77,7 @@ def test_legs_that_lose_a_little_disturb_nobody(rig: Rig, missing: int) -> None:
     for at in range(0, 5 * RATE, RATE):
         good.put(sound(at, RATE), 1)
         holed.put(sound(at, RATE - missing), 1)
-        rig.ears.hear([good, holed])
+        rig.scheduler.hear([good, holed])
     assert {message["stream"] for message in rig.told("gap")} == {"b/customer"}
     assert [gap["end"] - gap["start"] for gap in rig.told("gap")] == [2 * missing] * 4
     assert len([point for point in rig.told("point") if point["stream"] == "a/customer"]) >= 8
@@ -91,12 +91,12 @@ def test_a_leg_that_breaks_takes_nothing_more_and_keeps_nothing(rig: Rig) -> Non
         good.put(sound(at, RATE), 1)
         broken.put(sound(at, RATE), 1)
         broken.put(Lost("customer", at + RATE, at + 2 * RATE, "paused"), 1)
-        rig.ears.hear([good, broken])
+        rig.scheduler.hear([good, broken])
     (end,) = rig.told("end")
     assert (end["stream"], end["reason"]) == ("b/customer", "error")
-    assert (len(broken._pieces), len(broken.stream._line), rig.ears.lines) == (0, 0, 1)
+    assert (len(broken._pieces), len(broken.stream._line), rig.scheduler.lines) == (0, 0, 1)
     broken.end()
-    rig.ears.hear([broken])
+    rig.scheduler.hear([broken])
     assert len(rig.told("end")) == 1
 
 
@@ -104,9 +104,9 @@ def test_a_stream_that_was_stopped_is_forgotten(rig: Rig) -> None:
     line = rig.line()
     line.put(sound(0, 2 * RATE), 1)
     line.stream.stop()
-    rig.ears.hear([line])
+    rig.scheduler.hear([line])
     assert line.over
-    assert rig.ears.lines == 0
+    assert rig.scheduler.lines == 0
     assert len(line.stream._line) == 0
 
 
@@ -120,24 +120,24 @@ def test_a_mistake_in_hearing_ends_the_legs_that_were_heard_and_not_the_ears(
     with monkeypatch.context() as patched:
         patched.setattr("stream_ser.calls.leg_scheduler.process_batch", mistake)
         first.put(sound(0, 2 * RATE), 1)
-        rig.ears.hear([first])
+        rig.scheduler.hear([first])
     (end,) = rig.told("end")
     assert end["error"] == "the detector fell off"
     later.put(sound(0, 2 * RATE), 1)
-    rig.ears.hear([later])
+    rig.scheduler.hear([later])
     assert {point["stream"] for point in rig.told("point")} == {"b/customer"}
 
 
 def test_ears_hear_what_is_due_and_what_stalls_until_they_are_cancelled(rig: Rig) -> None:
     async def talk() -> None:
-        hearing = asyncio.create_task(rig.ears.run())
+        hearing = asyncio.create_task(rig.scheduler.run())
         line = rig.line()
         line.put(Lost("customer", 0, 3_000, "gone"), 1)  # not enough to wake anybody, and nothing follows
         line.put(sound(3_000, 160), 1)
         await eventually(lambda: bool(rig.told("gap")))
         line.end()
         await eventually(lambda: bool(rig.told("end")))
-        assert rig.ears.lines == 0
+        assert rig.scheduler.lines == 0
         hearing.cancel()
 
     asyncio.run(talk())
@@ -147,9 +147,9 @@ def test_a_turn_is_short_and_says_that_there_is_more(rig: Rig) -> None:
     lines = [rig.line(f"{number}/customer") for number in range(AT_ONCE + 3)]
     for line in lines:
         line.put(sound(0, RATE), 1)
-    assert rig.ears.look()
+    assert rig.scheduler.look()
     assert len({point["stream"] for point in rig.told("point")}) == AT_ONCE
-    assert not rig.ears.look()
+    assert not rig.scheduler.look()
     assert len({point["stream"] for point in rig.told("point")}) == len(lines)
 
 
@@ -158,18 +158,18 @@ def test_a_leg_whose_engine_does_not_answer_is_left_alone_and_holds_nobody_up(ri
     stuck, other = rig.line("a/customer", FakeDetector((0, 10**9))), rig.line("b/customer")
     for second in range(60):
         stuck.put(Sound("customer", second * RATE, NOISE[:RATE]), 1)
-        rig.ears.look()
+        rig.scheduler.look()
     assert not stuck.stream.has_room  # type: ignore[attr-defined]
     other.put(sound(0, RATE // 2 + 100), 1)
     began = time.monotonic()
-    rig.ears.look()
+    rig.scheduler.look()
     assert time.monotonic() - began < 1.0
     assert {point["stream"] for point in rig.told("point")} >= {"b/customer"}
     rig.backend.go.set()
     stuck.end()
     until = time.monotonic() + 10
     while not rig.told("end") and time.monotonic() < until:
-        rig.ears.look()
+        rig.scheduler.look()
     (end,) = rig.told("end")
     assert end["duration_s"] == 60.0, "what found no room is a gap"
 

@@ -75,10 +75,10 @@ class RealGates(CallBackend):
                     call.sound(Lost(leg, at, at + RATE // 4, "discarded"), 1)
                 else:
                     call.sound(piece, 1)
-                self.ears.hear(list(call._lines.values()))
+                self.scheduler.hear(list(call._lines.values()))
                 self.settle(call)
         call.close("hung up")
-        self.ears.hear(list(call._lines.values()))
+        self.scheduler.hear(list(call._lines.values()))
         self.wait(call)
         ((_, summary),) = self.ended
         return summary
@@ -95,9 +95,9 @@ class RealGates(CallBackend):
 def houses() -> Iterator[list[RealGates]]:
     made = [RealGates(), RealGates()]
     yield made
-    for house in made:
-        house.backend.go.set()
-        house.worker.stop()
+    for backend in made:
+        backend.backend.go.set()
+        backend.worker.stop()
 
 
 def turns(summary: Mapping[str, Any]) -> dict[str, object]:
@@ -119,10 +119,10 @@ def test_who_speaks_for_how_long_is_right(houses: list[RealGates]) -> None:
     summary = houses[0].play(Policy(agents="turns"))
     spoken = dict.fromkeys(("customer", "agent"), 0.0)
     for leg, samples in two_channels().items():
-        gate, wide = VoiceActivityDetector(), np.repeat(samples, 2)
+        vad, wide = VoiceActivityDetector(), np.repeat(samples, 2)
         for at in range(0, len(wide), 32_000):
-            gate.push(at, wide[at : at + 32_000])
-        spoken[leg] = gate.speech_samples(0, len(wide)) / 16_000
+            vad.push(at, wide[at : at + 32_000])
+        spoken[leg] = vad.speech_samples(0, len(wide)) / 16_000
     for leg, seconds in spoken.items():
         assert seconds > 4.0
         assert summary["legs"][leg]["talk_s"] == pytest.approx(seconds, abs=1.0), "two turns, to the nearest hop"
@@ -133,14 +133,14 @@ def test_who_speaks_for_how_long_is_right(houses: list[RealGates]) -> None:
 
 
 def test_nothing_of_the_agent_is_said_or_asked(houses: list[RealGates]) -> None:
-    house = houses[0]
-    summary = house.play(Policy(agents="turns"))
+    backend = houses[0]
+    summary = backend.play(Policy(agents="turns"))
     assert set(summary["legs"]) == {"customer", "agent"}
-    said = [message for message in house.got if "agent" in json.dumps(without_figures(message))]
+    said = [message for message in backend.got if "agent" in json.dumps(without_figures(message))]
     assert [message["type"] for message in said] == ["call", "call"]
     assert [leg["stream"] for leg in said[0]["legs"]] == ["c/customer", None]
-    assert house.begun == [("c", {"c/customer": BOTH[0]}, None)]
-    assert house.ears.lines == 0
+    assert backend.begun == [("c", {"c/customer": BOTH[0]}, None)]
+    assert backend.scheduler.lines == 0
 
 
 def without_figures(message: Message) -> Message:

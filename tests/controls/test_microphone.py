@@ -55,37 +55,37 @@ class Hardware:
 
 
 @pytest.fixture
-def station() -> Iterator[Runtime]:
-    with Runtime(Options(engine="onnx", feed="off")) as station:
-        yield station
+def runtime() -> Iterator[Runtime]:
+    with Runtime(Options(engine="onnx", feed="off")) as runtime:
+        yield runtime
 
 
 class Listening(Seen):
-    def __init__(self, station: Runtime) -> None:
+    def __init__(self, runtime: Runtime) -> None:
         self.hardware = Hardware()
-        self.desk = LiveDesk(station, open_microphone(None, backend=self.hardware), None, self.hardware)
-        super().__init__(self.desk)
-        self.desk.start()
+        self.controller = LiveDesk(runtime, open_microphone(None, backend=self.hardware), None, self.hardware)
+        super().__init__(self.controller)
+        self.controller.start()
 
 
 @pytest.fixture
-def seen(station: Runtime) -> Iterator[Listening]:
-    listening = Listening(station)
+def seen(runtime: Runtime) -> Iterator[Listening]:
+    listening = Listening(runtime)
     yield listening
     listening.hardware.release.set()
-    listening.desk.close()
+    listening.controller.close()
 
 
 def test_inputs_are_listed_with_the_one_in_use(seen: Listening) -> None:
-    choices = seen.desk.choices("device").result(10.0)
+    choices = seen.controller.choices("device").result(10.0)
     assert [(choice.name, choice.current) for choice in choices] == [("0", True), ("3", False), ("5", False)]
     assert choices[1].text == "3  headset (ALSA, 16000 Hz)"
-    assert seen.desk.kinds == {"device", "model"}
+    assert seen.controller.kinds == {"device", "model"}
 
 
 def test_another_input_is_another_stream(seen: Listening) -> None:
     seen.until(lambda: bool(seen.of("hello")), "the first stream")
-    seen.desk.choose("device", "3")
+    seen.controller.choose("device", "3")
     seen.until(lambda: len(seen.of("hello")) == 2, "the second stream")
     assert [hello["source"]["name"] for hello in seen.of("hello")] == ["built-in", "headset"]
     assert [hello["stream"] for hello in seen.of("hello")] == ["microphone"] * 2
@@ -96,7 +96,7 @@ def test_another_input_is_another_stream(seen: Listening) -> None:
 
 def test_an_input_that_cannot_be_opened_leaves_things_as_they_were(seen: Listening) -> None:
     seen.until(lambda: bool(seen.of("hello")), "the first stream")
-    seen.desk.choose("device", "5")
+    seen.controller.choose("device", "5")
     seen.until(lambda: len(seen.of("hello")) == 2, "the stream that goes on")
     assert seen.of("hello")[1]["source"]["name"] == "built-in"
     seen.until(lambda: seen.told("cannot be opened (device unavailable); listening goes on as before"), "the reason")
@@ -108,23 +108,23 @@ def test_a_device_that_hangs_holds_nobody_up(seen: Listening, asked: bool) -> No
     seen.until(lambda: bool(seen.of("hello")), "the stream")
     seen.hardware.hangs = True
     if asked:
-        found = seen.desk.choices("device")
-        seen.desk.choose("device", "3")
+        found = seen.controller.choices("device")
+        seen.controller.choose("device", "3")
         assert not found.done()
     began = time.monotonic()
-    seen.desk.pause()
-    seen.desk.drain()
-    seen.desk.stop()
+    seen.controller.pause()
+    seen.controller.drain()
+    seen.controller.stop()
     assert time.monotonic() - began < 0.2
-    seen.desk.close()
+    seen.controller.close()
     assert time.monotonic() - began < 1.0
-    seen.got += seen.desk.drain()
+    seen.got += seen.controller.drain()
     assert seen.got[-1]["type"] == "end"
 
 
 def test_more_commands_than_can_wait_are_refused_and_told(seen: Listening) -> None:
     seen.hardware.hangs = True
-    futures = [seen.desk.choices("device") for _ in range(12)]
+    futures = [seen.controller.choices("device") for _ in range(12)]
     refused = [future for future in futures if future.done()]
     assert 2 <= len(refused) <= 4
     with pytest.raises(Exception, match="commands wait already"):

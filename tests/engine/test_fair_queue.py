@@ -21,50 +21,50 @@ def names(taken: list[InferenceRequest]) -> list[tuple[str, int]]:
 
 
 def test_the_stream_that_waited_longest_is_first_and_each_comes_once() -> None:
-    room = FairQueue()
+    queue = FairQueue()
     for stream, end in (("a", 10), ("a", 20), ("b", 10), ("c", 10), ("a", 30)):
-        assert room.put(asked(stream, end), "WAIT") == []
-    assert names(room.take(2)) == [("a", 10), ("b", 10)]
-    assert names(room.take(9)) == [("c", 10), ("a", 20)]
-    assert names(room.take(9)) == [("a", 30)]
-    assert not room
+        assert queue.put(asked(stream, end), "WAIT") == []
+    assert names(queue.take(2)) == [("a", 10), ("b", 10)]
+    assert names(queue.take(9)) == [("c", 10), ("a", 20)]
+    assert names(queue.take(9)) == [("a", 30)]
+    assert not queue
 
 
 def test_a_newer_window_takes_the_place_in_the_line() -> None:
-    room = FairQueue()
-    room.put(asked("a", 10), "NEWEST")
-    room.put(asked("b", 10), "NEWEST")
-    assert names(room.put(asked("a", 20), "NEWEST")) == [("a", 10)]
-    assert names(room.take(1)) == [("a", 20)]
+    queue = FairQueue()
+    queue.put(asked("a", 10), "NEWEST")
+    queue.put(asked("b", 10), "NEWEST")
+    assert names(queue.put(asked("a", 20), "NEWEST")) == [("a", 10)]
+    assert names(queue.take(1)) == [("a", 20)]
 
 
 def test_a_recording_has_room_for_so_many() -> None:
-    room = FairQueue()
+    queue = FairQueue()
     for end in range(DEPTH):
-        assert room.has_room("a")
-        room.put(asked("a", end), "WAIT")
-    assert not room.has_room("a")
-    assert room.has_room("b")
+        assert queue.has_room("a")
+        queue.put(asked("a", end), "WAIT")
+    assert not queue.has_room("a")
+    assert queue.has_room("b")
 
 
 def test_a_name_that_comes_back_is_in_the_line_once() -> None:
-    room = FairQueue()
-    room.put(asked("a", 10), "WAIT")
-    room.clear("a")
-    room.put(asked("a", 20), "WAIT")
-    room.put(asked("b", 20), "WAIT")
-    assert names(room.take(9)) == [("a", 20), ("b", 20)]
-    assert names(room.take(9)) == []
+    queue = FairQueue()
+    queue.put(asked("a", 10), "WAIT")
+    queue.clear("a")
+    queue.put(asked("a", 20), "WAIT")
+    queue.put(asked("b", 20), "WAIT")
+    assert names(queue.take(9)) == [("a", 20), ("b", 20)]
+    assert names(queue.take(9)) == []
 
 
 def test_a_stream_that_left_is_forgotten() -> None:
-    room = FairQueue()
-    room.put(asked("a", 10), "WAIT")
-    room.put(asked("b", 10), "WAIT")
-    assert names(room.clear("a")) == [("a", 10)]
-    assert room.clear("a") == []
-    assert names(room.clear()) == [("b", 10)]
-    assert not room
+    queue = FairQueue()
+    queue.put(asked("a", 10), "WAIT")
+    queue.put(asked("b", 10), "WAIT")
+    assert names(queue.clear("a")) == [("a", 10)]
+    assert queue.clear("a") == []
+    assert names(queue.clear()) == [("b", 10)]
+    assert not queue
 
 
 @given(
@@ -77,20 +77,20 @@ def test_under_any_load_nobody_starves_and_no_answer_is_old(
     streams: int, most: int, load: float, phases: object
 ) -> None:
     """In virtual time: a hop of 1, and a device that is asked for ``load`` times what it can do."""
-    room, hop = FairQueue(), 1.0
+    queue, hop = FairQueue(), 1.0
     inference = load * hop * most / streams  # a batch of ``most`` takes so long
     due = [phases.random() * hop for _ in range(streams)]  # type: ignore[attr-defined]
     asked_at: dict[tuple[str, int], float] = {}
     served, worst, count, now, free = Counter[str](), 0.0, 0, 0.0, 0.0
     while now < 60.0:
-        now = max(free, min(due)) if not room else free
+        now = max(free, min(due)) if not queue else free
         for i in range(streams):
             while due[i] <= now:
                 count += 1
-                room.put(asked(str(i), count), "NEWEST")
+                queue.put(asked(str(i), count), "NEWEST")
                 asked_at[str(i), count] = due[i]
                 due[i] += hop
-        taken = names(room.take(most))
+        taken = names(queue.take(most))
         free = now + inference
         for one in taken:
             served[one[0]] += 1

@@ -41,7 +41,7 @@ def numbered(seq: int) -> messages.Message:
     return {**point_message(), "seq": seq}
 
 
-def tally(*received: messages.Message | None) -> int:
+def summary(*received: messages.Message | None) -> int:
     """How many messages are missing; None stands for a new connection."""
     count = FeedCounts()
     for message in received:
@@ -72,7 +72,7 @@ NOW = datetime(2026, 11, 21, tzinfo=UTC)
     ],
 )
 def test_what_is_missing_is_counted_from_the_numbers(received: list[messages.Message | None], missed: int) -> None:
-    assert tally(*received) == missed
+    assert summary(*received) == missed
 
 
 async def test_messages_come_as_they_were_published(hub: Hub, server: FeedServer) -> None:
@@ -147,7 +147,7 @@ async def test_a_feed_with_a_history_gives_what_came_meanwhile(limit: int, misse
         ]
         assert (("missed", 3) in kinds) == bool(missed)
         assert (reader.missed, reader.unknown, reader.connections, reader.place) == (missed, 0, 2, (4, "e1"))
-        again = subscribe(second.url, wish=SubscriptionFilter(stream="call-1", last_seq=3, epoch="e1"))
+        again = subscribe(second.url, filters=SubscriptionFilter(stream="call-1", last_seq=3, epoch="e1"))
         async with contextlib.aclosing(aiter(again)) as stream:
             assert [(await anext(stream))["seq"] for _ in range(2)] == [3, 4]
     finally:
@@ -165,8 +165,8 @@ async def test_a_token_and_a_wish_are_shown_to_the_feed() -> None:
 
     async with serve_anything(answer, "127.0.0.1", 0) as other:
         port = other.sockets[0].getsockname()[1]
-        wish = SubscriptionFilter(call="c", hz=2, snapshot=True)
-        stream = aiter(subscribe(f"ws://127.0.0.1:{port}/v1/feed?a=b", wish=wish, token="secret"))
+        filters = SubscriptionFilter(call="c", hz=2, snapshot=True)
+        stream = aiter(subscribe(f"ws://127.0.0.1:{port}/v1/feed?a=b", filters=filters, token="secret"))
         await anext(stream)
         await anext(stream)
     first = "/v1/feed?a=b&call=c&hz=2&snapshot=1"

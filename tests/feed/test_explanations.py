@@ -38,8 +38,8 @@ def brief(received: list[Message]) -> list[tuple[str, int]]:
 def test_it_comes_after_its_point_to_those_who_asked_and_has_no_number() -> None:
     hub = open_hub()
     asking, others = (
-        hub.subscribe(wish=ASKING),
-        [hub.subscribe(), hub.subscribe(wish=SubscriptionFilter(stream="call-1"))],
+        hub.subscribe(filters=ASKING),
+        [hub.subscribe(), hub.subscribe(filters=SubscriptionFilter(stream="call-1"))],
     )
     seen: list[Message] = []
     hub.attach(seen.append)
@@ -56,7 +56,7 @@ def test_it_comes_after_its_point_to_those_who_asked_and_has_no_number() -> None
 def test_a_hub_knows_whether_anybody_asks() -> None:
     hub = open_hub()
     assert not hub.asks_why("call-1")
-    plain, asking = hub.subscribe(wish=SubscriptionFilter(stream="call-1")), hub.subscribe(wish=ASKING)
+    plain, asking = hub.subscribe(filters=SubscriptionFilter(stream="call-1")), hub.subscribe(filters=ASKING)
     assert hub.asks_why("call-1")
     assert not hub.asks_why("call-2")
     asking.close()
@@ -66,7 +66,7 @@ def test_a_hub_knows_whether_anybody_asks() -> None:
 
 def test_nothing_is_made_before_it_is_taken_and_of_many_only_the_newest() -> None:
     hub = open_hub()
-    asking = hub.subscribe(wish=ASKING)
+    asking = hub.subscribe(filters=ASKING)
     reasons = [Reason(number) for number in range(5)]
     for number, reason in enumerate(reasons):
         hub.publish(point_message(number), reason)
@@ -79,7 +79,7 @@ def test_nothing_is_made_before_it_is_taken_and_of_many_only_the_newest() -> Non
 
 def test_it_takes_nobody_s_place_in_a_full_queue() -> None:
     hub = open_hub()
-    asking = hub.subscribe(limit=2, wish=ASKING)
+    asking = hub.subscribe(limit=2, filters=ASKING)
     for number in range(6):
         hub.publish(point_message(number), Reason(number))
     assert brief(asking.drain()) == [("hello", 0), ("dropped", 4), ("point", 5), ("point", 6), ("why", 6)]
@@ -88,7 +88,7 @@ def test_it_takes_nobody_s_place_in_a_full_queue() -> None:
 
 def test_it_is_thinned_with_its_points() -> None:
     hub = open_hub()
-    asking = hub.subscribe(wish=SubscriptionFilter(stream="call-1", why="attention", hz=1))
+    asking = hub.subscribe(filters=SubscriptionFilter(stream="call-1", why="attention", hz=1))
     ends = []
     for number in range(8):
         hub.publish(point_message(number), Reason(number))
@@ -98,7 +98,7 @@ def test_it_is_thinned_with_its_points() -> None:
 
 def test_it_does_not_outlive_its_stream() -> None:
     hub = open_hub()
-    asking = hub.subscribe(wish=ASKING)
+    asking = hub.subscribe(filters=ASKING)
     hub.publish(point_message(0), Reason())
     hub.publish(end_message())
     assert brief(asking.drain()) == [("hello", 0), ("point", 1), ("end", 2)]
@@ -106,10 +106,10 @@ def test_it_does_not_outlive_its_stream() -> None:
 
 def test_it_is_not_in_history() -> None:
     hub = open_hub(Hub(History(), epoch="e"))
-    hub.subscribe(wish=ASKING)
+    hub.subscribe(filters=ASKING)
     for number in range(3):
         hub.publish(point_message(number), Reason(number))
-    back = hub.subscribe(wish=SubscriptionFilter(stream="call-1", why="attention", last_seq=0, epoch="e"))
+    back = hub.subscribe(filters=SubscriptionFilter(stream="call-1", why="attention", last_seq=0, epoch="e"))
     assert [kind for kind, _ in brief(back.drain())] == ["hello", "point", "point", "point"]
     hub.publish(point_message(3), Reason(3))
     assert brief(back.drain()) == [("point", 4), ("why", 4)]
@@ -118,7 +118,7 @@ def test_it_is_not_in_history() -> None:
 def test_where_points_are_held_it_waits_with_its_own_and_is_not_starved() -> None:
     hub = open_hub(Hub(History(), epoch="e", hold=True))
     hub.release(0)
-    asking = hub.subscribe(wish=ASKING)
+    asking = hub.subscribe(filters=ASKING)
     ends: list[int] = []
     for number in range(6):  # the store is always two points behind
         hub.publish(point_message(number), Reason(number))
@@ -134,7 +134,7 @@ def test_where_points_are_held_it_waits_with_its_own_and_is_not_starved() -> Non
 
 def test_many_publishers_are_not_held_up_by_one_that_is_made_slowly() -> None:
     hub = open_hub()
-    asking = hub.subscribe(wish=ASKING)
+    asking = hub.subscribe(filters=ASKING)
     making, go_on = threading.Event(), threading.Event()
 
     class Slow(Reason):
@@ -178,7 +178,7 @@ async def test_it_comes_over_the_wire_and_through_the_client() -> None:
             point, why = [await raw.receive_json(timeout=5) for _ in range(2)]
         assert [hello["type"], point["type"], why["type"]] == ["hello", "point", "why"]
         assert why["spectrogram"]["name"] == "spectrogram"
-        reader = subscribe(server.url, wish=ASKING)
+        reader = subscribe(server.url, filters=ASKING)
         seen: list[Message] = []
         async for message in reader:
             seen.append(message)
@@ -199,7 +199,7 @@ STEPS = st.lists(st.sampled_from(["point", "explained", "notice", "take", "drain
 @given(steps=STEPS, limit=st.integers(1, 6))
 def test_whatever_happens_numbers_stay_whole_and_a_reason_follows_its_point(steps: list[str], limit: int) -> None:
     hub = open_hub()
-    asking, plain = hub.subscribe(limit=limit, wish=ASKING), hub.subscribe(limit=1000)
+    asking, plain = hub.subscribe(limit=limit, filters=ASKING), hub.subscribe(limit=1000)
     taken: list[Message] = []
     explained: dict[int, int] = {}  # end of a point by its number
     for step, what in enumerate(steps):

@@ -21,9 +21,9 @@ def entry(message: messages.Message, stream: str = "a", call: str | None = None)
 
 def passed(hz: float, count: int) -> list[float]:
     """The times of the points that are due, of a stream with a hop of 0.25 s."""
-    wish = SubscriptionFilter(hz=hz)
+    filters = SubscriptionFilter(hz=hz)
     grid = [entry({**point_message(0, "a"), "end": HOP * k, "t": HOP * k / 16_000}) for k in range(1, count + 1)]
-    return [each.message["t"] for each in grid if wish.due(each)]
+    return [each.message["t"] for each in grid if filters.due(each)]
 
 
 def test_the_newest_point_of_each_period_is_due() -> None:
@@ -40,10 +40,10 @@ def test_a_rate_above_the_streams_own_thins_nothing(hz: float) -> None:
 
 @given(hz=st.floats(0.01, 50), hop=st.integers(320, 32_000), first=st.integers(0, 2**33))
 def test_no_second_has_more_points_than_asked_for(hz: float, hop: int, first: int) -> None:
-    wish = SubscriptionFilter(hz=hz)
+    filters = SubscriptionFilter(hz=hz)
     hello = {**messages.hello(make_info("a")), "hop": hop}
     ends = [first + hop * k for k in range(200)]
-    due = [end for end in ends if wish.due(PublishedMessage({**point_message(0, "a"), "end": end}, "", hello))]
+    due = [end for end in ends if filters.due(PublishedMessage({**point_message(0, "a"), "end": end}, "", hello))]
     period = math.ceil(16_000 / hz)
     assert len(due) <= hz * (ends[-1] - ends[0]) / 16_000 + 2
     if hop >= period:
@@ -55,11 +55,11 @@ def test_no_second_has_more_points_than_asked_for(hz: float, hop: int, first: in
 
 
 def test_only_points_are_thinned() -> None:
-    wish = SubscriptionFilter(hz=0.01)
+    filters = SubscriptionFilter(hz=0.01)
     others = [end_message("a"), messages.notice("a", "info", "x"), alert_message(stream="a", call=None)]
-    assert all(wish.due(entry(message)) for message in others)
-    assert wish.due(PublishedMessage(call_message(), ""))
-    assert not wish.due(entry(point_message(0, "a")))
+    assert all(filters.due(entry(message)) for message in others)
+    assert filters.due(PublishedMessage(call_message(), ""))
+    assert not filters.due(entry(point_message(0, "a")))
 
 
 @pytest.mark.parametrize(
@@ -73,21 +73,21 @@ def test_only_points_are_thinned() -> None:
         (SubscriptionFilter(stream="alone"), {"alone"}),
     ],
 )
-def test_a_topic_is_everything_one_call_or_one_stream(wish: SubscriptionFilter, due: set[str]) -> None:
+def test_a_topic_is_everything_one_call_or_one_stream(filters: SubscriptionFilter, due: set[str]) -> None:
     entries = {
         "leg": entry(point_message(0, "c/1"), "c/1", "c"),
         "call": PublishedMessage(call_message(call="c"), ""),
         "other": entry(point_message(0, "d/1"), "d/1", "d"),
         "alone": entry(point_message(0, "alone"), "alone"),
     }
-    assert {name for name, each in entries.items() if wish.due(each)} == due
+    assert {name for name, each in entries.items() if filters.due(each)} == due
 
 
 def test_only_a_wish_for_everything_is_whole() -> None:
     assert SubscriptionFilter(snapshot=True, last_seq=3, epoch="e").whole
     assert not any(
-        wish.whole
-        for wish in (SubscriptionFilter(call="c"), SubscriptionFilter(stream="s"), SubscriptionFilter(hz=1000))
+        filters.whole
+        for filters in (SubscriptionFilter(call="c"), SubscriptionFilter(stream="s"), SubscriptionFilter(hz=1000))
     )
 
 

@@ -120,10 +120,10 @@ def test_the_spectrogram_comes_only_to_those_who_ask_for_it() -> None:
 )
 def test_a_recording_explains_itself_as_it_plays(model: str, names: list[str], shape: tuple[int, int] | None) -> None:
     received: list[Message] = []
-    with Runtime(Options(model=model, engine="onnx", hop_s=1.0, feed="off")) as station:
-        asking = station.hub.subscribe(limit=4096, wish=SubscriptionFilter(stream="r", why="spectrogram"))
-        quiet = station.hub.subscribe(limit=4096)
-        session = station.session(open_recording(RECORDING, speed=None), "r")
+    with Runtime(Options(model=model, engine="onnx", hop_s=1.0, feed="off")) as runtime:
+        asking = runtime.hub.subscribe(limit=4096, filters=SubscriptionFilter(stream="r", why="spectrogram"))
+        quiet = runtime.hub.subscribe(limit=4096)
+        session = runtime.session(open_recording(RECORDING, speed=None), "r")
         session.start()
         while not session.wait(0.01):
             received += asking.drain()

@@ -29,12 +29,12 @@ HOP, WINDOW, HOP_S = 4_000, 32_000, 0.25
 def test_streams_that_play_together_are_what_each_would_be_alone(talk: Path) -> None:
     def messages(names: list[str], block: int) -> dict[str, list[str]]:
         told: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
-        with Runtime(Options(hop_s=HOP_S, feed="off")) as station:
-            station.hub.attach(lambda message: told[message["stream"]].append(message))
+        with Runtime(Options(hop_s=HOP_S, feed="off")) as runtime:
+            runtime.hub.attach(lambda message: told[message["stream"]].append(message))
             players = []
             for name in names:
                 source = open_recording(talk, speed=None, block=block)
-                players.append(Player(station.stream(source.info, name, stands_still=True), iter(source)))
+                players.append(Player(runtime.stream(source.info, name, stands_still=True), iter(source)))
             assert list(play(players, HOP_S, None)) == []
         return {name: trajectory([{**message, "stream": "s"} for message in told[name]]) for name in names}
 

@@ -60,9 +60,9 @@ class Cut:
 @pytest.mark.parametrize("size", [1, 160, 441, 16_000])
 def test_block_size_changes_nothing(talk: Path, offline: list[str], size: int) -> None:
     received: list[dict[str, Any]] = []
-    with Runtime(Options(feed="off")) as station:
-        station.hub.attach(received.append)
-        session = station.session(Cut(talk, size), talk.name)
+    with Runtime(Options(feed="off")) as runtime:
+        runtime.hub.attach(received.append)
+        session = runtime.session(Cut(talk, size), talk.name)
         session.start()
         assert session.wait(60.0)
     assert trajectory(received) == offline
@@ -70,9 +70,9 @@ def test_block_size_changes_nothing(talk: Path, offline: list[str], size: int) -
 
 def test_a_second_stream_on_the_same_worker_changes_nothing(talk: Path, bundled: Path, offline: list[str]) -> None:
     received: list[dict[str, Any]] = []
-    with Runtime(Options(feed="off")) as station:
-        station.hub.attach(received.append)
-        sessions = [station.session(Cut(talk, 320), talk.name), station.session(Cut(bundled, 320), "other")]
+    with Runtime(Options(feed="off")) as runtime:
+        runtime.hub.attach(received.append)
+        sessions = [runtime.session(Cut(talk, 320), talk.name), runtime.session(Cut(bundled, 320), "other")]
         for session in sessions:
             session.start()
         assert all(session.wait(60.0) for session in sessions)

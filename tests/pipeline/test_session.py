@@ -66,16 +66,16 @@ class Rig:
         self.hub.attach(self._arrive)
         self.worker.start()
         card = read_card(find("tfcnn-attention"))
-        gate = FakeDetector(speech)
+        vad = FakeDetector(speech)
         self.stream = Stream(
             self.source.info,
             card,
             self.worker,
             self.hub,
-            gate,
+            vad,
             stream="s",
             hop=HOP,
-            listener=None if listener is None else Listener(listener, gate),
+            listener=None if listener is None else Listener(listener, vad),
             clock_ns=clock or FakeClock(),
             broken=self.source.close,
             **options,

@@ -24,9 +24,9 @@ HEADERS = {"X-API-KEY": "key"}
 
 def falls_silent(server: CallServer, seconds: float = SILENT_S) -> None:
     """Nothing has come for so long, on any connection that has a call."""
-    for caller in server.sound.callers:
-        if caller.call is not None:
-            caller.heard_ns -= int(seconds * SECOND_NS)
+    for session in server.sound.sessions:
+        if session.call is not None:
+            session.heard_ns -= int(seconds * SECOND_NS)
 
 
 def check_gap(feed: Feed, stream: str, spoken_s: float) -> None:
@@ -66,7 +66,9 @@ async def test_the_streams_go_on_behind_a_gap(tmp_path: Path, make: Callable[[],
                 for message in second.closing():
                     await alive.send(message)
                 ended = (await feed.wait("call", kind="ended"))[0]
-        await eventually(lambda: server.sound.count == 0 and server.room.ears.lines == 0, "something stays open")
+        await eventually(
+            lambda: server.sound.count == 0 and server.inference.scheduler.lines == 0, "something stays open"
+        )
         assert await refusals(server) == {"taken-over": 1}
         assert server.sound.seconds == pytest.approx(ended["summary"]["duration_s"] * len(first.legs), rel=0.5)
     check_gap(feed, f"{first.call}/{leg}", 2.0)

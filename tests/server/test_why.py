@@ -74,9 +74,9 @@ async def test_so_many_may_ask_and_no_more(tmp_path: Path) -> None:
 
 
 async def test_a_call_explains_itself_while_it_goes_on_and_nothing_of_it_is_stored(tmp_path: Path) -> None:
-    speaker, wish = Plain("c-1", "customer"), SubscriptionFilter(stream="c-1/customer", why="attention")
+    speaker, filters = Plain("c-1", "customer"), SubscriptionFilter(stream="c-1/customer", why="attention")
     async with serving(tmp_path, model="area-attention") as server, Feed(server.url) as feed:
-        async with Feed(server.url, wish) as asking, dial(server, speaker.path) as socket:
+        async with Feed(server.url, filters) as asking, dial(server, speaker.path) as socket:
             await socket.send(speaker.opening()[0])
             assert json.loads(await socket.recv())["type"] == "accepted"
             await talk(socket, speaker, voices()[:1], feed, ["customer"])

@@ -66,9 +66,9 @@ def test_a_paced_replay_equals_analyze_to_the_last_bit(
 @needs_pocketsphinx
 def test_block_size_changes_nothing(tiny: Path, talk: Path, offline: list[str]) -> None:
     received: list[dict[str, Any]] = []
-    with Runtime(Options(str(tiny), feed="off", text=TextOptions(show=True))) as station:
-        station.hub.attach(received.append)
-        session = station.session(Cut(talk, 441), talk.name)
+    with Runtime(Options(str(tiny), feed="off", text=TextOptions(show=True))) as runtime:
+        runtime.hub.attach(received.append)
+        session = runtime.session(Cut(talk, 441), talk.name)
         session.start()
         assert session.wait(120.0)
     assert trajectory(received) == offline
@@ -166,9 +166,9 @@ def test_the_screen_shows_dimensions_and_words(tiny: Path, talk: Path, said: Pat
 
     state = ScreenState()
     options = Options(str(tiny), feed="off", text=TextOptions("transcript", said, show=True))
-    with Runtime(options) as station:
-        station.hub.attach(lambda message: state.consume(message, 0.0))
-        session = station.session(Cut(talk, 4_000), talk.name)
+    with Runtime(options) as runtime:
+        runtime.hub.attach(lambda message: state.consume(message, 0.0))
+        session = runtime.session(Cut(talk, 4_000), talk.name)
         session.start()
         assert session.wait(60.0)
     assert state.dimensions == tuple(DIMENSIONS)

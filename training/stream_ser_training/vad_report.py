@@ -66,13 +66,13 @@ def material(root: Path) -> Iterator[tuple[str, list[Path], bool]]:
             yield name, [root / corpus / row["file"] for row in choose(rows(root / corpus))], corpus != "esc10"
 
 
-def open_frames(gate: VoiceActivityDetector, samples: Samples) -> npt.NDArray[np.bool_]:
+def open_frames(vad: VoiceActivityDetector, samples: Samples) -> npt.NDArray[np.bool_]:
     """Whether the gate is open after each whole frame of a clip."""
-    start = -(-gate.end // FRAME) * FRAME
-    gate.reset(start)
+    start = -(-vad.end // FRAME) * FRAME
+    vad.reset(start)
     count = len(samples) // FRAME
-    gate.push(start, samples)
-    return np.array([gate.is_open(start + (frame + 1) * FRAME) for frame in range(count)])
+    vad.push(start, samples)
+    return np.array([vad.is_open(start + (frame + 1) * FRAME) for frame in range(count)])
 
 
 def loud_frames(samples: Samples, below_peak_db: float = 25.0) -> npt.NDArray[np.bool_]:
@@ -85,14 +85,14 @@ def loud_frames(samples: Samples, below_peak_db: float = 25.0) -> npt.NDArray[np
 
 def report(root: Path, detector: Callable[[], Detector], title: str) -> None:
     """Print one table row for each set."""
-    gate = VoiceActivityDetector(detector=detector)
+    vad = VoiceActivityDetector(detector=detector)
     for name, files, is_speech in material(root):
         shut = frames = clips = 0
         seconds = cost = 0.0
         for path in files:
             samples = soundfile.read(path, dtype="float32", always_2d=True)[0].mean(axis=1, dtype=np.float32)
             began = time.thread_time()
-            opened = open_frames(gate, samples)
+            opened = open_frames(vad, samples)
             cost += time.thread_time() - began
             seconds += len(samples) / SAMPLE_RATE
             judged = opened[loud_frames(samples)] if is_speech else opened

@@ -19,12 +19,12 @@ SCALE_COLUMNS = 24  # from here on the scale has four numbers
 
 @dataclass(frozen=True, slots=True)
 class MeterPicture:
-    """Level and peak in dBFS, None before the first point; ``gate`` None where it is not known."""
+    """Level and peak in dBFS, None before the first point; ``vad`` None where it is not known."""
 
     level: float | None
     peak: float | None
     clipping: bool
-    gate: bool | None
+    vad: bool | None
     speech_s: float
     window_s: float
 
@@ -40,7 +40,7 @@ class Meter(Panel[MeterPicture]):
         if moment.level is None or moment.peak is None:
             return MeterPicture(None, None, clipping, None, 0.0, window_s)
         level, peak = round(moment.level, 1), round(moment.peak, 1)
-        return MeterPicture(level, peak, clipping, moment.gate, moment.speech_s, window_s)
+        return MeterPicture(level, peak, clipping, moment.vad, moment.speech_s, window_s)
 
     def draw(self, picture: MeterPicture, width: int, height: int) -> list[Row]:
         """Draw bar, scale, peak and lamp; where there are only three rows, no scale."""
@@ -73,9 +73,9 @@ class Meter(Panel[MeterPicture]):
     def _lamp(self, picture: MeterPicture) -> Row:
         palette = self.palette
         heard = f"  {picture.speech_s:.1f} of {picture.window_s:g} s"
-        if picture.gate is None:
+        if picture.vad is None:
             return [("–", ink(palette.muted))]
-        if picture.gate:
+        if picture.vad:
             return [("● speech", ink(palette.good, bold=True)), (heard, ink(palette.muted))]
         return [("○ no speech", ink(palette.text)), (heard, ink(palette.muted))]
 

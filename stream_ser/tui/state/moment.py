@@ -43,7 +43,7 @@ class Moment:
         return self.kind in SPOKEN
 
     @property
-    def gate(self) -> bool | None:
+    def vad(self) -> bool | None:
         """Whether speech is heard in its window; None where that is not known."""
         if self.level is None:
             return None

@@ -24,7 +24,7 @@ def test_nothing_is_known_before_the_first_message() -> None:
     state = ScreenState()
     assert state.kind(1e9) == "waiting"
     assert state.labels == ()
-    assert state.moment(0.0).gate is None
+    assert state.moment(0.0).vad is None
     assert not state.clipping
     assert state.compute.at(0.5) is None
 
@@ -90,8 +90,8 @@ def test_an_error_at_the_end_is_a_notice() -> None:
         ("paused", 1.6, None),
     ],
 )
-def test_the_lamp_of_the_gate(state: str, speech_s: float, gate: bool | None) -> None:
-    assert state_after(hello(), point(8, state, speech_s=speech_s)).moment(0.0).gate is gate
+def test_the_lamp_of_the_gate(state: str, speech_s: float, vad: bool | None) -> None:
+    assert state_after(hello(), point(8, state, speech_s=speech_s)).moment(0.0).vad is vad
 
 
 def test_points_and_gaps_fill_the_history() -> None:
