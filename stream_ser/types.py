@@ -18,6 +18,8 @@ SAMPLE_RATE = 16_000
 Samples = npt.NDArray[np.float32]  # mono, 16 kHz, nominally in [-1, 1]
 Probabilities = tuple[float, ...]  # one for each label, in the labels' order; sums to one
 State = Literal["warming", "silence", "speech", "uncertain", "stale", "paused"]
+Role = Literal["customer", "agent", "unknown"]  # whose voice a stream is
+Consent = Literal["given", "refused", "unknown"]  # of the caller, to being analysed
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,11 +26,10 @@ from typing import Any
 import numpy as np
 
 from stream_ser.controls.explanations import REASONS_HZ
-from stream_ser.feed.messages import SourceInfo, StreamInfo
+from stream_ser.feed.messages import Message, SourceInfo, StreamInfo
 from stream_ser.latency import STAGES
 from stream_ser.pipeline.explanation import Explanation
 from stream_ser.tui.app import make_app
-from stream_ser.tui.state.stream_state import Message
 from stream_ser.types import Observation, Point, Samples, Timing
 from stream_ser_models.card import find, read_card
 

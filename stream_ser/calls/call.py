@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from stream_ser.calls.events import Agents, Leg, Lost, Opened, RefusedError, Role, Sound
+from stream_ser.calls.events import Agents, Leg, Lost, Opened, RefusedError, Sound
 from stream_ser.calls.leg_buffer import LegBuffer
 from stream_ser.calls.turn_detector import TurnsOnly
 from stream_ser.errors import StreamSerError
@@ -28,7 +28,7 @@ from stream_ser.pipeline.stream import Stream
 from stream_ser.trajectory.alerts import AlertEvent, AlertMonitor
 from stream_ser.trajectory.call import CallMeter
 from stream_ser.trajectory.rules import Rule
-from stream_ser.types import Point
+from stream_ser.types import Point, Role
 
 
 @dataclass(frozen=True, slots=True)

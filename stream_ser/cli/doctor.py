@@ -15,8 +15,8 @@ from stream_ser.audio.devices import choose_device, list_devices
 from stream_ser.engine.backend import warm_up
 from stream_ser.engine.loading import fallback_chain, load_card
 from stream_ser.errors import StreamSerError
+from stream_ser.feed.address import feed_address
 from stream_ser.feed.server import FeedServer
-from stream_ser.pipeline.runtime import feed_address
 from stream_ser.text.choice import describe
 
 PACKAGES = (

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from stream_ser.controls.capabilities import Controls, MessageSource
 from stream_ser.errors import ConfigError
-from stream_ser.tui.state.stream_state import Controls, MessageSource
 
 if TYPE_CHECKING:
     from textual.screen import Screen

@@ -80,11 +80,16 @@ def serve(options: argparse.Namespace) -> int:
         signal.signal(number, lambda *_: asked.release())
     log.info(
         "serving",
-        extra={"url": server.url, "model": config.model, "engine": server.inference.worker.engine, "pid": os.getpid()},
+        extra={
+            "url": server.url,
+            "model": config.model,
+            "engine": server.services.inference.worker.engine,
+            "pid": os.getpid(),
+        },
     )
     print(f"{server.url}\npage: {page_url(server.url)}", flush=True)
     asked.acquire()
-    log.info("draining", extra={"calls": server.tenants.calls, "seconds": config.drain_s})
+    log.info("draining", extra={"calls": server.services.tenants.calls, "seconds": config.drain_s})
     drained: list[bool] = []
 
     def stop() -> None:

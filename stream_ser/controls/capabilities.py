@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
-from stream_ser.tui.state.stream_state import Message
+from stream_ser.feed.messages import Message
 
 Kind = Literal["device", "model"]
 LONGEST_NOTE = 500  # characters
@@ -25,6 +25,35 @@ class Choice:
     name: str  # what ``choose`` is given
     text: str  # what a person reads
     current: bool = False
+
+
+class MessageSource(Protocol):
+    """Where wire messages come from. The source bounds its own queue."""
+
+    def drain(self) -> list[Message]:
+        """Return the messages that have arrived since the last call, in order; return at once, also with none."""
+        ...
+
+
+class Controls(Protocol):
+    """What the keys do to the stream. Every method returns at once: the work behind it belongs to another thread."""
+
+    @property
+    def paused(self) -> bool:
+        """Whether the stream is paused."""
+        ...
+
+    def pause(self) -> None:
+        """Ask the stream to pause."""
+        ...
+
+    def resume(self) -> None:
+        """Ask the stream to go on."""
+        ...
+
+    def stop(self) -> None:
+        """Ask the stream to end. Called once on leaving the screen, also after the stream has ended by itself."""
+        ...
 
 
 @runtime_checkable

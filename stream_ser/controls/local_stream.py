@@ -189,12 +189,12 @@ class StreamController(ABC):
 
     def _change(self, kind: Kind, name: str) -> None:  # noqa: ARG002
         self._say("info", f"loading the model {name}; the stream goes on until it is there")
-        loaded = self._runtime.equip(name)
+        made = self._runtime.equip(name)
         if self._closing.is_set():
-            loaded.worker.stop()
+            made.loaded.worker.stop()
             return
         place = self._end(f"the model is changed to {name}: another stream begins")
-        self._runtime.use(loaded)
+        self._runtime.use(made)
         self._begin(self._again_at(place))
 
     def _again_at(self, place: int) -> Callable[[], Source]:  # noqa: ARG002 - live sound has no place to go back to

@@ -18,6 +18,7 @@ from stream_ser.types import SAMPLE_RATE, Block, Gap, Hop, Samples, Window, Word
 
 LEAST_SPEECH = SAMPLE_RATE // 2  # samples of speech in a window before the model is asked
 QUIET_DBFS = -120.0
+SHORTEST_HOP_S = 0.02
 
 
 class Gate(Protocol):
@@ -57,6 +58,25 @@ def dbfs(value: float) -> float:
     return max(QUIET_DBFS, round(20.0 * float(np.log10(max(value, 1e-12))), 2))
 
 
+def hop_samples(hop_s: float, window: int, option: str = "--hop") -> int:
+    """A hop of ``hop_s`` seconds in samples, for a model that hears ``window`` samples at once.
+
+    Raises ConfigError where it does not fit; ``option`` is what a person calls the hop where they set it.
+    """
+    if not SHORTEST_HOP_S <= hop_s <= window / SAMPLE_RATE:
+        raise hop_error(hop_s, window, option)
+    return round(hop_s * SAMPLE_RATE)
+
+
+def hop_error(hop_s: float, window: int, option: str = "--hop") -> ConfigError:
+    """What is said of a hop that does not fit."""
+    longest = window / SAMPLE_RATE
+    return ConfigError(
+        f"a hop of {hop_s:g} s does not fit the model's window of {longest:g} s",
+        fix=f"give {option} a value from {SHORTEST_HOP_S:g} to {longest:g}",
+    )
+
+
 class WindowSchedule:
     """Turns one stream's sound into hops.
 
@@ -68,10 +88,7 @@ class WindowSchedule:
         self, stream: str, window: int, hop: int, vad: Gate, listener: Listener | None = None, *, start: int = 0
     ) -> None:
         if not 0 < hop <= window:
-            raise ConfigError(
-                f"hop of {hop / SAMPLE_RATE:g} s does not fit the model's window of {window / SAMPLE_RATE:g} s",
-                fix=f"give --hop a value between 0.02 and {window / SAMPLE_RATE:g}",
-            )
+            raise hop_error(hop / SAMPLE_RATE, window)
         self.stream, self.window, self.hop = stream, window, hop
         self.position = start  # everything before it was seen
         self._ring = SampleRing(window + hop, start)

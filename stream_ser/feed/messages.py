@@ -18,8 +18,7 @@ from importlib import resources
 from typing import Any, Literal, get_args
 
 import stream_ser
-from stream_ser.calls.events import Consent, Role
-from stream_ser.types import SAMPLE_RATE, Gap, Point, State
+from stream_ser.types import SAMPLE_RATE, Consent, Gap, Point, Role, State
 
 SCHEMA_VERSION = 3
 

@@ -19,24 +19,39 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from stream_ser.feed import messages
 from stream_ser.feed.explanations import Explains
 from stream_ser.feed.filters import PublishedMessage, SubscriptionFilter
-from stream_ser.feed.history import read
+from stream_ser.feed.history import History, read
 from stream_ser.feed.messages import Message
 
-if TYPE_CHECKING:
-    from stream_ser.feed.hub import Hub
-
 BATCH = 256  # messages read from history at once
+
+
+class SubscriptionHub(Protocol):
+    """What a subscription needs of the hub that made it. The hub's lock guards what these do together."""
+
+    history: History
+    epoch: str | None  # names this numbering; None where nobody can come back
+
+    def _recall(self, subscription: Subscription, place: int) -> tuple[int | None, list[PublishedMessage]]:
+        """Messages after number ``place``, and the newest number there is; None for that where it is live from now on."""
+
+    def _idle_at(self, subscription: Subscription) -> int | None:
+        """The number up to which everything due has been taken; None while anything waits."""
+
+    def _forget(self, subscription: Subscription) -> None:
+        """Offer nothing more to it."""
 
 
 class Subscription:
     """Made by ``Hub.subscribe``; end it with ``close``."""
 
-    def __init__(self, hub: Hub, filters: SubscriptionFilter, limit: int, wake: Callable[[], None] | None) -> None:
+    def __init__(
+        self, hub: SubscriptionHub, filters: SubscriptionFilter, limit: int, wake: Callable[[], None] | None
+    ) -> None:
         self.filters = filters
         self._whole = filters.whole
         self._hub = hub

@@ -88,7 +88,7 @@ class Soak:
 
     def __init__(self, server: CallServer, voice: Frames, seed: int, tell: Callable[[str], None]) -> None:
         self._server, self._voice, self._chance, self._tell = server, voice, Random(seed), tell
-        self._tenant = server.tenants.get(LOCAL)
+        self._tenant = server.services.tenants.get(LOCAL)
         self._tenant.hub.attach(self._see)
         self._playing: list[Played] = []
         self._number = 0
@@ -111,7 +111,7 @@ class Soak:
                 self._report(now - began)
             if now - expired >= KEEP_S / 2:
                 expired = now
-                self._server.tenants.expire(KEEP_S / 86_400)
+                self._server.services.tenants.expire(KEEP_S / 86_400)
                 self._read_pages()
             while len(self._playing) < AT_ONCE:
                 self._begin(self._kind())
@@ -136,7 +136,7 @@ class Soak:
         self.found.calls[kind] += 1
         shifted = TimeShiftedBackend(self._tenant, begins)
         backend: CallBackend = shifted
-        call = Call(opened(f"soak-{self._number}", kind), backend, self._server.policy, self._ended)
+        call = Call(opened(f"soak-{self._number}", kind), backend, self._server.services.policy, self._ended)
         try:
             self._tenant.enter(call)
         except RefusedError as error:
@@ -159,7 +159,7 @@ class Soak:
     def _turn(self) -> bool:
         """Let every caller do its next thing whose last one was taken; tells whether any did."""
         done = False
-        writer = self._server.tenants.writer
+        writer = self._server.services.tenants.writer
         assert writer is not None
         for played in tuple(self._playing):
             if played.over:
@@ -211,7 +211,7 @@ class Soak:
             page.read()
 
     def _held(self) -> Held:
-        loops = [loop for loop in (self._server.subscribers.loop, self.churning.loop) if not loop.is_closed()]
+        loops = [loop for loop in (self._server.services.subscribers.loop, self.churning.loop) if not loop.is_closed()]
         return resources.held(loops)
 
     def _sample(self, at_s: float) -> None:
@@ -220,9 +220,9 @@ class Soak:
         self.found.memory_mb.append(now.memory_mb - now.free_mb)  # what is free between what is not comes and goes
 
     def _report(self, at_s: float) -> None:
-        now, writer, hub = self._held(), self._server.tenants.writer, self._tenant.hub
+        now, writer, hub = self._held(), self._server.services.tenants.writer, self._tenant.hub
         assert writer is not None
-        held_back, legs = hub.seq - writer.acknowledged(LOCAL), self._server.inference.scheduler.lines
+        held_back, legs = hub.seq - writer.acknowledged(LOCAL), self._server.services.inference.scheduler.lines
         self._tell(
             f"{at_s / 60:5.1f} min  {self._number:>6} calls ({len(self._playing)} open)  {self.found.sound_s / 3600:7.1f} h of "
             f"sound  {now.memory_mb:6.1f} MB ({now.free_mb:.0f} free)  {now.threads} threads  {now.tasks} tasks  "
@@ -266,7 +266,8 @@ def soak(folder: Path, seconds: float, tell: Callable[[str], None], growth_mb: f
 
 def _judge(soaking: Soak, server: CallServer, most_mb: float) -> Iterator[str]:
     """What is wrong while the server still runs, and every call has ended."""
-    found, churning, writer, store = soaking.found, soaking.churning, server.tenants.writer, server.tenants.store
+    services, found, churning = server.services, soaking.found, soaking.churning
+    writer, store = services.tenants.writer, services.tenants.store
     assert writer is not None
     assert store is not None
     if found.growth_mb > most_mb:
@@ -275,17 +276,17 @@ def _judge(soaking: Soak, server: CallServer, most_mb: float) -> Iterator[str]:
         yield f"no point passed sample {MILESTONES[-1]}: the last one ended at {found.highest}"
     if not writer.flush(END_S) or writer.lost:
         yield f"{writer.lost} results were lost, and {writer.waiting} wait for the store"
-    counts = {"open calls": server.tenants.calls, "legs": server.inference.scheduler.lines, "open calls in the store": len(
+    counts = {"open calls": services.tenants.calls, "legs": services.inference.scheduler.lines, "open calls in the store": len(
         store.calls(LOCAL, state="open", limit=1000))}  # fmt: skip
     yield from (f"{count} {name} when all calls had ended" for name, count in counts.items() if count)
     if churning.holes or churning.again:
         yield f"of the feed's numbers {churning.holes} never came, and {churning.again} came twice"
     yield from churning.errors[:5]
     for _ in range(100):
-        if not server.subscribers.members:
+        if not services.subscribers.members:
             return
         time.sleep(0.02)
-    yield f"{len(server.subscribers.members)} subscribers when all had left"
+    yield f"{len(services.subscribers.members)} subscribers when all had left"
 
 
 def main() -> None:

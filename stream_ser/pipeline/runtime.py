@@ -6,7 +6,6 @@ them in under a second.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -15,22 +14,21 @@ from types import TracebackType
 
 from stream_ser.audio.source import Source, SourceInfo
 from stream_ser.audio.vad import VoiceActivityDetector
-from stream_ser.engine.loading import fallback_chain, load_card
-from stream_ser.engine.worker import LIMIT, Worker
-from stream_ser.errors import ConfigError, as_person_error
+from stream_ser.engine.loaded_model import LoadedModel
+from stream_ser.engine.worker import Worker
+from stream_ser.errors import as_person_error
 from stream_ser.export.out import make_writer
+from stream_ser.feed.address import feed_address
 from stream_ser.feed.history import History
 from stream_ser.feed.hub import Hub
 from stream_ser.feed.server import FeedServer
 from stream_ser.pipeline.session import Pausable, Session
 from stream_ser.pipeline.stream import Stream
 from stream_ser.text.choice import TextOptions, Words
-from stream_ser.types import SAMPLE_RATE
 from stream_ser_models.card import DEFAULT, Card
 
 # For a stream that was stopped to publish its end. That takes milliseconds on a machine that is not choked.
 PATIENCE_S = 3.0
-SHORTEST_HOP_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,33 +43,15 @@ class Options:
     text: TextOptions = field(default_factory=TextOptions)
 
 
-def feed_address(text: str) -> tuple[str, int] | None:
-    """``HOST:PORT`` as a pair, None for ``off``. Raises ConfigError for anything else."""
-    if text == "off":
-        return None
-    host, _, port = text.rpartition(":")
-    if not host or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535:
-        raise ConfigError(f"--feed {text!r} is not an address", fix="give HOST:PORT, as 127.0.0.1:8765, or off")
-    return host.strip("[]"), int(port)
-
-
-class LoadedModel:
-    """A model with what it needs: its card, its words, and the worker that runs it, not yet started.
+class ModelInUse:
+    """A model with the recogniser that its words come from, if it reads any.
 
     Raises EngineError where there is no such model, ConfigError where the hop or the words do not fit it.
     """
 
     def __init__(self, options: Options) -> None:
-        self.folder, self.card = load_card(options.model)
-        self.words = Words(options.text, self.folder, self.card)
-        longest = self.card.window_samples / SAMPLE_RATE
-        if not SHORTEST_HOP_S <= options.hop_s <= longest:
-            raise ConfigError(
-                f"a hop of {options.hop_s:g} s does not fit the model's window of {longest:g} s",
-                fix=f"give --hop a value from {SHORTEST_HOP_S:g} to {longest:g}",
-            )
-        self.hop = round(options.hop_s * SAMPLE_RATE)
-        self.worker = Worker(fallback_chain(self.folder, self.card, options.engine, hop=self.hop, streams=LIMIT))
+        self.loaded = LoadedModel(options.model, options.engine, options.hop_s)
+        self.words = Words(options.text, self.loaded.folder, self.loaded.card)
 
 
 class Runtime:
@@ -82,7 +62,7 @@ class Runtime:
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        self._model = LoadedModel(options)
+        self._model = ModelInUse(options)
         self._address = feed_address(options.feed)
         self.hub = Hub(None if self._address is None else History())  # for those who come back to the feed
         self.feed_url: str | None = None
@@ -92,17 +72,17 @@ class Runtime:
     @property
     def hop(self) -> int:
         """Samples between two points."""
-        return self._model.hop
+        return self._model.loaded.hop
 
     @property
     def card(self) -> Card:
         """The model in use."""
-        return self._model.card
+        return self._model.loaded.card
 
     @property
     def worker(self) -> Worker:
         """What runs the model in use."""
-        return self._model.worker
+        return self._model.loaded.worker
 
     @property
     def subscribers(self) -> int | None:
@@ -119,8 +99,8 @@ class Runtime:
                 self._server.start()
                 self.feed_url = self._server.url
                 closing.callback(self._server.stop)
-            closing.callback(lambda: self._model.worker.stop())  # whichever it is by then
-            self._model.worker.start()
+            closing.callback(lambda: self._model.loaded.worker.stop())  # whichever it is by then
+            self._model.loaded.worker.start()
             self._closing = closing.pop_all()
         return self
 
@@ -129,16 +109,16 @@ class Runtime:
     ) -> None:
         self._closing.__exit__(kind, error, trace)
 
-    def equip(self, model: str) -> LoadedModel:
+    def equip(self, model: str) -> ModelInUse:
         """Another model, with its worker running. Raises EngineError or ConfigError; then nothing has changed."""
-        loaded = LoadedModel(replace(self.options, model=model))
-        loaded.worker.start()
-        return loaded
+        made = ModelInUse(replace(self.options, model=model))
+        made.loaded.worker.start()
+        return made
 
-    def use(self, loaded: LoadedModel) -> None:
+    def use(self, made: ModelInUse) -> None:
         """Make streams from now on with another model, and end the worker of the one before: no stream may use it."""
-        before, self._model = self._model, loaded
-        before.worker.stop()
+        before, self._model = self._model, made
+        before.loaded.worker.stop()
 
     def session(self, source: Source, stream: str, key: str | None = None) -> Session:
         """A session of ``source``, not yet started. Raises ConfigError where its recogniser cannot start.
@@ -157,10 +137,10 @@ class Runtime:
     ) -> Stream:
         """A stream of a source like that, not yet open. Raises ConfigError where its recogniser cannot start."""
         vad = VoiceActivityDetector()
-        words, worker = self._model.words, self._model.worker
+        words, worker = self._model.words, self._model.loaded.worker
         return Stream(
             info,
-            self._model.card,
+            self._model.loaded.card,
             worker,
             self.hub,
             vad,

@@ -19,7 +19,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from stream_ser.audio.source import Item, Notice, SourceInfo
-from stream_ser.calls.events import Role
 from stream_ser.engine.fair_queue import Answer, Policy
 from stream_ser.engine.fallback import StepDown
 from stream_ser.engine.schedule import Gate, WindowSchedule
@@ -33,7 +32,7 @@ from stream_ser.pipeline.pending import LINE, Waiting
 from stream_ser.pipeline.summary import StreamSummary
 from stream_ser.text.listener import Listener
 from stream_ser.trajectory.trajectory import Calibration, Trajectory
-from stream_ser.types import SAMPLE_RATE, Block, Dropped, Failed, Gap, Hop
+from stream_ser.types import SAMPLE_RATE, Block, Dropped, Failed, Gap, Hop, Role
 from stream_ser_models.card import Card
 
 

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from stream_ser.calls.events import Agents, Consent, Role
+from stream_ser.calls.events import Agents
 from stream_ser.errors import ConfigError
 from stream_ser.server.secret import Secret
+from stream_ser.types import Consent, Role
 from stream_ser_models.card import DEFAULT
 
 Spectrograms = Literal["off", "admin", "viewer"]

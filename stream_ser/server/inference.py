@@ -11,14 +11,11 @@ from stream_ser.audio.vad import VoiceActivityDetector
 from stream_ser.calls.events import Leg, Opened
 from stream_ser.calls.leg_scheduler import LegScheduler
 from stream_ser.calls.turn_detector import TurnsOnly
-from stream_ser.engine.loading import fallback_chain, load_card
-from stream_ser.engine.worker import Worker
+from stream_ser.engine.loaded_model import LoadedModel
 from stream_ser.errors import ConfigError
 from stream_ser.feed.hub import Hub
 from stream_ser.pipeline.observer import StreamObserver
 from stream_ser.pipeline.stream import Stream
-from stream_ser.types import SAMPLE_RATE
-from stream_ser_models.card import Card
 
 
 class InferenceService:
@@ -28,21 +25,13 @@ class InferenceService:
     """
 
     def __init__(self, model: str, engine: str, hop_s: float, streams: int) -> None:
-        folder, card = load_card(model)
-        if "tokens" in card.inputs:
+        loaded = LoadedModel(model, engine, hop_s, streams, hop_option="hop")
+        if "tokens" in loaded.card.inputs:
             raise ConfigError(
-                f"the model {card.name} reads words, and calls come without them",
+                f"the model {loaded.card.name} reads words, and calls come without them",
                 fix="choose a model of sound: stream-ser models lists them",
             )
-        longest = card.window_samples / SAMPLE_RATE
-        if hop_s > longest:
-            raise ConfigError(
-                f"hop = {hop_s:g} s does not fit the model's window of {longest:g} s",
-                fix=f"give 0.02 to {longest:g}",
-            )
-        self.card: Card = card
-        self.hop = round(hop_s * SAMPLE_RATE)
-        self.worker = Worker(fallback_chain(folder, card, engine, hop=self.hop, streams=streams), limit=streams)
+        self.card, self.hop, self.worker = loaded.card, loaded.hop, loaded.worker
         self.scheduler = LegScheduler()
 
     def open(self) -> None:

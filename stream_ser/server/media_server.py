@@ -11,7 +11,7 @@ import contextlib
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
@@ -21,15 +21,11 @@ from stream_ser.calls.protocols.audiohook import DRAIN, STOPPED
 from stream_ser.server.batched_websocket import Pace, SoundConnection
 from stream_ser.server.limits import SECOND_NS, ConnectionLimit, Slot
 from stream_ser.server.media_session import MediaSession
-from stream_ser.server.rejection import Refusal
+from stream_ser.server.rejection import POLICY, RESTART, UNREADABLE, Refusal
+from stream_ser.server.services import Services
 from stream_ser.server.tenants import Tenant
 from stream_ser.server.tokens import Grant
 
-if TYPE_CHECKING:
-    from stream_ser.server.app import CallServer
-
-UNREADABLE = {1002: "bad-frame", 1007: "bad-text", 1009: "message-too-large"}  # what the library refuses, by close code
-POLICY, RESTART = 1008, 1012  # websocket close codes: refused; this server restarts
 LONGEST_REASON = 120  # bytes of a close frame's reason
 TOGETHER = 25  # messages taken at once: half a second of a call
 WATCH_S = 1.0
@@ -57,11 +53,11 @@ class _Seat:
 class MediaServer:
     """Serves sound for one server."""
 
-    def __init__(self, server: CallServer, limit: ConnectionLimit) -> None:
-        self._server, self._limit = server, limit
-        self.policy = server.policy
-        self.burst_s = server.config.limits.burst_s
-        self.call_s = server.config.limits.call_h * 3600.0
+    def __init__(self, services: Services, limit: ConnectionLimit) -> None:
+        self._services, self._limit = services, limit
+        self.policy = services.policy
+        self.burst_s = services.config.limits.burst_s
+        self.call_s = services.config.limits.call_h * 3600.0
         self.sessions: dict[MediaSession, _Seat] = {}
         self._seconds = 0.0
         self._pace = Pace()
@@ -80,11 +76,11 @@ class MediaServer:
 
     def tenant_of(self, token: str | None) -> Tenant | Refusal:
         """Whose call it is, by a token that came inside the protocol."""
-        return self._server.tenant_of(token)
+        return self._services.tenant_of(token)
 
     def count_refusal(self, refusal: Refusal) -> None:
         """Count a refusal."""
-        self._server.refusals.count(refusal.reason)
+        self._services.refusals.count(refusal.reason)
 
     def fallen_silent(self, tenant: Tenant, opened: Opened, now_ns: int) -> MediaSession | None:
         """The connection that has an open call of that name, where it seems dead and the call may go on with another."""
@@ -118,7 +114,7 @@ class MediaServer:
         if isinstance(slot, Refusal):
             self.count_refusal(slot)
             return slot
-        tenant = None if grant is None else self._server.tenants.get(grant.tenant)
+        tenant = None if grant is None else self._services.tenants.get(grant.tenant)
         session = MediaSession(self, dialect, tenant)
         self.sessions[session] = _Seat(peer, slot)
         leaving = contextlib.ExitStack()
@@ -191,7 +187,7 @@ class MediaServer:
 
     async def watch(self) -> None:
         """Close who says nothing. Runs until it is cancelled."""
-        limits = self._server.config.limits
+        limits = self._services.config.limits
         while True:
             await asyncio.sleep(WATCH_S)
             now = time.monotonic_ns()

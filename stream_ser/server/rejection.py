@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 DISTINCT = 64  # names that are counted apart; a name that a caller could choose must not fill the memory
 OTHER = "other"
+UNREADABLE = {1002: "bad-frame", 1007: "bad-text", 1009: "message-too-large"}  # what the library refuses, by close code
+POLICY, RESTART = 1008, 1012  # websocket close codes: refused; this server restarts
 
 
 @dataclass(frozen=True, slots=True)

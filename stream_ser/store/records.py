@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from stream_ser.calls.events import Consent, Role
 from stream_ser.feed.messages import Message, encode
 from stream_ser.store.tables import NAME_LENGTH
+from stream_ser.types import Consent, Role
 
 CallState = Literal["open", "ended", "interrupted"]
 LARGEST = 2**63 - 1  # what a database's integer holds; at 16 kHz it lasts 18 million years

@@ -18,10 +18,11 @@ from textual.message import Message as Event
 from textual.screen import Screen
 from textual.widgets import Footer
 
+from stream_ser.controls.capabilities import Controls
 from stream_ser.tui.canvas import Canvas, Row, ink
 from stream_ser.tui.panels.banner import Banner
 from stream_ser.tui.panels.tile import ROWS, Spark, Tile, draw, tile
-from stream_ser.tui.state.stream_state import Controls, ScreenState
+from stream_ser.tui.state.stream_state import ScreenState
 from stream_ser.tui.state.streams import Streams
 from stream_ser.tui.stream_screen import StreamScreen
 

@@ -13,9 +13,9 @@ from textual.binding import BindingType
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from stream_ser.controls.capabilities import Linked, Serves
+from stream_ser.controls.capabilities import Controls, Linked, Serves
 from stream_ser.latency import table
-from stream_ser.tui.state.stream_state import Controls, ScreenState
+from stream_ser.tui.state.stream_state import ScreenState
 
 STAGES = (
     "",

@@ -20,9 +20,9 @@ from textual.binding import Binding, BindingType
 from textual.command import CommandPalette
 from textual.screen import Screen
 
-from stream_ser.controls.capabilities import LONGEST_NOTE, Choice, Chooses, Kind, Marks, Plays, Records
+from stream_ser.controls.capabilities import LONGEST_NOTE, Choice, Chooses, Controls, Kind, Marks, Plays, Records
 from stream_ser.tui.prompts import Ask, Choose, Confirm, Prompt
-from stream_ser.tui.state.stream_state import Controls, ScreenState, clock_text
+from stream_ser.tui.state.stream_state import ScreenState, clock_text
 
 SPEEDS = (0.5, 1.0, 2.0, 5.0, 10.0)
 SKIP_S = 5.0

@@ -14,7 +14,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Footer
 
-from stream_ser.controls.capabilities import Explains
+from stream_ser.controls.capabilities import Controls, Explains
 from stream_ser.tui.board import Board
 from stream_ser.tui.canvas import Panel
 from stream_ser.tui.layout import WIDE, Shape, places
@@ -28,7 +28,7 @@ from stream_ser.tui.panels.meter import Meter
 from stream_ser.tui.panels.plane import Plane, has_plane
 from stream_ser.tui.panels.status import Header, NoticeLine, Status
 from stream_ser.tui.panels.timeline import Timeline
-from stream_ser.tui.state.stream_state import Controls, ScreenState
+from stream_ser.tui.state.stream_state import ScreenState
 
 PAGE = 10  # columns of the timeline
 

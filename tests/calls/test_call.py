@@ -12,7 +12,7 @@ import pytest
 
 from stream_ser.audio.source import SourceInfo
 from stream_ser.calls.call import Call, Policy
-from stream_ser.calls.events import Consent, Leg, Opened, RefusedError, Sound
+from stream_ser.calls.events import Leg, Opened, RefusedError, Sound
 from stream_ser.calls.leg_buffer import LegBuffer
 from stream_ser.calls.leg_scheduler import LegScheduler
 from stream_ser.calls.turn_detector import TurnsOnly
@@ -22,6 +22,7 @@ from stream_ser.pipeline.multi_stream import StreamLike
 from stream_ser.pipeline.observer import StreamObserver
 from stream_ser.pipeline.stream import Stream
 from stream_ser.trajectory.rules import parse_rules
+from stream_ser.types import Consent
 from stream_ser_models.card import find, read_card
 from tests.fakes import FakeBackend, FakeDetector
 

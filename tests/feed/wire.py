@@ -7,12 +7,11 @@ from datetime import UTC, datetime
 import numpy as np
 from jsonschema import Draft202012Validator
 
-from stream_ser.calls.events import Role
 from stream_ser.feed import messages
 from stream_ser.feed.explanations import ExplanationDetail, picture, why
 from stream_ser.feed.messages import AlertKind, CallKind, LegInfo, Message, SourceInfo, StreamInfo, Summary
 from stream_ser.latency import STAGES
-from stream_ser.types import Point, State, Timing
+from stream_ser.types import Point, Role, State, Timing
 
 LABELS = ("angry", "happy", "neutral", "sad")
 VALIDATOR = Draft202012Validator(messages.schema())

@@ -193,7 +193,7 @@ async def test_what_is_wrong_with_a_call_is_named_and_counted(tmp_path: Path) ->
             await large.send(bytes(40_000))
             assert (await farewell(large))[0] == 1009
         assert (await refusals(server))["message-too-large"] == 1
-        await eventually(lambda: server.tenants.calls == 0 and server.sound.count == 0, "something stays open")
+        await eventually(lambda: server.services.tenants.calls == 0 and server.sound.count == 0, "something stays open")
         assert {message["call"] for message in feed.of("call")} == {"c", "CA", "c-1"}
         refused_ends = {message["reason"] for message in feed.of("call", kind="ended", call="c")}
         assert refused_ends == {"refused: sound-file", "refused: too-fast"}
@@ -220,12 +220,12 @@ async def test_connections_are_limited_and_each_place_is_given_back(tmp_path: Pa
             return socket
 
         sockets = [await opened("c-1", one, inside=False), await opened("c-2", one, inside=True)]
-        await eventually(lambda: server.tenants.calls == 2, "two calls")
+        await eventually(lambda: server.services.tenants.calls == 2, "two calls")
         for inside in (False, True):
             late = await opened("c-3", one, inside)
             assert (await farewell(late))[1].startswith("too-many-connections-of-tenant:")
         sockets.append(await opened("c-3", other, inside=True))
-        await eventually(lambda: server.tenants.calls == 3, "three calls")
+        await eventually(lambda: server.services.tenants.calls == 3, "three calls")
         assert (await farewell(await opened("c-4", other, inside=False)))[1].startswith("too-many-connections:")
         async with Feed(server.url, token=viewer):
             status, text = await knock(f"{server.url}/v1/feed", additional_headers=bearer(viewer))

@@ -84,10 +84,10 @@ class Ward:
         self, expected: str, protocol: str, messages: list[str | bytes], token: str | None = None
     ) -> Said:
         """Be refused by name, counted once, and leave nothing behind."""
-        before, calls = (await refusals(self.server)).get(expected, 0), self.server.tenants.calls
+        before, calls = (await refusals(self.server)).get(expected, 0), self.server.services.tenants.calls
         said = await self.bring(protocol, messages, token)
         assert (await refusals(self.server)).get(expected, 0) == before + 1, said
-        await eventually(lambda: self.server.tenants.calls == calls, "a call stays open")
+        await eventually(lambda: self.server.services.tenants.calls == calls, "a call stays open")
         return said
 
 
@@ -214,7 +214,7 @@ async def test_a_second_connection_of_a_call_is_refused_and_the_first_goes_on(
         await w.feed.wait("call", kind="opened")
         said = await w.refused("call-already-open", protocol, opening(protocol), w.publisher)
         check_words(protocol, said, "call-already-open", accepted=False)
-        assert w.server.tenants.calls == 1
+        assert w.server.services.tenants.calls == 1
         await holder()
         await w.feed.wait("call", kind="ended")
 
@@ -287,7 +287,7 @@ async def test_who_sends_something_to_the_feed_is_refused_and_counted(
     async with serving(tmp_path) as server, dial(server, "/v1/feed") as socket:
         await socket.send(sent)
         assert (await until_closed(socket)).code == code
-        await eventually(lambda: not server.subscribers.members, "a subscriber stays")
+        await eventually(lambda: not server.services.subscribers.members, "a subscriber stays")
         assert await refusals(server) == {name: 1}
         async with dial(server, "/v1/feed") as polite:
             await polite.recv()

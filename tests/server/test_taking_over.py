@@ -67,7 +67,7 @@ async def test_the_streams_go_on_behind_a_gap(tmp_path: Path, make: Callable[[],
                     await alive.send(message)
                 ended = (await feed.wait("call", kind="ended"))[0]
         await eventually(
-            lambda: server.sound.count == 0 and server.inference.scheduler.lines == 0, "something stays open"
+            lambda: server.sound.count == 0 and server.services.inference.scheduler.lines == 0, "something stays open"
         )
         assert await refusals(server) == {"taken-over": 1}
         assert server.sound.seconds == pytest.approx(ended["summary"]["duration_s"] * len(first.legs), rel=0.5)
@@ -129,9 +129,9 @@ async def test_a_call_is_taken_from_nobody_who_is_alive_and_by_nobody_who_says_o
             async with dial(server, "/v1/audio", additional_headers=bearer(two)) as other:
                 await other.send(hello("c-1", "customer"))  # a call of its own
                 assert (await answer(other))["type"] == "accepted"
-                assert server.tenants.calls == 2
+                assert server.services.tenants.calls == 2
             await holder.send('{"type":"pause"}')
-            await eventually(lambda: server.tenants.get("one").calls["c-1"]._paused, "the pause")
+            await eventually(lambda: server.services.tenants.get("one").calls["c-1"]._paused, "the pause")
             falls_silent(server, PATIENCE_S)
             await refused(one, hello("c-1", "customer"), **same)
             await holder.send('{"type":"resume"}')

@@ -38,7 +38,7 @@ async def test_every_reader_may_ask_for_attention_and_nobody_for_spectrograms(tm
     async with serving(tmp_path) as server:
         assert await try_to_ask(server, "attention") == (101, "")
         assert await try_to_ask(server, "spectrogram") == (403, "spectrograms-off")
-        assert server.refusals.by_reason()["spectrograms-off"] == 1
+        assert server.services.refusals.by_reason()["spectrograms-off"] == 1
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ async def test_so_many_may_ask_and_no_more(tmp_path: Path) -> None:
             assert await try_to_ask(server, "attention") == (503, "too-many-why")
             async with dial(server, f"/v1/feed?stream={STREAM}"):
                 pass  # whoever asks for no reasons is welcome
-        await eventually(lambda: not server.subscribers.members, "it has left")
+        await eventually(lambda: not server.services.subscribers.members, "it has left")
         assert await try_to_ask(server, "attention") == (101, "")
 
 

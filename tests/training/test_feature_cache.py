@@ -12,7 +12,8 @@ from torch import nn
 from stream_ser_models.logmel import LogMel, LogMelConfig
 from stream_ser_training import feature_cache
 from stream_ser_training.augment import AugmentConfig
-from stream_ser_training.corpora import Clip, CorpusError, load, read_manifest
+from stream_ser_training.clips import Clip, CorpusError, read_manifest
+from stream_ser_training.corpora import load
 from stream_ser_training.feature_cache import StageConfig, Staged, Stager
 from stream_ser_training.segments import evaluation_windows
 

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from stream_ser_models.mscnn import MSCNN, MSCNNConfig
 from stream_ser_models.words import Vocabulary
-from stream_ser_training.corpora import CorpusError
+from stream_ser_training.clips import CorpusError
 from stream_ser_training.fit import FitError
 from stream_ser_training.goemotions import FOLDER, GLOVE, frequent_words, glove_file, read_comments
 from stream_ser_training.records import read_record

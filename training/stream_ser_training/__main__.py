@@ -16,7 +16,8 @@ from stream_ser_models.card import CheckpointError, find, read_card
 from stream_ser_models.checkpoint import load_network
 from stream_ser_models.export import ExportError
 from stream_ser_models.words import WordsError
-from stream_ser_training.corpora import CorpusError, verify
+from stream_ser_training.clips import CorpusError
+from stream_ser_training.corpora import verify
 from stream_ser_training.cost import add_costs
 from stream_ser_training.data import load_utterances
 from stream_ser_training.devices import DeviceError, leave, place

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from stream_ser_training.augment import AugmentConfig
-from stream_ser_training.corpora import Clip, CorpusError, Samples, load
+from stream_ser_training.clips import Clip, CorpusError
+from stream_ser_training.corpora import Samples, load
 from stream_ser_training.feature_cache import Staged
 from stream_ser_training.segments import active_range
 from stream_ser_training.splits import Split, refuse_leak

@@ -18,7 +18,8 @@ from stream_ser_models.architectures import untrained
 from stream_ser_models.card import SAMPLE_RATE
 from stream_ser_models.network import Network
 from stream_ser_training.baseline import evaluate_fold
-from stream_ser_training.corpora import Clip, CorpusError, Samples, load, read_corpora, read_manifest
+from stream_ser_training.clips import Clip, CorpusError, read_manifest
+from stream_ser_training.corpora import Samples, load, read_corpora
 from stream_ser_training.devices import Placement
 from stream_ser_training.evaluate import (
     Scored,

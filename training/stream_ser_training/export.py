@@ -23,7 +23,8 @@ from stream_ser_models.export_step import export_step
 from stream_ser_models.incremental import refusal
 from stream_ser_models.mscnn import MSCNN
 from stream_ser_models.network import Network
-from stream_ser_training.corpora import FACTS, Clip, Samples
+from stream_ser_training.clips import Clip
+from stream_ser_training.corpora import FACTS, Samples
 from stream_ser_training.data import load_utterances
 from stream_ser_training.evaluate import (
     Probabilities,

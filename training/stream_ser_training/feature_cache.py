@@ -24,7 +24,8 @@ from tqdm import tqdm
 
 from stream_ser_models.config import Config
 from stream_ser_training.augment import AugmentConfig, augment, change_speed
-from stream_ser_training.corpora import Clip, Samples, load
+from stream_ser_training.clips import Clip
+from stream_ser_training.corpora import Samples, load
 from stream_ser_training.segments import active_range, evaluation_windows, training_window
 
 WARPS = 9  # different vocal-tract-length factors between the recipe's two bounds

@@ -28,7 +28,7 @@ from tqdm import tqdm
 
 from stream_ser_models.architectures import untrained
 from stream_ser_models.network import Network
-from stream_ser_training.corpora import Clip
+from stream_ser_training.clips import Clip
 from stream_ser_training.data import Batches, label_index
 from stream_ser_training.devices import Placement
 from stream_ser_training.evaluate import Scored, concordances, figures_by_corpus, utterance_probabilities

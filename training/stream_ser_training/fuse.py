@@ -21,7 +21,8 @@ from stream_ser_models.card import Card
 from stream_ser_models.config import Config
 from stream_ser_models.mscnn import MSCNNConfig
 from stream_ser_models.words import WORDS, Vocabulary
-from stream_ser_training.corpora import FACTS, Clip
+from stream_ser_training.clips import Clip
+from stream_ser_training.corpora import FACTS
 from stream_ser_training.data import label_index
 from stream_ser_training.devices import Placement
 from stream_ser_training.experiment import Course, Experiment, measured

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stream_ser_models.words import FIRST, UNKNOWN, Vocabulary, read_glove, tokenise
-from stream_ser_training.corpora import CorpusError
+from stream_ser_training.clips import CorpusError
 
 EMOTIONS = {"angry": "anger", "happy": "joy", "neutral": "neutral", "sad": "sadness"}  # our label to GoEmotions'
 SIDES = {"train": "train", "validation": "dev", "test": "test"}  # our name of a side to the file's

@@ -18,10 +18,11 @@ import re
 from fractions import Fraction
 from typing import Any, Literal, get_args
 
-from stream_ser.calls.events import Closed, Event, Leg, Lost, Opened, Paused, RefusedError, Resumed, Role, Sound
+from stream_ser.calls.events import Closed, Event, Leg, Lost, Opened, Paused, RefusedError, Resumed, Sound
 from stream_ser.calls.protocols import fields
 from stream_ser.calls.protocols.fields import LONGEST_JUMP_S, Fields
 from stream_ser.calls.protocols.pcm import Encoding, decode
+from stream_ser.types import Role
 
 VERSION = "2"
 RATE = 8_000

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from stream_ser.calls.events import Closed, Consent, Event, Leg, Opened, RefusedError, Role, Sound
+from stream_ser.calls.events import Closed, Event, Leg, Opened, RefusedError, Sound
 from stream_ser.calls.protocols.pcm import decode
+from stream_ser.types import Consent, Role
 
 HEADER = 3  # bytes
 LARGEST_PIECE = 1 << 20  # bytes handed over at once

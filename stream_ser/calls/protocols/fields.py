@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NoReturn, TypeGuard, TypeVar
 
-from stream_ser.calls.events import Consent, RefusedError, Role
+from stream_ser.calls.events import RefusedError
+from stream_ser.types import Consent, Role
 
 LONGEST_TEXT = 65_536  # characters of one text message
 LONGEST_NAME = 128  # characters of an id, a name, a key

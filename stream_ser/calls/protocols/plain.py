@@ -20,10 +20,11 @@ import json
 from typing import Literal
 
 from stream_ser.audio.container import HEAD, container_name
-from stream_ser.calls.events import Closed, Event, Leg, Lost, Opened, Paused, RefusedError, Resumed, Role, Sound
+from stream_ser.calls.events import Closed, Event, Leg, Lost, Opened, Paused, RefusedError, Resumed, Sound
 from stream_ser.calls.protocols import fields
 from stream_ser.calls.protocols.fields import Fields
 from stream_ser.calls.protocols.pcm import WIDTH, Encoding, decode
+from stream_ser.types import Role
 
 LOWEST_RATE, HIGHEST_RATE = 8_000, 48_000
 MOST_CHANNELS = 2

@@ -17,11 +17,12 @@ import hmac
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
-from stream_ser.calls.events import Closed, Event, Frames, Leg, Opened, RefusedError, Role, Sound
+from stream_ser.calls.events import Closed, Event, Frames, Leg, Opened, RefusedError, Sound
 from stream_ser.calls.protocols import fields
 from stream_ser.calls.protocols.fields import Fields
 from stream_ser.calls.protocols.pcm import WIDTH, Encoding, coded, decode
 from stream_ser.calls.protocols.reorder import Reorder
+from stream_ser.types import Role
 
 RATE = 8_000
 LOWEST_RATE, HIGHEST_RATE = 8_000, 48_000

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from stream_ser.controls.capabilities import Linked, Plays, Records
+from stream_ser.controls.capabilities import Controls, Linked, Plays, Records
 from stream_ser.tui.canvas import Canvas, Row, ink
-from stream_ser.tui.state.stream_state import Controls, ScreenState, clock_text
+from stream_ser.tui.state.stream_state import ScreenState, clock_text
 
 
 @dataclass(frozen=True, slots=True)

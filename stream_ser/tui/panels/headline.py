@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from stream_ser.feed.messages import Message
 from stream_ser.tui.canvas import Panel, Row, ink
 from stream_ser.tui.glyphs import DOUBLE_ROWS, ROWS, large
 from stream_ser.tui.palette import Palette, colours_of
 from stream_ser.tui.state.moment import Kind, Moment
-from stream_ser.tui.state.stream_state import Message, ScreenState, clock_text
+from stream_ser.tui.state.stream_state import ScreenState, clock_text
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from stream_ser.feed.messages import Message
 from stream_ser.tui.canvas import Panel, Row, ink
-from stream_ser.tui.state.stream_state import Level, Message, Notice, ScreenState, clock_text
+from stream_ser.tui.state.stream_state import Level, Notice, ScreenState, clock_text
 
 COLUMN = 20  # where the second thing of a row begins, at least
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
+from stream_ser.feed.messages import Message
 from stream_ser.latency import LatencyStats
 from stream_ser.trajectory.changes import Changes
 from stream_ser.tui.state.alerts import Alerts
@@ -20,7 +21,6 @@ from stream_ser.tui.state.history import MISSING, WHOLE_DAY, Cell, History
 from stream_ser.tui.state.moment import SPOKEN, Kind, Moment
 from stream_ser.tui.state.viewport import Window
 
-Message = dict[str, Any]
 Level = Literal["info", "warning", "error"]
 
 STALE_AFTER_HOPS = 3
@@ -30,35 +30,6 @@ NOTICES = 20
 CHANGES, MARKS = 4096, 1024  # change points and marks that are kept
 CLIPPING_DBFS = -0.1
 CLIP_HOLD_S = 3.0  # seconds of stream for which a clipped peak stays marked
-
-
-class MessageSource(Protocol):
-    """Where wire messages come from. The source bounds its own queue."""
-
-    def drain(self) -> list[Message]:
-        """Return the messages that have arrived since the last call, in order; return at once, also with none."""
-        ...
-
-
-class Controls(Protocol):
-    """What the keys do to the stream. Every method returns at once: the work behind it belongs to another thread."""
-
-    @property
-    def paused(self) -> bool:
-        """Whether the stream is paused."""
-        ...
-
-    def pause(self) -> None:
-        """Ask the stream to pause."""
-        ...
-
-    def resume(self) -> None:
-        """Ask the stream to go on."""
-        ...
-
-    def stop(self) -> None:
-        """Ask the stream to end. Called once on leaving the screen, also after the stream has ended by itself."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from stream_ser.tui.state.stream_state import Message, ScreenState
+from stream_ser.feed.messages import Message
+from stream_ser.tui.state.stream_state import ScreenState
 
 LIMIT = 256  # streams
 SHARED_CELLS = 1 << 15  # of each stream's history but the first's: less than 2 MB each, 54 minutes at ten hops a second
