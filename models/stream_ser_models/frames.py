@@ -76,7 +76,8 @@ class PooledFrames(nn.Module):
 
 def pooled(frames: Tensor, pool: int) -> Tensor:
     """Mean of every ``pool`` neighbours of frames (B, T, D)."""
-    return frames.unflatten(1, (-1, pool)).mean(dim=2) if pool > 1 else frames
+    batch, steps, width = frames.shape
+    return frames.reshape(batch, steps // pool, pool, width).mean(dim=2) if pool > 1 else frames
 
 
 class FrameHead(Network):
@@ -170,4 +171,3 @@ class HeadAlone(nn.Module):
         scores = self.head.classify(frames, voice=Voice(voice_sum, voice_s))
         found = {**scores._asdict(), "voice": voice_of(frames)}
         return tuple(found[name] for name in self.names)
-

@@ -1,7 +1,7 @@
 """CNN-BiLSTM with stacked transformer layers on a pre-trained encoder's frames.
 
-Wang et al. 2021 (see ``stream_ser_models.cnn_bilstm`` and ``stream_ser_models.stl``): a convolution and a pool, one BiLSTM over time, one
-vector by an attention-weighted sum, then up to ten transformer layers over that single vector.
+Wang et al. 2021 (see ``stream_ser_models.cnn_bilstm`` and ``stream_ser_models.stl``): a convolution and a pool, one BiLSTM
+over time, one vector by an attention-weighted sum, then up to ten transformer layers over that single vector.
 """
 
 from __future__ import annotations
@@ -56,9 +56,7 @@ class FramesBiLSTM(FrameHead):
         )
         self.lstm = nn.LSTM(config.channels, config.hidden, batch_first=True, bidirectional=True)
         self.pool = nn.Linear(width, 1)
-        self.stack = StackedTransformerLayers(
-            width, config.depth, config.heads, config.expansion, config.layer_dropout
-        )
+        self.stack = StackedTransformerLayers(width, config.depth, config.heads, config.expansion, config.layer_dropout)
         self.classifier = nn.Linear(width, config.classes)
         if config.folded:
             self.stack.fold()

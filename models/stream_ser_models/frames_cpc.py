@@ -1,7 +1,7 @@
 """The fifth paper's attention regressor on another encoder that learnt without emotion labels.
 
-Li et al. 2021 (see ``stream_ser_models.cpc_regressor``): eight-head self-attention over the frames, mean and deviation over time,
-fully connected layers; activation, valence and dominance by concordance, classes beside them.
+Li et al. 2021 (see ``stream_ser_models.cpc_regressor``): eight-head self-attention over the frames, mean and deviation
+over time, fully connected layers; activation, valence and dominance by concordance, classes beside them.
 """
 
 from __future__ import annotations

@@ -59,7 +59,8 @@ class FramesTFCNN(FrameHead):
         ends = [((reach - 1) // 2, reach // 2) for reach in (LONG, SHORT)]  # of zeros, which keep the length
         long, short = (nn.functional.pad(frames, end) for end in ends)
         first = torch.relu(torch.cat([self.long(long), self.short(short)], dim=1))
-        return self.drop(frames + torch.relu(self.both(first))).unsqueeze(2)
+        maps: Tensor = self.drop(frames + torch.relu(self.both(first)))
+        return maps.unsqueeze(2)
 
     def judge(self, frames: Tensor) -> tuple[Scores, Tensor]:
         """Scores, and the map's mean (B, channels)."""

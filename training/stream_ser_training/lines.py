@@ -26,8 +26,8 @@ def shape_spectrum(samples: Samples, hertz: npt.NDArray[np.float64], gains_db: n
     """Samples with gains in dB, linear in frequency between the knots ``hertz``; phases stay."""
     spectrum = np.fft.rfft(samples)
     at = np.fft.rfftfreq(len(samples), 1.0 / SAMPLE_RATE)
-    changed: Samples = np.fft.irfft(spectrum * 10.0 ** (np.interp(at, hertz, gains_db) / 20.0), len(samples))
-    return changed.astype(np.float32)
+    changed = np.fft.irfft(spectrum * 10.0 ** (np.interp(at, hertz, gains_db) / 20.0), len(samples))
+    return np.asarray(changed, dtype=np.float32)
 
 
 def limit_band(samples: Samples, low: float, high: float, slope_db: float = 40.0) -> Samples:
@@ -102,7 +102,7 @@ def draw_line(config: AugmentConfig, rng: np.random.Generator) -> Line:
         band = (float(rng.uniform(150.0, 350.0)), float(rng.uniform(3000.0, 3800.0)))
     elif rng.random() < 0.25:
         band = (float(rng.uniform(20.0, 150.0)), float(rng.uniform(3500.0, 7200.0)))
-    lowest, highest = config.noise_snr_db
+    (lowest, highest), (quietest, loudest) = config.noise_snr_db, config.floor_db
     return Line(
         gains_db=gains,
         level_db=float(rng.uniform(-config.gain_db, config.gain_db)),
@@ -112,5 +112,5 @@ def draw_line(config: AugmentConfig, rng: np.random.Generator) -> Line:
         offset=float(rng.uniform(-0.05, 0.05)) if rng.random() < 0.2 else 0.0,
         reverberation_s=float(rng.uniform(0.1, 0.5)) if rng.random() < 0.25 else 0.0,
         snr_db=float(rng.uniform(lowest, highest)) if rng.random() < config.noise_share else None,
-        floor_db=float(rng.uniform(*config.floor_db)),
+        floor_db=float(rng.uniform(quietest, loudest)),
     )

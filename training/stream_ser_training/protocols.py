@@ -102,7 +102,9 @@ def _leave_corpora_out(protocol: ProtocolConfig, clips: Sequence[Clip]) -> dict[
         }
         empty = [side for side, own in sides.items() if not own]
         if empty:
-            raise SplitError(f"fold {name} has no clip for {' and '.join(empty)}; name validation speakers of every corpus")
+            raise SplitError(
+                f"fold {name} has no clip for {' and '.join(empty)}; name validation speakers of every corpus"
+            )
         splits[name] = Split(**sides)
     return splits
 

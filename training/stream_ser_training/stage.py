@@ -50,6 +50,7 @@ class StageConfig(Config):
     seed: int = 1
     vtlp: tuple[float, ...] = ()  # smallest and largest warp of the mel axis; none where empty
     noise: str = "esc10"  # corpus of background sounds; none where empty
+    telephone: bool = False  # measure over a telephone line too
     whole: bool = False  # copies of every clip, whoever trains: then protocols of the same corpora share them
 
 
