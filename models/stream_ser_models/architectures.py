@@ -8,6 +8,11 @@ from stream_ser_models.area_attention import AreaAttention, AreaAttentionConfig
 from stream_ser_models.cnn_bilstm import CNNBiLSTM, CNNBiLSTMConfig
 from stream_ser_models.config import Config
 from stream_ser_models.cpc_regressor import CPCRegressor, CPCRegressorConfig
+from stream_ser_models.frames_area import FramesArea, FramesAreaConfig
+from stream_ser_models.frames_bilstm import FramesBiLSTM, FramesBiLSTMConfig
+from stream_ser_models.frames_cpc import FramesCPC, FramesCPCConfig
+from stream_ser_models.frames_mscnn import FramesMSCNN, FramesMSCNNConfig
+from stream_ser_models.frames_tfcnn import FramesTFCNN, FramesTFCNNConfig
 from stream_ser_models.mscnn import MSCNN, MSCNNConfig
 from stream_ser_models.network import Network
 from stream_ser_models.tfcnn import TFCNN, FirstLayer, FirstLayerConfig, TFCNNConfig
@@ -19,6 +24,11 @@ ARCHITECTURES: dict[str, tuple[type[Any], type[Network]]] = {
     "cnn_bilstm": (CNNBiLSTMConfig, CNNBiLSTM),
     "mscnn": (MSCNNConfig, MSCNN),
     "cpc": (CPCRegressorConfig, CPCRegressor),
+    "frames_tfcnn": (FramesTFCNNConfig, FramesTFCNN),
+    "frames_area": (FramesAreaConfig, FramesArea),
+    "frames_mscnn": (FramesMSCNNConfig, FramesMSCNN),
+    "frames_bilstm": (FramesBiLSTMConfig, FramesBiLSTM),
+    "frames_cpc": (FramesCPCConfig, FramesCPC),
 }
 
 

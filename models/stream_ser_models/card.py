@@ -24,6 +24,8 @@ ONNX = "model.onnx"
 STEP = "step.onnx"  # the same network hop by hop, where it can be computed so
 SAMPLE_RATE = 16_000
 INPUTS = ("waveform", "tokens")
+HEAD_INPUTS = ("frames", "voice_sum", "voice_s")  # of a model that stands on an encoder
+VOICE_CAP_S = 300.0  # seconds of a voice that its baseline rests on at most; what is older fades
 LONGEST_WINDOW = 60 * SAMPLE_RATE
 AGAIN = "get the checkpoint again"
 SHIPPED = Path(__file__).parent / "shipped"
@@ -66,11 +68,20 @@ class Card:
     command: str
     probe_logits: list[float]  # for ``probe``; the start-up check compares against them
     files: dict[str, str]  # file name to SHA-256
+    encoder: dict[str, Any] | None = None  # name, sha256 and layers of the encoder whose frames the model takes
+
+    @property
+    def prior_s(self) -> float:
+        """Seconds of speech that the training mean is worth in a caller's baseline; 0 without an encoder."""
+        return float(self.config.get("prior_s", 0.0)) if self.encoder else 0.0
 
     @property
     def digest(self) -> str:
         """First 16 hex digits of the SHA-256 over the whole card, and so over the weights' hashes too."""
-        canonical = json.dumps(asdict(self), sort_keys=True, ensure_ascii=False)
+        data = asdict(self)
+        if self.encoder is None:  # cards from before there were encoders keep their digests
+            del data["encoder"]
+        canonical = json.dumps(data, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
@@ -101,7 +112,10 @@ def probe_tokens(count: int) -> npt.NDArray[np.int64]:
 
 def write_card(folder: Path, card: Card) -> None:
     """Write ``card.json`` into the checkpoint's folder."""
-    text = json.dumps(asdict(card), indent=1, ensure_ascii=False) + "\n"
+    data = asdict(card)
+    if card.encoder is None:
+        del data["encoder"]
+    text = json.dumps(data, indent=1, ensure_ascii=False) + "\n"
     (folder / CARD).write_text(text, encoding="utf-8")
 
 
@@ -120,8 +134,7 @@ def read_card(folder: Path) -> Card:
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         seen = data.get("format") if isinstance(data, dict) else type(data).__name__
         raise CheckpointError(f"{path} has card format {seen!r}, this version reads {FORMAT}", "update stream-ser")
-    names = {item.name for item in fields(Card)}
-    wrong = names ^ set(data)
+    wrong = {item.name for item in fields(Card)} ^ {"encoder": None, **data}.keys()
     if wrong:
         raise CheckpointError(f"{path} lacks or adds {', '.join(sorted(wrong))}")
     card = Card(**data)
@@ -142,13 +155,23 @@ def _problem(card: Card) -> str | None:
     }
     for item in fields(Card):
         value, kind = getattr(card, item.name), str(item.type).partition("[")[0]
+        if item.name == "encoder" and value is None:
+            continue
         if not isinstance(value, kinds[kind]) or isinstance(value, bool):
             return f"has {item.name} {value!r}, which is not a {kind}"
     if len(card.labels) < 2 or len(set(map(str, card.labels))) != len(card.labels):
         return f"has labels {card.labels}, which are not two or more different ones"
     if len(card.probe_logits) != len(card.labels) or not all(isinstance(v, int | float) for v in card.probe_logits):
         return f"has probe_logits {card.probe_logits}, not one number for each label"
-    if "waveform" not in card.inputs or set(card.inputs) - set(INPUTS):
+    if card.encoder is not None:
+        given = {name: card.encoder.get(name) for name in ("name", "sha256", "layers")}
+        if not (
+            isinstance(given["name"], str) and isinstance(given["sha256"], str) and isinstance(given["layers"], int)
+        ):
+            return f"has encoder {card.encoder}; it needs name, sha256 and layers"
+        if tuple(card.inputs) != HEAD_INPUTS:
+            return f"has inputs {card.inputs}; on an encoder they are {', '.join(HEAD_INPUTS)}"
+    elif "waveform" not in card.inputs or set(card.inputs) - set(INPUTS):
         return f"has inputs {card.inputs}, known are {', '.join(INPUTS)}"
     if card.sample_rate != SAMPLE_RATE or not 0 < card.window_samples <= LONGEST_WINDOW:
         return f"has a window of {card.window_samples} samples at {card.sample_rate} Hz, which nobody can hear"

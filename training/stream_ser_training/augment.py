@@ -31,6 +31,10 @@ class AugmentConfig(Config):
     frequency_mask: int = 40  # bins
     time_mask: int = 25  # columns
     codec_share: float = 0.0  # share of windows coded by one of CODECS; Opus costs some 50 ms a window
+    lines: float = (
+        0.0  # share of copies whose voice speaks over a line of its own (``lines``); above 0 instead of the rest
+    )
+    equaliser_db: float = 10.0  # of such a line, up to ±
 
 
 def change_speed(samples: Samples, config: AugmentConfig, rng: np.random.Generator) -> Samples:

@@ -35,6 +35,11 @@ FACTS: dict[str, CorpusFacts] = {
     "esc10": CorpusFacts("CC BY 3.0", "ESC-10, Piczak 2015", False),
     "baved": CorpusFacts("CC BY 4.0", "BAVED, Basic Arabic Vocal Emotions Dataset, Aouf 2019", False),
     "kathleen": CorpusFacts("CC0 1.0", "kathleen, read prompts of one speaker", False),
+    "emotiontts": CorpusFacts("CC BY-NC-SA 4.0, research", "EmotionTTS, acted Korean sentences", True),
+    "emospeech": CorpusFacts("CC BY-NC-SA 4.0", "EmoSpeech, single words on crowd workers' own microphones", True),
+    "emogator": CorpusFacts("Apache-2.0", "EmoGator, non-speech vocal bursts, Buhl 2023", False),
+    "deeply_nonverbal": CorpusFacts("CC BY-NC-ND 4.0", "Deeply vocalizations, non-verbal sounds of people", True),
+    "donateacry": CorpusFacts("ODbL 1.0 and DbCL 1.0", "donateacry corpus, infants' cries", False),
     "goemotions": CorpusFacts("Apache-2.0", "GoEmotions, Demszky et al. 2020", False),
     "librispeech": CorpusFacts("CC BY 4.0", "LibriSpeech, Panayotov et al. 2015", False),
     "iemocap": CorpusFacts("IEMOCAP data release agreement, research only", "IEMOCAP, Busso et al. 2008", True),
@@ -42,6 +47,9 @@ FACTS: dict[str, CorpusFacts] = {
         "MSP-Podcast academic licence, research only", "MSP-Podcast, Lotfian and Busso 2019", True
     ),
 }
+
+# Speakers under whose name clips of people who are unknown are filed: no voice of anybody's, so no history is made of them.
+NOBODY = frozenset({"emospeech/d14a028c2a3a"})
 
 
 def read_corpora(root: Path, names: list[str], label_column: str = "emotion4") -> list[Clip]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from stream_ser_models.frames import Voice
 from stream_ser_training.augment import AugmentConfig
 from stream_ser_training.clips import Clip, CorpusError
 from stream_ser_training.corpora import Samples, load
@@ -19,6 +20,7 @@ from stream_ser_training.feature_cache import Staged
 from stream_ser_training.segments import active_range
 from stream_ser_training.splits import Split, refuse_leak
 from stream_ser_training.targets import DIMENSIONS
+from stream_ser_training.voices import Histories
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +55,18 @@ def load_utterances(clips: Sequence[Clip], labels: Sequence[str]) -> list[Uttera
 class BalancedSampler:
     """Draws clips: class first, with equal chance; then corpus, by the root of its size; then a clip.
 
-    Without it a corpus that holds two classes only would teach its room and microphone as those two emotions.
+    Without it a corpus that holds two classes only would teach its room and microphone as those two emotions. With
+    ``answers``, by corpus the labels that it decides between, clips of that corpus with other labels are never drawn.
     """
 
-    def __init__(self, clips: Sequence[Clip], labels: Sequence[str]) -> None:
+    def __init__(
+        self, clips: Sequence[Clip], labels: Sequence[str], answers: Mapping[str, Sequence[str]] | None = None
+    ) -> None:
         """Group the clips. Raises CorpusError for a label outside ``labels``."""
         groups: dict[int, dict[str, list[Clip]]] = defaultdict(lambda: defaultdict(list))
         for clip in clips:
-            groups[label_index(clip, labels)][clip.corpus].append(clip)
+            if clip.label in (answers or {}).get(clip.corpus, (clip.label,)):
+                groups[label_index(clip, labels)][clip.corpus].append(clip)
         self._labels = sorted(groups)
         self._groups = [[groups[label][corpus] for corpus in sorted(groups[label])] for label in self._labels]
         self._weights = []
@@ -73,6 +79,18 @@ class BalancedSampler:
         place = int(rng.integers(len(self._groups)))
         corpus = int(rng.choice(len(self._groups[place]), p=self._weights[place]))
         group = self._groups[place][corpus]
+        return group[int(rng.integers(len(group)))], self._labels[place]
+
+
+class CellSampler(BalancedSampler):
+    """Draws clips so that every cell of a corpus and a class that it holds comes equally often."""
+
+    def draw(self, rng: np.random.Generator) -> tuple[Clip, int]:
+        """One clip and its label index."""
+        sizes = [len(corpora) for corpora in self._groups]
+        cell = int(rng.integers(sum(sizes)))
+        place = int(np.searchsorted(np.cumsum(sizes), cell, side="right"))
+        group = self._groups[place][cell - sum(sizes[:place])]
         return group[int(rng.integers(len(group)))], self._labels[place]
 
 
@@ -103,6 +121,8 @@ class Batch(NamedTuple):
     features: Tensor  # (B, ...)
     targets: Tensor  # (B, labels), each row sums to one
     ratings: Tensor  # (B, 3): activation, valence, dominance; NaN where unknown
+    allowed: Tensor | None = None  # (B, labels): the answers that each window decides between, where not all
+    voice: Voice | None = None  # what is known of each window's voice, for heads on an encoder
 
 
 class Batches:
@@ -121,9 +141,20 @@ class Batches:
         *,
         batch: int,
         mixup: float = 0.0,
+        cells: bool = False,
+        answers: Mapping[str, Sequence[str]] | None = None,
+        voices: bool = False,
     ) -> None:
+        """``cells`` draws every corpus and class alike; ``answers`` says by corpus what it decides between.
+
+        ``voices`` gives every window a made-up history, of its own voice, on the training side alone.
+        """
         refuse_leak(split.train, (*split.validation, *split.test))
-        self._sampler = BalancedSampler(split.train, labels)
+        self._sampler = (CellSampler if cells else BalancedSampler)(split.train, labels, answers)
+        self._histories = Histories(split.train, staged) if voices else None
+        self._allowed = {
+            corpus: torch.tensor([label in own for label in labels]) for corpus, own in (answers or {}).items()
+        }
         self._staged, self._classes = staged, len(labels)
         self._config, self._batch, self._mixup = config, batch, mixup
 
@@ -133,8 +164,13 @@ class Batches:
         places = np.empty(self._batch, dtype=np.int64)
         labels = np.empty(self._batch, dtype=np.int64)
         ratings = torch.full((self._batch, len(DIMENSIONS)), torch.nan)
+        allowed = torch.ones(self._batch, self._classes, dtype=torch.bool) if self._allowed else None
+        clips = []
         for row in range(self._batch):
             clip, labels[row] = self._sampler.draw(rng)
+            clips.append(clip)
+            if allowed is not None and clip.corpus in self._allowed:
+                allowed[row] = self._allowed[clip.corpus]
             places[row] = rng.choice(self._staged.rows_of(clip))
             if clip.dimensions is not None:
                 ratings[row] = torch.tensor(clip.dimensions)
@@ -149,7 +185,8 @@ class Batches:
             features = wide * features + (1.0 - wide) * features[order]
             targets = share.reshape(-1, 1) * targets + (1.0 - share.reshape(-1, 1)) * targets[order]
             ratings = share.reshape(-1, 1) * ratings + (1.0 - share.reshape(-1, 1)) * ratings[order]
-        return Batch(mask_picture(features, self._config, rng), targets, ratings)
+        voice = self._histories.draw(clips, places, rng) if self._histories is not None else None
+        return Batch(mask_picture(features, self._config, rng), targets, ratings, allowed, voice)
 
     def _shares(self, rng: np.random.Generator) -> Tensor:
         """How much of itself each window keeps: at least half, so that the order of a pair does not matter."""

@@ -16,6 +16,7 @@ from sklearn.decomposition import PCA
 
 from stream_ser_models.architectures import untrained
 from stream_ser_models.card import SAMPLE_RATE
+from stream_ser_models.frames import FrameHead
 from stream_ser_models.network import Network
 from stream_ser_training.baseline import evaluate_fold
 from stream_ser_training.clips import Clip, CorpusError, read_manifest
@@ -38,6 +39,7 @@ from stream_ser_training.protocols import Fold, make_folds
 from stream_ser_training.recipe import Recipe, Task
 from stream_ser_training.records import Record, file_name, utterance_row, write_record
 from stream_ser_training.resume import FitError
+from stream_ser_training.streams import measure_streams, score_streams
 from stream_ser_training.targets import rated
 
 WINDOW = 32_000  # samples
@@ -162,6 +164,7 @@ def measured(
     *,
     embed: bool = False,
     notes: dict[str, Any] | None = None,
+    telephone: Staged | None = None,
 ) -> Record:
     """The record of a network: its validation side gives the temperature, its test side and crossed corpora the rest."""
     labels = recipe.task.labels
@@ -169,7 +172,18 @@ def measured(
         score_staged(network, clips, held, labels, where)
         for clips in (fold.split.validation, fold.split.test, fold.cross)
     )
+    if isinstance(network, FrameHead):  # one temperature for callers who are known and those who are not
+        chosen = chosen + score_streams(network, fold.split.validation, held, labels, "caller", where=where)
     temperature = round(fit_temperature(chosen), 4)
+    streams = measure_streams(
+        network,
+        [(fold.split.test, False), (fold.cross, True)],
+        held,
+        telephone,
+        labels,
+        temperature,
+        lambda clips, staged: score_staged(network, tuple(clips), staged, labels, where),
+    )
     places = embeddings(network, [item.clip for item in (*test, *cross)], held, where) if embed else []
     parameters, macs = cost_of(network.cpu(), WINDOW, SAMPLE_RATE)
     return Record(
@@ -194,6 +208,7 @@ def measured(
         deviations=recipe.deviations,
         command=course.command,
         notes=notes or {},
+        streams=streams,
     )
 
 
@@ -205,6 +220,7 @@ class Experiment:
         self.recipe, self.data, self.runs, self.where = recipe, data, runs, where
         self.folds = folds_of(recipe.task, data, ratings=recipe.fit.ratings > 0.0)
         self._staged: tuple[Staged, Staged] | None = None
+        self._telephone: Staged | None = None
 
     def folder(self, fold: Fold, seed: int) -> Path:
         """Where the run of one fold and seed lives."""
@@ -221,10 +237,16 @@ class Experiment:
                 start_from(network, start)  # a front end may itself be pre-trained
             stager = Stager(network.frontend, self.runs / "staged", self.recipe.stage, self.recipe.augment)
             learnt = [clip for clip in clips if clip.fingerprint in training]
+            if self.recipe.stage.whole:  # the same rows whatever the protocol's sides are
+                learnt = clips = sorted(clips, key=lambda clip: clip.fingerprint)
             self._staged = (
                 stager.stage(learnt, load_noises(self.recipe, self.data), training=True),
                 stager.stage([*clips, *first.cross], [], training=False),
             )
+            if self.recipe.stage.telephone:
+                tested = {clip.fingerprint for fold in self.folds for clip in fold.split.test}
+                tested_clips = [clip for clip in clips if clip.fingerprint in tested]
+                self._telephone = stager.stage([*tested_clips, *first.cross], [], training=False, heard="telephone")
         return self._staged
 
     def fit(self, fold: Fold, seed: int) -> FitResult:
@@ -250,7 +272,10 @@ class Experiment:
         command = f"python -m training fit --recipe {self.recipe.name} --protocol {self.recipe.task.name}"
         course = Course(result.curve, result.best_epoch, seconds, f"{command} --folds {fold.name} --seeds {seed}")
         pictured = fold.name == self.folds[0].name and seed == 1
-        return measured(self.recipe, fold, seed, network, self.staged()[1], self.where, course, embed=pictured)
+        held = self.staged()[1]
+        return measured(
+            self.recipe, fold, seed, network, held, self.where, course, embed=pictured, telephone=self._telephone
+        )
 
     def run(self, folds: Sequence[Fold], seeds: Sequence[int], records: Path) -> Iterable[Record]:
         """Fit and measure each fold and seed in turn; what has its record already is passed over."""

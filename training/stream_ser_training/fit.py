@@ -26,17 +26,19 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from stream_ser_models.architectures import untrained
+from stream_ser_models.architectures import ARCHITECTURES, untrained
+from stream_ser_models.frames import FrameHead, Voice
 from stream_ser_models.network import Network
 from stream_ser_training.clips import Clip
 from stream_ser_training.data import Batches, label_index
 from stream_ser_training.devices import Placement
 from stream_ser_training.evaluate import Scored, concordances, figures_by_corpus, utterance_probabilities
 from stream_ser_training.feature_cache import Staged
-from stream_ser_training.losses import concordance_loss
+from stream_ser_training.losses import concordance_loss, masked_cross_entropy
 from stream_ser_training.recipe import Recipe
 from stream_ser_training.resume import FitError, Interrupted, asked_to_stop, atomically, seed_of
 from stream_ser_training.splits import LeakError, Split
+from stream_ser_training.streams import score_streams
 
 STATISTICS_BATCHES = 12  # that the averaged weights' batch-norm statistics are measured on
 MEASURED_ROWS = 2048  # training windows that means and deviations of the features are taken from
@@ -57,7 +59,9 @@ class FitResult:
 def score_staged(
     network: Network, clips: tuple[Clip, ...], staged: Staged, labels: tuple[str, ...], where: Placement
 ) -> list[Scored]:
-    """What the network says of every staged window of the clips."""
+    """What the network says of every staged window of the clips; heads on an encoder, as of voices that are not known."""
+    if isinstance(network, FrameHead):
+        return score_streams(network, clips, staged, labels, None, where=where)
     scored = []
     with torch.inference_mode():
         for clip in clips:
@@ -111,7 +115,15 @@ class Fitter:
         folder.mkdir(parents=True, exist_ok=True)
         fit, labels = recipe.fit, recipe.task.labels
         self.batches = Batches(
-            split, train, labels, recipe.augment, batch=fit.batch // where.world or 1, mixup=fit.mixup
+            split,
+            train,
+            labels,
+            recipe.augment,
+            batch=fit.batch // where.world or 1,
+            mixup=fit.mixup,
+            cells=fit.cells,
+            answers=fit.answers,
+            voices=issubclass(ARCHITECTURES[recipe.architecture][1], FrameHead),
         )
         torch.manual_seed(seed)
         self.network = untrained(recipe.architecture, recipe.model)
@@ -196,15 +208,21 @@ class Fitter:
     def _train_step(self) -> float:
         fit = self.recipe.fit
         columns = fit.short_columns if self.epoch < fit.short_epochs else None
-        features, targets, ratings = self.batches.at(self.step, self.seed, self.where.rank, columns)
-        features, targets = features.to(self.where.device), targets.to(self.where.device)
+        batch = self.batches.at(self.step, self.seed, self.where.rank, columns)
+        device = self.where.device
+        features, targets, ratings = batch.features.to(device), batch.targets.to(device), batch.ratings
+        voice = batch.voice and Voice(*(part.to(device) for part in batch.voice))
         if features.ndim == 4:
             features = features.contiguous(memory_format=torch.channels_last)
         torch.manual_seed(seed_of(self.seed, self.step, self.where.rank))  # dropout
         self.network.train()
         with self.where.autocast():
-            logits, dimensions = self.spread(features)
-        loss = fit.classes * nn.functional.cross_entropy(logits.float(), targets, label_smoothing=fit.label_smoothing)
+            logits, dimensions = self.spread(features, voice) if voice else self.spread(features)
+        if batch.allowed is None:
+            loss = nn.functional.cross_entropy(logits.float(), targets, label_smoothing=fit.label_smoothing)
+        else:
+            loss = masked_cross_entropy(logits.float(), targets, batch.allowed.to(device), fit.label_smoothing)
+        loss = fit.classes * loss
         if fit.ratings and dimensions is not None:
             loss = loss + fit.ratings * concordance_loss(dimensions.float(), ratings.to(self.where.device))
         self.optimiser.zero_grad(set_to_none=True)
@@ -234,7 +252,10 @@ class Fitter:
         with torch.no_grad():
             update_bn(self._statistics(), _Classify(average))
         average.eval()
-        scored = score_staged(average, self.split.validation, self.held, self.recipe.task.labels, self.where)
+        labels = self.recipe.task.labels
+        scored = score_staged(average, self.split.validation, self.held, labels, self.where)
+        if isinstance(average, FrameHead):  # as strangers and as callers, both alike
+            scored += score_streams(average, self.split.validation, self.held, labels, "caller", where=self.where)
         results = figures_by_corpus(scored, list(self.recipe.task.labels))
         own = [value["UA"] for name, value in results.items() if name != "pooled"]
         truth = np.array([item.label for item in scored])
@@ -311,6 +332,9 @@ class _Classify(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, features: Tensor) -> tuple[Tensor, Tensor | None]:
-        scores = self.network.classify(features)
+    def forward(self, features: Tensor, voice: Voice | None = None) -> tuple[Tensor, Tensor | None]:
+        if isinstance(self.network, FrameHead):
+            scores = self.network.classify(features, voice=voice)
+        else:
+            scores = self.network.classify(features)
         return scores.logits, scores.dimensions

@@ -31,6 +31,18 @@ def info_nce(
     return loss, wins
 
 
+def masked_cross_entropy(logits: Tensor, targets: Tensor, allowed: Tensor, smoothing: float) -> Tensor:
+    """Cross-entropy of logits and targets (B, K) among the answers that each row decides between, ``allowed`` (B, K).
+
+    The smoothing goes to allowed answers alone, so a row says nothing about the others. With all of them allowed it is
+    torch's own loss.
+    """
+    among = allowed.float()
+    smoothed = (1.0 - smoothing) * targets + smoothing * among / among.sum(dim=1, keepdim=True)
+    shares = torch.log_softmax(logits.masked_fill(~allowed, -1e4), dim=1)
+    return -(smoothed * shares.masked_fill(~allowed, 0.0)).sum(dim=1).mean()
+
+
 def concordance(predicted: Tensor, target: Tensor) -> Tensor:
     """Concordance correlation coefficient (D,) of each column of (N, D), over the rows where the target is a number.
 

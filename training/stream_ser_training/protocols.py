@@ -16,7 +16,7 @@ from stream_ser_models.config import Config
 from stream_ser_training.clips import Clip, CorpusError
 from stream_ser_training.splits import LeakError, Split, SplitError, refuse_leak, split_by_speaker
 
-KINDS = ("holdout", "folds", "speakers", "sessions")
+KINDS = ("holdout", "folds", "speakers", "sessions", "corpora")
 
 
 @dataclass(frozen=True)
@@ -24,13 +24,16 @@ class ProtocolConfig(Config):
     """Which protocol; the ``[protocol]`` table of a protocol file.
 
     ``holdout`` names validation and test speakers by corpus; ``folds`` follows the corpus's own ``folds.csv``; ``speakers``
-    leaves one speaker out, ``sessions`` one session. Corpora in ``cross`` are tested whole and never trained on.
+    leaves one speaker out, ``sessions`` one session; ``corpora`` leaves one corpus out whole, while ``validation`` names
+    who chooses in those that train. Corpora in ``cross`` are tested whole and never trained on; corpora in ``extra`` only
+    ever train.
     """
 
     kind: str = "holdout"
     validation: dict[str, list[str]] = field(default_factory=dict)
     test: dict[str, list[str]] = field(default_factory=dict)
     cross: tuple[str, ...] = ()
+    extra: tuple[str, ...] = ()
     validation_speakers: int = 2  # who choose the epoch, where the corpus names none
 
     def __post_init__(self) -> None:
@@ -63,6 +66,8 @@ def make_folds(protocol: ProtocolConfig, clips: Sequence[Clip], root: Path) -> l
         raise SplitError(f"no clip of {', '.join(silent)}, which cross names; add the corpus or take its name out")
     if protocol.kind == "holdout":
         splits = {"holdout": split_by_speaker(own, protocol.validation, protocol.test)}
+    elif protocol.kind == "corpora":
+        splits = _leave_corpora_out(protocol, own)
     else:
         splits = _rotate(protocol, own, root)
     folds = [Fold(re.sub(r"[^\w.+-]+", "-", name), split, cross) for name, split in splits.items()]
@@ -76,6 +81,32 @@ def make_folds(protocol: ProtocolConfig, clips: Sequence[Clip], root: Path) -> l
         except LeakError as error:
             raise LeakError(f"fold {fold.name}, cross-corpus test: {error}") from error
     return folds
+
+
+def _leave_corpora_out(protocol: ProtocolConfig, clips: Sequence[Clip]) -> dict[str, Split]:
+    """Each corpus but the extra ones is tested once, whole; named speakers of the others choose, everyone else trains."""
+    rotated = sorted({clip.corpus for clip in clips} - set(protocol.extra))
+    if len(rotated) < 2:
+        raise SplitError(f"{len(rotated)} corpora to leave out one by one; name two at least besides extra")
+    chosen = {f"{corpus}/{who}" for corpus, speakers in protocol.validation.items() for who in speakers}
+    unknown = chosen - {clip.speaker for clip in clips}
+    if unknown:
+        raise SplitError(f"validation speakers without a clip: {', '.join(sorted(unknown))}; correct their names")
+    splits = {}
+    for name in rotated:
+        rest = [clip for clip in clips if clip.corpus != name]
+        sides = {
+            "train": tuple(clip for clip in rest if clip.speaker not in chosen),
+            "validation": tuple(clip for clip in rest if clip.speaker in chosen),
+            "test": tuple(clip for clip in clips if clip.corpus == name),
+        }
+        empty = [side for side, own in sides.items() if not own]
+        if empty:
+            raise SplitError(
+                f"fold {name} has no clip for {' and '.join(empty)}; name validation speakers of every corpus"
+            )
+        splits[name] = Split(**sides)
+    return splits
 
 
 def _groups(protocol: ProtocolConfig, clips: Sequence[Clip], root: Path) -> dict[str, list[str]]:

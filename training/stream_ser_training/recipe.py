@@ -13,6 +13,7 @@ from typing import Any
 
 from stream_ser_models.architectures import ARCHITECTURES, make_config
 from stream_ser_models.config import Config
+from stream_ser_models.frames import FrameHead
 from stream_ser_training.augment import AugmentConfig
 from stream_ser_training.feature_cache import StageConfig
 from stream_ser_training.protocols import ProtocolConfig
@@ -47,6 +48,8 @@ class FitConfig(Config):
     ratings: float = 0.0  # weight of one minus the concordance of activation, valence and dominance
     precision: str = "auto"  # auto, float32, bfloat16 or float16
     choose: str = "UA"  # validation figure that chooses the weights: UA, NLL (few clips: surer), or CCC
+    cells: bool = False  # draw every cell of corpus and class equally often, instead of by the root of a corpus's size
+    answers: dict[str, list[str]] = field(default_factory=dict)  # by corpus, the labels that its clips decide between
 
     def __post_init__(self) -> None:
         """Refuse sizes that make no step, and a precision that nobody has."""
@@ -151,6 +154,8 @@ def read_recipe(name_or_path: str, protocol: str = "pooled4") -> Recipe:
         for key, kind in (("stage", StageConfig), ("fit", FitConfig), ("augment", AugmentConfig)):
             where = f" [{key}]"
             tables[key] = kind.from_dict(data.pop(key, {}))
+        if issubclass(ARCHITECTURES[architecture][1], FrameHead) and tables["fit"].mixup:
+            raise ValueError("mixup does not go with histories of voices, which cannot be mixed; set mixup = 0")
         where = ""
         plain = Recipe.from_dict({"name": path.stem, **data})
     except (TypeError, ValueError) as error:

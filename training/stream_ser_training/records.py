@@ -50,6 +50,7 @@ class Record:
     dimensions: dict[str, dict[str, float]] = field(default_factory=dict)  # group to CCC by dimension
     embedding: list[list[float]] = field(default_factory=list)  # of each utterance, where kept
     notes: dict[str, Any] = field(default_factory=dict)
+    streams: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)  # by condition and group, ``streams``
     format: int = FORMAT
 
     @property
@@ -96,6 +97,7 @@ def read_record(path: Path) -> Record:
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         seen = data.get("format") if isinstance(data, dict) else type(data).__name__
         raise RecordError(f"{path} has record format {seen!r}, this version reads {FORMAT}; run its command again")
+    data = {"streams": {}, **data}  # which older records lack
     wrong = {item.name for item in fields(Record)} ^ set(data)
     if wrong:
         raise RecordError(f"{path} lacks or adds {', '.join(sorted(wrong))}; run its command again")

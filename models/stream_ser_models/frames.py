@@ -1,0 +1,173 @@
+"""What heads on a pre-trained encoder have in common: its frames, less this voice's own baseline, in few channels.
+
+A head never sees a frame as it is. What it sees is how far the frame lies from the *caller's baseline*: the mean of what
+this voice has said before, shrunk to the training mean as long as little is known,
+
+    baseline = (prior_s · mean + voice_sum) / (prior_s + voice_s),
+
+where ``voice_sum`` is the sum of earlier windows' mean frames, each times the seconds of speech that were new in it, and
+``voice_s`` those seconds. Both zero means that nothing is known. The same formula serves training, evaluation and the
+live system; the running sums are kept outside, the mean and the prior are constants of the network.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from stream_ser_models.config import Config
+from stream_ser_models.network import Network, Scores
+from stream_ser_models.whisper import WhisperConfig, WhisperFrontend
+
+VIEWS = ("relative", "both")
+
+
+class Voice(NamedTuple):
+    """What is known of the voice before each window of a batch."""
+
+    total: Tensor  # (B, D): sum of earlier windows' mean frames, each times its new seconds of speech
+    seconds: Tensor  # (B,)
+
+
+@dataclass(frozen=True)
+class FrameHeadConfig(Config):
+    """What every head on an encoder can be told; each head adds its own."""
+
+    classes: int = 4
+    channels: int = 64  # that frames are projected to
+    pool: int = 2  # frames of 20 ms that are averaged into one before anything else
+    prior_s: float = 30.0  # seconds of speech that the training mean is worth
+    views: str = "relative"  # to the baseline; or both: relative to the training mean too
+    dropout: float = 0.2
+    frontend: WhisperConfig = field(default_factory=lambda: WhisperConfig(layers=1))
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be built, with the value seen."""
+        if self.views not in VIEWS:
+            raise ValueError(f"views {self.views!r} is unknown; choose one of {', '.join(VIEWS)}")
+        if self.pool < 1 or self.frontend.frames % self.pool:
+            raise ValueError(f"pool {self.pool} does not divide {self.frontend.frames} frames; choose one that does")
+        if self.channels < 1 or self.prior_s <= 0.0 or not 0.0 <= self.dropout < 1.0:
+            sizes = f"channels {self.channels}, prior_s {self.prior_s}, dropout {self.dropout}"
+            raise ValueError(f"{sizes}; channels and prior must be above zero, dropout a share below one")
+
+    @property
+    def steps(self) -> int:
+        """Frames that a head sees of a window."""
+        return self.frontend.frames // self.pool
+
+
+class PooledFrames(nn.Module):
+    """Waveform (B, 32000) to the encoder's frames, every ``pool`` averaged: (B, steps, D). Half as much to keep."""
+
+    def __init__(self, config: FrameHeadConfig) -> None:
+        """Load the encoder. Raises CheckpointError when it is not there."""
+        super().__init__()
+        self.config = (config.frontend, config.pool)  # what staged features are known by
+        self.whisper = WhisperFrontend(config.frontend)
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """Averaged frames."""
+        return pooled(self.whisper(waveform), self.config[1])
+
+
+def pooled(frames: Tensor, pool: int) -> Tensor:
+    """Mean of every ``pool`` neighbours of frames (B, T, D)."""
+    batch, steps, width = frames.shape
+    return frames.reshape(batch, steps // pool, pool, width).mean(dim=2) if pool > 1 else frames
+
+
+class FrameHead(Network):
+    """Base of the heads: ``judge`` turns (B, channels, steps) into scores.
+
+    ``classify`` takes frames (B, 100, D), or already averaged ones (B, steps, D), and what is known of the voice.
+    """
+
+    config: FrameHeadConfig
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, config: FrameHeadConfig) -> None:
+        """Load the encoder and make the projection. Raises CheckpointError when the encoder is not there."""
+        super().__init__()
+        self.config = config
+        self.frontend = PooledFrames(config)
+        width = self.frontend.whisper.width
+        self.register_buffer("mean", torch.zeros(width))
+        self.register_buffer("deviation", torch.ones(width))
+        wide = width * (2 if config.views == "both" else 1)
+        self.project = nn.Sequential(nn.Linear(wide, config.channels), nn.GELU(), nn.Dropout(config.dropout))
+
+    @property
+    def width(self) -> int:
+        """Values in a frame, D."""
+        return len(self.mean)
+
+    def measure(self, features: Tensor) -> None:
+        """Take mean and deviation of every value from training frames (N, steps, D)."""
+        self.mean.copy_(features.mean(dim=(0, 1)))
+        self.deviation.copy_(features.std(dim=(0, 1)).clamp(min=1e-3))
+
+    def nobody(self, batch: int) -> Voice:
+        """What is known of a voice that has not been heard."""
+        return Voice(self.mean.new_zeros(batch, self.width), self.mean.new_zeros(batch))
+
+    def baseline(self, voice: Voice) -> Tensor:
+        """The caller's baseline (B, D)."""
+        prior = self.config.prior_s
+        return (prior * self.mean + voice.total) / (prior + voice.seconds).unsqueeze(1)
+
+    def relative(self, features: Tensor, voice: Voice | None) -> Tensor:
+        """Frames as the head sees them (B, channels, steps)."""
+        frames = features if features.shape[1] == self.config.steps else pooled(features, self.config.pool)
+        voice = self.nobody(len(frames)) if voice is None else voice
+        seen = (frames - self.baseline(voice).unsqueeze(1)) / self.deviation
+        if self.config.views == "both":
+            seen = torch.cat([seen, (frames - self.mean) / self.deviation], dim=2)
+        projected: Tensor = self.project(seen)
+        return projected.transpose(1, 2)
+
+    def judge(self, frames: Tensor) -> tuple[Scores, Tensor]:
+        """Scores of projected frames (B, channels, steps), and what the last layer saw (B, E)."""
+        raise NotImplementedError
+
+    def classify(self, features: Tensor, tokens: Tensor | None = None, voice: Voice | None = None) -> Scores:
+        """Scores from the encoder's frames; without ``voice``, as of somebody who has not spoken yet."""
+        return self.judge(self.relative(features, voice))[0]
+
+    def embed(self, features: Tensor, tokens: Tensor | None = None) -> Tensor:
+        """What the last layer sees (B, E)."""
+        return self.judge(self.relative(features, None))[1]
+
+
+def voice_of(features: Tensor) -> Tensor:
+    """A window's own mean frame (B, D): what enters the running sum, times its new seconds of speech."""
+    return features.mean(dim=1)
+
+
+class HeadAlone(nn.Module):
+    """A head without its encoder, as it is exported: frames (B, 100, D), voice_sum (B, D) and voice_s (B,) to tensors.
+
+    The outputs are those of ``names``: logits (B, labels), voice (B, D), then attention and dimensions where there are any.
+    """
+
+    inputs = ("frames", "voice_sum", "voice_s")
+
+    def __init__(self, head: FrameHead) -> None:
+        """Wrap the head, which stays as it is."""
+        super().__init__()
+        self.head = head
+        example = torch.zeros(1, head.config.frontend.frames, head.width)
+        with torch.inference_mode():
+            shown = head.eval().classify(example)
+        self.names = ["logits", "voice"]
+        self.names += [name for name in ("attention", "dimensions") if getattr(shown, name) is not None]
+
+    def forward(self, frames: Tensor, voice_sum: Tensor, voice_s: Tensor) -> tuple[Tensor, ...]:
+        """The outputs, in the order of ``names``."""
+        scores = self.head.classify(frames, voice=Voice(voice_sum, voice_s))
+        found = {**scores._asdict(), "voice": voice_of(frames)}
+        return tuple(found[name] for name in self.names)

@@ -1,0 +1,120 @@
+"""Measure heads on an encoder as callers meet them: voices as streams, balanced or skewed, and over a telephone line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from stream_ser_models.frames import FrameHead, Voice
+from stream_ser_models.network import Network
+from stream_ser_training.clips import Clip
+from stream_ser_training.data import label_index
+from stream_ser_training.devices import Placement
+from stream_ser_training.evaluate import Scored, figures
+from stream_ser_training.feature_cache import Staged
+from stream_ser_training.metrics import CROSS
+from stream_ser_training.voices import as_voice, stream_histories
+
+ROWS = 256  # windows that are asked at once
+ORDER = 1  # seed of the order of a voice's clips
+KEPT = ("clips", "UA", "UA_windows", "WA", "ECE_windows", "recall")
+
+
+def _groups(clips: Sequence[Clip], staged: Staged) -> Iterator[list[Clip]]:
+    """Clips in groups of about ``ROWS`` windows."""
+    group: list[Clip] = []
+    count = 0
+    for clip in clips:
+        group.append(clip)
+        count += len(staged.rows_of(clip))
+        if count >= ROWS:
+            yield group
+            group, count = [], 0
+    if group:
+        yield group
+
+
+@torch.inference_mode()
+def score_streams(
+    head: FrameHead,
+    clips: Sequence[Clip],
+    staged: Staged,
+    labels: Sequence[str],
+    kind: str | None,
+    *,
+    where: Placement | None = None,
+) -> list[Scored]:
+    """What the head says of every window, in streams of one of ``voices.STREAMS``; without baseline where that is None."""
+    device = where.device if where else torch.device("cpu")
+    known = stream_histories(clips, staged, kind, ORDER) if kind else None
+    found = []
+    for group in _groups(clips, staged):
+        counts = [len(staged.rows_of(clip)) for clip in group]
+        places = np.concatenate([staged.rows_of(clip) for clip in group])
+        voice = None
+        if known is not None:
+            totals, seconds = zip(*(known[clip.fingerprint] for clip in group), strict=True)
+            voice = Voice(*(part.to(device) for part in as_voice(np.concatenate(totals), np.concatenate(seconds))))
+        features = torch.from_numpy(staged.rows[places].astype(np.float32)).to(device)
+        scores = head.classify(features, voice=voice)
+        logits = np.split(scores.logits.double().cpu().numpy(), np.cumsum(counts)[:-1])
+        rated: list[Any] = [None] * len(group)
+        if scores.dimensions is not None:
+            rated = np.split(scores.dimensions.double().cpu().numpy(), np.cumsum(counts)[:-1])
+        found += [
+            Scored(clip, label_index(clip, labels), own, ratings)
+            for clip, own, ratings in zip(group, logits, rated, strict=True)
+        ]
+    return found
+
+
+def by_group(scored: Sequence[Scored], labels: Sequence[str], temperature: float, cross: bool) -> dict[str, Any]:
+    """Figures of each corpus, under ``cross:`` and its name where no fold trained on it."""
+    found = {}
+    for corpus in sorted({item.clip.corpus for item in scored}):
+        own = figures([item for item in scored if item.clip.corpus == corpus], list(labels), temperature)
+        found[(CROSS if cross else "") + corpus] = {name: own[name] for name in KEPT}
+    return found
+
+
+def conditions(head: bool, telephone: bool) -> list[tuple[str, str | None, bool]]:
+    """Name, kind of stream and whether by telephone of every condition that is measured besides the plain one."""
+    found: list[tuple[str, str | None, bool]] = []
+    if head:
+        found += [("caller", "caller", False), ("neutral", "neutral", False), ("one", "one", False)]
+    if telephone:
+        found.append(("telephone", None, True))
+        found += [("telephone caller", "caller", True)] if head else []
+    return found
+
+
+def measure_streams(
+    network: Network,
+    sides: Sequence[tuple[Sequence[Clip], bool]],
+    held: Staged,
+    telephone: Staged | None,
+    labels: Sequence[str],
+    temperature: float,
+    score_plain: Any,
+) -> dict[str, dict[str, Any]]:
+    """By condition and corpus, the figures of ``sides``: pairs of clips and whether no fold trained on their corpus.
+
+    ``score_plain(clips, staged)`` scores clips of networks that know no voices.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    is_head = isinstance(network, FrameHead)
+    for name, kind, phone in conditions(is_head, telephone is not None):
+        staged = telephone if phone and telephone is not None else held
+        found[name] = {}
+        for clips, cross in sides:
+            if not clips:
+                continue
+            if isinstance(network, FrameHead):
+                scored = score_streams(network, clips, staged, labels, kind)
+            else:
+                scored = score_plain(clips, staged)
+            found[name] |= by_group(scored, labels, temperature, cross)
+    return found
