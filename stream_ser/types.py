@@ -68,6 +68,7 @@ class Window:
     captured_ns: int = 0  # when its last sample was captured; 0 where nobody knows
     tokens: npt.NDArray[np.int64] | None = None  # numbers of the newest words; None where nobody listens for any
     hop: int = 0  # samples between this stream's windows, all on one grid; 0 for a window that stands alone
+    voice_s: float = 0.0  # seconds of speech that no earlier window had; 0 where no baseline is kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +119,7 @@ class Observation:
     timing: Timing
     dimensions: tuple[float, ...] | None = None  # one for each dimension; None where the model has none
     top_down: npt.NDArray[np.float32] | None = None  # (frequency, time); what each place says for the likeliest label
+    baseline_s: float | None = None  # seconds of this voice that the model knew before; None where it keeps no baseline
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,3 +162,4 @@ class Point:
         None  # smoothed, each in [-1, 1]; None where the model was not asked or has none
     )
     words: tuple[Word, ...] | None = None  # sent over the wire only when asked for
+    baseline_s: float | None = None  # seconds of this voice that the result rests on; None where no baseline is kept

@@ -81,11 +81,20 @@ class WindowSchedule:
     """Turns one stream's sound into hops.
 
     ``window`` and ``hop`` are in samples; the first item begins at ``start``; ``listener`` is there where words are wanted.
+    Without ``baseline`` no window counts for what is known of the voice.
     Raises ConfigError for a hop that is not between 1 and the window.
     """
 
     def __init__(
-        self, stream: str, window: int, hop: int, vad: Gate, listener: Listener | None = None, *, start: int = 0
+        self,
+        stream: str,
+        window: int,
+        hop: int,
+        vad: Gate,
+        listener: Listener | None = None,
+        *,
+        start: int = 0,
+        baseline: bool = True,
     ) -> None:
         if not 0 < hop <= window:
             raise hop_error(hop / SAMPLE_RATE, window)
@@ -94,7 +103,8 @@ class WindowSchedule:
         self._ring = SampleRing(window + hop, start)
         self._vad = vad
         self._listener = listener
-        self._unbroken_since = start
+        self._unbroken_since = self._voiced_until = start
+        self._baseline = baseline
         self._missing: str | None = None
         self._arrived_ns = self._captured_ns = self._captured_end = 0
 
@@ -151,6 +161,11 @@ class WindowSchedule:
         since = (self._captured_end - sample) * 1_000_000_000 // SAMPLE_RATE
         return self._captured_ns - since if self._captured_ns else 0
 
+    def _new_voice(self, start: int, end: int) -> float:
+        """Seconds of speech in a window that no window before it had: its weight in the voice's baseline."""
+        since, self._voiced_until = max(start, self._voiced_until), end
+        return self._vad.speech_samples(since, end) / SAMPLE_RATE if self._baseline and since < end else 0.0
+
     def _due(self, padded: bool = False) -> Hop:
         end = self.position
         covered = min(self.window, end - self._unbroken_since)
@@ -165,7 +180,8 @@ class WindowSchedule:
             samples[self.window - covered :] = self._ring.read(end - covered, end)
             tokens = None if self._listener is None or words is None else self._listener.tokens(words)
             hop = 0 if padded else self.hop
-            window = Window(self.stream, start, end, samples, self._arrived_ns, self._captured_at(end), tokens, hop)
+            captured, voice_s = self._captured_at(end), self._new_voice(start, end)
+            window = Window(self.stream, start, end, samples, self._arrived_ns, captured, tokens, hop, voice_s)
         return Hop(
             stream=self.stream,
             start=start,

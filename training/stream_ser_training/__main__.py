@@ -31,6 +31,7 @@ from stream_ser_training.pretrain import FOLDER, PretrainConfig, Pretrainer, spe
 from stream_ser_training.provenance import learnt_before
 from stream_ser_training.recipe import RecipeError, read_recipe, read_task
 from stream_ser_training.records import RecordError, read_records
+from stream_ser_training.reexport import write_again
 from stream_ser_training.report import report
 from stream_ser_training.resume import FitError, Interrupted
 from stream_ser_training.splits import SplitError
