@@ -9,7 +9,7 @@ A frame below -80 dB full scale is not speech and costs nothing. The others go, 
 opens after ``CONFIRM`` frames in a row at ``ENTER`` or more, and closes when every frame of the last ``HANG_OVER`` was
 below ``EXIT``.
 
-Measured with ``python -m stream_ser_training.vad_report --data DIR --compare``, one thread of a 2-core cloud machine. A miss
+Measured with ``python -m stream_ser.bench.vad --data DIR --compare``, one thread of a 2-core cloud machine. A miss
 is a shut frame within 25 dB of a clip's loudest; nine in ten are onsets, for every clip begins with a shut gate::
 
                              Silero (this gate)     WebRTC VAD 2, same hysteresis

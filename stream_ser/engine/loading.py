@@ -13,7 +13,7 @@ from pathlib import Path
 from stream_ser.engine.backend import Backend, warm_up
 from stream_ser.engine.fallback import Candidate, FallbackChain, UnavailableError
 from stream_ser.engine.graphs import NO_GRAPH
-from stream_ser.errors import EngineError
+from stream_ser.errors import EngineError, as_engine_error
 from stream_ser_models.card import ONNX, STEP, Card, CheckpointError, find, read_card, verified
 from stream_ser_models.encoders import ONNX as ENCODER_ONNX
 from stream_ser_models.encoders import encoder_file, find_encoder, read_encoder, refuse_other
@@ -160,8 +160,3 @@ _MAKERS: dict[str, Callable[[Wanted], Backend]] = {
     "onnx": _onnx,
     "torch": _torch,
 }
-
-
-def as_engine_error(error: CheckpointError) -> EngineError:
-    """The same words as an error that the command line shows."""
-    return EngineError(error.what, fix=error.fix)

@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from stream_ser.audio.ring import SampleRing
+from stream_ser.engine.ring import SampleRing
 from stream_ser.errors import ConfigError
 from stream_ser.types import SAMPLE_RATE, Block, Gap, Hop, Samples, Window, Word
 

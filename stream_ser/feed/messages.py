@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from importlib import resources
 from typing import Any, Literal, get_args
 
-import stream_ser
+from stream_ser._version import __version__
 from stream_ser.types import SAMPLE_RATE, Consent, Gap, Point, Role, State
 
 SCHEMA_VERSION = 3
@@ -92,7 +92,7 @@ def hello(info: StreamInfo, seq: int = 0) -> Message:
         "seq": seq,
         "epoch": None,
         "schema": SCHEMA_VERSION,
-        "version": stream_ser.__version__,
+        "version": __version__,
         "stream": info.stream,
         "call": info.call,
         "role": info.role,

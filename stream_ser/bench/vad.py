@@ -1,6 +1,6 @@
 """Measure the speech gate: how much speech it misses, how much noise it lets in, and what it costs.
 
-``python -m stream_ser_training.vad_report --data DIR`` reads the corpora under DIR. A frame of speech is one within 25 dB of
+``python -m stream_ser.bench.vad --data DIR`` reads the corpora under DIR. A frame of speech is one within 25 dB of
 its clip's loudest; those where the gate is shut are misses. Each clip comes after a reset, so every miss of an onset
 counts. In background sound every open frame is a false accept; a clip with 0.6 s open could reach a label. ``webrtc``
 rows put WebRTC's detector (pip install webrtcvad-wheels) behind the same hysteresis, for comparison.
