@@ -17,6 +17,7 @@ lint: $(VENV)/.dev ## what CI checks besides the tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 wheel: $(VENV)/.dev ## build dist/*.whl, install it outside the clone, and use it there
 	rm -rf dist
