@@ -18,6 +18,7 @@ lint: $(VENV)/.dev ## what CI checks besides the tests
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python .ci/documentation.py
 
 wheel: $(VENV)/.dev ## build dist/*.whl, install it outside the clone, and use it there
 	rm -rf dist
