@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 
-from stream_ser.audio.source import Item, SourceInfo
+from stream_ser.audio.source import Item
 from stream_ser.cli.main import leave
 from stream_ser.cli.monitor import _run_screen
 from stream_ser.controls.local_stream import Desk
 from stream_ser.pipeline.runtime import Options, Runtime
+from stream_ser.types import SourceInfo
 
 
 class Blocked:

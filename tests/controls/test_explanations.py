@@ -15,7 +15,7 @@ from stream_ser.controls.session_file import RecordedSession
 from stream_ser.feed import messages
 from stream_ser.feed.filters import SubscriptionFilter
 from stream_ser.feed.hub import Hub
-from stream_ser.feed.messages import Message
+from stream_ser.feed.message_types import Message
 from stream_ser.feed.server import FeedServer
 from tests.feed.wire import Reason, make_info, point_message
 from tests.server.serving import Feed, dial, eventually, serving, voices

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from stream_ser.feed import messages
 from stream_ser.feed.explanations import InferenceRequest
 from stream_ser.feed.hub import Hub
-from stream_ser.feed.messages import Message
+from stream_ser.feed.message_types import Message
 from tests.feed.wire import make_point
 from tests.tui.explanations import why
 from tests.web.browser import Open, Watched

@@ -7,16 +7,14 @@ often end lower, and are nothing where their network does not hear.
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from stream_ser.audio.spectrogram import edges
+from stream_ser.feed.message_types import ExplanationMessage, PictureMessage
 
-Message = Mapping[str, Any]
 Values = npt.NDArray[np.float32]
 
 FLOOR_DB = 55.0  # below a window's loudest cell: what is quieter is drawn as silence
@@ -87,7 +85,7 @@ class Reason:
         return np.asarray((np.arange(count) + 0.5) / count * (self.end_s - self.begin_s), np.float32)
 
 
-def read(message: Message, sample_rate: int) -> Reason:
+def read(message: ExplanationMessage, sample_rate: int) -> Reason:
     """Decode a ``why`` message."""
     sound = message["spectrogram"]
     return Reason(
@@ -102,7 +100,7 @@ def read(message: Message, sample_rate: int) -> Reason:
     )
 
 
-def _picture(told: Message) -> Picture:
+def _picture(told: PictureMessage) -> Picture:
     cells = np.frombuffer(base64.b64decode(told["values"]), np.uint8).reshape(told["rows"], told["columns"])
     values = told["low"] + cells * np.float32((told["high"] - told["low"]) / 255.0)
     hz, (begin, end) = told["hz"], told["seconds"]
