@@ -91,7 +91,7 @@ async def test_where_spectrograms_are_refused_attention_is_asked_for(tmp_path: P
         asking = RemoteReasons(f"{server.url}/v1/feed", None)
         running = asyncio.create_task(asking.run())
         asking.ask_why("c-1/customer")
-        await eventually(lambda: server.subscribers.stats().subscribers == 2, "it asks again, for less")
+        await eventually(lambda: server.services.subscribers.stats().subscribers == 2, "it asks again, for less")
         async with dial(server, speaker.path) as socket:
             await socket.send(speaker.opening()[0])
             assert json.loads(await socket.recv())["type"] == "accepted"

@@ -80,7 +80,7 @@ def test_an_error_at_the_end_is_a_notice() -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "speech_s", "gate"),
+    ("state", "speech_s", "vad"),
     [
         ("speech", 1.6, True),
         ("uncertain", 1.0, True),
