@@ -6,12 +6,17 @@ Values fall into bins that are two per cent wide, so memory is the same for a se
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Mapping
+from typing import Literal, get_args
 
 import numpy as np
 
-STAGES = ("capture_ms", "wait_ms", "compute_ms", "smooth_ms", "publish_ms", "age_ms")
+from stream_ser.feed.message_types import LedgerMessage, QuantilesMessage
+
+Stage = Literal["capture_ms", "wait_ms", "compute_ms", "smooth_ms", "publish_ms", "age_ms"]
+STAGES: tuple[Stage, ...] = get_args(Stage)
 SHARES = (0.5, 0.95, 0.99)
+NAMES: tuple[Literal["p50", "p95", "p99"], ...] = ("p50", "p95", "p99")  # of them
 LEAST_MS, WIDTH = 1e-3, 1.02  # the first bin holds what is below a microsecond
 BINS = math.ceil(math.log(1e12) / math.log(WIDTH)) + 1  # up to some twelve days
 
@@ -35,33 +40,39 @@ class Histogram:
         place = int(np.searchsorted(np.cumsum(self.counts), math.ceil(share * total - 1e-9)))
         return LEAST_MS * WIDTH ** (place - 0.5) if place else 0.0
 
+    def quantiles(self) -> QuantilesMessage | None:
+        """The three of ``SHARES``, to three figures; None where there is no value."""
+        p50, p95, p99 = map(self.at, SHARES)
+        if p50 is None or p95 is None or p99 is None:
+            return None
+        return {"p50": _three_figures(p50), "p95": _three_figures(p95), "p99": _three_figures(p99)}
+
 
 class LatencyStats:
     """One histogram a stage. Not thread-safe: its owner's lock guards it."""
 
     def __init__(self) -> None:
-        self.stages = {stage: Histogram() for stage in STAGES}
+        self.stages: dict[Stage, Histogram] = {stage: Histogram() for stage in STAGES}
 
-    def add(self, entry: dict[str, Any]) -> None:
+    def add(self, entry: LedgerMessage) -> None:
         """Take the ``ledger`` of a point's message; steps that were not taken are null there."""
         for stage, histogram in self.stages.items():
-            if entry[stage] is not None:
-                histogram.add(entry[stage])
+            if (value := entry[stage]) is not None:
+                histogram.add(value)
 
-    def summary(self) -> dict[str, dict[str, float] | None]:
+    def summary(self) -> dict[str, QuantilesMessage | None]:
         """Quantiles by stage; None where no point had it."""
-        found: dict[str, dict[str, float] | None] = {}
-        for stage, histogram in self.stages.items():
-            values = {f"p{100 * share:.0f}": histogram.at(share) for share in SHARES}
-            known = {name: float(f"{value:.3g}") for name, value in values.items() if value is not None}
-            found[stage] = known or None
-        return found
+        return {stage: histogram.quantiles() for stage, histogram in self.stages.items()}
 
 
-def table(summary: dict[str, dict[str, float] | None]) -> list[str]:
+def table(summary: Mapping[str, QuantilesMessage | None]) -> list[str]:
     """The summary as lines for a person, ms."""
-    lines = [f"{'ms':<12}" + "".join(f"{f'p{100 * share:.0f}':>10}" for share in SHARES)]
+    lines = [f"{'ms':<12}" + "".join(f"{name:>10}" for name in NAMES)]
     for stage, values in summary.items():
-        row = ["–"] * len(SHARES) if values is None else [f"{value:.2f}" for value in values.values()]
+        row = ["–"] * len(SHARES) if values is None else [f"{values[name]:.2f}" for name in NAMES]
         lines.append(f"{stage.removesuffix('_ms'):<12}" + "".join(f"{value:>10}" for value in row))
     return lines
+
+
+def _three_figures(value: float) -> float:
+    return float(f"{value:.3g}")

@@ -13,13 +13,27 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-SAMPLE_RATE = 16_000
+from stream_ser_models.card import SAMPLE_RATE as SAMPLE_RATE  # of everything inside: what the networks were trained on
 
 Samples = npt.NDArray[np.float32]  # mono, 16 kHz, nominally in [-1, 1]
 Probabilities = tuple[float, ...]  # one for each label, in the labels' order; sums to one
 State = Literal["warming", "silence", "speech", "uncertain", "stale", "paused"]
-Role = Literal["customer", "agent", "unknown"]  # whose voice a stream is
-Consent = Literal["given", "refused", "unknown"]  # of the caller, to being analysed
+Role = Literal["customer", "agent", "unknown"]  # who speaks in a leg of a call
+Consent = Literal["given", "refused", "unknown"]  # to the analysis of a call
+SourceKind = Literal["recording", "microphone", "pipe", "call"]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceInfo:
+    """What a source of sound is, before it was brought to 16 kHz mono: ``rate`` and ``channels`` are the native ones."""
+
+    kind: SourceKind
+    name: str
+    rate: int  # samples a second
+    channels: int
+    duration_s: float | None = None  # of all of it; None where nobody knows: a microphone, a pipe
+    live: bool = False  # whether sound that is not taken in time is lost
+    offset_s: float = 0.0  # how much of a recording lies before sample 0
 
 
 @dataclass(frozen=True, slots=True)

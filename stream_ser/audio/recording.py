@@ -20,10 +20,10 @@ import soundfile
 from stream_ser.audio.container import cut_off
 from stream_ser.audio.pacing import Clock, Pacer, SystemClock
 from stream_ser.audio.resample import Frames
-from stream_ser.audio.source import Item, Notice, SourceInfo
+from stream_ser.audio.source import Item, Notice
 from stream_ser.audio.timeline import Conditioner
 from stream_ser.errors import SourceError
-from stream_ser.types import SAMPLE_RATE
+from stream_ser.types import SAMPLE_RATE, SourceInfo
 
 SHORTEST_MS = 25  # one analysis frame of the models' front ends
 _UNKNOWN = 1 << 48  # libsndfile gives 2**63 - 1 frames where a header does not say

@@ -21,21 +21,20 @@ import sys
 import termios
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
 from stream_ser.controls.explanations import REASONS_HZ
-from stream_ser.feed.messages import Message, SourceInfo, StreamInfo
-from stream_ser.latency import STAGES
+from stream_ser.feed import messages
+from stream_ser.feed.message_types import ExplanationMessage, HelloMessage, PointMessage
+from stream_ser.feed.messages import StreamInfo
 from stream_ser.pipeline.explanation import Explanation
 from stream_ser.tui.app import make_app
-from stream_ser.types import Observation, Point, Samples, Timing
+from stream_ser.types import SAMPLE_RATE, Observation, Point, Samples, SourceInfo, State, Timing
 from stream_ser_models.card import find, read_card
 
 LABELS = ("angry", "happy", "neutral", "sad")
 DIMENSIONS = ("activation", "valence", "dominance")
-RATE = 16_000
 START_S = 3.0  # not counted
 
 
@@ -49,7 +48,7 @@ class MadeUp:
 
     def __init__(self, per_s: float, past_s: float, seconds: float, streams: int = 1) -> None:
         self._names = [f"made up {number}" for number in range(streams)]
-        self._hop = round(RATE / per_s)
+        self._hop = round(SAMPLE_RATE / per_s)
         # Made beforehand: what it costs to make them up is not the screen's.
         last = round((past_s + seconds) * per_s)
         self._points = [[self._made_up(slot, number) for number in range(streams)] for slot in range(last + 1)]
@@ -63,41 +62,45 @@ class MadeUp:
         """Answer from now on, or no more."""
         self._asked = stream is not None
 
-    def reasons(self) -> list[Message]:
+    def reasons(self) -> list[ExplanationMessage]:
         """Return what the newest point could rest on."""
-        if not self._asked or (self._slot - self._told) * self._hop < RATE / REASONS_HZ:
+        if not self._asked or (self._slot - self._told) * self._hop < SAMPLE_RATE / REASONS_HZ:
             return []
         self._told = self._slot
         end = self._slot * self._hop
-        info = StreamInfo(
-            self._names[0], LABELS, 2 * RATE, self._hop, "none", "0" * 8, "none", SourceInfo("pipe", "-", RATE, 1)
-        )
+        info = _info(self._names[0], self._hop)
         belief = (0.7, 0.1, 0.1, 0.1)
         timing = Timing(0)
         point = Point(
-            info.stream, end - 2 * RATE, end, "speech", LABELS[0], 0.7, belief, belief, 1.6, -20.0, -8.0, timing
+            info.stream, end - 2 * SAMPLE_RATE, end, "speech", LABELS[0], 0.7, belief, belief, 1.6, -20.0, -8.0, timing
         )
-        maps = np.stack([_spots(end / RATE), _spots(end / RATE + 7.0)])
+        maps = np.stack([_spots(end / SAMPLE_RATE), _spots(end / SAMPLE_RATE + 7.0)])
         seen = Observation(info.stream, point.start, end, belief, maps[0], timing, None, maps[1])
-        sound = self._voice[end % (2 * RATE) :][: 2 * RATE]
+        sound = self._voice[end % (2 * SAMPLE_RATE) :][: 2 * SAMPLE_RATE]
         return [Explanation(info, self._card, point, seen, sound).message(0, "spectrogram")]
 
-    def drain(self) -> list[Message]:
+    def drain(self) -> list[HelloMessage | PointMessage]:
         """Return the points that are due."""
         return list(self._due())
 
-    def _due(self) -> Iterator[Message]:
+    def _due(self) -> Iterator[HelloMessage | PointMessage]:
         if self._slot < 0:
             self._slot, self._began = 0, time.monotonic() - self._past_s
-            yield from (_hello(self._hop) | {"stream": name} for name in self._names)
-        due = int((time.monotonic() - self._began) * RATE) // self._hop
+            yield from (messages.hello(_info(name, self._hop)) for name in self._names)
+        due = int((time.monotonic() - self._began) * SAMPLE_RATE) // self._hop
         while self._slot < min(due, len(self._points) - 1):
             self._slot += 1
             yield from self._points[self._slot]
 
-    def _made_up(self, slot: int, number: int) -> Message:
+    def _made_up(self, slot: int, number: int) -> PointMessage:
         own = _point(slot + 37 * number, self._hop)
-        return own | {"stream": self._names[number], "end": slot * self._hop, "t": slot * self._hop / RATE}
+        place: PointMessage = {
+            **own,
+            "stream": self._names[number],
+            "end": slot * self._hop,
+            "t": slot * self._hop / SAMPLE_RATE,
+        }
+        return place
 
     def pause(self) -> None:
         """Do nothing."""
@@ -174,7 +177,7 @@ def _inside(per_s: float, seconds: float, streams: int, tell: int, why: bool) ->
 
 def _voice() -> Samples:
     """Four seconds of harmonics that rise and fall, in five syllables a second, over a quiet noise."""
-    t = np.arange(4 * RATE) / RATE
+    t = np.arange(4 * SAMPLE_RATE) / SAMPLE_RATE
     phase = 2 * np.pi * (150 * t + 20 * np.sin(2 * np.pi * 0.5 * t))
     tones = sum(np.sin(number * phase) / number for number in range(1, 25))
     syllables = np.clip(np.sin(2 * np.pi * 2.5 * t) ** 2 - 0.2, 0.0, 1.0) * (t % 2 < 1.4)
@@ -191,26 +194,14 @@ def _spots(at_s: float) -> Samples:
     )
 
 
-def _hello(hop: int) -> Message:
-    return {
-        "type": "hello",
-        "stream": "made up",
-        "labels": list(LABELS),
-        "dimensions": list(DIMENSIONS),
-        "sample_rate": RATE,
-        "window": 2 * RATE,
-        "hop": hop,
-        "model": {"name": "none", "digest": "00000000"},
-        "engine": "none",
-        "passed_over": [],
-        "source": {"kind": "microphone", "name": "made up", "rate": 48_000, "channels": 1, "duration_s": None},
-        "anchor": None,
-    }
+def _info(stream: str, hop: int) -> StreamInfo:
+    source = SourceInfo("microphone", "made up", 48_000, 1)
+    return StreamInfo(stream, LABELS, 2 * SAMPLE_RATE, hop, "none", "0" * 8, "none", source, dimensions=DIMENSIONS)
 
 
-def _point(slot: int, hop: int) -> Message:
+def _point(slot: int, hop: int) -> PointMessage:
     """Speech that drifts, a pause now and then, and something new in every hop, as with a real voice."""
-    turn = slot * hop / RATE
+    turn = slot * hop / SAMPLE_RATE
     spoken = turn % 20 < 16
     wobble = (slot * 7919 % 101) / 500
     shares = [
@@ -218,23 +209,35 @@ def _point(slot: int, hop: int) -> Message:
     ]
     smoothed = dict(zip(LABELS, (share / sum(shares) for share in shares), strict=True))
     best = max(LABELS, key=lambda label: smoothed[label])
-    values: list[Any] = [abs((turn / period) % 4 - 2) - 1 for period in (3, 4, 6)] if spoken else [None] * 3
+    values = [abs((turn / period) % 4 - 2) - 1 if spoken else None for period in (3, 4, 6)]
+    state: State = ("speech" if smoothed[best] > 0.4 else "uncertain") if spoken else "silence"
+    took = 1.0 + wobble  # ms
     return {
         "type": "point",
+        "seq": 0,
         "stream": "made up",
+        "start": max(0, slot * hop - 2 * SAMPLE_RATE),
         "end": slot * hop,
         "t": turn,
-        "state": ("speech" if smoothed[best] > 0.4 else "uncertain") if spoken else "silence",
+        "state": state,
         "label": best if spoken and smoothed[best] > 0.4 else None,
         "confidence": smoothed[best] if spoken else 0.0,
-        "raw": smoothed if spoken else dict.fromkeys(LABELS),
+        "raw": {label: value if spoken else None for label, value in smoothed.items()},
         "smoothed": smoothed,
         "dimensions": dict(zip(DIMENSIONS, values, strict=True)),
         "text": None,
         "speech_s": 1.6 if spoken else 0.0,
         "level_dbfs": -20.0 - 40 * wobble,
         "peak_dbfs": -8.0 - 20 * wobble,
-        "ledger": dict.fromkeys(STAGES, 1.0 + wobble) | {"lag_ms": 5.0},
+        "ledger": {
+            "capture_ms": took,
+            "wait_ms": took,
+            "compute_ms": took,
+            "smooth_ms": took,
+            "publish_ms": took,
+            "age_ms": took,
+            "lag_ms": 5.0,
+        },
     }
 
 

@@ -21,7 +21,8 @@ from stream_ser.calls.leg_buffer import LegBuffer
 from stream_ser.calls.turn_detector import TurnsOnly
 from stream_ser.errors import StreamSerError
 from stream_ser.feed import messages
-from stream_ser.feed.messages import LegInfo, Message
+from stream_ser.feed.message_types import CallKind, Message
+from stream_ser.feed.messages import LegInfo
 from stream_ser.pipeline.multi_stream import StreamLike
 from stream_ser.pipeline.observer import StreamObserver
 from stream_ser.pipeline.stream import Stream
@@ -210,7 +211,7 @@ class Call:
             agent_purpose=purpose,
         )
 
-    def _message(self, kind: messages.CallKind, summary: dict[str, Any] | None = None) -> Message:
+    def _message(self, kind: CallKind, summary: dict[str, Any] | None = None) -> Message:
         legs = [
             LegInfo(leg.name, leg.role, f"{self.name}/{leg.name}" if self._policy.analyses(leg) else None)
             for leg in self.opened.legs

@@ -24,7 +24,8 @@ from stream_ser.export.convert import convert
 from stream_ser.export.formats import FORMATS, Format
 from stream_ser.export.index import Entry, Index, settings_digest
 from stream_ser.export.out import ConvertingWriter
-from stream_ser.feed.messages import SCHEMA_VERSION, Message
+from stream_ser.feed.message_types import EndMessage, Message
+from stream_ser.feed.messages import SCHEMA_VERSION
 from stream_ser.pipeline.runtime import PATIENCE_S, Options, Runtime, run_to_end
 
 # Ends of names that libsndfile's formats have; raw samples and MATLAB's files, which may be anything, are left out.
@@ -124,7 +125,7 @@ class Archive:
             self._progress.skip()
             return None
         self._progress.begin(name)
-        end: Message | None = None
+        end: EndMessage | None = None
         try:
             end, error = self._analyse(file, name)
         except StreamSerError as problem:
@@ -154,9 +155,9 @@ class Archive:
     def _place(self, file: Path, form: Format) -> Path:
         return self._out / file.with_name(file.name + form.suffix)
 
-    def _analyse(self, file: Path, name: str) -> tuple[Message | None, str | None]:
+    def _analyse(self, file: Path, name: str) -> tuple[EndMessage | None, str | None]:
         """Its end, and why that came before the sound's, if it did."""
-        ends: list[Message] = []
+        ends: list[EndMessage] = []
         hub = self._runtime.hub
         with closing(open_recording(self._folder / file, speed=None)) as source:
             base = self._out / file
@@ -190,7 +191,7 @@ class Archive:
 class _Ends:
     """A hub sink that keeps how streams ended."""
 
-    def __init__(self, kept: list[Message]) -> None:
+    def __init__(self, kept: list[EndMessage]) -> None:
         self._kept = kept
 
     def __call__(self, message: Message) -> None:
@@ -207,7 +208,7 @@ def _stamp(path: Path) -> dict[str, int | None]:
     return {"bytes": status.st_size, "modified_ns": status.st_mtime_ns}
 
 
-def _figures(end: Message | None) -> dict[str, Any]:
+def _figures(end: EndMessage | None) -> dict[str, Any]:
     if end is None:
         return {"points": 0, "duration_s": None, "speech_s": None, "silence_s": None, "share": None}
     told = end["summary"]

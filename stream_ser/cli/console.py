@@ -10,7 +10,8 @@ import sys
 from collections.abc import Iterator
 from typing import TextIO
 
-from stream_ser.feed.messages import Message
+from stream_ser.feed.message_types import EndMessage, HelloMessage, Message, PointMessage
+from stream_ser.types import SAMPLE_RATE
 
 BAR = 20  # characters for a probability of one
 LABEL = 8  # columns for a label, or more where one is longer
@@ -42,24 +43,23 @@ class LinePrinter:
             self.error = error
 
     def _take(self, message: Message) -> None:
-        kind = message["type"]
-        if kind == "point":
+        if message["type"] == "point":
             if int(message["t"]) > self._second:
                 self._second = int(message["t"])
                 for line in self._point(message):
                     self._print(line)
-        elif kind == "hello":
+        elif message["type"] == "hello":
             self._second = -1
             self._width = max(LABEL, *(len(label) for label in message["labels"]))
             self._print(self._hello(message))
-        elif kind == "gap":
-            seconds = (message["end"] - message["start"]) / 16_000
+        elif message["type"] == "gap":
+            seconds = (message["end"] - message["start"]) / SAMPLE_RATE
             self._print(f"{clock(message['t'])}  gap        {seconds:.2f} s of sound are missing: {message['reason']}")
-        elif kind == "mark":
+        elif message["type"] == "mark":
             self._print(f"{clock(message['t'])}  mark       {message['text']}")
-        elif kind == "notice":
+        elif message["type"] == "notice":
             self._print(f"         {message['level']}: {message['text']}")
-        elif kind == "end":
+        elif message["type"] == "end":
             for line in summary(message):
                 self._print(line)
 
@@ -67,7 +67,7 @@ class LinePrinter:
         print(f"{self.name}: {line}" if self.name else line, file=self._out, flush=True)
 
     @staticmethod
-    def _hello(message: Message) -> str:
+    def _hello(message: HelloMessage) -> str:
         source, model = message["source"], message["model"]
         words = "" if message["text"] is None else f" · words from {message['text']}"
         length = "" if source["duration_s"] is None else f", {source['duration_s']:.1f} s"
@@ -77,7 +77,7 @@ class LinePrinter:
             f"every {message['hop'] / message['sample_rate']:g} s{words}"
         )
 
-    def _point(self, message: Message) -> Iterator[str]:
+    def _point(self, message: PointMessage) -> Iterator[str]:
         label = message["label"] or ""
         share = f"{100 * message['confidence']:3.0f} %" if label else "     "
         bar = "█" * round(BAR * message["confidence"]) if label else ""
@@ -92,7 +92,7 @@ class LinePrinter:
         self._text = message["text"]
 
 
-def summary(end: Message) -> list[str]:
+def summary(end: EndMessage) -> list[str]:
     """The last lines: what was heard, in figures."""
     told = end["summary"]
     share = ", ".join(f"{label} {100 * part:.0f} %" for label, part in told["share"].items() if part > 0) or "none"

@@ -22,7 +22,7 @@ from stream_ser.cli.screen import has_terminal, show, tell_addresses
 from stream_ser.controls.local_stream import StreamController
 from stream_ser.controls.recording import ReplayDesk
 from stream_ser.errors import ConfigError, StreamSerError, as_person_error
-from stream_ser.feed.messages import Message
+from stream_ser.feed.message_types import EndMessage, Message
 from stream_ser.pipeline.runtime import Options, Runtime, run_to_end
 from stream_ser.pipeline.session import Session
 from stream_ser.text.choice import TextOptions
@@ -178,8 +178,13 @@ def _run_headless(runtime: Runtime, session: Session) -> None:
 
 
 def _run_screen(runtime: Runtime, controller: StreamController) -> None:
-    last: deque[Message] = deque(maxlen=1)  # the end of the stream that ended last
-    runtime.hub.attach(lambda message: last.append(message) if message["type"] == "end" else None)
+    last: deque[EndMessage] = deque(maxlen=1)  # of the stream that ended last
+
+    def note_end(message: Message) -> None:
+        if message["type"] == "end":
+            last.append(message)
+
+    runtime.hub.attach(note_end)
     try:
         controller.start()
         show(controller, controller, feed=runtime.feed_url)

@@ -16,7 +16,7 @@ from pathlib import Path
 from stream_ser.audio.recording import open_recording
 from stream_ser.cli.screen import tell_addresses
 from stream_ser.errors import ConfigError, StreamSerError, as_person_error
-from stream_ser.feed.messages import Message
+from stream_ser.feed.message_types import Message
 from stream_ser.latency import LatencyStats, table
 from stream_ser.pipeline.multi_stream import Player, play
 from stream_ser.pipeline.runtime import Options, Runtime

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 from stream_ser.cli.console import LinePrinter
 from stream_ser.cli.options import TOKEN, parse_speed
 from stream_ser.cli.screen import has_terminal, show, tell_addresses
+from stream_ser.controls.capabilities import ScreenMessage
 from stream_ser.controls.remote_feed import Watcher
 from stream_ser.controls.session_file import RecordedSession
 from stream_ser.errors import ConfigError
 from stream_ser.feed.address import feed_url
 from stream_ser.feed.filters import SubscriptionFilter
-from stream_ser.feed.messages import Message
+from stream_ser.feed.message_types import Message
 
 if TYPE_CHECKING:
     from textual.screen import Screen
@@ -80,13 +81,16 @@ class Lines:
     def __init__(self) -> None:
         self._printers: dict[str, LinePrinter] = {}
 
-    def __call__(self, message: Message) -> None:
+    def __call__(self, message: ScreenMessage) -> None:
         """Take one message. Raises OSError where nobody reads any more."""
-        stream = message.get("stream")
-        if stream is None:
-            if message["type"] == "notice":
-                print(message["text"], flush=True)
+        if message["type"] == "rewind":  # lines that are printed stay
             return
+        if "stream" in message:
+            self._print(message["stream"], message)
+        elif message["type"] == "notice":
+            print(message["text"], flush=True)
+
+    def _print(self, stream: str, message: Message) -> None:
         printer = self._printers.setdefault(stream, LinePrinter())
         printer.name = stream if len(self._printers) > 1 else ""
         printer(message)

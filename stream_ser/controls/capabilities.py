@@ -10,12 +10,38 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, TypedDict, final, runtime_checkable
 
-from stream_ser.feed.messages import Message
+from stream_ser.feed.message_types import ExplanationMessage, Level, Message
 
 Kind = Literal["device", "model"]
 LONGEST_NOTE = 500  # characters
+
+
+@final
+class RewindMessage(TypedDict):
+    """A recorded session goes back: all of it comes again, as far as wanted. Never on a wire."""
+
+    type: Literal["rewind"]
+    seq: int
+
+
+@final
+class OwnNotice(TypedDict):
+    """A notice of this program to the person at its screen, about no stream. Never on a wire."""
+
+    type: Literal["notice"]
+    seq: int
+    level: Level
+    text: str
+
+
+ScreenMessage = Message | RewindMessage | OwnNotice
+
+
+def own_notice(level: Level, text: str) -> OwnNotice:
+    """Say something to the person at the screen, and to nobody else."""
+    return {"type": "notice", "seq": 0, "level": level, "text": text}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +56,7 @@ class Choice:
 class MessageSource(Protocol):
     """Where wire messages come from. The source bounds its own queue."""
 
-    def drain(self) -> list[Message]:
+    def drain(self) -> Sequence[ScreenMessage]:
         """Return the messages that have arrived since the last call, in order; return at once, also with none."""
         ...
 
@@ -190,6 +216,6 @@ class Explains(Protocol):
         """Ask what the newest points of that stream rest on, from now on; None for no stream any more."""
         ...
 
-    def reasons(self) -> list[Message]:
+    def reasons(self) -> list[ExplanationMessage]:
         """The ``why`` messages that have come since the last call, of the stream that was asked about last."""
         ...

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from stream_ser.feed.filters import SubscriptionFilter
 from stream_ser.feed.hub import Hub, Subscription
-from stream_ser.feed.messages import Message
+from stream_ser.feed.message_types import ExplanationMessage
 
 REASONS_HZ = (
     2.0  # a second at most: a picture that changes everywhere costs as much to draw as a second of everything else
@@ -29,7 +29,7 @@ class Reasons:
         # Points come by another subscription: here they are in the way, and the newest may push the others out.
         self._subscription = None if filters is None else self._hub.subscribe(limit=1, filters=filters)
 
-    def reasons(self) -> list[Message]:
+    def reasons(self) -> list[ExplanationMessage]:
         """What has come since the last call."""
         if self._subscription is None:
             return []

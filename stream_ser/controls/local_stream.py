@@ -21,12 +21,12 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from stream_ser.audio.source import Source
-from stream_ser.controls.capabilities import Choice, Kind
+from stream_ser.controls.capabilities import Choice, Kind, OwnNotice, ScreenMessage, own_notice
 from stream_ser.controls.explanations import Reasons
 from stream_ser.controls.message_recorder import Recorder, refuse_existing
 from stream_ser.controls.wav_writer import SoundFile
 from stream_ser.errors import ConfigError, StreamSerError, as_person_error
-from stream_ser.feed.messages import Level, Message
+from stream_ser.feed.message_types import ExplanationMessage, Level
 from stream_ser.pipeline.runtime import Runtime
 from stream_ser.pipeline.session import Session
 from stream_ser_models.card import CheckpointError, find, read_card, shipped
@@ -49,7 +49,7 @@ class StreamController(ABC):
         self._number = 0  # of the stream, among those of this name
         self._session = self._make(source)
         self._messages = runtime.hub.subscribe(limit=WAITING)
-        self._own: deque[Message] = deque(maxlen=NOTICES)
+        self._own: deque[OwnNotice] = deque(maxlen=NOTICES)
         self._recorder = Recorder(runtime.hub)
         self._reasons = Reasons(runtime.hub)
         self._sound: SoundFile | None = None
@@ -93,9 +93,9 @@ class StreamController(ABC):
         """How many subscribe to the feed; None where it is off."""
         return self._runtime.subscribers
 
-    def drain(self) -> list[Message]:
+    def drain(self) -> list[ScreenMessage]:
         """Everything that has come since the last call."""
-        taken = self._messages.drain()
+        taken: list[ScreenMessage] = [*self._messages.drain()]
         while self._own:
             taken.append(self._own.popleft())
         return taken
@@ -104,7 +104,7 @@ class StreamController(ABC):
         """Ask what the points of a stream rest on."""
         self._reasons.ask_why(stream)
 
-    def reasons(self) -> list[Message]:
+    def reasons(self) -> list[ExplanationMessage]:
         """What has come of that since the last call."""
         return self._reasons.reasons()
 
@@ -271,7 +271,7 @@ class StreamController(ABC):
 
     def _say(self, level: Level, text: str) -> None:
         """Tell the person at the screen, and nobody else."""
-        self._own.append({"type": "notice", "seq": 0, "level": level, "text": text})
+        self._own.append(own_notice(level, text))
 
 
 def _busy() -> ConfigError:

@@ -16,7 +16,7 @@ from stream_ser.errors import FeedError
 from stream_ser.feed.client import subscribe
 from stream_ser.feed.explanations import ExplanationDetail
 from stream_ser.feed.filters import SubscriptionFilter
-from stream_ser.feed.messages import Message
+from stream_ser.feed.message_types import ExplanationMessage
 
 AGAIN_S = 2.0  # after a refusal, until it is tried again
 
@@ -27,7 +27,7 @@ class RemoteReasons:
     def __init__(self, url: str, token: str | None) -> None:
         self._url, self._token = url, token
         self._stream: str | None = None
-        self._newest: deque[Message] = deque(maxlen=1)
+        self._newest: deque[ExplanationMessage] = deque(maxlen=1)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._changed = asyncio.Event()  # belongs to the loop
 
@@ -39,7 +39,7 @@ class RemoteReasons:
             with contextlib.suppress(RuntimeError):  # the loop has ended, and everything with it
                 self._loop.call_soon_threadsafe(self._changed.set)
 
-    def reasons(self) -> list[Message]:
+    def reasons(self) -> list[ExplanationMessage]:
         """What has come since the last call."""
         with contextlib.suppress(IndexError):
             newest = self._newest.popleft()

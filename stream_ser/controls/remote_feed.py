@@ -18,6 +18,7 @@ from collections import deque
 from concurrent.futures import Future
 from pathlib import Path
 
+from stream_ser.controls.capabilities import ScreenMessage
 from stream_ser.controls.message_recorder import Recorder
 from stream_ser.controls.remote_explanations import RemoteReasons
 from stream_ser.errors import FeedError, StreamSerError, as_person_error
@@ -25,7 +26,7 @@ from stream_ser.feed import messages
 from stream_ser.feed.client import subscribe
 from stream_ser.feed.filters import SubscriptionFilter
 from stream_ser.feed.hub import Sink
-from stream_ser.feed.messages import Message
+from stream_ser.feed.message_types import ExplanationMessage, HelloMessage, Level, Message, stream_of
 
 LIMIT = 8192
 FULL_S = 0.02  # between two looks whether there is room again
@@ -46,7 +47,7 @@ class Watcher:
         self._reader = subscribe(url, retry_s=None, filters=filters, token=token, told=self._told)
         self._lock = threading.RLock()
         self._waiting: deque[Message] = deque()
-        self._hellos: dict[str, Message] = {}  # of open streams
+        self._hellos: dict[str, HelloMessage] = {}  # of open streams
         self._ends: dict[str, int] = {}  # where each open stream's newest point ends, samples
         self._seen: dict[str, int] = {}  # the number of each open stream's newest message
         self._sinks: list[Sink] = []
@@ -109,10 +110,10 @@ class Watcher:
         """How many messages were published and never came, as far as anybody knows."""
         return self._reader.missed
 
-    def drain(self) -> list[Message]:
+    def drain(self) -> list[ScreenMessage]:
         """Everything that has come since the last call."""
         with self._lock:
-            taken = list(self._waiting)
+            taken: list[ScreenMessage] = [*self._waiting]
             self._waiting.clear()
         return taken
 
@@ -144,7 +145,7 @@ class Watcher:
         """Ask the feed what the points of a stream rest on."""
         self._reasons.ask_why(stream)
 
-    def reasons(self) -> list[Message]:
+    def reasons(self) -> list[ExplanationMessage]:
         """What has come of that since the last call."""
         return self._reasons.reasons()
 
@@ -212,23 +213,23 @@ class Watcher:
         """Take one message of the feed; a snapshot only if it says something new."""
         if message["type"] == "snapshot":
             message = message["message"]
-            if message["seq"] <= self._seen.get(message.get("stream", ""), 0):
+            if message["seq"] <= self._seen.get(stream_of(message) or "", 0):
                 return
         elif message["type"] == "hello" and self._known(message):
             return  # repeated for one who comes back
         self._take(message)
 
-    def _known(self, hello: Message) -> bool:
+    def _known(self, hello: HelloMessage) -> bool:
         known = self._hellos.get(hello["stream"])
         return known is not None and {**known, "seq": 0, "epoch": None} == {**hello, "seq": 0, "epoch": None}
 
     def _take(self, message: Message) -> None:
-        kind, stream = message["type"], message.get("stream")
+        stream = stream_of(message)
         with self._lock:
             if stream is not None:
-                self._note(kind, stream, message)
+                self._note(stream, message)
             self._waiting.append(message)
-            if kind == "heartbeat":
+            if message["type"] == "heartbeat":
                 return
             for sink in tuple(self._sinks):
                 try:
@@ -237,19 +238,19 @@ class Watcher:
                     self._sinks.remove(sink)
                     self._waiting.append(messages.notice(stream or "", "error", str(error)))
 
-    def _note(self, kind: str, stream: str, message: Message) -> None:
-        if kind == "hello":
+    def _note(self, stream: str, message: Message) -> None:
+        if message["type"] == "hello":
             self._hellos[stream] = message
             self._ends.pop(stream, None)
             self._seen.pop(stream, None)
-        elif kind == "end":
+        elif message["type"] == "end":
             for known in (self._hellos, self._ends, self._seen):
                 known.pop(stream, None)
         elif stream in self._hellos:
             self._seen[stream] = max(self._seen.get(stream, 0), message["seq"])
-            if kind == "point":
+            if message["type"] == "point":
                 self._ends[stream] = message["end"]
 
-    def _say(self, stream: str, level: messages.Level, text: str) -> None:
+    def _say(self, stream: str, level: Level, text: str) -> None:
         with self._lock:
             self._waiting.append(messages.notice(stream, level, text))

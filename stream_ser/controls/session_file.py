@@ -16,9 +16,11 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
+from stream_ser.controls.capabilities import RewindMessage, ScreenMessage, own_notice
 from stream_ser.export.reading import Recorded, walk
-from stream_ser.feed.messages import Message
+from stream_ser.feed.message_types import Message
 from stream_ser.types import SAMPLE_RATE
 
 BUDGET_S = 0.04  # for one drain: a screen that is asked to show hours at once must go on taking keys
@@ -126,22 +128,22 @@ class RecordedSession:
         """Let go of the file."""
         self._file.close()
 
-    def drain(self) -> list[Message]:
+    def drain(self) -> list[ScreenMessage]:
         """What has become due since the last call, as far as there is time."""
-        taken: list[Message] = []
+        taken: list[ScreenMessage] = []
         if self._rewound:
             self._rewound = self._told_end = False
-            taken.append({"type": "rewind", "seq": 0})
+            taken.append(RewindMessage(type="rewind", seq=0))
         due = bisect_right(self._due, self.place_s, self._next)
         until = time.perf_counter() + BUDGET_S
         while self._next < due and time.perf_counter() < until:
             self._file.seek(self._lines[self._next])
-            message: Message = json.loads(self._file.readline())
-            taken.append({**message, "stream": self._names[self._whose[self._next]]})
+            message = json.loads(self._file.readline()) | {"stream": self._names[self._whose[self._next]]}
+            taken.append(cast(Message, message))
             self._next += 1
         if self._next == len(self._lines) and not self._told_end:
             self._told_end = True
-            taken.append({"type": "notice", "seq": 0, "level": "info", "text": "the recorded session ends here"})
+            taken.append(own_notice("info", "the recorded session ends here"))
         return taken
 
     def _index(self) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from stream_ser.errors import ConfigError
 from stream_ser.export.curves import Curves, Gatherer
 from stream_ser.export.segments import GAP, Outline, outline
-from stream_ser.feed.messages import Message
+from stream_ser.feed.message_types import Message
 from stream_ser.types import SAMPLE_RATE
 
 if TYPE_CHECKING:

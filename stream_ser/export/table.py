@@ -9,12 +9,14 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Literal, get_args
 
-from stream_ser.feed.messages import Message
+from stream_ser.feed.message_types import Message
 
-BEFORE = ("stream", "start", "end", "t", "state", "label", "confidence")
-BEHIND = ("speech_s", "level_dbfs", "peak_dbfs", "text")
+Before = Literal["stream", "start", "end", "t", "state", "label", "confidence"]
+Behind = Literal["speech_s", "level_dbfs", "peak_dbfs", "text"]
+BEFORE: tuple[Before, ...] = get_args(Before)
+BEHIND: tuple[Behind, ...] = get_args(Behind)
 
 
 def table(messages: Iterable[Message]) -> Iterator[bytes]:
@@ -27,14 +29,14 @@ def table(messages: Iterable[Message]) -> Iterator[bytes]:
             raw, smoothed = ([f"{kind}_{label}" for label in labels] for kind in ("raw", "smoothed"))
             yield _line([*BEFORE, *raw, *smoothed, *dimensions, *BEHIND])
         elif message["type"] == "point":
-            cells = [message[name] for name in BEFORE]
-            for kind in ("raw", "smoothed"):
-                cells += [message[kind][label] for label in labels]
+            cells: list[object] = [message[name] for name in BEFORE]
+            cells += [message["raw"][label] for label in labels]
+            cells += [message["smoothed"][label] for label in labels]
             cells += [message["dimensions"][name] for name in dimensions]
             yield _line([*cells, *(message[name] for name in BEHIND)])
 
 
-def _line(cells: Sequence[Any]) -> bytes:
+def _line(cells: Sequence[object]) -> bytes:
     line = io.StringIO()
     csv.writer(line, lineterminator="\n").writerow(cells)
     return line.getvalue().encode()

@@ -17,7 +17,7 @@ import contextlib
 import json
 import ssl
 from collections.abc import AsyncIterator, Callable
-from typing import Literal
+from typing import Literal, cast
 from urllib.parse import urlencode, urlsplit
 
 from websockets.asyncio.client import connect
@@ -26,7 +26,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 from stream_ser.errors import FeedError
 from stream_ser.feed.admission import LOOPBACK
 from stream_ser.feed.filters import SubscriptionFilter
-from stream_ser.feed.messages import SCHEMA_VERSION, Message
+from stream_ser.feed.message_types import Message, epoch_of
+from stream_ser.feed.messages import SCHEMA_VERSION
 
 FIRST_DELAY_S = 0.2
 LONGEST_DELAY_S = 5.0
@@ -61,13 +62,13 @@ class FeedCounts:
 
     def note(self, message: Message) -> None:
         """Take one message into account."""
-        kind, seq = message["type"], message["seq"]
-        if kind == "snapshot":
+        seq = message["seq"]
+        if message["type"] == "snapshot":
             return
-        self._note_epoch(message.get("epoch"))
-        if kind in ("hello", "heartbeat", "why"):
+        self._note_epoch(epoch_of(message))
+        if message["type"] in ("hello", "heartbeat", "why"):
             self._note_mark(message, seq)
-        elif kind in ("dropped", "missed"):
+        elif message["type"] in ("dropped", "missed"):
             self._note_hole(message["first"])
             self.missed += message["count"] or 0
             self.unknown += message["count"] is None
@@ -195,7 +196,7 @@ class FeedReader:
                 f"the feed at {self._url} speaks schema {schema}, and this program knows {SCHEMA_VERSION}",
                 fix="use the same version of stream-ser at both ends",
             )
-        return dict(message)
+        return cast(Message, message)
 
     def _give_up_on(self, error: Exception) -> None:
         """Raise FeedError where trying again does not help: never connected yet, or refused for good."""

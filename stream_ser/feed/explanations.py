@@ -14,39 +14,44 @@ from typing import Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from stream_ser.feed.messages import Message, StreamInfo, heading
+from stream_ser.feed.message_types import ExplanationMessage, PictureMessage, PictureName
+from stream_ser.feed.messages import StreamInfo, heading
 from stream_ser.types import Point
 
 ExplanationDetail = Literal["attention", "spectrogram"]  # maps alone, or with the sound as a picture
 
 
-class Explains(Protocol):
+class ExplanationSource(Protocol):
     """What one point rests on, made into a message by whoever takes it. Any thread may ask, and it may take a millisecond."""
 
-    def message(self, seq: int, asked: ExplanationDetail) -> Message:
+    def message(self, seq: int, asked: ExplanationDetail) -> ExplanationMessage:
         """The ``why`` message for one who has everything up to number ``seq``."""
 
 
-def why(info: StreamInfo, point: Point, maps: Iterable[Message], spectrogram: Message | None) -> Message:
+def why(
+    info: StreamInfo, point: Point, maps: Iterable[PictureMessage], spectrogram: PictureMessage | None
+) -> ExplanationMessage:
     """Say what a point rests on, for those who asked: attention maps and, where that was asked for, a spectrogram.
 
     ``maps`` and ``spectrogram`` are made by ``picture``.
     """
     return {
-        **heading("why", info, point),
+        "type": "why",
+        "seq": 0,
+        **heading(info, point),
         "maps": list(maps),
         "spectrogram": spectrogram,
     }
 
 
 def picture(
-    name: str,
+    name: PictureName,
     of: str | None,
     values: npt.NDArray[np.uint8],
     edges_hz: Sequence[float] | None,
     seconds: tuple[float, float],
     between: tuple[float, float],
-) -> Message:
+) -> PictureMessage:
     """A map or spectrogram (rows, columns), lowest frequency and oldest column first, for ``why``.
 
     ``of`` is the label whose scores a map holds; ``edges_hz`` the rows + 1 edges, None for one row of all frequencies;

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs
 
 from stream_ser.errors import FeedError
 from stream_ser.feed.explanations import ExplanationDetail
-from stream_ser.feed.messages import Message
+from stream_ser.feed.message_types import HelloMessage, Message, MessageType, call_of, stream_of
 from stream_ser.types import SAMPLE_RATE
 
 LONGEST_NAME = 200
@@ -31,15 +31,15 @@ class PublishedMessage:
 
     __slots__ = ("_message", "call", "end", "hello", "kind", "seq", "stream", "text")
 
-    def __init__(self, message: Message, text: str, hello: Message | None = None) -> None:
+    def __init__(self, message: Message, text: str, hello: HelloMessage | None = None) -> None:
         self._message: Message | None = message
         self.text = text
         self.hello = hello
         self.seq: int = message["seq"]
-        self.kind: str = message["type"]
-        self.stream: str | None = message.get("stream")
-        self.call: str | None = message.get("call") if hello is None else hello["call"]
-        self.end: int = message["end"] if self.kind == "point" else 0
+        self.kind: MessageType = message["type"]
+        self.stream = stream_of(message)
+        self.call = call_of(message) if hello is None else hello["call"]
+        self.end = message["end"] if message["type"] == "point" else 0
 
     @property
     def message(self) -> Message:

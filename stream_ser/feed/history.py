@@ -17,7 +17,7 @@ from typing import Protocol
 
 from stream_ser.feed import messages
 from stream_ser.feed.filters import PublishedMessage
-from stream_ser.feed.messages import Message
+from stream_ser.feed.message_types import HelloMessage, Message, stream_of
 
 
 class HistorySource(Protocol):
@@ -29,7 +29,7 @@ class HistorySource(Protocol):
         An empty list says that it has none of them. What cannot be read raises.
         """
 
-    def hello(self, stream: str, seq: int) -> Message | None:
+    def hello(self, stream: str, seq: int) -> HelloMessage | None:
         """The hello of the stream that message ``seq`` belongs to; None where it is gone."""
 
 
@@ -88,11 +88,11 @@ class History:
 def read(source: HistorySource, after: int, until: int, limit: int) -> list[PublishedMessage]:
     """Ask ``source`` for the messages above ``after`` up to ``until``, at most ``limit``, as entries that know their hello."""
     entries: list[PublishedMessage] = []
-    hellos: dict[str, Message | None] = {}
+    hellos: dict[str, HelloMessage | None] = {}
     for message in source.messages(after, limit):
         if message["seq"] > until:
             break
-        stream: str | None = message.get("stream")
+        stream = stream_of(message)
         if stream is not None and stream not in hellos:
             hellos[stream] = source.hello(stream, message["seq"])
         hello = None if stream is None else hellos[stream]

@@ -24,13 +24,14 @@ import secrets
 import threading
 from collections import deque
 from collections.abc import Callable, Collection
+from typing import cast
 
 from stream_ser.feed import messages
-from stream_ser.feed.explanations import Explains
+from stream_ser.feed.explanations import ExplanationSource
 from stream_ser.feed.filters import PublishedMessage, SubscriptionFilter
 from stream_ser.feed.history import History
 from stream_ser.feed.live_state import LiveState
-from stream_ser.feed.messages import Message
+from stream_ser.feed.message_types import Message, stream_of
 from stream_ser.feed.subscription import BATCH, Subscription
 
 __all__ = ["Hub", "Sink", "Subscription"]
@@ -66,7 +67,7 @@ class Hub:
         self._held: deque[PublishedMessage] = deque()
         self._subscriptions: dict[Key | None, list[Subscription]] = {}
         self._sinks: list[tuple[Sink | TextSink, TextSink]] = []  # as attached, and how to call it
-        self._reasons: dict[str, tuple[int, Explains]] = {}  # of a stream's point, by its number
+        self._reasons: dict[str, tuple[int, ExplanationSource]] = {}  # of a stream's point, by its number
         self._closed = False
 
     @property
@@ -85,7 +86,7 @@ class Hub:
         with self._state:
             return any(each.filters.why is not None for each in self._subscriptions.get(("stream", stream), ()))
 
-    def publish(self, message: Message, why: Explains | None = None) -> int:
+    def publish(self, message: Message, why: ExplanationSource | None = None) -> int:
         """Give a message its number and hand it to every subscriber, then to every sink; return the number.
 
         ``why`` is what a point rests on: it goes with the point to those who asked for it, and to nobody else.
@@ -154,7 +155,7 @@ class Hub:
     def _attach(self, sink: Sink | TextSink, call: TextSink) -> None:
         with self._order:
             for message in self._published.hellos():
-                hello = {**message, "seq": self._numbered}
+                hello = messages.introduce(message, self._numbered)
                 call(hello, messages.encode(hello))
             self._sinks.append((sink, call))
 
@@ -198,20 +199,20 @@ class Hub:
         with self._state:
             return self._seq if subscription._idle() else None
 
-    def _publish(self, message: Message, why: Explains | None = None) -> int:
+    def _publish(self, message: Message, why: ExplanationSource | None = None) -> int:
         self._published.check(message)
-        kind: str = message["type"]
-        seq = self._numbered + (kind != "hello")
-        numbered = {**message, "seq": seq}
+        seq = self._numbered + (message["type"] != "hello")
+        numbered = _numbered(message, seq)
         if "epoch" in numbered:
             numbered["epoch"] = self.epoch
-        hello = numbered if kind == "hello" else self._published.hello(message.get("stream", ""))
+        stream = stream_of(message) or ""
+        hello = numbered if numbered["type"] == "hello" else self._published.hello(stream)
         entry = PublishedMessage(numbered, messages.encode(numbered), hello)
         with self._state:
             self._numbered = seq
             if why is not None:
                 # One that waits with its held point is not replaced: it would be for ever where points come fast.
-                self._reasons.setdefault(message["stream"], (seq, why))
+                self._reasons.setdefault(stream, (seq, why))
             if self._hold:
                 self._published.take(entry)
                 self._held.append(entry)
@@ -252,7 +253,13 @@ class Hub:
             except Exception as error:  # a full disk must not end the thread that publishes
                 self._sinks.remove(entry)
                 failures.append(str(error) or type(error).__name__)
-        stream: str = message.get("stream", "")
+        stream = stream_of(message) or ""
         for failure in failures:
             if self._published.hello(stream) is not None:
                 self._publish(messages.notice(stream, "error", failure))
+
+
+def _numbered(message: Message, seq: int) -> Message:
+    """The same message with its number."""
+    numbered: object = {**message, "seq": seq}
+    return cast(Message, numbered)

@@ -22,10 +22,10 @@ from collections.abc import Callable
 from typing import Protocol
 
 from stream_ser.feed import messages
-from stream_ser.feed.explanations import Explains
+from stream_ser.feed.explanations import ExplanationSource
 from stream_ser.feed.filters import PublishedMessage, SubscriptionFilter
 from stream_ser.feed.history import History, read
-from stream_ser.feed.messages import Message
+from stream_ser.feed.message_types import HelloMessage, Message
 
 BATCH = 256  # messages read from history at once
 
@@ -60,13 +60,13 @@ class Subscription:
         self._changed = threading.Condition()
         self._queue: deque[PublishedMessage] = deque()
         self._first: deque[PublishedMessage] = deque()  # the snapshot: due after hellos and before everything else
-        self._hellos: dict[str, Message] = {}  # due before everything else
+        self._hellos: dict[str, HelloMessage] = {}  # due before everything else
         self._taken = 0  # the number of the last message that was taken
         self._before = 0  # the number of the last message that was dropped
         self._lost = 0  # messages dropped since one was taken
         self._place: int | None = None  # the number up to which history has been read; None when live
         self._known: dict[str, int] = {}  # streams introduced while catching up, by the number of their hello
-        self._reason: Explains | None = None  # of the newest point, where that was asked for
+        self._reason: ExplanationSource | None = None  # of the newest point, where that was asked for
         self._dropped = 0
         self._missed = 0
         self._closed = False
@@ -158,7 +158,7 @@ class Subscription:
         """Begin after number ``seq``, in history."""
         self._taken = self._place = seq
 
-    def _go_live(self, seq: int, hellos: list[Message], snapshot: list[PublishedMessage]) -> None:
+    def _go_live(self, seq: int, hellos: list[HelloMessage], snapshot: list[PublishedMessage]) -> None:
         """Take part in what is published after ``seq``. Called with the hub's state locked and nothing queued."""
         with self._changed:
             self._taken = seq
@@ -176,7 +176,7 @@ class Subscription:
         with self._changed:
             return self._place is None and not self._waiting()
 
-    def _offer(self, entry: PublishedMessage, why: Explains | None = None) -> None:
+    def _offer(self, entry: PublishedMessage, why: ExplanationSource | None = None) -> None:
         """Take a message that was published, if it is due, and what it rests on, if that was asked for."""
         if not self._whole and not self.filters.due(entry):
             return
@@ -216,14 +216,14 @@ class Subscription:
             return
         if self._known.get(entry.stream) != entry.hello["seq"]:
             self._known[entry.stream] = entry.hello["seq"]
-            self._queue.append(_control({**entry.hello, "seq": entry.seq - 1}))
+            self._queue.append(_control(messages.introduce(entry.hello, entry.seq - 1)))
         if entry.kind == "end":
             del self._known[entry.stream]
 
     def _drop_oldest(self) -> None:
         entry = self._queue.popleft()
-        if entry.kind == "hello":
-            self._hellos[entry.message["stream"]] = entry.message
+        if (message := entry.message)["type"] == "hello":
+            self._hellos[message["stream"]] = message
             return
         self._before = entry.seq
         self._lost += 1
@@ -248,7 +248,7 @@ class Subscription:
     def _take(self) -> PublishedMessage | None:
         """Take what comes next: hellos, the snapshot, word of what was dropped, then the queue."""
         if self._hellos:
-            return _control({**self._hellos.pop(next(iter(self._hellos))), "seq": self._taken})
+            return _control(messages.introduce(self._hellos.pop(next(iter(self._hellos))), self._taken))
         if self._first:
             return self._first.popleft()
         if self._lost:

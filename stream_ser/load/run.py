@@ -21,7 +21,7 @@ import soundfile
 from stream_ser.audio.bundled import bundled_recording
 from stream_ser.bench import machine
 from stream_ser.errors import StreamSerError
-from stream_ser.feed.messages import Message
+from stream_ser.feed.message_types import Message
 from stream_ser.latency import LatencyStats
 from stream_ser.load.callers import Sent, play, telephone
 from stream_ser.load.server import Running, server

@@ -28,7 +28,7 @@ from stream_ser.audio.vad import VoiceActivityDetector
 from stream_ser.calls.call import Call, CallBackend
 from stream_ser.calls.events import Closed, Frames, Lost, Paused, RefusedError, Resumed, Sound
 from stream_ser.calls.leg_buffer import LegBuffer
-from stream_ser.feed.messages import Message
+from stream_ser.feed.message_types import Message
 from stream_ser.feed.subscription import Subscription
 from stream_ser.load import resources
 from stream_ser.load.churn import ChurningSubscribers

@@ -12,7 +12,7 @@ from typing import Any
 from stream_ser.calls.events import Leg, Opened
 from stream_ser.calls.leg_buffer import LegBuffer
 from stream_ser.calls.turn_detector import TurnsOnly
-from stream_ser.feed.messages import Message
+from stream_ser.feed.message_types import Message
 from stream_ser.pipeline.multi_stream import StreamLike
 from stream_ser.pipeline.observer import StreamObserver
 from stream_ser.pipeline.stream import Stream

@@ -18,7 +18,8 @@ import numpy.typing as npt
 
 from stream_ser.audio.spectrogram import HIGH_DB, LOW_DB, spectrogram
 from stream_ser.feed.explanations import ExplanationDetail, picture, why
-from stream_ser.feed.messages import Message, StreamInfo
+from stream_ser.feed.message_types import ExplanationMessage, PictureMessage, PictureName
+from stream_ser.feed.messages import StreamInfo
 from stream_ser.types import SAMPLE_RATE, Hop, Observation, Point, Samples
 from stream_ser_models.card import Card
 from stream_ser_models.places import places
@@ -54,28 +55,29 @@ class Explanation:
         self._info, self._card, self._point = info, card, point
         self._observation, self._samples = observation, samples
         self._lock = threading.Lock()
-        self._made: dict[ExplanationDetail, Message] = {}
+        self._made: dict[ExplanationDetail, ExplanationMessage] = {}
 
-    def message(self, seq: int, asked: ExplanationDetail) -> Message:
-        """See ``Explains``."""
+    def message(self, seq: int, asked: ExplanationDetail) -> ExplanationMessage:
+        """See ``ExplanationSource``."""
         with self._lock:
             if asked not in self._made:
                 sound = self._spectrogram() if asked == "spectrogram" else None
                 maps = self._maps(COLUMNS_ALONE if sound is None else MOST_COLUMNS)
                 self._made[asked] = why(self._info, self._point, maps, sound)
-            return {**self._made[asked], "seq": seq}
+            made: ExplanationMessage = {**self._made[asked], "seq": seq}
+            return made
 
-    def _maps(self, most_columns: int) -> list[Message]:
+    def _maps(self, most_columns: int) -> list[PictureMessage]:
         seen = self._observation
         likeliest = self._info.labels[int(np.argmax(seen.logits))]
-        maps: list[Message] = []
+        maps: list[PictureMessage] = []
         if seen.attention is not None:
             maps += self._map("attention" if seen.top_down is None else "bottom_up", None, seen.attention, most_columns)
         if seen.top_down is not None:
             maps += self._map("top_down", likeliest, seen.top_down, most_columns)
         return maps
 
-    def _map(self, name: str, of: str | None, values: Map, most_columns: int) -> list[Message]:
+    def _map(self, name: PictureName, of: str | None, values: Map, most_columns: int) -> list[PictureMessage]:
         where = places(self._card.architecture, self._card.config, (values.shape[0], values.shape[1]))
         if where is None or not np.isfinite(values).all():
             return []
@@ -90,7 +92,7 @@ class Explanation:
         share = (small - low) / (high - low) if high > low else np.zeros_like(small)
         return [picture(name, of, np.rint(255.0 * share).astype(np.uint8), edges, seconds, (low, high))]
 
-    def _spectrogram(self) -> Message:
+    def _spectrogram(self) -> PictureMessage:
         found = spectrogram(self._samples)
         length = len(self._samples) / SAMPLE_RATE
         return picture("spectrogram", None, found.levels, found.edges_hz, (0.0, length), (LOW_DB, HIGH_DB))

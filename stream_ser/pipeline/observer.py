@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
-from stream_ser.feed.messages import Message
+from stream_ser.feed.message_types import Message
 from stream_ser.types import Point
 
 

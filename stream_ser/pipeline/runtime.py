@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 
-from stream_ser.audio.source import Source, SourceInfo
+from stream_ser.audio.source import Source
 from stream_ser.audio.vad import VoiceActivityDetector
 from stream_ser.engine.loaded_model import LoadedModel
 from stream_ser.engine.worker import Worker
@@ -25,6 +25,7 @@ from stream_ser.feed.server import FeedServer
 from stream_ser.pipeline.session import Pausable, Session
 from stream_ser.pipeline.stream import Stream
 from stream_ser.text.choice import TextOptions, Words
+from stream_ser.types import SourceInfo
 from stream_ser_models.card import DEFAULT, Card
 
 # For a stream that was stopped to publish its end. That takes milliseconds on a machine that is not choked.

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
 from stream_ser.audio.source import Item, Source
-from stream_ser.feed.messages import Level
+from stream_ser.feed.message_types import Level
 from stream_ser.pipeline.stream import Stream
 
 

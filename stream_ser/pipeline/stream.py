@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from stream_ser.audio.source import Item, Notice, SourceInfo
+from stream_ser.audio.source import Item, Notice
 from stream_ser.engine.fair_queue import Answer, Policy
 from stream_ser.engine.fallback import StepDown
 from stream_ser.engine.schedule import Gate, WindowSchedule
@@ -26,13 +26,14 @@ from stream_ser.engine.worker import Worker
 from stream_ser.errors import SourceError
 from stream_ser.feed import messages
 from stream_ser.feed.hub import Hub
+from stream_ser.feed.message_types import Level, Message
 from stream_ser.pipeline.explanation import explain
 from stream_ser.pipeline.observer import StreamObserver
 from stream_ser.pipeline.pending import LINE, Waiting
 from stream_ser.pipeline.summary import StreamSummary
 from stream_ser.text.listener import Listener
 from stream_ser.trajectory.trajectory import Calibration, Trajectory
-from stream_ser.types import SAMPLE_RATE, Block, Dropped, Failed, Gap, Hop, Role
+from stream_ser.types import SAMPLE_RATE, Block, Dropped, Failed, Gap, Hop, Role, SourceInfo
 from stream_ser_models.card import Card
 
 
@@ -83,7 +84,7 @@ class Stream:
             model_digest=card.digest,
             engine=worker.engine,
             passed_over=tuple((step.engine, step.reason) for step in worker.steps_down),
-            source=messages.SourceInfo(info.kind, info.name, info.rate, info.channels, info.duration_s, info.offset_s),
+            source=info,
             dimensions=tuple(card.dimensions),
             text=None if listener is None else listener.name,
             show_text=show_text,
@@ -174,7 +175,7 @@ class Stream:
         self._paused.clear()
         self.say("info", "going on")
 
-    def say(self, level: messages.Level, text: str) -> None:
+    def say(self, level: Level, text: str) -> None:
         """Publish a notice, if the stream is there to be spoken of."""
         self._tell(messages.notice(self.name, level, text))
 
@@ -182,7 +183,7 @@ class Stream:
         """Publish a person's note on the moment at sample ``at``; False where the stream is over."""
         return self._tell(messages.mark(self.name, at, text))
 
-    def _tell(self, message: messages.Message) -> bool:
+    def _tell(self, message: Message) -> bool:
         with self._moved:
             if self._open:
                 self._hub.publish(message)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
 
 from stream_ser.feed import messages
+from stream_ser.feed.message_types import LedgerMessage
 from stream_ser.latency import LatencyStats
 from stream_ser.types import Point
 
@@ -21,7 +21,7 @@ class StreamSummary:
     labels: Counter[str] = field(default_factory=Counter)
     ledger: LatencyStats = field(default_factory=LatencyStats)
 
-    def add(self, point: Point, ledger: dict[str, Any]) -> None:
+    def add(self, point: Point, ledger: LedgerMessage) -> None:
         """Count one point and the ``ledger`` of its message."""
         self.points += 1
         self.states[point.state] += 1

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from stream_ser.audio.silero_vad import silero
-from stream_ser.audio.source import SourceInfo
 from stream_ser.audio.vad import VoiceActivityDetector
 from stream_ser.calls.events import Leg, Opened
 from stream_ser.calls.leg_scheduler import LegScheduler
@@ -16,6 +15,7 @@ from stream_ser.errors import ConfigError
 from stream_ser.feed.hub import Hub
 from stream_ser.pipeline.observer import StreamObserver
 from stream_ser.pipeline.stream import Stream
+from stream_ser.types import SourceInfo
 
 
 class InferenceService:

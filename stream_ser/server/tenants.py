@@ -22,7 +22,7 @@ from stream_ser.calls.turn_detector import TurnsOnly
 from stream_ser.feed import messages
 from stream_ser.feed.history import History
 from stream_ser.feed.hub import Hub
-from stream_ser.feed.messages import Message
+from stream_ser.feed.message_types import HelloMessage, Message, stream_of
 from stream_ser.pipeline.multi_stream import StreamLike
 from stream_ser.pipeline.observer import StreamObserver
 from stream_ser.pipeline.stream import Stream
@@ -251,10 +251,9 @@ class Tenant:
     def _keep(self, message: Message, text: str) -> None:
         """Have a published message stored: a sink of the hub."""
         assert self._writer is not None
-        stream = message.get("stream")
         if message["type"] == "hello":
-            self._call_of[message["stream"]] = message["call"]
-        call = message["call"] if message["type"] == "call" else self._call_of[str(stream)]
+            self._call_of[message["stream"]] = message["call"] or ""
+        call = message["call"] if message["type"] == "call" else self._call_of[stream_of(message) or ""]
         if message["type"] == "end":
             del self._call_of[message["stream"]]
         try:
@@ -273,11 +272,11 @@ class _Stored:
         """See ``HistorySource``."""
         return [json.loads(row.text) for row in self._store.messages(self._tenant, after_seq, limit)]
 
-    def hello(self, stream: str, seq: int) -> Message | None:
+    def hello(self, stream: str, seq: int) -> HelloMessage | None:
         """See ``HistorySource``."""
         del seq  # a stream's name has its call's in it, and a call has one run of each stream
         for record in self._store.streams(self._tenant, stream.rpartition("/")[0]):
             if record.stream == stream and record.hello is not None:
-                found: Message = json.loads(record.hello)
+                found: HelloMessage = json.loads(record.hello)
                 return found
         return None

@@ -26,7 +26,7 @@ from datetime import datetime
 from itertools import islice
 from typing import TypeVar
 
-from stream_ser.feed.messages import Message
+from stream_ser.feed.message_types import Message
 from stream_ser.store.database import StoreError
 from stream_ser.store.records import EndCall, OpenCall, Row, Write, check_text, row
 from stream_ser.store.store import Store

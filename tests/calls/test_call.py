@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stream_ser.audio.source import SourceInfo
 from stream_ser.calls.call import Call, Policy
 from stream_ser.calls.events import Leg, Opened, RefusedError, Sound
 from stream_ser.calls.leg_buffer import LegBuffer
@@ -22,7 +21,7 @@ from stream_ser.pipeline.multi_stream import StreamLike
 from stream_ser.pipeline.observer import StreamObserver
 from stream_ser.pipeline.stream import Stream
 from stream_ser.trajectory.rules import parse_rules
-from stream_ser.types import Consent
+from stream_ser.types import Consent, SourceInfo
 from stream_ser_models.card import find, read_card
 from tests.fakes import FakeBackend, FakeDetector
 

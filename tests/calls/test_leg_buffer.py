@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_ser.audio.source import SourceInfo
 from stream_ser.calls.events import Lost, Sound
 from stream_ser.calls.leg_buffer import LONGEST_WAIT_S, LOOK_HOPS, NOT_RECEIVED, OVERLOAD, LegBuffer
 from stream_ser.calls.leg_scheduler import LegScheduler
 from stream_ser.engine.worker import Worker
 from stream_ser.feed.hub import Hub
 from stream_ser.pipeline.stream import Stream
+from stream_ser.types import SourceInfo
 from stream_ser_models.card import find, read_card
 from tests.fakes import FakeBackend, FakeDetector
 

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stream_ser.audio.source import SourceInfo
 from stream_ser.audio.vad import VoiceActivityDetector
 from stream_ser.calls.events import Lost, Sound
 from stream_ser.calls.leg_buffer import LegBuffer
@@ -19,6 +18,7 @@ from stream_ser.engine.schedule import Gate
 from stream_ser.engine.worker import Worker
 from stream_ser.feed.hub import Hub
 from stream_ser.pipeline.stream import Stream
+from stream_ser.types import SourceInfo
 from stream_ser_models.card import find, read_card
 from tests.fakes import FakeBackend, FakeDetector
 

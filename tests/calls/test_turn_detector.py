@@ -13,18 +13,18 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_ser.audio.source import Notice, SourceInfo
+from stream_ser.audio.source import Notice
 from stream_ser.audio.vad import VoiceActivityDetector
 from stream_ser.calls.call import Call, Policy
 from stream_ser.calls.events import Frames, Leg, Lost, Opened, Sound
 from stream_ser.calls.turn_detector import TurnsOnly
 from stream_ser.engine.worker import Worker
 from stream_ser.feed.hub import Hub
-from stream_ser.feed.messages import Message
+from stream_ser.feed.message_types import Message
 from stream_ser.pipeline.observer import StreamObserver
 from stream_ser.pipeline.stream import Stream
 from stream_ser.trajectory.leg import LegMeter
-from stream_ser.types import Block, Gap, Point
+from stream_ser.types import Block, Gap, Point, SourceInfo
 from stream_ser_models.card import find, read_card
 from tests.calls.test_call import BOTH, HOP, RATE, CallBackend
 from tests.conftest import BUNDLED

@@ -15,7 +15,7 @@ from stream_ser.controls.session_file import RecordedSession
 from stream_ser.feed import messages
 from stream_ser.feed.filters import SubscriptionFilter
 from stream_ser.feed.hub import Hub
-from stream_ser.feed.messages import Message
+from stream_ser.feed.message_types import Message
 from stream_ser.feed.server import FeedServer
 from tests.feed.wire import Reason, make_info, point_message
 from tests.server.serving import Feed, dial, eventually, serving, voices
@@ -91,7 +91,7 @@ async def test_where_spectrograms_are_refused_attention_is_asked_for(tmp_path: P
         asking = RemoteReasons(f"{server.url}/v1/feed", None)
         running = asyncio.create_task(asking.run())
         asking.ask_why("c-1/customer")
-        await eventually(lambda: server.subscribers.stats().subscribers == 2, "it asks again, for less")
+        await eventually(lambda: server.services.subscribers.stats().subscribers == 2, "it asks again, for less")
         async with dial(server, speaker.path) as socket:
             await socket.send(speaker.opening()[0])
             assert json.loads(await socket.recv())["type"] == "accepted"

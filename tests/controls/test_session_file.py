@@ -9,7 +9,7 @@ import pytest
 
 from stream_ser.controls.session_file import RecordedSession
 from stream_ser.errors import ConfigError
-from stream_ser.feed.messages import Message
+from stream_ser.feed.message_types import Message
 from tests.export import scene
 from tests.tui import wire
 from tests.tui.wire import Clock

@@ -13,7 +13,7 @@ from stream_ser.feed import messages
 from stream_ser.feed.filters import SubscriptionFilter
 from stream_ser.feed.history import History
 from stream_ser.feed.hub import Hub
-from stream_ser.feed.messages import Message
+from stream_ser.feed.message_types import Message
 from stream_ser.types import Gap, Timing
 from tests.feed.wire import Reason, alert_message, call_message, end_message, make_info, make_point, point_message
 

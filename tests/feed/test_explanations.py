@@ -16,7 +16,7 @@ from stream_ser.feed.explanations import ExplanationDetail
 from stream_ser.feed.filters import SubscriptionFilter, parse
 from stream_ser.feed.history import History
 from stream_ser.feed.hub import Hub
-from stream_ser.feed.messages import Message
+from stream_ser.feed.message_types import Message
 from stream_ser.feed.server import FeedServer
 from tests.feed.wire import Reason, end_message, make_info, point_message, problems
 

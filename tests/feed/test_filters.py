@@ -63,7 +63,7 @@ def test_only_points_are_thinned() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wish", "due"),
+    ("filters", "due"),
     [
         (SubscriptionFilter(), {"leg", "call", "other", "alone"}),
         (SubscriptionFilter(call="c"), {"leg", "call"}),

@@ -5,7 +5,7 @@ import pytest
 from stream_ser.feed import messages
 from stream_ser.feed.filters import PublishedMessage
 from stream_ser.feed.history import History, read
-from stream_ser.feed.messages import Message
+from stream_ser.feed.message_types import Message
 from tests.feed.store import Shelf
 from tests.feed.wire import call_message, end_message, make_info, point_message
 

@@ -10,7 +10,7 @@ from stream_ser.feed import messages
 from stream_ser.feed.filters import SubscriptionFilter
 from stream_ser.feed.history import History
 from stream_ser.feed.hub import Hub
-from stream_ser.feed.messages import Message
+from stream_ser.feed.message_types import Message
 from stream_ser.feed.subscription import Subscription
 from tests.feed.store import Shelf
 from tests.feed.test_hub import follow

@@ -9,11 +9,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from stream_ser.feed.client import Tally
+from stream_ser.feed.client import FeedCounts
 from stream_ser.feed.filters import PublishedMessage, SubscriptionFilter
 from stream_ser.feed.history import History
 from stream_ser.feed.hub import Hub
-from stream_ser.feed.messages import Message
+from stream_ser.feed.message_types import Message
 from stream_ser.feed.subscription import Subscription
 from tests.feed.store import Shelf
 from tests.feed.test_resume import hello
@@ -46,7 +46,7 @@ class Resume(RuleBasedStateMachine):
         self.got: set[tuple[str, int]] = set()
         self.told: set[tuple[str, int]] = set()  # covered by a gap
         self.known_from: dict[str, int] = {}  # the first place that the reader knew of each epoch
-        self.summary = Tally(filters.whole)
+        self.summary = FeedCounts(filters.whole)
         self.subscription: Subscription | None = None
         self.wire: list[Message] = []
         self.introduced: set[str] = set()

@@ -12,7 +12,7 @@ import pytest
 
 from stream_ser.audio.recording import open_recording
 from stream_ser.feed.filters import SubscriptionFilter
-from stream_ser.feed.messages import Message
+from stream_ser.feed.message_types import Message
 from stream_ser.pipeline.explanation import MOST_COLUMNS, MOST_ROWS, Explanation
 from stream_ser.pipeline.runtime import Options, Runtime
 from stream_ser.types import Observation, Timing

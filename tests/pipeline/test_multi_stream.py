@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 
 from stream_ser.audio.recording import open_recording
-from stream_ser.audio.source import Item, SourceInfo
+from stream_ser.audio.source import Item
 from stream_ser.engine.worker import Worker
 from stream_ser.errors import SourceError
 from stream_ser.feed.hub import Hub
 from stream_ser.pipeline.multi_stream import Player, play, process_batch
 from stream_ser.pipeline.runtime import Options, Runtime
 from stream_ser.pipeline.stream import Stream
-from stream_ser.types import Block, Gap
+from stream_ser.types import Block, Gap, SourceInfo
 from stream_ser_models.card import find, read_card
 from tests.conftest import trajectory
 from tests.fakes import FakeBackend, FakeClock, FakeDetector

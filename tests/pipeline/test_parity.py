@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from stream_ser.audio.source import SourceInfo
 from stream_ser.feed.hub import Hub
 from stream_ser.pipeline.runtime import Options, Runtime
-from stream_ser.types import Block
+from stream_ser.types import Block, SourceInfo
 from tests.conftest import read_lines, trajectory
 
 Command = Callable[..., tuple[int, str, str]]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stream_ser.audio.source import Item, Notice, SourceInfo
+from stream_ser.audio.source import Item, Notice
 from stream_ser.engine.worker import Worker
 from stream_ser.errors import SourceError
 from stream_ser.feed.hub import Hub
@@ -16,7 +16,7 @@ from stream_ser.pipeline.session import Session
 from stream_ser.pipeline.stream import Stream
 from stream_ser.text.listener import Listener
 from stream_ser.text.recogniser import Recogniser
-from stream_ser.types import Block, Gap, Word
+from stream_ser.types import Block, Gap, SourceInfo, Word
 from stream_ser_models.card import find, read_card
 from tests.fakes import FakeBackend, FakeClock, FakeDetector
 

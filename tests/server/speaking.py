@@ -12,7 +12,7 @@ import numpy as np
 
 from stream_ser.calls.events import Frames
 from stream_ser.calls.protocols.g711 import alaw_encode, mulaw_encode
-from stream_ser.load import sessions
+from stream_ser.load import callers
 from tests.calls.protocols.genesys import Client, parameters
 from tests.calls.sound import interleaved
 from tests.server.serving import HOP_S, Feed
@@ -82,7 +82,7 @@ class Twilio:
         self.numbers = count(1)
 
     def opening(self) -> list[str | bytes]:
-        return [*sessions.start(self.call, self.token, tracks=tuple(self.legs))]
+        return [*callers.start(self.call, self.token, tracks=tuple(self.legs))]
 
     def sound(self, *voices: Frames) -> Iterator[str | bytes]:
         for at in range(0, len(voices[0]), PIECE):
@@ -97,7 +97,7 @@ class Twilio:
         return json.dumps({"event": "media", "streamSid": f"MZ{self.call}", "media": media})
 
     def closing(self) -> list[str | bytes]:
-        return [sessions.stop(self.call, 2)]
+        return [callers.stop(self.call, 2)]
 
 
 class Telnyx(Twilio):

@@ -12,7 +12,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from stream_ser.feed.explanations import InferenceRequest
+from stream_ser.feed.explanations import ExplanationDetail
 from stream_ser.feed.filters import SubscriptionFilter
 from stream_ser.server.app import CallServer
 from stream_ser.server.config import Limits
@@ -24,7 +24,7 @@ from tests.server.speaking import Plain, talk
 STREAM = "c-1/external"
 
 
-async def try_to_ask(server: CallServer, asked: InferenceRequest, token: str | None = None) -> tuple[int, str]:
+async def try_to_ask(server: CallServer, asked: ExplanationDetail, token: str | None = None) -> tuple[int, str]:
     headers = bearer(token) if token else {}
     address = f"{server.url}/v1/feed?stream={STREAM}&why={asked}"
     try:

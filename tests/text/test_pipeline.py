@@ -14,7 +14,7 @@ import pytest
 from stream_ser.bench.stream import words_cost
 from stream_ser.engine.backend import warm_up
 from stream_ser.engine.loading import load_backend
-from stream_ser.feed.messages import Message
+from stream_ser.feed.message_types import Message
 from stream_ser.pipeline.runtime import Options, Runtime
 from stream_ser.text.choice import TextOptions
 from stream_ser_models.card import read_card

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stream_ser.feed.messages import Message
+from stream_ser.feed.message_types import EndMessage
 from stream_ser.tui.canvas import Panel, Row, ink
 from stream_ser.tui.glyphs import DOUBLE_ROWS, ROWS, large
 from stream_ser.tui.palette import Palette, colours_of
@@ -112,7 +112,7 @@ def _gap(state: ScreenState) -> str:
     return f"gap: {state.gap['reason']}" if recent else ""
 
 
-def _summary(end: Message) -> tuple[str, str]:
+def _summary(end: EndMessage) -> tuple[str, str]:
     """Sum up a stream that ended."""
     summary = end["summary"]
     first = f"{end['reason']} at {clock_text(end['duration_s'])}, {end['points']} points"

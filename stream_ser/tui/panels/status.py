@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stream_ser.feed.messages import Message
+from stream_ser.feed.message_types import Level, SourceMessage
 from stream_ser.tui.canvas import Panel, Row, ink
-from stream_ser.tui.state.stream_state import Level, Notice, ScreenState, clock_text
+from stream_ser.tui.state.stream_state import Notice, ScreenState, clock_text
 
 COLUMN = 20  # where the second thing of a row begins, at least
 
@@ -148,7 +148,7 @@ class NoticeLine(Panel[Notice]):
         return [[(text if len(text) <= width else text[: width - 1] + "…", ink(colour, bold=picture.level == "error"))]]
 
 
-def _sound(source: Message) -> str:
+def _sound(source: SourceMessage) -> str:
     channels = source["channels"]
     return (
         f"{source['rate'] / 1000:g} kHz, {'mono' if channels == 1 else 'stereo' if channels == 2 else f'{channels} ch'}"

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+
+from stream_ser.feed.message_types import AlertMessage
 
 LIMIT = 256
 
@@ -44,7 +45,7 @@ class Alerts:
     def __iter__(self) -> Iterator[Alert]:
         return iter(self._alerts.values())
 
-    def add(self, message: dict[str, Any]) -> None:
+    def add(self, message: AlertMessage) -> None:
         """Take an ``alert`` message. One whose opening was not seen counts as opened where it is first heard of."""
         known = self._alerts.get(message["id"])
         if known is None and len(self._alerts) >= LIMIT:

@@ -7,17 +7,15 @@ often end lower, and are nothing where their network does not hear.
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from stream_ser.feed.message_types import ExplanationMessage, PictureMessage
 from stream_ser.types import SAMPLE_RATE
 from stream_ser_models.mel import mel_corners
 
-Message = Mapping[str, Any]
 Values = npt.NDArray[np.float32]
 
 AXIS_HZ = tuple(float(hz) for hz in mel_corners(31, SAMPLE_RATE / 2.0))  # where no spectrogram came; its axis
@@ -89,7 +87,7 @@ class Reason:
         return np.asarray((np.arange(count) + 0.5) / count * (self.end_s - self.begin_s), np.float32)
 
 
-def read(message: Message, sample_rate: int) -> Reason:
+def read(message: ExplanationMessage, sample_rate: int) -> Reason:
     """Decode a ``why`` message."""
     sound = message["spectrogram"]
     return Reason(
@@ -104,7 +102,7 @@ def read(message: Message, sample_rate: int) -> Reason:
     )
 
 
-def _picture(told: Message) -> Picture:
+def _picture(told: PictureMessage) -> Picture:
     cells = np.frombuffer(base64.b64decode(told["values"]), np.uint8).reshape(told["rows"], told["columns"])
     values = told["low"] + cells * np.float32((told["high"] - told["low"]) / 255.0)
     hz, (begin, end) = told["hz"], told["seconds"]

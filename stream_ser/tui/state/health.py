@@ -7,7 +7,9 @@ changes of the engine the last ``CHANGES`` are kept.
 from __future__ import annotations
 
 from collections import deque
-from typing import Any
+
+from stream_ser.controls.capabilities import OwnNotice
+from stream_ser.feed.message_types import GapMessage, NoticeMessage, PointMessage
 
 REASONS = 6
 OTHER = "other reasons"
@@ -25,13 +27,13 @@ class Health:
         self.missing_s = 0.0
         self.changes: deque[str] = deque(maxlen=CHANGES)
 
-    def point(self, point: dict[str, Any]) -> None:
+    def point(self, point: PointMessage) -> None:
         """Take a point."""
         self.points += 1
         self.stale += point["state"] == "stale"
         self.most_lag_ms = max(self.most_lag_ms, point["ledger"]["lag_ms"])
 
-    def gap(self, gap: dict[str, Any], rate: int) -> None:
+    def gap(self, gap: GapMessage, rate: int) -> None:
         """Take a gap; what the person has paused is none."""
         if gap["reason"] == "paused":
             return
@@ -39,7 +41,7 @@ class Health:
         self.gaps[reason] = self.gaps.get(reason, 0) + 1
         self.missing_s += (gap["end"] - gap["start"]) / rate
 
-    def notice(self, notice: dict[str, Any]) -> None:
+    def notice(self, notice: NoticeMessage | OwnNotice) -> None:
         """Take a notice, if it is about the engine."""
         if notice["level"] != "info" and notice["text"].startswith(("the engine ", "engine ")):
             self.changes.append(notice["text"])

@@ -8,10 +8,19 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from stream_ser.feed.messages import Message
+from stream_ser.controls.capabilities import ScreenMessage
+from stream_ser.feed.message_types import (
+    EndMessage,
+    GapMessage,
+    HelloMessage,
+    Level,
+    MarkMessage,
+    PointMessage,
+)
 from stream_ser.latency import LatencyStats
 from stream_ser.trajectory.changes import Changes
 from stream_ser.tui.state.alerts import Alerts
@@ -21,11 +30,10 @@ from stream_ser.tui.state.history import MISSING, WHOLE_DAY, Cell, History
 from stream_ser.tui.state.moment import SPOKEN, Kind, Moment
 from stream_ser.tui.state.viewport import Window
 
-Level = Literal["info", "warning", "error"]
-
 STALE_AFTER_HOPS = 3
 LEDGER_POINTS = 240  # a minute at four points a second
-SAME_STREAM = ("stream", "labels", "dimensions", "hop", "anchor")  # of a hello: with others it is another stream
+Identity = Literal["stream", "labels", "dimensions", "hop", "anchor"]
+SAME_STREAM: tuple[Identity, ...] = get_args(Identity)  # of a hello: with others it is another stream
 NOTICES = 20
 CHANGES, MARKS = 4096, 1024  # change points and marks that are kept
 CLIPPING_DBFS = -0.1
@@ -68,8 +76,8 @@ class ScreenState:
 
     def __init__(self, capacity: int = WHOLE_DAY) -> None:
         self._capacity = capacity
-        self.hello: Message | None = None
-        self.ended: Message | None = None
+        self.hello: HelloMessage | None = None
+        self.ended: EndMessage | None = None
         self.notices: deque[Notice] = deque(maxlen=NOTICES)
         self.lost = 0  # messages that the feed dropped because this screen was too slow
         self.paused = False
@@ -85,8 +93,8 @@ class ScreenState:
     def _begin(self) -> None:
         """Forget one stream's points, because another begins."""
         self._moment: tuple[Any, Moment] | None = None  # the last that was asked for, and what it depends on
-        self.point: Message | None = None
-        self.gap: Message | None = None
+        self.point: PointMessage | None = None
+        self.gap: GapMessage | None = None
         self.reason: Reason | None = None  # what the newest point that was asked about rests on
         self.text: str | None = None  # the words of the last seconds; None where none are shown
         self.history = History(len(self.labels), len(self.dimensions), self._capacity)
@@ -193,14 +201,12 @@ class ScreenState:
             (self.history.newest - slot) * self.hop_s,
         )
 
-    def _values(self, point: Message) -> tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]:
+    def _values(self, point: PointMessage) -> tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]:
         """Smoothed and raw probabilities and dimensions in their order; empty where the model was not asked."""
-        raw = tuple(point["raw"][label] for label in self.labels)
-        dimensions = tuple(point["dimensions"][name] for name in self.dimensions)
         return (
             tuple(point["smoothed"][label] for label in self.labels),
-            () if None in raw else raw,
-            () if None in dimensions else dimensions,
+            _known([point["raw"][label] for label in self.labels]),
+            _known([point["dimensions"][name] for name in self.dimensions]),
         )
 
     def waited(self, now: float) -> float:
@@ -213,7 +219,7 @@ class ScreenState:
             self._arrived = now
         self.paused = paused
 
-    def consume(self, message: Message, now: float) -> None:
+    def consume(self, message: ScreenMessage, now: float) -> None:
         """Take one wire message that came at ``now`` (s). Types that a newer feed may send are passed over."""
         self._consumed += 1
         match message["type"]:
@@ -240,13 +246,13 @@ class ScreenState:
                 if message["error"]:
                     self.notices.append(Notice("error", message["error"]))
 
-    def _hello(self, message: Message) -> None:
+    def _hello(self, message: HelloMessage) -> None:
         before, self.hello = self.hello, message
         if before is None or self.ended is not None or any(before[key] != message[key] for key in SAME_STREAM):
             self._begin()
         self.ended = None
 
-    def _point(self, message: Message, now: float) -> None:
+    def _point(self, message: PointMessage, now: float) -> None:
         self.point = message
         self.text = message["text"]
         self._arrived = now
@@ -259,7 +265,7 @@ class ScreenState:
         if self.hello is not None:
             self._remember(message, self.hello["hop"])
 
-    def _remember(self, point: Message, hop: int) -> None:
+    def _remember(self, point: PointMessage, hop: int) -> None:
         """Put a point into the history, and the change that it confirms among the changes."""
         smoothed, raw, dimensions = self._values(point)
         label = self.labels.index(point["label"]) if point["label"] is not None else None
@@ -272,12 +278,12 @@ class ScreenState:
         if change is not None:
             self.changes.append((change.at // hop + 1, self.labels.index(change.after)))
 
-    def _mark(self, message: Message) -> None:
+    def _mark(self, message: MarkMessage) -> None:
         self.notices.append(Notice("info", f"marked at {clock_text(self.offset_s + message['t'])}: {message['text']}"))
         if self.hello is not None:
             self.marks.append(max(1, -(-message["at"] // self.hello["hop"])))
 
-    def _gap(self, message: Message) -> None:
+    def _gap(self, message: GapMessage) -> None:
         self.gap = message
         if self.hello is not None:
             hop, rate = self.hello["hop"], self.hello["sample_rate"]
@@ -287,6 +293,12 @@ class ScreenState:
             seconds = (message["end"] - message["start"]) / rate
             where = clock_text(self.offset_s + message["start"] / rate)
             self.notices.append(Notice("warning", f"gap at {where}: {seconds:.2f} s missing, {message['reason']}"))
+
+
+def _known(values: Sequence[float | None]) -> tuple[float, ...]:
+    """The values; none where one of them is null: the model was not asked."""
+    known = tuple(value for value in values if value is not None)
+    return known if len(known) == len(values) else ()
 
 
 def clock_text(seconds: float) -> str:

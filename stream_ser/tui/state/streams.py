@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from stream_ser.feed.messages import Message
+from stream_ser.controls.capabilities import ScreenMessage
+from stream_ser.feed.message_types import Message
 from stream_ser.tui.state.stream_state import ScreenState
 
 LIMIT = 256  # streams
@@ -36,21 +37,24 @@ class Streams:
         """Whether there have been streams and all of them are over."""
         return bool(self._states) and all(state.ended is not None for state in self._states.values())
 
-    def consume(self, message: Message, now: float) -> None:
+    def consume(self, message: ScreenMessage, now: float) -> None:
         """Take one wire message that came at ``now`` (s); one that names no stream is about all of them.
 
         One of a stream that is not known, because it had to go or its hello was lost, is about none.
         """
         if message["type"] == "snapshot":
             message = message["message"]
-        stream = message.get("stream")
         if message["type"] == "rewind":  # a recorded session goes back: all of it comes again as far as wanted
             for state in self._states.values():
                 state.rewind()
-        elif stream is None:
+        elif "stream" in message:
+            self._consume(message["stream"], message, now)
+        else:
             for state in self._states.values() or (self.first,):
                 state.consume(message, now)
-        elif message["type"] == "hello" and stream not in self._states:
+
+    def _consume(self, stream: str, message: Message, now: float) -> None:
+        if message["type"] == "hello" and stream not in self._states:
             self._open(stream).consume(message, now)
         elif stream in self._states or self.first.hello is None:
             self._states.get(stream, self.first).consume(message, now)

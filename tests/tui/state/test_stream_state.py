@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from stream_ser.feed.messages import Message
+from stream_ser.feed.message_types import Message
 from stream_ser.tui.state.stream_state import LEDGER_POINTS, NOTICES, Quantiles, ScreenState, clock_text
 from tests.tui.wire import HOP, RATE, end, gap, hello, notice, point
 
