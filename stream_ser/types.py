@@ -158,3 +158,8 @@ class Point:
         None  # smoothed, each in [-1, 1]; None where the model was not asked or has none
     )
     words: tuple[Word, ...] | None = None  # sent over the wire only when asked for
+
+    @property
+    def t(self) -> float:
+        """``end`` in seconds since the stream began: what the point speaks for was heard just before it."""
+        return self.end / SAMPLE_RATE

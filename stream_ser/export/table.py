@@ -24,14 +24,24 @@ def table(messages: Iterable[Message]) -> Iterator[bytes]:
     for message in messages:
         if message["type"] == "hello" and not labels:
             labels, dimensions = message["labels"], message["dimensions"]
-            raw, smoothed = ([f"{kind}_{label}" for label in labels] for kind in ("raw", "smoothed"))
-            yield _line([*BEFORE, *raw, *smoothed, *dimensions, *BEHIND])
+            yield _line(columns(labels, dimensions))
         elif message["type"] == "point":
-            cells = [message[name] for name in BEFORE]
-            for kind in ("raw", "smoothed"):
-                cells += [message[kind][label] for label in labels]
-            cells += [message["dimensions"][name] for name in dimensions]
-            yield _line([*cells, *(message[name] for name in BEHIND)])
+            yield _line(row(message, labels, dimensions))
+
+
+def columns(labels: Sequence[str], dimensions: Sequence[str]) -> list[str]:
+    """The names of the columns."""
+    raw, smoothed = ([f"{kind}_{label}" for label in labels] for kind in ("raw", "smoothed"))
+    return [*BEFORE, *raw, *smoothed, *dimensions, *BEHIND]
+
+
+def row(point: Message, labels: Sequence[str], dimensions: Sequence[str]) -> list[Any]:
+    """The cells of one point."""
+    cells = [point[name] for name in BEFORE]
+    for kind in ("raw", "smoothed"):
+        cells += [point[kind][label] for label in labels]
+    cells += [point["dimensions"][name] for name in dimensions]
+    return [*cells, *(point[name] for name in BEHIND)]
 
 
 def _line(cells: Sequence[Any]) -> bytes:
