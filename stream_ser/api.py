@@ -107,6 +107,7 @@ class Monitor:
         self._closed = False
         self._runtime = Runtime(options)
         self._runtime.__enter__()
+        self._end = weakref.finalize(self, self._runtime.__exit__, None, None, None)  # also where nobody closes it
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -183,11 +184,10 @@ class Monitor:
     def close(self) -> None:
         """End all streams and threads. Safe to call twice, and from any thread."""
         with self._lock:
-            streams, closed, self._closed = list(self._streams), self._closed, True
+            streams, self._closed = list(self._streams), True
         for stream in streams:
             stream.stop()
-        if not closed:
-            self._runtime.__exit__(None, None, None)
+        self._end()
 
     def __enter__(self) -> Monitor:
         return self
