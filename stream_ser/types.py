@@ -177,3 +177,8 @@ class Point:
     )
     words: tuple[Word, ...] | None = None  # sent over the wire only when asked for
     baseline_s: float | None = None  # seconds of this voice that the result rests on; None where no baseline is kept
+
+    @property
+    def t(self) -> float:
+        """``end`` in seconds since the stream began: what the point speaks for was heard just before it."""
+        return self.end / SAMPLE_RATE

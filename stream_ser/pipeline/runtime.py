@@ -22,6 +22,7 @@ from stream_ser.feed.address import feed_address
 from stream_ser.feed.history import History
 from stream_ser.feed.hub import Hub
 from stream_ser.feed.server import FeedServer
+from stream_ser.pipeline.observer import StreamObserver
 from stream_ser.pipeline.session import Pausable, Session
 from stream_ser.pipeline.stream import Stream
 from stream_ser.text.choice import TextOptions, Words
@@ -135,6 +136,7 @@ class Runtime:
         stands_still: bool = False,
         broken: Callable[[], None] = lambda: None,
         key: str | None = None,
+        watch: StreamObserver | None = None,
     ) -> Stream:
         """A stream of a source like that, not yet open. Raises ConfigError where its recogniser cannot start."""
         vad = VoiceActivityDetector()
@@ -152,6 +154,7 @@ class Runtime:
             notice=words.notice,
             stands_still=stands_still,
             broken=broken,
+            watch=watch,
             key=key,
         )
 

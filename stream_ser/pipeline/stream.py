@@ -32,7 +32,7 @@ from stream_ser.pipeline.observer import StreamObserver
 from stream_ser.pipeline.pending import LINE, Waiting
 from stream_ser.pipeline.summary import StreamSummary
 from stream_ser.text.listener import Listener
-from stream_ser.trajectory.trajectory import Calibration, Trajectory
+from stream_ser.trajectory.trajectory import Calibration, TrajectoryBuilder
 from stream_ser.types import SAMPLE_RATE, Block, Dropped, Failed, Gap, Hop, Role, SourceInfo
 from stream_ser_models.card import Card
 
@@ -74,7 +74,7 @@ class Stream:
         self._live, self._stands_still = info.live, stands_still
         self.vad, self.hop = vad, hop
         self._schedule = WindowSchedule(self._key, card.window_samples, hop, vad, listener)
-        self._trajectory = Trajectory(calibration)
+        self._trajectory = TrajectoryBuilder(calibration)
         self._info = messages.StreamInfo(
             stream=stream,
             labels=tuple(card.labels),

@@ -21,7 +21,7 @@ class Calibration:
     abstain_below: float
 
 
-class Trajectory:
+class TrajectoryBuilder:
     """Grows by one point a hop.
 
     The state says what may be believed:
