@@ -8,7 +8,7 @@ passed along as data; nothing in the core reads a clock.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -182,3 +182,23 @@ class Point:
     def t(self) -> float:
         """``end`` in seconds since the stream began: what the point speaks for was heard just before it."""
         return self.end / SAMPLE_RATE
+
+
+class LedgerMessage(TypedDict):
+    """Of a point: where the time went, ms; None for a step that was not taken."""
+
+    capture_ms: float | None
+    wait_ms: float | None
+    compute_ms: float | None
+    smooth_ms: float | None
+    publish_ms: float | None
+    age_ms: float
+    lag_ms: float
+
+
+class QuantilesMessage(TypedDict):
+    """Quantiles of one stage, ms."""
+
+    p50: float
+    p95: float
+    p99: float

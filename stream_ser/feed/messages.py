@@ -38,10 +38,9 @@ from stream_ser.feed.message_types import (
     NoticeMessage,
     PointHeading,
     PointMessage,
-    QuantilesMessage,
     Severity,
 )
-from stream_ser.types import SAMPLE_RATE, Consent, Gap, Point, Role, SourceInfo, State
+from stream_ser.types import SAMPLE_RATE, Consent, Gap, Point, QuantilesMessage, Role, SourceInfo, State
 
 SCHEMA_VERSION: Literal[3] = 3
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from stream_ser.feed.message_types import LedgerMessage, PointMessage
-from stream_ser.types import Point, Timing
+from stream_ser.feed.message_types import PointMessage
+from stream_ser.types import LedgerMessage, Point, Timing
 
 
 def point_of(message: PointMessage) -> Point:

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from stream_ser_training.devices import DeviceError, leave, place
 from stream_ser_training.evaluate import figures_by_corpus, score
 from stream_ser_training.experiment import Experiment, choose, folds_of, run_baseline
 from stream_ser_training.export import export, held_out, predictor, trained
-from stream_ser_training.export_head import strangers, test_figures
+from stream_ser_training.export_head import export_on_encoder, strangers, test_figures
 from stream_ser_training.fuse import fuse
 from stream_ser_training.pretrain import FOLDER, PretrainConfig, Pretrainer, speech
 from stream_ser_training.provenance import learnt_before
@@ -149,7 +150,12 @@ def _export(options: argparse.Namespace) -> int:
     unseen = strangers(read_records(options.records), recipe.name) if any(options.records.glob("*.json")) else {}
     more = {"strangers": unseen} if unseen else None
     whole = f"{before.command}{command}"
-    card = export(recipe, fold, network, options.out, whole, more_data=before.data, more_figures=more)
+    make = (
+        partial(export_on_encoder, recipe, fold, network)
+        if isinstance(network, FrameHead)
+        else partial(export, recipe, fold, network)
+    )
+    card = make(options.out, whole, more_data=before.data, more_figures=more)
     show(card.figures["test"])
     if "test_caller" in card.figures:
         show(card.figures["test_caller"])
