@@ -198,7 +198,7 @@ def _run_screen(runtime: Runtime, controller: StreamController) -> None:
 
 def _runtime_options(options: argparse.Namespace, feed: str) -> Options:
     text = TextOptions(options.text, getattr(options, "transcript", None), options.show_text)
-    return Options(options.model, options.engine, options.hop, feed, options.out, text)
+    return Options(options.model, options.engine, options.hop, feed, options.out, text, options.baseline)
 
 
 def _unique(files: list[str]) -> list[str]:

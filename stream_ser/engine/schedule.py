@@ -7,6 +7,7 @@ difference to what comes out, and memory is one ring and the gate's short histor
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -58,6 +59,16 @@ def dbfs(value: float) -> float:
     return max(QUIET_DBFS, round(20.0 * float(np.log10(max(value, 1e-12))), 2))
 
 
+class Conditioner(Protocol):
+    """What sound goes through before anything hears it: as many samples out as in, at once, however they were cut."""
+
+    def push(self, samples: Samples) -> Samples:
+        """The next samples."""
+
+    def reset(self) -> None:
+        """Forget: sound is missing."""
+
+
 def hop_samples(hop_s: float, window: int, option: str = "--hop") -> int:
     """A hop of ``hop_s`` seconds in samples, for a model that hears ``window`` samples at once.
 
@@ -81,7 +92,7 @@ class WindowSchedule:
     """Turns one stream's sound into hops.
 
     ``window`` and ``hop`` are in samples; the first item begins at ``start``; ``listener`` is there where words are wanted.
-    Without ``baseline`` no window counts for what is known of the voice.
+    Without ``baseline`` no window counts for what is known of the voice; ``conditioner`` is what all sound goes through first.
     Raises ConfigError for a hop that is not between 1 and the window.
     """
 
@@ -95,6 +106,7 @@ class WindowSchedule:
         *,
         start: int = 0,
         baseline: bool = True,
+        conditioner: Conditioner | None = None,
     ) -> None:
         if not 0 < hop <= window:
             raise hop_error(hop / SAMPLE_RATE, window)
@@ -104,7 +116,7 @@ class WindowSchedule:
         self._vad = vad
         self._listener = listener
         self._unbroken_since = self._voiced_until = start
-        self._baseline = baseline
+        self._baseline, self._conditioner = baseline, conditioner
         self._missing: str | None = None
         self._arrived_ns = self._captured_ns = self._captured_end = 0
 
@@ -118,6 +130,8 @@ class WindowSchedule:
             yield from self._push_gap(item)
             return
         self._missing = None
+        if self._conditioner is not None:
+            item = replace(item, samples=self._conditioner.push(item.samples))
         for start, samples in self._cut_at_hops(item):
             self._ring.write(samples, start)
             self._vad.push(start, samples)
@@ -145,6 +159,8 @@ class WindowSchedule:
             yield self._due()
         self.position = self._unbroken_since = gap.end
         self._vad.reset(gap.end)
+        if self._conditioner is not None:
+            self._conditioner.reset()
         if self._listener is not None:
             self._listener.reset(gap.end)
 

@@ -43,6 +43,7 @@ class Options:
     feed: str = "127.0.0.1:8765"  # or "off"
     out: Path | None = None
     text: TextOptions = field(default_factory=TextOptions)
+    baseline: bool = True  # whether a model that can is told what this voice said before
 
 
 class ModelInUse:
@@ -156,6 +157,7 @@ class Runtime:
             broken=broken,
             watch=watch,
             key=key,
+            baseline=self.options.baseline,
         )
 
 
