@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -302,6 +304,24 @@ def test_listen_gives_a_microphones_points_until_it_is_left(
     assert told(points) == told(whole.points[:36])
     assert all(stream.closed for stream in hearing.backend.streams)
     assert list(listening) == []
+
+
+def test_listening_keeps_its_monitor(talk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Hearing(talk, monkeypatch)
+    with stream_ser.Monitor().listen() as listening:
+        gc.collect()
+        states = [point.state for point, _ in zip(listening, range(30), strict=False)]
+    assert "speech" in states, "the model is there"
+
+
+def test_a_monitor_that_nobody_closes_ends_with_the_last_who_knows_it() -> None:
+    workers = {thread for thread in threading.enumerate() if thread.name == "worker"}
+    monitor = stream_ser.Monitor()
+    (own,) = {thread for thread in threading.enumerate() if thread.name == "worker"} - workers
+    del monitor
+    gc.collect()
+    own.join(5)
+    assert not own.is_alive()
 
 
 def test_a_microphone_that_is_gone_becomes_stale_and_never_silence(talk: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -97,8 +97,9 @@ class Listening:
     than the sound loses sound after 4 s, which becomes a gap and ``stale`` points: nothing piles up.
     """
 
-    def __init__(self, source: Source, stream: Stream, points: Generator[Point]) -> None:
+    def __init__(self, source: Source, stream: Stream, points: Generator[Point], owner: object = None) -> None:
         self._source, self._stream, self._points = source, stream, points
+        self._owner = owner  # of the model, which must live as long as this does
         self.ended: Callable[[], None] = lambda: None  # called when it is over: whoever lent the model may take it back
 
     @property

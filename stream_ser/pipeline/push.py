@@ -30,6 +30,9 @@ class PushStream:
     A stream that is not ``live`` loses nothing: ``push`` waits while more than a few windows are unanswered. A ``live`` one
     never waits for the model: a window that a newer one overtook leaves a ``stale`` point. That is for callbacks of sound
     devices.
+
+    >>> with monitor.stream("customer", rate=8_000) as customer:
+    ...     points = customer.push(block) + customer.flush()
     """
 
     def __init__(
