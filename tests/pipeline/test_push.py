@@ -10,7 +10,7 @@ import pytest
 
 from stream_ser.audio.source import SourceInfo
 from stream_ser.engine.worker import Worker
-from stream_ser.errors import ConfigError, SourceError
+from stream_ser.errors import ConfigError, EngineError, SourceError
 from stream_ser.feed.hub import Hub
 from stream_ser.pipeline.following import PointCollector
 from stream_ser.pipeline.push import PushStream
@@ -98,7 +98,7 @@ def test_lost_sound_is_told_and_time_goes_on(rig: Rig) -> None:
 def test_an_engine_that_breaks_is_said_at_the_next_call_and_ever_after(rig: Rig) -> None:
     stream = rig.stream()
     rig.backend.breaks_at = 1
-    with pytest.raises(SourceError, match="the device fell off the bus"):
+    with pytest.raises(EngineError, match="the device fell off the bus"):
         stream.push(SPOKEN, wait=True)
     with pytest.raises(ConfigError, match="'s' is over"):
         stream.push(SPOKEN)
@@ -111,7 +111,7 @@ def test_an_engine_that_breaks_is_said_by_flush(rig: Rig) -> None:
     stream.push(SPOKEN)
     rig.backend.breaks_at = 1
     rig.backend.go.set()
-    with pytest.raises(SourceError, match="the device fell off the bus"):
+    with pytest.raises(EngineError, match="the device fell off the bus"):
         stream.flush()
 
 
