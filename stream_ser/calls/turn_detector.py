@@ -15,7 +15,7 @@ import threading
 
 from stream_ser.audio.source import Item, Notice
 from stream_ser.audio.vad import VoiceActivityDetector
-from stream_ser.engine.schedule import Gate, WindowSchedule
+from stream_ser.engine.schedule import SpeechDetector, WindowSchedule
 from stream_ser.pipeline.observer import StreamObserver
 from stream_ser.types import SAMPLE_RATE, Block, Gap, Hop, Point, State, Timing
 
@@ -26,7 +26,7 @@ class TurnsOnly:
     """A leg's turns. ``hop`` and ``window`` are in samples: before a window of unbroken sound a stream would say nothing."""
 
     def __init__(self, name: str, hop: int, window: int, watch: StreamObserver) -> None:
-        self.vad: Gate = VoiceActivityDetector()
+        self.vad: SpeechDetector = VoiceActivityDetector()
         self.hop = hop
         self._window, self._watch = window, watch
         self._schedule = WindowSchedule(name, hop, hop, self.vad)

@@ -21,7 +21,7 @@ QUIET_DBFS = -120.0
 SHORTEST_HOP_S = 0.02
 
 
-class Gate(Protocol):
+class SpeechDetector(Protocol):
     """Says where someone speaks. ``stream_ser.audio.vad.VoiceActivityDetector`` is the real one."""
 
     def push(self, start: int, samples: Samples) -> None:
@@ -37,8 +37,8 @@ class Gate(Protocol):
         """Whether someone is speaking at ``end``."""
 
 
-class Listener(Protocol):
-    """Knows the newest words. ``stream_ser.text.listener.Listener`` is the real one."""
+class WordSource(Protocol):
+    """Knows the newest words. ``stream_ser.text.listener.WordSource`` is the real one."""
 
     def push(self, start: int, samples: Samples) -> None:
         """Take the next samples, which the gate has had."""
@@ -85,7 +85,14 @@ class WindowSchedule:
     """
 
     def __init__(
-        self, stream: str, window: int, hop: int, vad: Gate, listener: Listener | None = None, *, start: int = 0
+        self,
+        stream: str,
+        window: int,
+        hop: int,
+        vad: SpeechDetector,
+        listener: WordSource | None = None,
+        *,
+        start: int = 0,
     ) -> None:
         if not 0 < hop <= window:
             raise hop_error(hop / SAMPLE_RATE, window)

@@ -25,6 +25,7 @@ from stream_ser.latency import LatencyStats
 from stream_ser.load.callers import Sent, play, telephone
 from stream_ser.load.server import Running, server
 from stream_ser.load.subscribers import Reading, subscribe
+from stream_ser.types import SAMPLE_RATE
 
 RECORDING = Path(__file__).parents[2] / "demos" / "recording" / "conversation.flac"
 HOP_S = 0.5
@@ -120,7 +121,7 @@ async def measure_calls(running: Running, recording: Path, count: int, seconds: 
         "points_expected": expected * count,
         "points": heard.points,
         "calls_short": sum(points < expected for points in heard.points_of.values()) + count - len(heard.points_of),
-        "sound_missing_s": heard.missing / 16_000,
+        "sound_missing_s": heard.missing / SAMPLE_RATE,
         "windows_dropped": heard.dropped,
         "messages_missed": missed,
         **{stage: quantiles for stage, quantiles in heard.ledger.summary().items() if stage != "capture_ms"},

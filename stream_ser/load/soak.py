@@ -35,8 +35,9 @@ from stream_ser.load.resources import Held
 from stream_ser.load.synthetic_calls import RATE, SCRIPTS, Step, far, opened
 from stream_ser.load.time_shift import TimeShiftedBackend
 from stream_ser.pipeline.stream import Stream
-from stream_ser.server.app import LOCAL, CallServer
+from stream_ser.server.app import CallServer
 from stream_ser.server.config import Limits, ServeConfig
+from stream_ser.server.tokens import LOCAL
 from stream_ser.types import SAMPLE_RATE
 
 RECORDING = Path(__file__).parents[2] / "demos" / "recording" / "conversation.flac"

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from stream_ser.audio.source import Item, Notice
 from stream_ser.audio.vad import VoiceActivityDetector, hear
-from stream_ser.engine.schedule import Gate
+from stream_ser.engine.schedule import SpeechDetector
 from stream_ser.errors import StreamSerError
 from stream_ser.pipeline.stream import Stream
 from stream_ser.types import SAMPLE_RATE, Block
@@ -24,7 +24,7 @@ from stream_ser.types import SAMPLE_RATE, Block
 class StreamLike(Protocol):
     """What sound is taken for: a ``Stream``, or what stands in its place. ``hop`` is in samples."""
 
-    vad: Gate
+    vad: SpeechDetector
     hop: int
 
     @property

@@ -24,7 +24,7 @@ from stream_ser.feed.hub import Hub
 from stream_ser.feed.server import FeedServer
 from stream_ser.pipeline.session import Pausable, Session
 from stream_ser.pipeline.stream import Stream
-from stream_ser.text.choice import TextOptions, Words
+from stream_ser.text.choice import ListenerFactory, TextOptions
 from stream_ser.types import SourceInfo
 from stream_ser_models.card import DEFAULT, Card
 
@@ -52,7 +52,7 @@ class ModelInUse:
 
     def __init__(self, options: Options) -> None:
         self.loaded = LoadedModel(options.model, options.engine, options.hop_s)
-        self.words = Words(options.text, self.loaded.folder, self.loaded.card)
+        self.words = ListenerFactory(options.text, self.loaded.folder, self.loaded.card)
 
 
 class Runtime:

@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from stream_ser.audio.source import Item, Notice
 from stream_ser.engine.fair_queue import Answer, Policy
 from stream_ser.engine.fallback import StepDown
-from stream_ser.engine.schedule import Gate, WindowSchedule
+from stream_ser.engine.schedule import SpeechDetector, WindowSchedule
 from stream_ser.engine.worker import Worker
 from stream_ser.errors import SourceError
 from stream_ser.feed import messages
@@ -52,7 +52,7 @@ class Stream:
         card: Card,
         worker: Worker,
         hub: Hub,
-        vad: Gate,
+        vad: SpeechDetector,
         *,
         stream: str,
         hop: int,

@@ -26,7 +26,7 @@ from stream_ser.errors import ConfigError, FeedError
 from stream_ser.feed.server_thread import listen, run
 from stream_ser.feed.subscriber import BUFFER_CUT, Subscribers
 from stream_ser.server.audiosocket_port import AudioSocketPort
-from stream_ser.server.auth import LOCAL, SUBPROTOCOL
+from stream_ser.server.auth import SUBPROTOCOL
 from stream_ser.server.config import ServeConfig
 from stream_ser.server.limits import ConnectionLimit
 from stream_ser.server.media_server import MediaServer
@@ -219,6 +219,3 @@ def _tls(config: ServeConfig) -> ssl.SSLContext | None:
             fix="give a PEM certificate with its chain and the private key that belongs to it",
         ) from error
     return context
-
-
-__all__ = ["LOCAL", "CallServer"]

@@ -29,7 +29,7 @@ from stream_ser.pipeline.stream import Stream
 from stream_ser.server.inference import InferenceService
 from stream_ser.store.database import StoreError
 from stream_ser.store.store import Store
-from stream_ser.store.writer import Lost, StoreWriter
+from stream_ser.store.writer import LostWrite, StoreWriter
 
 FLUSHED_S = 5.0  # how long a deletion waits for what is to be written before it
 EXPIRE_STEP, EXPIRE_REST_S = 500, 0.05  # messages removed at once, and the pause between
@@ -171,7 +171,7 @@ class Tenants:
         else:
             _log.error("the store cannot write: %s", error)
 
-    def _lost(self, lost: Lost) -> None:
+    def _lost(self, lost: LostWrite) -> None:
         _log.error("a result was not stored", extra={"tenant": lost.tenant, "seq": lost.seq, "why": lost.reason})
 
 

@@ -27,7 +27,7 @@ LATE_NS, CAUGHT_UP_NS = 1_000_000_000, 250_000_000
 SECONDS = 10.0  # of words for networks whose config says nothing else
 
 
-class Gate(Protocol):
+class SpeechIndicator(Protocol):
     """Says whether someone speaks. ``stream_ser.audio.vad.VoiceActivityDetector`` is the real one."""
 
     def is_open(self, end: int) -> bool:
@@ -44,7 +44,7 @@ class Listener:
     def __init__(
         self,
         recogniser: Recogniser,
-        vad: Gate,
+        vad: SpeechIndicator,
         vocabulary: Vocabulary | None = None,
         count: int = 0,
         seconds: float = SECONDS,

@@ -14,7 +14,7 @@ from stream_ser.audio.vad import VoiceActivityDetector
 from stream_ser.calls.events import Lost, Sound
 from stream_ser.calls.leg_buffer import LegBuffer
 from stream_ser.calls.leg_scheduler import AT_ONCE, LegScheduler
-from stream_ser.engine.schedule import Gate
+from stream_ser.engine.schedule import SpeechDetector
 from stream_ser.engine.worker import Worker
 from stream_ser.feed.hub import Hub
 from stream_ser.pipeline.stream import Stream
@@ -37,7 +37,7 @@ class Rig:
         self.worker.start()
         self.scheduler = LegScheduler()
 
-    def line(self, name: str = "c/customer", vad: Gate | None = None) -> LegBuffer:
+    def line(self, name: str = "c/customer", vad: SpeechDetector | None = None) -> LegBuffer:
         info = SourceInfo("call", "plain", RATE, 1, None, live=True)
         card = read_card(find("cnn-bilstm"))
         stream = Stream(info, card, self.worker, self.hub, vad or VoiceActivityDetector(), stream=name, hop=HOP)
