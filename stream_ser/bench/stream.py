@@ -93,8 +93,8 @@ def words_cost(recording: Path) -> dict[str, Any] | None:
 def start_to_ready(model: str, engine: str) -> float:
     """Seconds from starting an interpreter to a model that answers, feed included."""
     code = (
-        "from stream_ser.pipeline.runtime import Options, Station\n"
-        f"with Station(Options({model!r}, {engine!r}, {HOP_S}, '127.0.0.1:0')):\n    print('READY', flush=True)\n"
+        "from stream_ser.pipeline.runtime import Options, Runtime\n"
+        f"with Runtime(Options({model!r}, {engine!r}, {HOP_S}, '127.0.0.1:0')):\n    print('READY', flush=True)\n"
     )
     began = time.perf_counter()
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as child:
