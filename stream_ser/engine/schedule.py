@@ -1,7 +1,7 @@
 """When a window is due: every hop, on the stream's absolute sample grid.
 
 Pure: takes blocks and gaps, gives hops; no clock, no threads, no I/O. Where the sound was cut into blocks makes no
-difference to what comes out, and memory is one ring and the gate's short history.
+difference to what comes out, and memory is one ring and the voice activity detector's short history.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ class SpeechDetector(Protocol):
 
 
 class WordSource(Protocol):
-    """Knows the newest words. ``stream_ser.text.listener.WordSource`` is the real one."""
+    """Knows the newest words. ``stream_ser.text.listener.Listener`` is the real one."""
 
     def push(self, start: int, samples: Samples) -> None:
-        """Take the next samples, which the gate has had."""
+        """Take the next samples, which the voice activity detector has had."""
 
     def reset(self, at: int) -> None:
         """Forget: sound before ``at`` is missing."""
@@ -179,7 +179,7 @@ class WindowSchedule:
             end=end,
             covered=self.window if padded else covered,
             speech=speech,
-            gate_open=is_open or padded,
+            voice_active=is_open or padded,
             level_dbfs=dbfs(float(np.sqrt(np.mean(np.square(newest, dtype=np.float64)))) if len(newest) else 0.0),
             peak_dbfs=dbfs(float(np.abs(newest).max(initial=0.0))),
             window=window,

@@ -176,7 +176,7 @@ class Tenants:
 
 
 class Tenant:
-    """One tenant: its hub and its calls. The house of its calls."""
+    """One tenant: its hub, and the backend of its calls."""
 
     def __init__(
         self,
@@ -217,17 +217,17 @@ class Tenant:
             if self.calls.get(call.name) is call:
                 del self.calls[call.name]
 
-    def stream(self, leg: Leg, name: str, opened: Opened, watch: StreamObserver) -> Stream:
+    def stream(self, leg: Leg, name: str, opened: Opened, observer: StreamObserver) -> Stream:
         """See ``CallBackend``."""
-        return self._inference.stream(self.hub, self.name, leg, name, opened, watch)
+        return self._inference.stream(self.hub, self.name, leg, name, opened, observer)
 
-    def turns(self, name: str, watch: StreamObserver) -> TurnsOnly:
+    def turns(self, name: str, observer: StreamObserver) -> TurnsOnly:
         """See ``CallBackend``."""
-        return self._inference.turns(name, watch)
+        return self._inference.turns(name, observer)
 
-    def line(self, stream: StreamLike, rate: int) -> LegBuffer:
+    def add_leg(self, stream: StreamLike, rate: int) -> LegBuffer:
         """See ``CallBackend``."""
-        return self._inference.scheduler.line(stream, rate)
+        return self._inference.scheduler.add_leg(stream, rate)
 
     def begin(self, opened: Opened, streams: Mapping[str, Leg], purpose: str | None, at: datetime) -> None:
         """See ``CallBackend``."""

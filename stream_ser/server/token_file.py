@@ -41,7 +41,7 @@ class TokenFile:
         return self._entries
 
     def check(self, secret: str | None, role: Role, now: datetime, now_ns: int) -> Grant | Refusal:
-        """Say whose token this is, or why it does not open the door; ``now_ns`` is monotonic, ``now`` wall time."""
+        """Say whose token this is, or why it does not let in; ``now_ns`` is monotonic, ``now`` wall time."""
         self.look(now_ns)
         return tokens.check(self._entries, secret, role, now)
 

@@ -70,7 +70,7 @@ class NewToken:
 
 
 def check(entries: Sequence[TokenEntry], secret: str | None, role: Role, now: datetime) -> Grant | Refusal:
-    """Say whose token this is, if it opens the door of ``role`` at wall time ``now``, or why it does not.
+    """Say whose token this is, if it grants ``role`` at wall time ``now``, or why it does not.
 
     Reasons: ``token-missing``, ``token-unknown``, ``token-expired``, ``token-wrong-role``. Every entry is compared, and each in
     constant time, so the time taken tells nothing.

@@ -270,7 +270,7 @@ async def test_a_pause_of_the_plain_protocol_is_a_gap(tmp_path: Path) -> None:
 async def at_rest(server: CallServer) -> None:
     """Nothing is left of any call."""
     await eventually(
-        lambda: server.services.tenants.calls == 0 and server.services.inference.scheduler.lines == 0,
+        lambda: server.services.tenants.calls == 0 and server.services.inference.scheduler.leg_count == 0,
         "a call stays open",
     )
     await eventually(lambda: server.sound.count == 0, "a connection stays")

@@ -67,7 +67,8 @@ async def test_the_streams_go_on_behind_a_gap(tmp_path: Path, make: Callable[[],
                     await alive.send(message)
                 ended = (await feed.wait("call", kind="ended"))[0]
         await eventually(
-            lambda: server.sound.count == 0 and server.services.inference.scheduler.lines == 0, "something stays open"
+            lambda: server.sound.count == 0 and server.services.inference.scheduler.leg_count == 0,
+            "something stays open",
         )
         assert await refusals(server) == {"taken-over": 1}
         assert server.sound.seconds == pytest.approx(ended["summary"]["duration_s"] * len(first.legs), rel=0.5)
