@@ -13,13 +13,14 @@ from typing import Any
 
 from playwright.sync_api import sync_playwright
 
+from stream_ser.audio.bundled import bundled_recording
 from stream_ser.audio.recording import open_recording
 from stream_ser.feed.hub import Hub
 from stream_ser.feed.server import FeedServer
 from stream_ser.pipeline.runtime import Options, Runtime, run_to_end
 
 HERE = Path(__file__).parent
-RECORDING = HERE / "recording" / "conversation.flac"
+RECORDING = bundled_recording()
 PICTURE = HERE.parent / "docs" / "page.png"
 MOMENT_S = 33.5
 

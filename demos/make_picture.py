@@ -10,12 +10,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from stream_ser.audio.bundled import bundled_recording
 from stream_ser.audio.recording import open_recording
 from stream_ser.pipeline.runtime import Options, Runtime, run_to_end
 from stream_ser.tui.app import make_app
 
 HERE = Path(__file__).parent
-RECORDING = HERE / "recording" / "conversation.flac"
+RECORDING = bundled_recording()
 PICTURE = HERE.parent / "docs" / "screen.svg"
 MOMENT_S = 33.5
 SIZE = (110, 36)

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from demos.make_picture import Played
+from stream_ser.audio.bundled import bundled_recording
 from stream_ser.audio.recording import open_recording
 from stream_ser.controls.explanations import Reasons
 from stream_ser.pipeline.runtime import Options, Runtime
 from stream_ser.tui.app import make_app
 
 HERE = Path(__file__).parent
-RECORDING = HERE / "recording" / "conversation.flac"
+RECORDING = bundled_recording()
 PICTURE = HERE.parent / "docs" / "why.svg"
 MODEL, MOMENT_S, SIZE = "tfcnn-attention", 16.0, (140, 36)
 Messages = list[dict[str, Any]]

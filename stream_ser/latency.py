@@ -11,7 +11,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from stream_ser.feed.message_types import LedgerMessage, QuantilesMessage
+from stream_ser.types import LedgerMessage, QuantilesMessage
 
 Stage = Literal["capture_ms", "wait_ms", "compute_ms", "smooth_ms", "publish_ms", "age_ms"]
 STAGES: tuple[Stage, ...] = get_args(Stage)

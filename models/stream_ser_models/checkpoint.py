@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 
 from stream_ser_models.architectures import ARCHITECTURES, make_network
 from stream_ser_models.card import WEIGHTS, Card, CheckpointError, verified
+from stream_ser_models.encoders import find_encoder, read_encoder, refuse_other
 from stream_ser_models.network import Network
 
 
@@ -29,8 +30,12 @@ def build(architecture: str, config: dict[str, object]) -> Network:
 def load_network(folder: Path, card: Card) -> Network:
     """Read the checkpoint's network, in evaluation mode.
 
-    Raises CheckpointError when weights are missing or corrupt, or do not fit the architecture.
+    Raises CheckpointError when weights are missing or corrupt, or do not fit the architecture, and when a head's encoder
+    is not the one that it was trained on.
     """
+    if card.encoder is not None:
+        facts = read_encoder(find_encoder(card.encoder["name"]))
+        refuse_other(facts, card.encoder["name"], card.encoder["sha256"])
     network = build(card.architecture, card.config)
     try:
         network.load_state_dict(load_file(verified(folder, card, WEIGHTS)))

@@ -15,7 +15,8 @@ from stream_ser_models.card import AGAIN, CheckpointError, file_hash
 
 ENCODERS = Path(__file__).parent / "encoders"
 ENCODER = "encoder.json"
-WEIGHTS = "encoder.safetensors"
+WEIGHTS = "encoder.safetensors"  # for torch: the layers' matrices as 8-bit integers with a scale for each row
+ONNX = "encoder.onnx"  # for the CPU: one window (1, samples) to its ``frames`` (1, T, width), in 8 bits
 FORMAT = 1
 
 

@@ -58,7 +58,7 @@ def round_to_half(network: nn.Module) -> None:
                 value.copy_(value.half().float())
 
 
-def _store_halves(graph: onnx.GraphProto) -> None:
+def store_halves(graph: onnx.GraphProto) -> None:
     """Store weights that are half-precision numbers already as such, with a cast that ONNX Runtime folds when loading."""
     casts = []
     for weight in graph.initializer:
@@ -107,11 +107,16 @@ def save_program(
     example: tuple[Tensor, ...],
     inputs: list[str],
     outputs: list[str],
-    shapes: dict[str, Any] | tuple[Any, ...],
+    shapes: dict[str, Any] | tuple[Any, ...] | None,
     path: Path,
     metadata: dict[str, str] | None = None,
+    *,
+    halves: bool = True,
 ) -> None:
-    """Write a module as ONNX with named inputs and outputs; ``shapes`` says which of the example's sizes may change."""
+    """Write a module as ONNX with named inputs and outputs; ``shapes`` says which of the example's sizes may change.
+
+    ``halves=False`` keeps weights in single precision that half precision would hold, for what quantises them next.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter warns about its own internals
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
@@ -130,7 +135,8 @@ def save_program(
     _forget_origin(model.graph)
     for function in model.functions:
         _forget_origin(function)
-    _store_halves(model.graph)
+    if halves:
+        store_halves(model.graph)
     onnx.helper.set_model_props(model, metadata or {})
     onnx.save(model, str(path))
 

@@ -154,6 +154,15 @@ class WhisperEncoder(nn.Module):
         return self.states(waveform)[-1]
 
 
+def expand(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Weights in single precision: integers (rows, columns) times ``NAME_scale`` (rows), halves as they are."""
+    return {
+        name: value.float() if value.is_floating_point() else value.float() * weights[f"{name}_scale"][:, None]
+        for name, value in weights.items()
+        if not name.endswith("_scale")
+    }
+
+
 def load_encoder(config: WhisperConfig) -> WhisperEncoder:
     """A trained encoder, frozen and in evaluation mode.
 
@@ -166,10 +175,10 @@ def load_encoder(config: WhisperConfig) -> WhisperEncoder:
         raise CheckpointError(what, f"choose layers up to {facts.layers}")
     encoder = WhisperEncoder(config, facts.width, facts.heads, facts.mels)
     try:
-        weights = load_file(encoder_file(folder, facts, WEIGHTS))
+        weights = expand(load_file(encoder_file(folder, facts, WEIGHTS)))
         own = encoder.state_dict()
-        encoder.load_state_dict({name: value.float() for name, value in weights.items() if name in own})
-    except (RuntimeError, SafetensorError) as error:
+        encoder.load_state_dict({name: value for name, value in weights.items() if name in own})
+    except (KeyError, RuntimeError, SafetensorError) as error:
         text = " ".join(str(error).split())
         raise CheckpointError(f"the weights of encoder {facts.name} do not fit: {text}") from error
     return encoder.eval().requires_grad_(False)

@@ -9,8 +9,8 @@ A frame below -80 dB full scale is not speech and costs nothing. The others go, 
 decision becomes speech after ``CONFIRM`` frames in a row at ``ENTER`` or more, and ends when every frame of the last
 ``HANG_OVER`` was below ``EXIT``.
 
-Measured with ``python -m stream_ser_training.vad_report --data DIR --compare``, one thread of a 2-core cloud machine. A miss
-is a frame without speech within 25 dB of a clip's loudest; nine in ten are onsets, for every clip begins without speech::
+Measured with ``python -m stream_ser.bench.vad --data DIR --compare``, one thread of a 2-core cloud machine. A miss is a
+frame without speech within 25 dB of a clip's loudest; nine in ten are onsets, for every clip begins without speech::
 
                              Silero (this one)      WebRTC VAD 2, same hysteresis
     RAVDESS, 100 quietest    missed  9.2%           missed  1.7%

@@ -14,6 +14,7 @@ import logging
 import math
 import threading
 
+from stream_ser.audio.dc_blocker import DcBlocker
 from stream_ser.audio.source import Item, Notice
 from stream_ser.audio.vad import VoiceActivityDetector
 from stream_ser.engine.schedule import SpeechDetector, WindowSchedule
@@ -30,7 +31,7 @@ class TurnsOnly:
         self.vad: SpeechDetector = VoiceActivityDetector()
         self.hop = hop
         self._window, self._observer = window, observer
-        self._schedule = WindowSchedule(name, hop, hop, self.vad)
+        self._schedule = WindowSchedule(name, hop, hop, self.vad, conditioner=DcBlocker())
         self._since = 0  # sound is unbroken since then
         self._paused = threading.Event()
         self._lock = threading.Lock()  # nothing is told after the end

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from stream_ser.audio.devices import list_devices
-from stream_ser.engine.loading import as_engine_error
+from stream_ser.errors import as_engine_error
 from stream_ser_models.card import Card, CheckpointError, find, read_card, shipped
 
 PERCENT = ("UA", "WA")

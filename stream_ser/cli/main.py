@@ -23,6 +23,7 @@ from stream_ser.errors import StreamSerError
 from stream_ser_models.card import DEFAULT
 
 EPILOG = """examples:
+  stream-ser demo                                watch the recording that comes with it
   stream-ser replay talk.flac                    watch a recording at the speed it was spoken
   stream-ser replay talk.flac --speed max        the same trajectory, as fast as the machine can
   stream-ser live --device "USB"                 listen to the microphone whose name contains USB
@@ -73,16 +74,25 @@ def parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="words for models that read them: pocketsphinx, transcript or none",
     )
+    common.add_argument(
+        "--no-baseline",
+        dest="baseline",
+        action="store_false",
+        help="judge every window by itself, whatever this voice said before",
+    )
     common.add_argument("--show-text", action="store_true", help="show words on screen, feed and files; else nowhere")
     transcript = argparse.ArgumentParser(add_help=False)
     transcript.add_argument("--transcript", type=Path, metavar="FILE", help="words in jsonl, csv, tsv, vtt or srt")
+    paced = argparse.ArgumentParser(add_help=False)
+    paced.add_argument("--speed", default="1", metavar="N", help="times real time, or max (default: 1)")
     common.add_argument("--headless", action="store_true", help="print a line a second instead of opening the screen")
     feed, no_feed = _feed_option("127.0.0.1:8765"), _feed_option("off")
 
     live = commands.add_parser("live", parents=[common, feed], help="listen to a microphone")
     live.add_argument("--device", metavar="D", help="number, name, or part of a name (default: the system's)")
+    commands.add_parser("demo", parents=[common, feed, paced, transcript], help="play the recording that comes with it")
     replay = commands.add_parser(
-        "replay", parents=[common, feed, transcript], help="play a recording, or raw samples from a pipe (-)"
+        "replay", parents=[common, feed, paced, transcript], help="play a recording, or raw samples from a pipe (-)"
     )
     replay.add_argument(
         "files",
@@ -90,7 +100,6 @@ def parser() -> argparse.ArgumentParser:
         nargs="+",
         help="wav, flac, ogg, mp3, several at once; or - for raw samples on standard input",
     )
-    replay.add_argument("--speed", default="1", metavar="N", help="times real time, or max (default: 1)")
     replay.add_argument("--rate", type=int, metavar="HZ", help="rate of raw samples (only with -)")
     replay.add_argument("--channels", type=int, default=1, metavar="N", help="channels of raw samples (only with -)")
     replay.add_argument("--format", default="s16le", choices=["s16le", "f32le"], help="raw samples (default: s16le)")
@@ -109,6 +118,7 @@ def parser() -> argparse.ArgumentParser:
         "bench", parents=[model], help="measure cost, speed, streams carried, start and memory on one thread"
     )
     bench.add_argument("file", nargs="?", metavar="FILE", help="recording to run through (default: the bundled one)")
+    bench.add_argument("--quick", action="store_true", help="half a minute instead of two or three; rough figures")
     bench.add_argument("--json", action="store_true", help="print the figures as JSON")
     bench.add_argument("--peers", action="store_true", help="time what else one could use, where it is installed")
     commands.add_parser("devices", help="list the sound inputs")
@@ -167,6 +177,7 @@ def run(options: argparse.Namespace) -> int:
 
     return {
         "live": monitor.live,
+        "demo": monitor.demo,
         "replay": monitor.replay,
         "analyze": monitor.analyze,
         "export": monitor.export,

@@ -11,6 +11,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+from stream_ser.audio.bundled import bundled_recording
 from stream_ser.audio.pipe import Pipe
 from stream_ser.audio.recording import open_recording
 from stream_ser.audio.source import Source
@@ -25,8 +26,6 @@ from stream_ser.feed.message_types import EndMessage, Message
 from stream_ser.pipeline.runtime import Options, Runtime, run_to_end
 from stream_ser.pipeline.session import Session
 from stream_ser.text.choice import TextOptions
-
-BUNDLED = Path(__file__).parents[2] / "demos" / "recording" / "conversation.flac"
 
 
 def live(options: argparse.Namespace) -> int:
@@ -54,6 +53,11 @@ def replay(options: argparse.Namespace) -> int:
         )
     with closing(open_recording(file, speed=speed)) as source:
         return _show(source, Path(file).name, options, lambda runtime: ReplayDesk(runtime, source, Path(file)))
+
+
+def demo(options: argparse.Namespace) -> int:
+    """Play the bundled recording, with what ``replay`` takes."""
+    return replay(argparse.Namespace(**vars(options), files=[str(bundled_recording())], rate=None))
 
 
 def analyze(options: argparse.Namespace) -> int:
@@ -100,15 +104,17 @@ def export(options: argparse.Namespace) -> int:
 
 def bench(options: argparse.Namespace) -> int:
     """Measure this machine."""
+    from stream_ser.bench.job import QUICK, Effort
     from stream_ser.bench.report import show
     from stream_ser.bench.run import bench as measure
     from stream_ser.engine.loading import load_backend, load_card
 
-    recording = Path(options.file) if options.file else BUNDLED
+    recording = Path(options.file) if options.file else bundled_recording()
     with closing(open_recording(recording, speed=None)):
         pass  # a file that cannot be read is told of here, not in the child
     load_backend(*load_card(options.model), options.engine).close()
-    result = measure(options.model, options.engine, recording, peers=options.peers, tell=_tell_measured)
+    effort = QUICK if options.quick else Effort()
+    result = measure(options.model, options.engine, recording, peers=options.peers, effort=effort, tell=_tell_measured)
     print(json.dumps(result, indent=1) if options.json else show(result))
     return 0
 
@@ -192,7 +198,7 @@ def _run_screen(runtime: Runtime, controller: StreamController) -> None:
 
 def _runtime_options(options: argparse.Namespace, feed: str) -> Options:
     text = TextOptions(options.text, getattr(options, "transcript", None), options.show_text)
-    return Options(options.model, options.engine, options.hop, feed, options.out, text)
+    return Options(options.model, options.engine, options.hop, feed, options.out, text, options.baseline)
 
 
 def _unique(files: list[str]) -> list[str]:

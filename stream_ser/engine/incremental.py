@@ -8,10 +8,12 @@ window has beyond the last one is computed. Where the stream has no state, or on
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from stream_ser.engine.backend import Backend, Output
+from stream_ser.engine.voice import Voices
 from stream_ser.errors import EngineError
 from stream_ser.types import Window
 
@@ -21,12 +23,14 @@ WORTH = 4  # steps that cost about as much as a whole window
 class Computer:
     """Owns what the backend knows of streams. One thread, the worker's."""
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backend, voices: Voices | None = None) -> None:
         self.backend = backend
+        self._voices = Voices() if voices is None else voices
         self._heard: dict[str, int] = {}  # sample up to which a stream's state has heard everything
 
     def release(self, stream: str) -> None:
         """Forget a stream, known or not."""
+        self._voices.release(stream)
         if self._heard.pop(stream, None) is not None and self.backend.stepper is not None:
             self.backend.stepper.release(stream)
 
@@ -45,6 +49,8 @@ class Computer:
             found |= dict(zip(numbers, _rows(output), strict=True))
         for number, window in enumerate(windows):
             self._check(found[number], window)
+            if (voice := found[number].voice) is not None:
+                self._voices.heard(window, voice[0])
         return [found[number] for number in range(len(windows))]
 
     def _steps(self, window: Window) -> int:
@@ -75,10 +81,14 @@ class Computer:
 
     def _whole(self, group: list[Window], wordless: bool) -> Output:
         tokens = None if wordless else np.stack([window.tokens for window in group if window.tokens is not None])
-        return self.backend.run(np.stack([window.samples for window in group]), tokens)
+        sound, width = np.stack([window.samples for window in group]), self.backend.voice_width
+        if not width:
+            return self.backend.run(sound, tokens)
+        known = self._voices.known(group, width)
+        return replace(self.backend.run(sound, tokens, known), baseline_s=known.seconds)
 
     def _check(self, output: Output, window: Window) -> None:
-        numbers = [output.logits] if output.dimensions is None else [output.logits, output.dimensions]
+        numbers = [values for values in (output.logits, output.dimensions, output.voice) if values is not None]
         if not all(np.isfinite(values).all() for values in numbers):
             raise EngineError(
                 f"{self.backend.name} gave {[values[0].tolist() for values in numbers]} for samples {window.start} to "
@@ -89,5 +99,5 @@ class Computer:
 
 def _rows(output: Output) -> Iterator[Output]:
     for i in range(len(output.logits)):
-        others = (output.attention, output.dimensions, output.top_down)
+        others = (output.attention, output.dimensions, output.top_down, output.voice, output.baseline_s)
         yield Output(output.logits[i : i + 1], *(None if values is None else values[i : i + 1] for values in others))

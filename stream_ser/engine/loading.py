@@ -13,8 +13,10 @@ from pathlib import Path
 from stream_ser.engine.backend import Backend, warm_up
 from stream_ser.engine.fallback import Candidate, FallbackChain, UnavailableError
 from stream_ser.engine.graphs import NO_GRAPH
-from stream_ser.errors import EngineError
+from stream_ser.errors import EngineError, as_engine_error
 from stream_ser_models.card import ONNX, STEP, Card, CheckpointError, find, read_card, verified
+from stream_ser_models.encoders import ONNX as ENCODER_ONNX
+from stream_ser_models.encoders import encoder_file, find_encoder, read_encoder, refuse_other
 
 INSTALL = "install one with: pip install 'stream-ser[cpu]' (or [gpu])"
 CUDA = ("cuda-graph", "cuda", "onnx-cuda")
@@ -55,6 +57,8 @@ def fallback_chain(folder: Path, card: Card, engine: str = "auto", *, hop: int =
     try:
         for file in card.files:
             verified(folder, card, file)
+        if card.encoder is not None:
+            encoder_onnx(card)
     except CheckpointError as error:
         raise as_engine_error(error) from error
     names, wanted = FALLBACK_ORDER if engine == "auto" else (engine,), Wanted(folder, card, hop, streams)
@@ -108,6 +112,15 @@ def no_cuda() -> str | None:
     return None if count.value else "no CUDA device (the driver sees none)"
 
 
+def encoder_onnx(card: Card) -> Path:
+    """The encoder that a head stands on, for the CPU. Raises CheckpointError where it is another, or is not whole."""
+    assert card.encoder is not None
+    folder = find_encoder(card.encoder["name"])
+    facts = read_encoder(folder)
+    refuse_other(facts, card.encoder["name"], card.encoder["sha256"])
+    return encoder_file(folder, facts, ENCODER_ONNX)
+
+
 # Engines are imported here, so that a live install needs only the one it has.
 
 
@@ -116,12 +129,15 @@ def _onnx(wanted: Wanted) -> Backend:
 
     folder, card = wanted.folder, wanted.card
     step = verified(folder, card, STEP) if STEP in card.files else None
-    return OnnxCpuBackend(verified(folder, card, ONNX), step)
+    encoder = None if card.encoder is None else encoder_onnx(card)
+    return OnnxCpuBackend(verified(folder, card, ONNX), step, encoder)
 
 
 def _onnx_cuda(wanted: Wanted) -> Backend:
     from stream_ser.engine.onnx_cuda import OnnxCudaBackend
 
+    if wanted.card.encoder is not None:
+        raise UnavailableError("its encoder is made for the CPU and for torch", fix="use --engine cuda, or onnx")
     return OnnxCudaBackend(verified(wanted.folder, wanted.card, ONNX))
 
 
@@ -144,8 +160,3 @@ _MAKERS: dict[str, Callable[[Wanted], Backend]] = {
     "onnx": _onnx,
     "torch": _torch,
 }
-
-
-def as_engine_error(error: CheckpointError) -> EngineError:
-    """The same words as an error that the command line shows."""
-    return EngineError(error.what, fix=error.fix)

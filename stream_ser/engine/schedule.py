@@ -7,12 +7,13 @@ difference to what comes out, and memory is one ring and the voice activity dete
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from stream_ser.audio.ring import SampleRing
+from stream_ser.engine.ring import SampleRing
 from stream_ser.errors import ConfigError
 from stream_ser.types import SAMPLE_RATE, Block, Gap, Hop, Samples, Window, Word
 
@@ -58,6 +59,16 @@ def dbfs(value: float) -> float:
     return max(QUIET_DBFS, round(20.0 * float(np.log10(max(value, 1e-12))), 2))
 
 
+class Conditioner(Protocol):
+    """What sound goes through before anything hears it: as many samples out as in, at once, however they were cut."""
+
+    def push(self, samples: Samples) -> Samples:
+        """The next samples."""
+
+    def reset(self) -> None:
+        """Forget: sound is missing."""
+
+
 def hop_samples(hop_s: float, window: int, option: str = "--hop") -> int:
     """A hop of ``hop_s`` seconds in samples, for a model that hears ``window`` samples at once.
 
@@ -81,6 +92,7 @@ class WindowSchedule:
     """Turns one stream's sound into hops.
 
     ``window`` and ``hop`` are in samples; the first item begins at ``start``; ``listener`` is there where words are wanted.
+    Without ``baseline`` no window counts for what is known of the voice; ``conditioner`` is what all sound goes through first.
     Raises ConfigError for a hop that is not between 1 and the window.
     """
 
@@ -93,6 +105,8 @@ class WindowSchedule:
         listener: WordSource | None = None,
         *,
         start: int = 0,
+        baseline: bool = True,
+        conditioner: Conditioner | None = None,
     ) -> None:
         if not 0 < hop <= window:
             raise hop_error(hop / SAMPLE_RATE, window)
@@ -101,7 +115,8 @@ class WindowSchedule:
         self._ring = SampleRing(window + hop, start)
         self._vad = vad
         self._listener = listener
-        self._unbroken_since = start
+        self._unbroken_since = self._voiced_until = start
+        self._baseline, self._conditioner = baseline, conditioner
         self._missing: str | None = None
         self._arrived_ns = self._captured_ns = self._captured_end = 0
 
@@ -115,6 +130,8 @@ class WindowSchedule:
             yield from self._push_gap(item)
             return
         self._missing = None
+        if self._conditioner is not None:
+            item = replace(item, samples=self._conditioner.push(item.samples))
         for start, samples in self._cut_at_hops(item):
             self._ring.write(samples, start)
             self._vad.push(start, samples)
@@ -142,6 +159,8 @@ class WindowSchedule:
             yield self._due()
         self.position = self._unbroken_since = gap.end
         self._vad.reset(gap.end)
+        if self._conditioner is not None:
+            self._conditioner.reset()
         if self._listener is not None:
             self._listener.reset(gap.end)
 
@@ -158,6 +177,11 @@ class WindowSchedule:
         since = (self._captured_end - sample) * 1_000_000_000 // SAMPLE_RATE
         return self._captured_ns - since if self._captured_ns else 0
 
+    def _new_voice(self, start: int, end: int) -> float:
+        """Seconds of speech in a window that no window before it had: its weight in the voice's baseline."""
+        since, self._voiced_until = max(start, self._voiced_until), end
+        return self._vad.speech_samples(since, end) / SAMPLE_RATE if self._baseline and since < end else 0.0
+
     def _due(self, padded: bool = False) -> Hop:
         end = self.position
         covered = min(self.window, end - self._unbroken_since)
@@ -172,7 +196,8 @@ class WindowSchedule:
             samples[self.window - covered :] = self._ring.read(end - covered, end)
             tokens = None if self._listener is None or words is None else self._listener.tokens(words)
             hop = 0 if padded else self.hop
-            window = Window(self.stream, start, end, samples, self._arrived_ns, self._captured_at(end), tokens, hop)
+            captured, voice_s = self._captured_at(end), self._new_voice(start, end)
+            window = Window(self.stream, start, end, samples, self._arrived_ns, captured, tokens, hop, voice_s)
         return Hop(
             stream=self.stream,
             start=start,

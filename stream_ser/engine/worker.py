@@ -22,6 +22,7 @@ from stream_ser.engine.backend import Backend, Output
 from stream_ser.engine.fair_queue import Deliver, FairQueue, InferenceRequest, Policy
 from stream_ser.engine.fallback import Candidate, FallbackChain, StepDown
 from stream_ser.engine.incremental import Computer
+from stream_ser.engine.voice import Voices
 from stream_ser.errors import EngineError
 from stream_ser.types import Dropped, Failed, Observation, Timing, Window
 
@@ -54,6 +55,7 @@ class Worker:
         self._stopping = False
         self._ready = threading.Event()
         self._failure: Exception | None = None
+        self._voices = Voices()  # survive a change of the engine; the worker's thread alone
         self._thread = threading.Thread(target=self._run, name="worker", daemon=True)
         self.engine = ""
         self.token_count = 0
@@ -165,7 +167,7 @@ class Worker:
 
     def _use(self, backend: Backend) -> Computer:
         self.engine, self.token_count = backend.name, backend.token_count
-        return Computer(backend)
+        return Computer(backend, self._voices)
 
     def _step_down(self, computer: Computer, error: Exception) -> Computer:
         broken = computer.backend
@@ -211,6 +213,7 @@ def _observation(window: Window, output: Output, started: int, computed: int) ->
         _timing(window, started, computed),
         None if output.dimensions is None else tuple(float(value) for value in output.dimensions[0]),
         None if output.top_down is None else output.top_down[0],
+        None if output.baseline_s is None else float(output.baseline_s[0]),
     )
 
 

@@ -30,6 +30,16 @@ class Segment:
     reason: str | None = None  # why sound is missing, for a gap
 
     @property
+    def start_s(self) -> float:
+        """``start`` in seconds."""
+        return self.start / SAMPLE_RATE
+
+    @property
+    def end_s(self) -> float:
+        """``end`` in seconds."""
+        return self.end / SAMPLE_RATE
+
+    @property
     def text(self) -> str:
         """The label; a state in brackets where there is none, so that it never passes for one."""
         return f"[{self.state}]" if self.label is None else self.label

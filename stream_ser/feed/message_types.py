@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypedDict, final
 
-from stream_ser.types import Consent, Role, SourceKind, State
+from stream_ser.types import Consent, LedgerMessage, QuantilesMessage, Role, SourceKind, State
 
 Level = Literal["info", "warning", "error"]
 EndReason = Literal["finished", "stopped", "error"]
@@ -54,7 +54,7 @@ class HelloMessage(TypedDict):
     type: Literal["hello"]
     seq: int
     epoch: str | None
-    schema: Literal[3]
+    schema: Literal[4]
     version: str
     stream: str
     call: str | None
@@ -71,18 +71,6 @@ class HelloMessage(TypedDict):
     source: SourceMessage
     anchor: str | None
     states: list[State]
-
-
-class LedgerMessage(TypedDict):
-    """Of a point: where the time went, ms; None for a step that was not taken."""
-
-    capture_ms: float | None
-    wait_ms: float | None
-    compute_ms: float | None
-    smooth_ms: float | None
-    publish_ms: float | None
-    age_ms: float
-    lag_ms: float
 
 
 class PointHeading(TypedDict):
@@ -110,6 +98,7 @@ class PointMessage(PointHeading):
     speech_s: float
     level_dbfs: float
     peak_dbfs: float
+    baseline_s: float | None
     ledger: LedgerMessage
 
 
@@ -147,14 +136,6 @@ class MarkMessage(TypedDict):
     at: int  # samples
     t: float
     text: str
-
-
-class QuantilesMessage(TypedDict):
-    """Quantiles of one stage, ms."""
-
-    p50: float
-    p95: float
-    p99: float
 
 
 class SummaryMessage(TypedDict):

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from importlib import resources
 from typing import Any, Literal, get_args
 
-import stream_ser
+from stream_ser._version import __version__
 from stream_ser.feed.message_types import (
     AlertKind,
     AlertMessage,
@@ -38,12 +38,11 @@ from stream_ser.feed.message_types import (
     NoticeMessage,
     PointHeading,
     PointMessage,
-    QuantilesMessage,
     Severity,
 )
-from stream_ser.types import SAMPLE_RATE, Consent, Gap, Point, Role, SourceInfo, State
+from stream_ser.types import SAMPLE_RATE, Consent, Gap, Point, QuantilesMessage, Role, SourceInfo, State
 
-SCHEMA_VERSION: Literal[3] = 3
+SCHEMA_VERSION: Literal[4] = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +93,7 @@ def hello(info: StreamInfo, seq: int = 0) -> HelloMessage:
         "seq": seq,
         "epoch": None,
         "schema": SCHEMA_VERSION,
-        "version": stream_ser.__version__,
+        "version": __version__,
         "stream": info.stream,
         "call": info.call,
         "role": info.role,
@@ -160,6 +159,7 @@ def point(info: StreamInfo, point: Point, published_ns: int, lag_samples: int = 
         "speech_s": float(point.speech_s),
         "level_dbfs": float(point.level_dbfs),
         "peak_dbfs": float(point.peak_dbfs),
+        "baseline_s": _number(point.baseline_s),
         "ledger": {
             "capture_ms": _milliseconds(timing.captured_ns, timing.completed_ns),
             "wait_ms": _milliseconds(timing.completed_ns, timing.started_ns),

@@ -24,6 +24,7 @@ import numpy as np
 import soundfile
 import soxr
 
+from stream_ser.audio.bundled import bundled_recording
 from stream_ser.audio.vad import VoiceActivityDetector
 from stream_ser.calls.call import Call, CallBackend
 from stream_ser.calls.events import Closed, Frames, Lost, Paused, RefusedError, Resumed, Sound
@@ -41,7 +42,6 @@ from stream_ser.server.config import Limits, ServeConfig
 from stream_ser.server.tokens import LOCAL
 from stream_ser.types import SAMPLE_RATE
 
-RECORDING = Path(__file__).parents[2] / "demos" / "recording" / "conversation.flac"
 MOST_GROWTH_MB = (
     8.0  # what memory in use may grow by over the second half of ten minutes, which is a thousand calls or more
 )
@@ -235,7 +235,7 @@ class Soak:
 
 def soak(folder: Path, seconds: float, tell: Callable[[str], None], growth_mb: float = MOST_GROWTH_MB) -> Found:
     """Soak a server whose store lies in ``folder``. What was found wrong is in ``troubles``."""
-    sound, rate = soundfile.read(RECORDING, dtype="float32")
+    sound, rate = soundfile.read(bundled_recording(), dtype="float32")
     voice = np.asarray(soxr.resample(sound, rate, RATE), dtype=np.float32)
     config = ServeConfig(
         port=0, store=f"sqlite:///{folder / 'results.db'}", limits=Limits(connections=200, subscribers=200)

@@ -22,6 +22,7 @@ from stream_ser.feed.address import feed_address
 from stream_ser.feed.history import History
 from stream_ser.feed.hub import Hub
 from stream_ser.feed.server import FeedServer
+from stream_ser.pipeline.observer import StreamObserver
 from stream_ser.pipeline.session import Pausable, Session
 from stream_ser.pipeline.stream import Stream
 from stream_ser.text.choice import ListenerFactory, TextOptions
@@ -42,6 +43,7 @@ class Options:
     feed: str = "127.0.0.1:8765"  # or "off"
     out: Path | None = None
     text: TextOptions = field(default_factory=TextOptions)
+    baseline: bool = True  # whether a model that can is told what this voice said before
 
 
 class ModelInUse:
@@ -135,6 +137,7 @@ class Runtime:
         stands_still: bool = False,
         broken: Callable[[], None] = lambda: None,
         key: str | None = None,
+        observer: StreamObserver | None = None,
     ) -> Stream:
         """A stream of a source like that, not yet open. Raises ConfigError where its recogniser cannot start."""
         vad = VoiceActivityDetector()
@@ -152,7 +155,9 @@ class Runtime:
             notice=words.notice,
             stands_still=stands_still,
             broken=broken,
+            observer=observer,
             key=key,
+            baseline=self.options.baseline,
         )
 
 

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from stream_ser.audio.dc_blocker import DcBlocker
 from stream_ser.audio.source import Item, Notice
 from stream_ser.engine.fair_queue import Answer, Policy
 from stream_ser.engine.fallback import StepDown
@@ -28,11 +29,12 @@ from stream_ser.feed import messages
 from stream_ser.feed.hub import Hub
 from stream_ser.feed.message_types import Level, Message
 from stream_ser.pipeline.explanation import explain
+from stream_ser.pipeline.introduction import introduce
 from stream_ser.pipeline.observer import StreamObserver
 from stream_ser.pipeline.pending import MOST_PENDING, Waiting
 from stream_ser.pipeline.summary import StreamSummary
 from stream_ser.text.listener import Listener
-from stream_ser.trajectory.trajectory import Calibration, Trajectory
+from stream_ser.trajectory.trajectory import Calibration, TrajectoryBuilder
 from stream_ser.types import SAMPLE_RATE, Block, Dropped, Failed, Gap, Hop, Role, SourceInfo
 from stream_ser_models.card import Card
 
@@ -42,7 +44,8 @@ class Stream:
 
     ``info`` says what the source is; ``paused`` sound of one that cannot stand still becomes a gap. ``hop`` is in samples;
     ``listener`` hears words, which are published with ``show_text`` only, and belongs to the stream. ``key`` names the stream
-    to the worker, where its own name may come twice; ``call`` and ``role`` are a leg's. Raises ConfigError when the hop does
+    to the worker, where its own name may come twice; ``call`` and ``role`` are a leg's. Without
+    ``baseline`` the model is told nothing of what this voice said before. Raises ConfigError when the hop does
     not fit the model's window.
     """
 
@@ -65,6 +68,7 @@ class Stream:
         key: str | None = None,
         call: str | None = None,
         role: Role | None = None,
+        baseline: bool = True,
         clock_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         calibration = Calibration(tuple(card.labels), card.window_samples, card.temperature, card.abstain_below)
@@ -73,23 +77,12 @@ class Stream:
         self._key, self._card = key or stream, card
         self._live, self._stands_still = info.live, stands_still
         self.vad, self.hop = vad, hop
-        self._schedule = WindowSchedule(self._key, card.window_samples, hop, vad, listener)
-        self._trajectory = Trajectory(calibration)
-        self._info = messages.StreamInfo(
-            stream=stream,
-            labels=tuple(card.labels),
-            window=card.window_samples,
-            hop=hop,
-            model_name=card.name,
-            model_digest=card.digest,
-            engine=worker.engine,
-            passed_over=tuple((step.engine, step.reason) for step in worker.steps_down),
-            source=info,
-            dimensions=tuple(card.dimensions),
-            text=None if listener is None else listener.name,
-            show_text=show_text,
-            call=call,
-            role=role,
+        self._schedule = WindowSchedule(
+            self._key, card.window_samples, hop, vad, listener, baseline=baseline, conditioner=DcBlocker()
+        )
+        self._trajectory = TrajectoryBuilder(calibration)
+        self._info = introduce(
+            info, card, worker, stream, hop, None if listener is None else listener.name, show_text, call, role
         )
         self._pending: deque[Waiting | Gap] = deque()
         self._gap: Gap | None = None  # missing sound that may still grow; the taking thread alone

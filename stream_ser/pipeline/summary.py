@@ -6,9 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from stream_ser.feed import messages
-from stream_ser.feed.message_types import LedgerMessage
 from stream_ser.latency import LatencyStats
-from stream_ser.types import Point
+from stream_ser.types import LedgerMessage, Point
 
 
 @dataclass(slots=True)

@@ -163,6 +163,9 @@ class ServeConfig:
     hop: float = _number(0.5, 0.02, 60.0)
     """Seconds between two points of a stream."""
 
+    baseline: bool = True
+    """Whether a model that can is told how a leg's voice has sounded before, since its call began."""
+
     rules: Path | None = None
     """Alert rules of your own; the shipped ones hold where it is absent. See docs/alerts.md."""
 

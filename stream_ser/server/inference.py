@@ -24,7 +24,7 @@ class InferenceService:
     Raises ConfigError for a hop that does not fit the model, and for a model that reads words.
     """
 
-    def __init__(self, model: str, engine: str, hop_s: float, streams: int) -> None:
+    def __init__(self, model: str, engine: str, hop_s: float, streams: int, baseline: bool = True) -> None:
         loaded = LoadedModel(model, engine, hop_s, streams, hop_option="hop")
         if "tokens" in loaded.card.inputs:
             raise ConfigError(
@@ -32,6 +32,7 @@ class InferenceService:
                 fix="choose a model of sound: stream-ser models lists them",
             )
         self.card, self.hop, self.worker = loaded.card, loaded.hop, loaded.worker
+        self._baseline = baseline
         self.scheduler = LegScheduler()
 
     def open(self) -> None:
@@ -62,4 +63,5 @@ class InferenceService:
             key=f"{tenant}/{name}",
             call=opened.call,
             role=leg.role,
+            baseline=self._baseline,
         )

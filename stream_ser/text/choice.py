@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from stream_ser.engine.loading import as_engine_error
-from stream_ser.errors import ConfigError, EngineError
+from stream_ser.errors import ConfigError, EngineError, as_engine_error
 from stream_ser.text.listener import SECONDS, Listener, SpeechIndicator
 from stream_ser.text.recogniser import KEPT, Recogniser
 from stream_ser.text.transcript import Transcript, read_transcript

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import torch
 from stream_ser_models.card import CheckpointError, find, read_card
 from stream_ser_models.checkpoint import load_network
 from stream_ser_models.export import ExportError
+from stream_ser_models.frames import FrameHead
 from stream_ser_models.words import WordsError
 from stream_ser_training.clips import CorpusError
 from stream_ser_training.corpora import verify
@@ -24,11 +26,12 @@ from stream_ser_training.devices import DeviceError, leave, place
 from stream_ser_training.evaluate import figures_by_corpus, score
 from stream_ser_training.experiment import Experiment, choose, folds_of, run_baseline
 from stream_ser_training.export import export, held_out, predictor, trained
+from stream_ser_training.export_head import export_on_encoder, strangers, test_figures
 from stream_ser_training.fuse import fuse
 from stream_ser_training.pretrain import FOLDER, PretrainConfig, Pretrainer, speech
 from stream_ser_training.provenance import learnt_before
 from stream_ser_training.recipe import RecipeError, read_recipe, read_task
-from stream_ser_training.records import RecordError
+from stream_ser_training.records import RecordError, read_records
 from stream_ser_training.reexport import write_again
 from stream_ser_training.report import report
 from stream_ser_training.resume import FitError, Interrupted
@@ -72,6 +75,7 @@ def parser() -> argparse.ArgumentParser:
     make = commands.add_parser("export", parents=[common], help="make a checkpoint with card and ONNX from a run")
     make.add_argument("--fold", default="", help="the fold whose run is exported (default: the protocol's first)")
     make.add_argument("--seed", type=int, default=1, help="the run's seed")
+    make.add_argument("--records", type=Path, default=RECORDS, help=f"records of strangers (default: {RECORDS})")
     make.add_argument("--out", type=Path, required=True, help="the checkpoint's folder; its name becomes the model's")
     look = commands.add_parser(
         "evaluate", parents=[data, task], help="measure a checkpoint on a protocol's test speakers"
@@ -143,8 +147,18 @@ def _export(options: argparse.Namespace) -> int:
     command += f"--seeds {options.seed} && python -m training export --recipe {recipe.name} "
     command += f"--protocol {recipe.task.name} --fold {fold.name} --seed {options.seed} --out {place_of_it}"
     network, before = trained(recipe, weights), learnt_before(recipe, experiment.data)
-    card = export(recipe, fold, network, options.out, f"{before.command}{command}", more_data=before.data)
+    unseen = strangers(read_records(options.records), recipe.name) if any(options.records.glob("*.json")) else {}
+    more = {"strangers": unseen} if unseen else None
+    whole = f"{before.command}{command}"
+    make = (
+        partial(export_on_encoder, recipe, fold, network)
+        if isinstance(network, FrameHead)
+        else partial(export, recipe, fold, network)
+    )
+    card = make(options.out, whole, more_data=before.data, more_figures=more)
     show(card.figures["test"])
+    if "test_caller" in card.figures:
+        show(card.figures["test_caller"])
     return 0
 
 
@@ -156,11 +170,18 @@ def _evaluate(options: argparse.Namespace) -> int:
     if fold is None or list(task.labels) != card.labels:
         raise RecipeError(f"{card.name} was made on another split than {task.name}'s; give its own with --protocol")
     network = load_network(folder, card)
-    measured = figures_by_corpus(
-        score(load_utterances(fold.split.test, card.labels), predictor(network)), card.labels, card.temperature
-    )
-    show(measured)
-    same = json.dumps(measured, sort_keys=True) == json.dumps(card.figures["test"], sort_keys=True)
+    if isinstance(network, FrameHead):
+        measured = test_figures(network, fold, card.labels, card.temperature)
+        print("each voice as one that nobody knows:")
+        show(measured["test"])
+        print("a voice's clips as one stream, with the caller's baseline:")
+        show(measured["test_caller"])
+    else:
+        utterances = load_utterances(fold.split.test, card.labels)
+        measured = {"test": figures_by_corpus(score(utterances, predictor(network)), card.labels, card.temperature)}
+        show(measured["test"])
+    told = {name: card.figures.get(name) for name in measured}
+    same = json.dumps(measured, sort_keys=True) == json.dumps(told, sort_keys=True)
     print("the card's figures, reproduced" if same else "differs from the card's figures")
     return 0 if same else 1
 

@@ -11,11 +11,14 @@ import torch
 from stream_ser_models.frames import FrameHead, Voice
 from stream_ser_models.network import Network
 from stream_ser_training.clips import Clip
+from stream_ser_training.corpora import load
 from stream_ser_training.data import label_index
 from stream_ser_training.devices import Placement
 from stream_ser_training.evaluate import Scored, figures
 from stream_ser_training.feature_cache import Staged
+from stream_ser_training.lines import HEARD
 from stream_ser_training.metrics import CROSS
+from stream_ser_training.segments import evaluation_windows, new_speech_seconds
 from stream_ser_training.voices import as_voice, stream_histories
 
 ROWS = 256  # windows that are asked at once
@@ -69,6 +72,25 @@ def score_streams(
             for clip, own, ratings in zip(group, logits, rated, strict=True)
         ]
     return found
+
+
+@torch.inference_mode()
+def stage_here(head: FrameHead, clips: Sequence[Clip], heard: str = "") -> Staged:
+    """The plain evaluation rows of clips, in memory; ``heard`` names one of ``lines.HEARD`` that they go through first.
+
+    Raises CorpusError for a clip that cannot be read.
+    """
+    unique = list({clip.fingerprint: clip for clip in clips}.values())
+    parts, seconds, places, end = [], list[float](), {}, 0
+    for clip in unique:
+        samples = load(clip)
+        windows = evaluation_windows(HEARD[heard](samples) if heard else samples)
+        frames = [head.frontend(torch.from_numpy(windows[i : i + 16])) for i in range(0, len(windows), 16)]
+        parts.append(torch.cat(frames).half().numpy())
+        seconds += [round(value, 3) for value in new_speech_seconds(samples)]
+        places[clip.fingerprint] = np.arange(end, end + len(windows))
+        end += len(windows)
+    return Staged(np.concatenate(parts), places, np.array(seconds, dtype=np.float32))
 
 
 def by_group(scored: Sequence[Scored], labels: Sequence[str], temperature: float, cross: bool) -> dict[str, Any]:

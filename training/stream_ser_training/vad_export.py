@@ -49,7 +49,7 @@ def export(weights: Path, folder: Path) -> None:
         "frame_samples": FRAME,
         "context_samples": CONTEXT,
         "says": "probability that a frame holds speech",
-        "figures": "python -m stream_ser_training.vad_report --data DIR; stream_ser/audio/vad.py has a record",
+        "figures": "python -m stream_ser.bench.vad --data DIR; stream_ser/audio/vad.py has a record",
     }
     (folder / "card.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
 

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from stream_ser.audio.spectrogram import edges
 from stream_ser.feed.message_types import ExplanationMessage, PictureMessage
+from stream_ser.types import SAMPLE_RATE
+from stream_ser_models.mel import mel_corners
 
 Values = npt.NDArray[np.float32]
 
+AXIS_HZ = tuple(float(hz) for hz in mel_corners(31, SAMPLE_RATE / 2.0))  # where no spectrogram came; its axis
 FLOOR_DB = 55.0  # below a window's loudest cell: what is quieter is drawn as silence
 
 
@@ -76,7 +78,7 @@ class Reason:
 
     def rows_hz(self, count: int) -> Values:
         """Frequencies of ``count`` rows, highest first, evenly spread over the common axis."""
-        axis = np.asarray(edges() if self.spectrogram is None else self.spectrogram.edges_hz)
+        axis = np.asarray(AXIS_HZ if self.spectrogram is None else self.spectrogram.edges_hz)
         places = (np.arange(count)[::-1] + 0.5) / count * (len(axis) - 1)
         return np.asarray(np.interp(places, np.arange(len(axis)), axis), np.float32)
 

@@ -1,6 +1,6 @@
-"""Measure the speech gate: how much speech it misses, how much noise it lets in, and what it costs.
+"""Measure the voice activity detector: how much speech it misses, how much noise it lets in, and what it costs.
 
-``python -m stream_ser_training.vad_report --data DIR`` reads the corpora under DIR. A frame of speech is one within 25 dB of
+``python -m stream_ser.bench.vad --data DIR`` reads the corpora under DIR. A frame of speech is one within 25 dB of
 its clip's loudest; those where the gate is shut are misses. Each clip comes after a reset, so every miss of an onset
 counts. In background sound every open frame is a false accept; a clip with 0.6 s open could reach a label. ``webrtc``
 rows put WebRTC's detector (pip install webrtcvad-wheels) behind the same hysteresis, for comparison.
@@ -53,7 +53,7 @@ def rows(folder: Path) -> list[Row]:
 
 
 def material(root: Path) -> Iterator[tuple[str, list[Path], bool]]:
-    """Yield (name, files, whether it is speech) for every set that lies under ``root``."""
+    """Yield (name, files, whether it is speech) for every set that has clips under ``root``."""
     for name, corpus, choose in (
         ("ravdess, 100 quietest", "ravdess", lambda rows: _by_level(rows)[:100]),
         ("ravdess, others", "ravdess", lambda rows: _by_level(rows)[100::14]),
@@ -63,7 +63,9 @@ def material(root: Path) -> Iterator[tuple[str, list[Path], bool]]:
         ("esc10", "esc10", lambda rows: rows[::2]),
     ):
         if (root / corpus / "manifest.csv").is_file():
-            yield name, [root / corpus / row["file"] for row in choose(rows(root / corpus))], corpus != "esc10"
+            files = [root / corpus / row["file"] for row in choose(rows(root / corpus))]
+            if files:
+                yield name, files, corpus != "esc10"
 
 
 def open_frames(vad: VoiceActivityDetector, samples: Samples) -> npt.NDArray[np.bool_]:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_ser.audio.ring import Overrun, SampleRing
+from stream_ser.engine.ring import Overrun, SampleRing
 
 
 def counting(start: int, end: int) -> np.ndarray:

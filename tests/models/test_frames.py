@@ -1,0 +1,142 @@
+"""Heads on an encoder: shapes, sizes, the caller's baseline, and the exported graph's inputs and outputs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import onnxruntime
+import pytest
+import torch
+
+from stream_ser_models.architectures import ARCHITECTURES, make_config, make_network
+from stream_ser_models.export import PARITY, ExportError
+from stream_ser_models.export_head import check_head_parity, export_head, head_examples
+from stream_ser_models.frames import FrameHead, HeadAlone, Voice, pooled, voice_of
+
+HEADS: list[tuple[str, dict[str, Any], int]] = [  # and what each learns, with four labels
+    ("frames_tfcnn", {"head": "gap", "trunk": False}, 24_900),
+    ("frames_tfcnn", {"head": "gap"}, 57_796),
+    ("frames_tfcnn", {"head": "bilinear"}, 73_924),
+    ("frames_tfcnn", {"head": "attention"}, 57_861),
+    ("frames_area", {}, 37_764),
+    ("frames_area", {"value": "mean"}, 37_764),
+    ("frames_area", {"key": "max", "value": "max"}, 37_764),
+    ("frames_area", {"groups": 4, "area": [3, 3]}, 37_764),
+    ("frames_mscnn", {}, 123_716),
+    ("frames_mscnn", {"asks": True}, 172_868),
+    ("frames_bilstm", {"depth": 0}, 50_957),
+    ("frames_bilstm", {"depth": 5}, 149_637),
+    ("frames_cpc", {}, 80_231),
+]
+NAMES = [f"{name}-{'-'.join(str(value) for value in values.values())}" for name, values, _ in HEADS]
+
+
+def head_of(architecture: str, values: dict[str, Any]) -> FrameHead:
+    """A head with statistics and weights that are not zero, in evaluation mode."""
+    torch.manual_seed(3)
+    head = make_network(architecture, values)
+    assert isinstance(head, FrameHead)
+    head.measure(torch.randn(8, head.config.steps, head.width) * 2.0 + 1.0)
+    return head.eval()
+
+
+@pytest.mark.parametrize(("architecture", "values", "count"), HEADS, ids=NAMES)
+def test_every_head_has_its_size_and_shapes(architecture: str, values: dict[str, Any], count: int) -> None:
+    head = head_of(architecture, values)
+    assert sum(value.numel() for value in head.parameters() if value.requires_grad) == count
+    assert not any(name.startswith("frontend") for name in head.state_dict())
+    frames = torch.randn(3, 100, 384)
+    with torch.inference_mode():
+        scores = head.classify(frames)
+        again = head.classify(pooled(frames, 2))
+    assert scores.logits.shape == (3, 4)
+    torch.testing.assert_close(scores.logits, again.logits)
+    assert head.embed(frames).shape[0] == 3
+    if scores.attention is not None:
+        torch.testing.assert_close(scores.attention.sum(dim=(1, 2)), torch.ones(3))
+    assert (scores.dimensions is None) == (architecture != "frames_cpc")
+
+
+@pytest.mark.parametrize(("architecture", "values", "count"), HEADS, ids=NAMES)
+def test_the_exported_graph_is_the_contracts(
+    architecture: str, values: dict[str, Any], count: int, tmp_path: Path
+) -> None:
+    head = head_of(architecture, values).for_inference()
+    path = tmp_path / "model.onnx"
+    assert export_head(head, path) <= PARITY
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    assert [item.name for item in session.get_inputs()] == ["frames", "voice_sum", "voice_s"]
+    names = [item.name for item in session.get_outputs()]
+    assert names[:2] == ["logits", "voice"]
+    assert ("dimensions" in names) == (architecture == "frames_cpc")
+    frames, total, seconds = (value.numpy() for value in head_examples(head, 2, 1.0, 9.0, 1))
+    given = {"frames": frames, "voice_sum": total, "voice_s": seconds}
+    vector = session.run(["voice"], given)[0]
+    torch.testing.assert_close(torch.from_numpy(vector), voice_of(torch.from_numpy(frames)))
+
+
+def test_a_file_of_another_head_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    export_head(head_of("frames_tfcnn", {"head": "gap", "trunk": False}), path)
+    torch.manual_seed(4)
+    other = make_network("frames_tfcnn", {"head": "gap", "trunk": False})
+    assert isinstance(other, FrameHead)
+    with pytest.raises(ExportError, match="differs from the head by"):
+        check_head_parity(HeadAlone(other), path)
+
+
+def test_the_baseline_goes_from_the_training_mean_to_the_voices_own() -> None:
+    head = head_of("frames_tfcnn", {"head": "gap", "prior_s": 30.0})
+    own = torch.randn(1, 384)
+    torch.testing.assert_close(head.baseline(head.nobody(2)), head.mean.expand(2, -1))
+    half = head.baseline(Voice(30.0 * own, torch.tensor([30.0])))
+    torch.testing.assert_close(half, 0.5 * (head.mean + own))
+    much = head.baseline(Voice(1e6 * own, torch.tensor([1e6])))
+    torch.testing.assert_close(much, own, atol=1e-3, rtol=1e-3)
+
+
+def test_a_known_voice_that_is_shifted_as_a_whole_is_heard_the_same() -> None:
+    head = head_of("frames_tfcnn", {"head": "attention"})
+    frames, shift = torch.randn(1, 100, 384), torch.randn(384)
+    seconds = torch.tensor([1e7])  # so much that the prior counts for nothing
+    base = torch.randn(1, 384)
+    with torch.inference_mode():
+        plain = head.classify(frames + base, voice=Voice(seconds * base, seconds)).logits
+        moved = head.classify(frames + base + shift, voice=Voice(seconds * (base + shift), seconds)).logits
+    torch.testing.assert_close(plain, moved, atol=2e-3, rtol=2e-3)
+    assert not torch.allclose(
+        head.classify(frames + base).logits, head.classify(frames + base + shift).logits, atol=0.01
+    )
+
+
+def test_sound_goes_through_encoder_and_head() -> None:
+    head = head_of("frames_tfcnn", {"head": "gap"})
+    sound = 0.05 * torch.randn(2, 32_000)
+    with torch.inference_mode():
+        frames = head.frontend.whisper(sound)
+        assert frames.shape == (2, 100, 384)
+        torch.testing.assert_close(head.frontend(sound), pooled(frames, 2))
+        torch.testing.assert_close(head(sound).logits, head.classify(frames).logits)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "values", "says"),
+    [
+        ("frames_tfcnn", {"head": "sum"}, "head 'sum' is unknown"),
+        ("frames_tfcnn", {"views": "none"}, "views 'none' is unknown"),
+        ("frames_tfcnn", {"pool": 3}, "pool 3 does not divide 100 frames"),
+        ("frames_tfcnn", {"prior_s": 0.0}, "prior_s 0.0"),
+        ("frames_area", {"key": "median"}, "key 'median'"),
+        ("frames_area", {"groups": 5}, "groups 5 must divide the 64 channels"),
+        ("frames_mscnn", {"kernels": [4]}, "kernels .4,. must be odd"),
+        ("frames_bilstm", {"depth": 11}, "depth is 11"),
+    ],
+)
+def test_what_cannot_be_built_is_refused_by_value(architecture: str, values: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        make_config(architecture, values)
+
+
+def test_all_heads_are_known_by_name() -> None:
+    assert {name for name, _, _ in HEADS} == {name for name in ARCHITECTURES if name.startswith("frames_")}
