@@ -218,7 +218,7 @@ class Monitor:
     def _open(self, info: SourceInfo, name: str, collector: PointCollector) -> Stream:
         with self._lock:
             self._check_open()
-            stream = self._runtime.stream(info, name, watch=collector)
+            stream = self._runtime.stream(info, name, observer=collector)
             stream.open()
             self._streams.add(stream)
         return stream

@@ -1,7 +1,7 @@
 """When a window is due: every hop, on the stream's absolute sample grid.
 
 Pure: takes blocks and gaps, gives hops; no clock, no threads, no I/O. Where the sound was cut into blocks makes no
-difference to what comes out, and memory is one ring and the gate's short history.
+difference to what comes out, and memory is one ring and the voice activity detector's short history.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ QUIET_DBFS = -120.0
 SHORTEST_HOP_S = 0.02
 
 
-class Gate(Protocol):
+class SpeechDetector(Protocol):
     """Says where someone speaks. ``stream_ser.audio.vad.VoiceActivityDetector`` is the real one."""
 
     def push(self, start: int, samples: Samples) -> None:
@@ -38,11 +38,11 @@ class Gate(Protocol):
         """Whether someone is speaking at ``end``."""
 
 
-class Listener(Protocol):
+class WordSource(Protocol):
     """Knows the newest words. ``stream_ser.text.listener.Listener`` is the real one."""
 
     def push(self, start: int, samples: Samples) -> None:
-        """Take the next samples, which the gate has had."""
+        """Take the next samples, which the voice activity detector has had."""
 
     def reset(self, at: int) -> None:
         """Forget: sound before ``at`` is missing."""
@@ -101,8 +101,8 @@ class WindowSchedule:
         stream: str,
         window: int,
         hop: int,
-        vad: Gate,
-        listener: Listener | None = None,
+        vad: SpeechDetector,
+        listener: WordSource | None = None,
         *,
         start: int = 0,
         baseline: bool = True,
@@ -204,7 +204,7 @@ class WindowSchedule:
             end=end,
             covered=self.window if padded else covered,
             speech=speech,
-            gate_open=is_open or padded,
+            voice_active=is_open or padded,
             level_dbfs=dbfs(float(np.sqrt(np.mean(np.square(newest, dtype=np.float64)))) if len(newest) else 0.0),
             peak_dbfs=dbfs(float(np.abs(newest).max(initial=0.0))),
             window=window,

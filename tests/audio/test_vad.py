@@ -11,7 +11,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_ser.audio.vad import CONFIRM, CONTEXT, FRAME, HANG_OVER, VoiceActivityDetector, hear
+from stream_ser.audio.vad import CONFIRM, CONTEXT, FRAME, HANG_OVER, VoiceActivityDetector, advance_together
 
 RATE = 16_000
 rng = np.random.default_rng(14)
@@ -207,7 +207,7 @@ def test_gates_that_are_heard_together_decide_as_each_alone(data: st.DataObject)
             if len(part):
                 pushes.append((number, at[number], part))
                 at[number] += len(part)
-        hear([(together[number], start, part) for number, start, part in pushes])
+        advance_together([(together[number], start, part) for number, start, part in pushes])
         for number, start, part in pushes:
             together[number].push(start, part)
             end = start + len(part)
@@ -231,7 +231,7 @@ def voice_and_pauses(seed: int) -> np.ndarray:
 def test_what_was_not_heard_before_cannot_be_heard() -> None:
     first, second = scripted()[0], scripted()[0]
     with pytest.raises(ValueError, match="do not continue what was heard up to 0"):
-        hear([(first, 0, frames(0.6)), (second, 7, frames(0.6))])
+        advance_together([(first, 0, frames(0.6)), (second, 7, frames(0.6))])
     assert first.end == 0
     first.push(0, frames(0.6))  # nothing was taken
 

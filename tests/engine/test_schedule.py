@@ -49,8 +49,8 @@ def test_block_sizes_make_no_difference(sizes: list[int], hop: int) -> None:
     edges = np.cumsum([0, *sizes])
     pieces = [counting(int(a), int(b)) for a, b in pairwise(edges)]
     cut = run(schedule((5_000, 90_000), hop=hop), *pieces)
-    assert [(h.start, h.end, h.covered, h.speech, h.gate_open, h.level_dbfs, h.peak_dbfs) for h in cut] == [
-        (h.start, h.end, h.covered, h.speech, h.gate_open, h.level_dbfs, h.peak_dbfs) for h in whole
+    assert [(h.start, h.end, h.covered, h.speech, h.voice_active, h.level_dbfs, h.peak_dbfs) for h in cut] == [
+        (h.start, h.end, h.covered, h.speech, h.voice_active, h.level_dbfs, h.peak_dbfs) for h in whole
     ]
     assert [None if h.window is None else h.window.samples.tobytes() for h in cut] == [
         None if h.window is None else h.window.samples.tobytes() for h in whole
@@ -62,7 +62,7 @@ def test_no_window_without_enough_speech_or_an_open_gate() -> None:
     assert all(hop.window is None for hop in run(closed, counting(0, WINDOW)))
     last = run(little, counting(0, WINDOW))[-1]
     assert last.window is None
-    assert last.gate_open
+    assert last.voice_active
     assert last.speech == LEAST_SPEECH - 1
 
 

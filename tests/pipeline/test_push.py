@@ -33,7 +33,7 @@ class Rig:
         self.infos.append(info)
         vad = FakeDetector((0, 10**9))
         card = read_card(find("tfcnn-attention"))
-        stream = Stream(info, card, self.worker, self.hub, vad, stream=info.name, hop=HOP, watch=collector)
+        stream = Stream(info, card, self.worker, self.hub, vad, stream=info.name, hop=HOP, observer=collector)
         stream.open()
         return stream
 

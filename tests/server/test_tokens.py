@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from stream_ser.errors import ConfigError
 from stream_ser.server import tokens
 from stream_ser.server.rejection import Refusal
-from stream_ser.server.tokens import Entry, Grant, bearer, check, digest, new_token, parse
+from stream_ser.server.tokens import Grant, TokenEntry, bearer, check, digest, new_token, parse
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 LATER = NOW + timedelta(days=1)
@@ -24,7 +24,7 @@ def reason(answer: Grant | Refusal) -> str:
 def test_a_new_token_opens_its_door_and_its_secret_is_in_no_file() -> None:
     token = new_token("acme", "publisher", LATER)
     entries = parse(token.toml, "tokens.toml")
-    assert entries == (Entry("acme", "publisher", digest(token.secret), LATER),)
+    assert entries == (TokenEntry("acme", "publisher", digest(token.secret), LATER),)
     assert check(entries, token.secret, "publisher", NOW) == Grant("acme", "publisher")
     assert token.secret not in token.toml
     assert token.secret not in repr(token)
