@@ -19,6 +19,7 @@ from stream_ser_models.export import round_to_half
 from stream_ser_models.export_head import export_head
 from stream_ser_models.frames import FrameHead
 from stream_ser_training.corpora import Clip
+from stream_ser_training.encoded import frontend_of
 from stream_ser_training.evaluate import Scored, concordances, figures_by_corpus, fit_temperature, selective
 from stream_ser_training.export import (
     INTENDED_USE,
@@ -133,7 +134,7 @@ def export_on_encoder(
     save_file({name: value.contiguous() for name, value in halves.items()}, out / WEIGHTS)
     figures["onnx_largest_logit_difference"] = export_head(head, out / ONNX)
     with torch.inference_mode():
-        logits = head(*probe_of(head, WINDOW, RATE)).logits[0]
+        logits = head.classify(frontend_of(head)(probe_of(head, WINDOW, RATE)[0])).logits[0]
     own, products = cost_of(head, WINDOW, RATE)
     facts = head.frontend.whisper.facts
     card = Card(
