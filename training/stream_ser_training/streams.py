@@ -19,7 +19,7 @@ from stream_ser_training.lines import HEARD
 from stream_ser_training.metrics import CROSS
 from stream_ser_training.segments import evaluation_windows, new_speech_seconds
 from stream_ser_training.stage import Staged
-from stream_ser_training.voices import as_voice, stream_histories, voice_vectors
+from stream_ser_training.voices import STREAMS, as_voice, stream_histories, voice_vectors
 
 ROWS = 256  # windows that are asked at once
 ORDER = 1  # seed of the order of a voice's clips
@@ -104,10 +104,11 @@ def by_group(scored: Sequence[Scored], labels: Sequence[str], temperature: float
 
 
 def conditions(head: bool, telephone: bool) -> list[tuple[str, str | None, bool]]:
-    """Name, kind of stream and whether by telephone of every condition that is measured besides the plain one."""
+    """Name, kind of stream and whether by telephone of every condition that is measured."""
     found: list[tuple[str, str | None, bool]] = []
     if head:
-        found += [("caller", "caller", False), ("neutral", "neutral", False), ("one", "one", False)]
+        found += [("plain", None, False)]
+        found += [(kind, kind, False) for kind in STREAMS]
     if telephone:
         found.append(("telephone", None, True))
         found += [("telephone caller", "caller", True)] if head else []
