@@ -25,6 +25,7 @@ MOST = 32  # clips in a made-up history
 NEUTRAL = "neutral"
 NEUTRAL_SHARE = 0.7
 STREAMS = ("caller", "neutral", "one")  # all emotions in a random order; 70 % neutral; one emotion only
+OVERLAP = 5  # windows of 2 s every 0.4 s: a window begins where the one so many before it ends
 CHUNK = 4096  # rows whose voice vectors are taken at once
 
 Vectors = npt.NDArray[np.float32]
@@ -159,8 +160,14 @@ def stream_histories(clips: Sequence[Clip], staged: Staged, means: Vectors, kind
                 running = _Running(means.shape[1])
             rows = staged.rows_of(clip)
             totals, known = np.empty((len(rows), means.shape[1]), dtype=np.float32), np.empty(len(rows), np.float32)
-            for window, row in enumerate(rows):
+            counted = 0
+            for window in range(len(rows)):
+                ended = window - OVERLAP - (window + 1 == len(rows))  # a clip's last window begins a little early
+                while counted <= ended:
+                    running.add(means[rows[counted]], float(seconds[rows[counted]]))
+                    counted += 1
                 totals[window], known[window] = running.total, running.seconds
+            for row in rows[counted:]:
                 running.add(means[row], float(seconds[row]))
             found[clip.fingerprint] = totals, known
     return found
