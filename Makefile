@@ -2,14 +2,13 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-RECORDING := demos/recording/conversation.flac
 JOBS ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint bench load soak pictures clean
+.PHONY: demo test lint wheel bench load soak pictures clean
 
 demo: $(VENV)/.live ## replay the bundled recording through the shipped model, at real time
-	$(BIN)/stream-ser replay $(RECORDING)
+	$(BIN)/stream-ser demo
 
 test: $(VENV)/.dev ## run the whole suite
 	$(BIN)/python -m pytest -n $(JOBS)
@@ -18,6 +17,13 @@ lint: $(VENV)/.dev ## what CI checks besides the tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python .ci/documentation.py
+
+wheel: $(VENV)/.dev ## build dist/*.whl, install it outside the clone, and use it there
+	rm -rf dist
+	$(BIN)/python -m build --wheel
+	$(BIN)/python tests/packaging/try_wheel.py dist/*.whl
 
 bench: $(VENV)/.live ## cost of a window and a hop, streams carried, speed, time to READY, memory; one thread
 	$(BIN)/stream-ser bench
@@ -49,4 +55,4 @@ $(VENV)/.dev: $(VENV)/.python pyproject.toml
 	@touch $@ $(VENV)/.live
 
 clean: ## forget the environment and what tools cached
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache build *.egg-info
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache build dist *.egg-info

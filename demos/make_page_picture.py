@@ -13,13 +13,14 @@ from typing import Any
 
 from playwright.sync_api import sync_playwright
 
+from stream_ser.audio.bundled import bundled_recording
 from stream_ser.audio.recording import open_recording
 from stream_ser.feed.hub import Hub
 from stream_ser.feed.server import FeedServer
-from stream_ser.running import Options, Station, run_to_end
+from stream_ser.pipeline.runtime import Options, Runtime, run_to_end
 
 HERE = Path(__file__).parent
-RECORDING = HERE / "recording" / "conversation.flac"
+RECORDING = bundled_recording()
 PICTURE = HERE.parent / "docs" / "page.png"
 MOMENT_S = 33.5
 
@@ -27,9 +28,9 @@ MOMENT_S = 33.5
 def listen(speed: float | None) -> list[dict[str, Any]]:
     """All messages of the recording up to the moment."""
     messages: list[dict[str, Any]] = []
-    with Station(Options(feed="off")) as station:
-        station.hub.attach(messages.append)
-        run_to_end(station.session(open_recording(RECORDING, speed=speed), RECORDING.name), lambda: None)
+    with Runtime(Options(feed="off")) as runtime:
+        runtime.hub.attach(messages.append)
+        run_to_end(runtime.session(open_recording(RECORDING, speed=speed), RECORDING.name), lambda: None)
     return [message for message in messages if message.get("t", 0.0) <= MOMENT_S and message["type"] != "end"]
 
 

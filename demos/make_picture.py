@@ -10,12 +10,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from stream_ser.audio.bundled import bundled_recording
 from stream_ser.audio.recording import open_recording
-from stream_ser.running import Options, Station, run_to_end
+from stream_ser.pipeline.runtime import Options, Runtime, run_to_end
 from stream_ser.tui.app import make_app
 
 HERE = Path(__file__).parent
-RECORDING = HERE / "recording" / "conversation.flac"
+RECORDING = bundled_recording()
 PICTURE = HERE.parent / "docs" / "screen.svg"
 MOMENT_S = 33.5
 SIZE = (110, 36)
@@ -53,9 +54,9 @@ async def draw(messages: list[dict[str, Any]]) -> str:
 
 def main(picture: Path, speed: float | None = 1.0) -> None:
     messages: list[dict[str, Any]] = []
-    with Station(Options(feed="off")) as station:
-        station.hub.attach(messages.append)
-        run_to_end(station.session(open_recording(RECORDING, speed=speed), RECORDING.name), lambda: None)
+    with Runtime(Options(feed="off")) as runtime:
+        runtime.hub.attach(messages.append)
+        run_to_end(runtime.session(open_recording(RECORDING, speed=speed), RECORDING.name), lambda: None)
     picture.write_text(asyncio.run(draw(messages)), encoding="utf-8")
 
 

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from demos.make_picture import Played
+from stream_ser.audio.bundled import bundled_recording
 from stream_ser.audio.recording import open_recording
-from stream_ser.desk.reasons import Reasons
-from stream_ser.running import Options, Station
+from stream_ser.controls.explanations import Reasons
+from stream_ser.pipeline.runtime import Options, Runtime
 from stream_ser.tui.app import make_app
 
 HERE = Path(__file__).parent
-RECORDING = HERE / "recording" / "conversation.flac"
+RECORDING = bundled_recording()
 PICTURE = HERE.parent / "docs" / "why.svg"
 MODEL, MOMENT_S, SIZE = "tfcnn-attention", 16.0, (140, 36)
 Messages = list[dict[str, Any]]
@@ -50,11 +51,11 @@ async def draw(heard: Heard) -> str:
 def main(picture: Path, speed: float = 1.0) -> None:
     messages: Messages = []
     found: Messages = []
-    with Station(Options(model=MODEL, feed="off")) as station:
-        station.hub.attach(messages.append)
-        asking = Reasons(station.hub)
+    with Runtime(Options(model=MODEL, feed="off")) as runtime:
+        runtime.hub.attach(messages.append)
+        asking = Reasons(runtime.hub)
         asking.ask_why(RECORDING.name)
-        session = station.session(open_recording(RECORDING, speed=speed), RECORDING.name)
+        session = runtime.session(open_recording(RECORDING, speed=speed), RECORDING.name)
         session.start()
         while not session.wait(0.01) and (not found or found[-1]["t"] < MOMENT_S):
             found += asking.reasons()

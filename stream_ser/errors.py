@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # what cards need takes time to import
+    from stream_ser_models.card import CheckpointError
+
 
 class StreamSerError(Exception):
     """An expected failure. The command line prints its one line and exits with code 2, without a traceback.
@@ -29,6 +34,11 @@ class FeedError(StreamSerError):
 
 class ConfigError(StreamSerError):
     """Options that contradict each other or the model."""
+
+
+def as_engine_error(error: CheckpointError) -> EngineError:
+    """The same words as an error that the command line shows."""
+    return EngineError(error.what, fix=error.fix)
 
 
 def as_person_error(error: Exception) -> StreamSerError:

@@ -8,16 +8,32 @@ passed along as data; nothing in the core reads a clock.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 
-SAMPLE_RATE = 16_000
+from stream_ser_models.card import SAMPLE_RATE as SAMPLE_RATE  # of everything inside: what the networks were trained on
 
 Samples = npt.NDArray[np.float32]  # mono, 16 kHz, nominally in [-1, 1]
 Probabilities = tuple[float, ...]  # one for each label, in the labels' order; sums to one
 State = Literal["warming", "silence", "speech", "uncertain", "stale", "paused"]
+Role = Literal["customer", "agent", "unknown"]  # who speaks in a leg of a call
+Consent = Literal["given", "refused", "unknown"]  # to the analysis of a call
+SourceKind = Literal["recording", "microphone", "pipe", "call"]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceInfo:
+    """What a source of sound is, before it was brought to 16 kHz mono: ``rate`` and ``channels`` are the native ones."""
+
+    kind: SourceKind
+    name: str
+    rate: int  # samples a second
+    channels: int
+    duration_s: float | None = None  # of all of it; None where nobody knows: a microphone, a pipe
+    live: bool = False  # whether sound that is not taken in time is lost
+    offset_s: float = 0.0  # how much of a recording lies before sample 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +82,7 @@ class Window:
     captured_ns: int = 0  # when its last sample was captured; 0 where nobody knows
     tokens: npt.NDArray[np.int64] | None = None  # numbers of the newest words; None where nobody listens for any
     hop: int = 0  # samples between this stream's windows, all on one grid; 0 for a window that stands alone
+    voice_s: float = 0.0  # seconds of speech that no earlier window had; 0 where no baseline is kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +133,7 @@ class Observation:
     timing: Timing
     dimensions: tuple[float, ...] | None = None  # one for each dimension; None where the model has none
     top_down: npt.NDArray[np.float32] | None = None  # (frequency, time); what each place says for the likeliest label
+    baseline_s: float | None = None  # seconds of this voice that the model knew before; None where it keeps no baseline
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,3 +176,29 @@ class Point:
         None  # smoothed, each in [-1, 1]; None where the model was not asked or has none
     )
     words: tuple[Word, ...] | None = None  # sent over the wire only when asked for
+    baseline_s: float | None = None  # seconds of this voice that the result rests on; None where no baseline is kept
+
+    @property
+    def t(self) -> float:
+        """``end`` in seconds since the stream began: what the point speaks for was heard just before it."""
+        return self.end / SAMPLE_RATE
+
+
+class LedgerMessage(TypedDict):
+    """Of a point: where the time went, ms; None for a step that was not taken."""
+
+    capture_ms: float | None
+    wait_ms: float | None
+    compute_ms: float | None
+    smooth_ms: float | None
+    publish_ms: float | None
+    age_ms: float
+    lag_ms: float
+
+
+class QuantilesMessage(TypedDict):
+    """Quantiles of one stage, ms."""
+
+    p50: float
+    p95: float
+    p99: float

@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 
-from stream_ser.audio.source import Item, SourceInfo
-from stream_ser.cli import leave
-from stream_ser.commands import _run_screen
-from stream_ser.desk.local import Desk
-from stream_ser.running import Options, Station
+from stream_ser.audio.source import Item
+from stream_ser.cli.main import leave
+from stream_ser.cli.monitor import _run_screen
+from stream_ser.controls.local_stream import StreamController
+from stream_ser.pipeline.runtime import Options, Runtime
+from stream_ser.types import SourceInfo
 
 
 class Blocked:
@@ -25,12 +26,12 @@ class Blocked:
         pass
 
 
-class BlockedDesk(Desk):
+class BlockedStream(StreamController):
     def _again(self) -> Blocked:
         return Blocked()
 
 
 if __name__ == "__main__":
-    with Station(Options(engine="onnx", feed="127.0.0.1:0")) as station:
-        _run_screen(station, BlockedDesk(station, Blocked(), "blocked"))
+    with Runtime(Options(engine="onnx", feed="127.0.0.1:0")) as runtime:
+        _run_screen(runtime, BlockedStream(runtime, Blocked(), "blocked"))
     leave(0)

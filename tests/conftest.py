@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from stream_ser.cli import main
+from stream_ser.cli.main import main
 
 ROOT = Path(__file__).parent.parent
 BUNDLED = ROOT / "demos" / "recording" / "conversation.flac"

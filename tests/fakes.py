@@ -7,6 +7,7 @@ import threading
 import numpy as np
 
 from stream_ser.engine.backend import Output, Stepper, Tokens
+from stream_ser.engine.voice import Voice
 from stream_ser.types import Samples
 
 
@@ -20,7 +21,7 @@ class FakeClock:
         return self.ns
 
 
-class FakeGate:
+class FakeDetector:
     """Hears speech in the given ranges; checks that samples come in order."""
 
     def __init__(self, *speech: tuple[int, int]) -> None:
@@ -49,6 +50,7 @@ class FakeBackend:
 
     name = "fake"
     token_count = 0
+    voice_width = 0
 
     def __init__(self, classes: int = 4, *, most: int = 1, stepper: Stepper | None = None) -> None:
         self.classes, self.most, self.stepper = classes, most, stepper
@@ -63,7 +65,7 @@ class FakeBackend:
         self.runs = 0
         self._owner: int | None = None
 
-    def run(self, windows: Samples, tokens: Tokens | None = None) -> Output:
+    def run(self, windows: Samples, tokens: Tokens | None = None, voice: Voice | None = None) -> Output:  # noqa: ARG002
         self._owner = self._owner or threading.get_ident()
         assert threading.get_ident() == self._owner, "the device was used from another thread than its owner's"
         self.entered.release()

@@ -10,7 +10,7 @@ from pathlib import Path
 def test_the_live_system_reports_to_nobody(tmp_path: Path) -> None:
     code = (
         "import os; os.environ.pop('ORT_DISABLE_TELEMETRY', None)\n"
-        "from stream_ser.audio.silero import silero; silero()\n"
+        "from stream_ser.audio.silero_vad import silero; silero()\n"
         "print(os.environ['ORT_DISABLE_TELEMETRY'], 'onnxruntime' in __import__('sys').modules)"
     )
     environment = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}

@@ -199,3 +199,27 @@ class HeadAlone(nn.Module):
         scores = self.head.classify(frames, voice=Voice(voice_sum, voice_s))
         found = {**scores._asdict(), "voice": self.head.voice_of(frames)}
         return tuple(found[name] for name in self.names)
+
+
+class WithEncoder(nn.Module):
+    """A head with its encoder: waveform (B, 32000), voice_sum (B, D) and voice_s (B,) to tensors by name.
+
+    Moves between devices as one, though a head alone does not own its encoder.
+    """
+
+    inputs = ("waveform", *HeadAlone.inputs[1:])
+
+    def __init__(self, head: FrameHead) -> None:
+        """Join the two, in evaluation mode."""
+        super().__init__()
+        self.whisper, self.alone, self.width = head.frontend.whisper, HeadAlone(head), head.width
+        self.eval().requires_grad_(False)
+
+    def nobody(self, batch: int) -> tuple[Tensor, Tensor]:
+        """``voice_sum`` and ``voice_s`` of voices that nobody has heard."""
+        return torch.zeros(batch, self.width), torch.zeros(batch)
+
+    def forward(self, waveform: Tensor, voice_sum: Tensor, voice_s: Tensor) -> dict[str, Tensor]:
+        """The outputs of ``HeadAlone`` by name."""
+        found = self.alone(self.whisper(waveform), voice_sum, voice_s)
+        return dict(zip(self.alone.names, found, strict=True))

@@ -6,8 +6,11 @@ was cut off as if it had always been short.
 
 from __future__ import annotations
 
+import io
+import os
 import struct
 from pathlib import Path
+from typing import BinaryIO
 
 HEAD = 4096  # bytes that :func:`container_name` may want to see
 _MAGIC: tuple[tuple[int, bytes, str], ...] = (
@@ -61,21 +64,27 @@ def _mp3_frame_size(frame: bytes) -> int:
     return 72_000 * _KBPS_2[kbps] // (_HZ_1[hertz] // (2 if version == 2 else 4)) + padding
 
 
-def cut_off(path: Path, container: str) -> str | None:
+def cut_off(sound: Path | bytes, container: str) -> str | None:
     """How a WAV or Ogg file shows that its end is missing, or None when it is whole or nobody can tell.
 
-    ``container`` is libsndfile's name of the format. Raises OSError when the file cannot be read.
+    ``sound`` is where the file is, or all of its bytes; ``container`` is libsndfile's name of the format. Raises OSError when
+    the file cannot be read.
     """
     if container in ("WAV", "WAVEX"):
-        return _wav_cut_off(path)
+        return _wav_cut_off(sound)
     if container == "OGG":
-        return _ogg_cut_off(path)
+        return _ogg_cut_off(sound)
     return None
 
 
-def _wav_cut_off(path: Path) -> str | None:
-    total = path.stat().st_size
-    with path.open("rb") as file:
+def _opened(sound: Path | bytes) -> BinaryIO:
+    return io.BytesIO(sound) if isinstance(sound, bytes) else sound.open("rb")
+
+
+def _wav_cut_off(sound: Path | bytes) -> str | None:
+    with _opened(sound) as file:
+        total = file.seek(0, os.SEEK_END)
+        file.seek(0)
         order = ">" if file.read(12)[:4] == b"RIFX" else "<"
         bytes_per_second = 0
         while len(header := file.read(8)) == 8:
@@ -91,9 +100,9 @@ def _wav_cut_off(path: Path) -> str | None:
     return None
 
 
-def _ogg_cut_off(path: Path) -> str | None:
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - 2 * 65_536))  # a page is shorter than 64 KiB
+def _ogg_cut_off(sound: Path | bytes) -> str | None:
+    with _opened(sound) as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - 2 * 65_536))  # a page is shorter than 64 KiB
         tail = file.read()
     page = tail[tail.rfind(b"OggS") :]
     segments = page[27 : 27 + page[26]] if len(page) > 26 else b""

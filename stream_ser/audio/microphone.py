@@ -16,13 +16,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from stream_ser.audio.capture import CaptureBuffer, Captured, LossEstimator
-from stream_ser.audio.conditioning import Conditioner
 from stream_ser.audio.devices import BLOCK_S, Backend, InputDevice, OpenStream, PortAudio, choose_device
 from stream_ser.audio.pacing import Clock, SystemClock
 from stream_ser.audio.resample import worst_delay_s
-from stream_ser.audio.source import Item, Notice, SourceInfo
+from stream_ser.audio.source import Item, Notice
+from stream_ser.audio.timeline import Conditioner
 from stream_ser.errors import SourceError
-from stream_ser.types import SAMPLE_RATE
+from stream_ser.types import SAMPLE_RATE, SourceInfo
 
 BUFFER_S = 4.0  # sound that waits when our own thread is held up; more is dropped and told
 STALL_S = 0.5

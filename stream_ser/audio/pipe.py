@@ -15,12 +15,12 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from stream_ser.audio.conditioning import Conditioner
 from stream_ser.audio.container import HEAD, container_name, could_be_mp3
 from stream_ser.audio.pacing import Clock, SystemClock
-from stream_ser.audio.source import Item, Notice, SourceInfo
+from stream_ser.audio.source import Item, Notice
+from stream_ser.audio.timeline import Conditioner
 from stream_ser.errors import SourceError
-from stream_ser.types import SAMPLE_RATE
+from stream_ser.types import SAMPLE_RATE, SourceInfo
 
 Encoding = Literal["s16le", "f32le"]
 _WIDTH: dict[Encoding, int] = {"s16le": 2, "f32le": 4}

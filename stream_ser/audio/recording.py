@@ -8,6 +8,7 @@ short one.
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 import struct
@@ -17,13 +18,13 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from stream_ser.audio.conditioning import Conditioner
 from stream_ser.audio.container import cut_off
 from stream_ser.audio.pacing import Clock, Pacer, SystemClock
 from stream_ser.audio.resample import Frames
-from stream_ser.audio.source import Item, Notice, SourceInfo
+from stream_ser.audio.source import Item, Notice
+from stream_ser.audio.timeline import Conditioner
 from stream_ser.errors import SourceError
-from stream_ser.types import SAMPLE_RATE
+from stream_ser.types import SAMPLE_RATE, SourceInfo
 
 SHORTEST_MS = 25  # one analysis frame of the models' front ends
 _UNKNOWN = 1 << 48  # libsndfile gives 2**63 - 1 frames where a header does not say
@@ -44,10 +45,18 @@ class Recording:
     """A sound file as a source. Made by :func:`open_recording`."""
 
     def __init__(
-        self, file: soundfile.SoundFile, path: Path, pacer: Pacer, clock: Clock, frames_per_read: int, begin: int
+        self,
+        file: soundfile.SoundFile,
+        path: Path,
+        pacer: Pacer,
+        clock: Clock,
+        frames_per_read: int,
+        begin: int,
+        content: bytes | None = None,
     ) -> None:
         self._file = file
         self._path = path
+        self._content = content
         self._pacer = pacer
         self._clock = clock
         self._frames_per_read = frames_per_read
@@ -131,7 +140,7 @@ class Recording:
 
     def _check_whole(self, taken: int, broken: Exception | None) -> None:
         try:
-            promise = cut_off(self._path, self._file.format)
+            promise = cut_off(self._path if self._content is None else self._content, self._file.format)
         except (OSError, struct.error) as error:
             raise SourceError(
                 f"{self._path} changed while it was played ({error})", fix="play it again once nobody writes to it"
@@ -154,25 +163,27 @@ def open_recording(
     block: int = 800,
     clock: Clock | None = None,
     begin_s: float = 0.0,
+    content: bytes | None = None,
 ) -> Recording:
     """Open a sound file to be played at ``speed`` times real time, or as fast as it is taken with ``speed=None``.
 
     ``block`` is the sound in one item, counted in 16 kHz samples and never zero; the last may be shorter. It begins
-    at ``begin_s`` of the recording, or as near before the end as leaves something to hear. Raises SourceError when the file
+    at ``begin_s`` of the recording, or as near before the end as leaves something to hear. ``content`` is all of the file
+    where it is in memory and not on the disk; ``path`` is then only what it is called. Raises SourceError when the file
     is missing, is not a sound file, is too short to hold speech, or cannot be begun there; ValueError for a speed that is
     not positive.
     """
     if speed is not None and not 0.0 < speed < float("inf"):
         raise ValueError(f"a speed of {speed} is not positive")
     path = Path(path)
-    file = _open(path)
+    file = _open(path) if content is None else _open_content(content, path)
     if file.frames * 1000 < SHORTEST_MS * file.samplerate:
         file.close()
         raise _too_short(path, file.frames, file.samplerate)
     begin = _begin(file, path, begin_s) if begin_s else 0
     clock = clock or SystemClock()
     frames_per_read = max(1, block * file.samplerate // SAMPLE_RATE)
-    return Recording(file, path, Pacer(clock, file.samplerate, speed), clock, frames_per_read, begin)
+    return Recording(file, path, Pacer(clock, file.samplerate, speed), clock, frames_per_read, begin, content)
 
 
 def _begin(file: soundfile.SoundFile, path: Path, begin_s: float) -> int:
@@ -220,6 +231,18 @@ def _open(path: Path) -> soundfile.SoundFile:
         raise SourceError(
             f"{path} is not a sound file that can be read ({error.error_string.strip().rstrip('.')})",
             fix=_convert(path),
+        ) from error
+
+
+def _open_content(content: bytes, name: Path) -> soundfile.SoundFile:
+    if not content:
+        raise SourceError(f"{name} is empty (0 bytes)", fix="give all bytes of one sound file")
+    try:
+        return _ForwardFile(io.BytesIO(content))
+    except (soundfile.LibsndfileError, TypeError) as error:
+        raise SourceError(
+            f"{name} holds {len(content)} bytes that are no sound file that can be read",
+            fix="give all bytes of a WAV, FLAC, Ogg or MP3 file; raw samples as an array, as np.frombuffer(data, '<i2')",
         ) from error
 
 

@@ -6,7 +6,7 @@ soxr works on its own fixed grid, and the mix to mono adds channel by channel. A
 
 soxr needs to look ahead and delivers in bursts, so samples come later than they were spoken: :func:`worst_delay_s`
 says by how much. 16 kHz mono passes through bit for bit and without delay. 8 kHz, telephony's rate, goes through a filter of
-our own (:mod:`stream_ser.audio.doubler`), which answers after 2 ms.
+our own (:mod:`stream_ser.audio.upsample_2x`), which answers after 2 ms.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import soxr
 
-from stream_ser.audio.doubler import Doubler
+from stream_ser.audio.upsample_2x import Upsampler2x
 from stream_ser.types import SAMPLE_RATE, Samples
 
 Frames = npt.NDArray[np.float32]  # (frames, channels) at the native rate
@@ -91,11 +91,11 @@ class Resampler:
         return samples
 
 
-def _stream(rate: int) -> Doubler | soxr.ResampleStream | None:
+def _stream(rate: int) -> Upsampler2x | soxr.ResampleStream | None:
     """What resamples from ``rate``; None where there is nothing to do."""
     if rate == SAMPLE_RATE:
         return None
-    return Doubler() if 2 * rate == SAMPLE_RATE else soxr.ResampleStream(rate, SAMPLE_RATE, 1, quality=QUALITY)
+    return Upsampler2x() if 2 * rate == SAMPLE_RATE else soxr.ResampleStream(rate, SAMPLE_RATE, 1, quality=QUALITY)
 
 
 @lru_cache(maxsize=32)

@@ -11,20 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from stream_ser.types import Block, Gap
-
-
-@dataclass(frozen=True, slots=True)
-class SourceInfo:
-    """What a source is, before its first sample: ``rate`` and ``channels`` are the native ones."""
-
-    kind: Literal["microphone", "recording", "pipe", "call"]
-    name: str
-    rate: int
-    channels: int
-    duration_s: float | None  # None where nobody knows
-    live: bool  # whether sound that is not taken in time is lost
-    offset_s: float = 0.0  # how much of a recording lies before sample 0
+from stream_ser.types import Block, Gap, SourceInfo
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from stream_ser.bench.search import Trial
-from stream_ser.engine.waiting import Answer, Deliver, Policy
+from stream_ser.engine.fair_queue import Answer, Deliver, Policy
 from stream_ser.errors import EngineError
-from stream_ser.ledger import Histogram
+from stream_ser.latency import Histogram
 from stream_ser.types import SAMPLE_RATE, Dropped, Failed, Samples, Window
 from stream_ser_models.card import Card, probe
 

@@ -22,6 +22,11 @@ class Effort:
     live_s: float = 6.0  # of live sound, twice
 
 
+QUICK = Effort(
+    loop_s=0.4, crowd_s=0.5, crowds=1, hops_s=(0.25,), whole_hops_s=(0.25,), starts=1, live_s=1.0
+)  # whether all parts work, in half a minute; its figures are rough
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """One part of the bench: ``machine``, ``engine``, ``stream`` or ``peer``."""

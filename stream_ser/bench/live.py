@@ -15,7 +15,7 @@ import soundfile
 
 from stream_ser.audio.capture import CaptureBuffer
 from stream_ser.audio.pacing import SystemClock
-from stream_ser.ledger import Histogram
+from stream_ser.latency import Histogram
 from stream_ser.types import SAMPLE_RATE
 
 HOP_S = 0.25
@@ -88,10 +88,10 @@ class _NoTrouble:
 def _playing(recording: Path, model: str, engine: str) -> Iterator[None]:
     """A recording that is analysed at its own pace while the context is open."""
     from stream_ser.audio.recording import open_recording
-    from stream_ser.running import PATIENCE_S, Options, Station
+    from stream_ser.pipeline.runtime import PATIENCE_S, Options, Runtime
 
-    with Station(Options(model, engine, HOP_S, "off")) as station:
-        session = station.session(open_recording(recording), "bench")
+    with Runtime(Options(model, engine, HOP_S, "off")) as runtime:
+        session = runtime.session(open_recording(recording), "bench")
         session.start()
         time.sleep(0.2)  # what happens once is over
         yield

@@ -22,7 +22,7 @@ from stream_ser.bench.live import live_cost
 from stream_ser.bench.peers import PEERS, compare, peer_cost
 from stream_ser.bench.stream import start_to_ready, stream_cost, words_cost
 from stream_ser.engine.backend import Backend
-from stream_ser.engine.loading import CUDA, LADDER, ladder, load_card
+from stream_ser.engine.loading import CUDA, LADDER, fallback_chain, load_card
 from stream_ser.errors import EngineError, StreamSerError
 from stream_ser.types import SAMPLE_RATE
 
@@ -137,7 +137,7 @@ def _costs(job: Job) -> dict[str, Any]:
     folder, card = load_card(job.model)
 
     def make(hop: int, streams: int) -> Backend:
-        return ladder(folder, card, job.name, hop=hop, streams=streams).next()
+        return fallback_chain(folder, card, job.name, hop=hop, streams=streams).next()
 
     cost = engine_costs(make, card, job.effort)
     share = front_end_share(folder, card) if job.name == "onnx" else None

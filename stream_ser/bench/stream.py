@@ -23,17 +23,17 @@ def stream_cost(recording: Path, model: str, engine: str) -> dict[str, Any]:
     Raises EngineError where nobody speaks in it.
     """
     from stream_ser.audio.recording import open_recording
-    from stream_ser.running import Options, Station, run_to_end
+    from stream_ser.pipeline.runtime import Options, Runtime, run_to_end
 
     compute_ms = []
     began = time.perf_counter()
-    with Station(Options(model, engine, HOP_S, "off")) as station:
+    with Runtime(Options(model, engine, HOP_S, "off")) as runtime:
         ready = time.perf_counter() - began
-        name = station.worker.engine
-        station.hub.attach(lambda m: compute_ms.append(m["ledger"]["compute_ms"]) if m["type"] == "point" else None)
+        name = runtime.worker.engine
+        runtime.hub.attach(lambda m: compute_ms.append(m["ledger"]["compute_ms"]) if m["type"] == "point" else None)
         source = open_recording(recording, speed=None)
         seconds = source.info.duration_s or 0.0
-        session = station.session(source, "bench")
+        session = runtime.session(source, "bench")
         began, cpu = time.perf_counter(), time.process_time()
         run_to_end(session)
         wall, cpu = time.perf_counter() - began, time.process_time() - cpu
@@ -61,27 +61,27 @@ def stream_cost(recording: Path, model: str, engine: str) -> dict[str, Any]:
 
 def words_cost(recording: Path) -> dict[str, Any] | None:
     """What recognising words adds for models that read them; None where no recogniser is installed."""
-    from stream_ser.audio.gate import SpeechGate
     from stream_ser.audio.recording import open_recording
+    from stream_ser.audio.vad import VoiceActivityDetector
     from stream_ser.text.choice import make_pocketsphinx
     from stream_ser.text.listener import Listener
     from stream_ser.types import Block
 
-    gate = SpeechGate()
+    vad = VoiceActivityDetector()
     try:
-        listener = Listener(make_pocketsphinx(), gate)
+        listener = Listener(make_pocketsphinx(), vad)
     except ConfigError:
         return None
     spent = speech = longest = 0.0
     for item in open_recording(recording, speed=None):
         if isinstance(item, Block):
-            gate.push(item.start, item.samples)
+            vad.push(item.start, item.samples)
             began = time.perf_counter()
             listener.push(item.start, item.samples)
             listener.words(item.end)
             spent += time.perf_counter() - began
             longest = max(longest, time.perf_counter() - began)
-            speech += gate.speech_samples(item.start, item.end) / SAMPLE_RATE
+            speech += vad.speech_samples(item.start, item.end) / SAMPLE_RATE
     listener.close()
     return {
         "recogniser": listener.name,
@@ -93,8 +93,8 @@ def words_cost(recording: Path) -> dict[str, Any] | None:
 def start_to_ready(model: str, engine: str) -> float:
     """Seconds from starting an interpreter to a model that answers, feed included."""
     code = (
-        "from stream_ser.running import Options, Station\n"
-        f"with Station(Options({model!r}, {engine!r}, {HOP_S}, '127.0.0.1:0')):\n    print('READY', flush=True)\n"
+        "from stream_ser.pipeline.runtime import Options, Runtime\n"
+        f"with Runtime(Options({model!r}, {engine!r}, {HOP_S}, '127.0.0.1:0')):\n    print('READY', flush=True)\n"
     )
     began = time.perf_counter()
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as child:

@@ -16,19 +16,20 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from stream_ser.calls.events import Agents, Leg, Lost, Opened, RefusedError, Role, Sound
-from stream_ser.calls.line import Line
-from stream_ser.calls.turns_only import TurnsOnly
-from stream_ser.ensemble import Hearer
+from stream_ser.calls.events import Agents, Leg, Lost, Opened, RefusedError, Sound
+from stream_ser.calls.leg_buffer import LegBuffer
+from stream_ser.calls.turn_detector import TurnsOnly
 from stream_ser.errors import StreamSerError
 from stream_ser.feed import messages
-from stream_ser.feed.messages import LegInfo, Message
-from stream_ser.stream import Stream
+from stream_ser.feed.message_types import CallKind, Message
+from stream_ser.feed.messages import LegInfo
+from stream_ser.pipeline.multi_stream import StreamLike
+from stream_ser.pipeline.observer import StreamObserver
+from stream_ser.pipeline.stream import Stream
 from stream_ser.trajectory.alerts import AlertEvent, AlertMonitor
 from stream_ser.trajectory.call import CallMeter
 from stream_ser.trajectory.rules import Rule
-from stream_ser.types import Point
-from stream_ser.watch import Watch
+from stream_ser.types import Point, Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +71,16 @@ class Policy:
             )
 
 
-class House(Protocol):
+class CallBackend(Protocol):
     """What a call needs of the server it is in."""
 
-    def stream(self, leg: Leg, name: str, opened: Opened, watch: Watch) -> Stream:
+    def stream(self, leg: Leg, name: str, opened: Opened, watch: StreamObserver) -> Stream:
         """A stream, not yet open, of this tenant's hub."""
 
-    def turns(self, name: str, watch: Watch) -> TurnsOnly:
+    def turns(self, name: str, watch: StreamObserver) -> TurnsOnly:
         """What hears a leg for turns alone."""
 
-    def line(self, stream: Hearer, rate: int) -> Line:
+    def line(self, stream: StreamLike, rate: int) -> LegBuffer:
         """The way of a leg's sound to what hears it."""
 
     def begin(self, opened: Opened, streams: Mapping[str, Leg], purpose: str | None, at: datetime) -> None:
@@ -98,14 +99,14 @@ class Call:
     def __init__(
         self,
         opened: Opened,
-        house: House,
+        backend: CallBackend,
         policy: Policy,
         ended: Callable[[Call], None] = lambda _: None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self.opened, self._house, self._policy, self._ended, self._clock = opened, house, policy, ended, clock
+        self.opened, self._backend, self._policy, self._ended, self._clock = opened, backend, policy, ended, clock
         self._lock = threading.Lock()
-        self._lines: dict[str, Line] = {}
+        self._lines: dict[str, LegBuffer] = {}
         self._streams: list[Stream | TurnsOnly] = []
         self._unfinished = 0
         self._meter: CallMeter | None = None
@@ -123,13 +124,13 @@ class Call:
         self._policy.admit(self.opened)
         analysed = {f"{self.name}/{leg.name}": leg for leg in self.opened.legs if self._policy.analyses(leg)}
         agents = any(leg.role == "agent" for leg in analysed.values())
-        self._house.begin(self.opened, analysed, self._policy.agents_purpose if agents else None, self._clock())
-        self._house.publish(self._message("opened"))
+        self._backend.begin(self.opened, analysed, self._policy.agents_purpose if agents else None, self._clock())
+        self._backend.publish(self._message("opened"))
         self.begun = True
         try:
             for name, leg in analysed.items():
                 watcher = _Leg(self, leg)
-                stream = self._house.stream(leg, name, self.opened, watcher)
+                stream = self._backend.stream(leg, name, self.opened, watcher)
                 watcher.begin(stream, self._policy)
                 if self._meter is None:
                     self._meter = self._make_meter(stream.hop, stream.info.labels, stream.info.dimensions)
@@ -138,14 +139,14 @@ class Call:
                 self._streams.append(stream)
                 for rule, why in watcher.skipped:
                     stream.say("info", f"alert rule {rule!r} is not held against this stream: {why}")
-                self._lines[leg.name] = self._house.line(stream, self.opened.rate)
+                self._lines[leg.name] = self._backend.line(stream, self.opened.rate)
             for leg in filter(self._policy.times, self.opened.legs):
-                turns = self._house.turns(leg.name, _Leg(self, leg))
+                turns = self._backend.turns(leg.name, _Leg(self, leg))
                 if self._meter is None:
                     self._meter = self._make_meter(turns.hop, (), ())
                 self._unfinished += 1
                 self._streams.append(turns)
-                self._lines[leg.name] = self._house.line(turns, self.opened.rate)
+                self._lines[leg.name] = self._backend.line(turns, self.opened.rate)
         except Exception as error:  # whatever it is, what was opened must end
             self.close("refused")
             if isinstance(error, StreamSerError):
@@ -210,7 +211,7 @@ class Call:
             agent_purpose=purpose,
         )
 
-    def _message(self, kind: messages.CallKind, summary: dict[str, Any] | None = None) -> Message:
+    def _message(self, kind: CallKind, summary: dict[str, Any] | None = None) -> Message:
         legs = [
             LegInfo(leg.name, leg.role, f"{self.name}/{leg.name}" if self._policy.analyses(leg) else None)
             for leg in self.opened.legs
@@ -237,8 +238,8 @@ class Call:
                 return
             self._over = True
             summary = None if self._meter is None else self._meter.summary()
-        self._house.publish(self._message("ended", summary))
-        self._house.end(self.name, summary, self._clock())
+        self._backend.publish(self._message("ended", summary))
+        self._backend.end(self.name, summary, self._clock())
         self._ended(self)
 
 
@@ -269,14 +270,14 @@ class _Leg:
         return [] if self._alerts is None else list(self._alerts.skipped)
 
     def point(self, point: Point) -> Iterator[Message]:
-        """See ``Watch``."""
+        """See ``StreamObserver``."""
         named = replace(point, stream=self._leg.name)
         events = [] if self._alerts is None else self._alerts.advance(named)
         self._call._add(named, events)
         return map(self._tell, events)
 
     def end(self, position: int) -> Iterator[Message]:
-        """See ``Watch``."""
+        """See ``StreamObserver``."""
         events = [] if self._alerts is None else self._alerts.finish(position)
         with self._call._lock:
             if self._call._meter is not None:
@@ -285,7 +286,7 @@ class _Leg:
         return map(self._tell, events)
 
     def ended(self) -> None:
-        """See ``Watch``."""
+        """See ``StreamObserver``."""
         self._call._leg_ended()
 
     def _tell(self, event: AlertEvent) -> Message:

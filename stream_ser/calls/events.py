@@ -14,8 +14,8 @@ from typing import Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-Role = Literal["customer", "agent", "unknown"]
-Consent = Literal["given", "refused", "unknown"]
+from stream_ser.types import Consent, Role
+
 Agents = Literal["off", "turns", "emotion"]  # what is heard of agents: nothing, when they speak, how they sound
 Frames = npt.NDArray[np.float32]  # (n,), mono, nominally in [-1, 1]
 

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from stream_ser.engine.voice import Voice
 from stream_ser.errors import EngineError
 from stream_ser.types import Samples
 from stream_ser_models.card import Card, probe, probe_tokens
@@ -23,13 +24,17 @@ class Output:
     """Logits (batch, labels), and what a network has besides; None for networks without.
 
     ``attention`` and ``top_down`` are maps (batch, frequency, time): where it looks, and what each place says for the
-    window's likeliest label. ``dimensions`` are (batch, dimensions).
+    window's likeliest label. ``dimensions`` are (batch, dimensions); ``voice`` (batch, width) is each window's own mean frame,
+    for networks that keep a baseline of the voice, and
+    ``baseline_s`` (batch,) the seconds of speech that the baseline rested on.
     """
 
     logits: npt.NDArray[np.float32]
     attention: npt.NDArray[np.float32] | None
     dimensions: npt.NDArray[np.float32] | None = None
     top_down: npt.NDArray[np.float32] | None = None
+    voice: npt.NDArray[np.float32] | None = None
+    baseline_s: npt.NDArray[np.float32] | None = None
 
 
 class Stepper(Protocol):
@@ -54,16 +59,18 @@ class Backend(Protocol):
 
     name: str  # as shown on screen and feed
     token_count: int  # words that the network reads at once; 0 where it reads none
+    voice_width: int  # values in a mean frame of the network's encoder; 0 where it keeps no baseline of the voice
     most: int  # windows that it takes at once; 1 where a batch would change the last bits and save nothing
 
     @property
     def stepper(self) -> Stepper | None:
         """Where the network can be computed hop by hop."""
 
-    def run(self, windows: Samples, tokens: Tokens | None = None) -> Output:
+    def run(self, windows: Samples, tokens: Tokens | None = None, voice: Voice | None = None) -> Output:
         """What the network says of windows (batch, window_samples). The arrays belong to the caller.
 
-        ``tokens`` (batch, token_count) are for networks that read words; without them nothing was said.
+        ``tokens`` (batch, token_count) are for networks that read words; without them nothing was said. ``voice`` is what is
+        known of each voice, for networks that keep a baseline; without it nothing is.
         """
 
     def close(self) -> None:

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stream_ser.engine.buckets import bucket_for, split
-from stream_ser.engine.ladder import UnavailableError
+from stream_ser.engine.fallback import UnavailableError
 from stream_ser.errors import EngineError
 
 NO_GRAPH = "STREAM_SER_NO_CUDA_GRAPH"  # environment variable that turns graphs off

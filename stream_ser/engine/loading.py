@@ -11,10 +11,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from stream_ser.engine.backend import Backend, warm_up
+from stream_ser.engine.fallback import Candidate, FallbackChain, UnavailableError
 from stream_ser.engine.graphs import NO_GRAPH
-from stream_ser.engine.ladder import Ladder, Rung, UnavailableError
-from stream_ser.errors import EngineError
+from stream_ser.errors import EngineError, as_engine_error
 from stream_ser_models.card import ONNX, STEP, Card, CheckpointError, find, read_card, verified
+from stream_ser_models.encoders import ONNX as ENCODER_ONNX
+from stream_ser_models.encoders import encoder_file, find_encoder, read_encoder, refuse_other
 
 INSTALL = "install one with: pip install 'stream-ser[cpu]' (or [gpu])"
 CUDA = ("cuda-graph", "cuda", "onnx-cuda")
@@ -41,7 +43,7 @@ def load_card(name: str) -> tuple[Path, Card]:
         raise as_engine_error(error) from error
 
 
-def ladder(folder: Path, card: Card, engine: str = "auto", *, hop: int = 0, streams: int = 1) -> Ladder:
+def fallback_chain(folder: Path, card: Card, engine: str = "auto", *, hop: int = 0, streams: int = 1) -> FallbackChain:
     """The engines that may be used: one that was asked for alone, or with ``auto`` all, the fastest first.
 
     ``hop`` (samples) and ``streams`` say what a GPU is prepared for. Raises EngineError for an unknown engine, where none is
@@ -55,15 +57,17 @@ def ladder(folder: Path, card: Card, engine: str = "auto", *, hop: int = 0, stre
     try:
         for file in card.files:
             verified(folder, card, file)
+        if card.encoder is not None:
+            encoder_onnx(card)
     except CheckpointError as error:
         raise as_engine_error(error) from error
     names, wanted = LADDER if engine == "auto" else (engine,), Wanted(folder, card, hop, streams)
-    return Ladder([Rung(name, partial(_ready, name, wanted)) for name in names])
+    return FallbackChain([Candidate(name, partial(_ready, name, wanted)) for name in names])
 
 
 def load_backend(folder: Path, card: Card, engine: str = "auto") -> Backend:
     """The first engine that can be had, ready and checked. Raises EngineError where none can, with all reasons."""
-    return ladder(folder, card, engine).next()
+    return fallback_chain(folder, card, engine).next()
 
 
 def _ready(name: str, wanted: Wanted) -> Backend:
@@ -108,6 +112,15 @@ def no_cuda() -> str | None:
     return None if count.value else "no CUDA device (the driver sees none)"
 
 
+def encoder_onnx(card: Card) -> Path:
+    """The encoder that a head stands on, for the CPU. Raises CheckpointError where it is another, or is not whole."""
+    assert card.encoder is not None
+    folder = find_encoder(card.encoder["name"])
+    facts = read_encoder(folder)
+    refuse_other(facts, card.encoder["name"], card.encoder["sha256"])
+    return encoder_file(folder, facts, ENCODER_ONNX)
+
+
 # Engines are imported here, so that a live install needs only the one it has.
 
 
@@ -116,12 +129,15 @@ def _onnx(wanted: Wanted) -> Backend:
 
     folder, card = wanted.folder, wanted.card
     step = verified(folder, card, STEP) if STEP in card.files else None
-    return OnnxCpuBackend(verified(folder, card, ONNX), step)
+    encoder = None if card.encoder is None else encoder_onnx(card)
+    return OnnxCpuBackend(verified(folder, card, ONNX), step, encoder)
 
 
 def _onnx_cuda(wanted: Wanted) -> Backend:
     from stream_ser.engine.onnx_cuda import OnnxCudaBackend
 
+    if wanted.card.encoder is not None:
+        raise UnavailableError("its encoder is made for the CPU and for torch", fix="use --engine cuda, or onnx")
     return OnnxCudaBackend(verified(wanted.folder, wanted.card, ONNX))
 
 
@@ -144,8 +160,3 @@ _MAKERS: dict[str, Callable[[Wanted], Backend]] = {
     "onnx": _onnx,
     "torch": _torch,
 }
-
-
-def as_engine_error(error: CheckpointError) -> EngineError:
-    """The same words as an error that the command line shows."""
-    return EngineError(error.what, fix=error.fix)

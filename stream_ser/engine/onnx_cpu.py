@@ -10,6 +10,7 @@ import numpy.typing as npt
 import onnxruntime
 
 from stream_ser.engine.backend import Output, Stepper, Tokens
+from stream_ser.engine.voice import Voice
 from stream_ser.types import Samples
 
 
@@ -24,28 +25,47 @@ def open_session(path: Path) -> onnxruntime.InferenceSession:
 
 
 class OnnxCpuBackend:
-    """Runs ``model.onnx``, and ``step.onnx`` where there is one."""
+    """Runs ``model.onnx``: whole, hop by hop with ``step.onnx``, or as a head on the frames of an ``encoder``."""
 
     name = "onnxruntime-cpu"
     most = 1  # a batch takes as long as its windows one by one, and would change their last bits
 
-    def __init__(self, path: Path, step: Path | None = None) -> None:
+    def __init__(self, path: Path, step: Path | None = None, encoder: Path | None = None) -> None:
         self._session = open_session(path)
         self._outputs = [output.name for output in self._session.get_outputs()]
         given = {given.name: given for given in self._session.get_inputs()}
         self.token_count = int(given["tokens"].shape[1]) if "tokens" in given else 0
+        self.voice_width = int(given["voice_sum"].shape[1]) if "voice_sum" in given else 0
+        self._encoder = None if encoder is None else open_session(encoder)
         self.stepper: Stepper | None = None
         if step is not None:
             self.stepper = OnnxStepper(step, int(given["waveform"].shape[1]))
 
-    def run(self, windows: Samples, tokens: Tokens | None = None) -> Output:
+    def run(self, windows: Samples, tokens: Tokens | None = None, voice: Voice | None = None) -> Output:
         """See ``Backend.run``."""
         given: dict[str, Samples | Tokens] = {"waveform": windows}
+        if self._encoder is not None:
+            given = self._frames(windows, voice)
         if self.token_count:
             nothing = np.zeros((len(windows), self.token_count), dtype=np.int64)
             given["tokens"] = nothing if tokens is None else tokens
         results = dict(zip(self._outputs, self._session.run(self._outputs, given), strict=True))
-        return Output(results["logits"], results.get("attention"), results.get("dimensions"), results.get("top_down"))
+        return Output(
+            results["logits"],
+            results.get("attention"),
+            results.get("dimensions"),
+            results.get("top_down"),
+            results.get("voice"),
+        )
+
+    def _frames(self, windows: Samples, voice: Voice | None) -> dict[str, Samples | Tokens]:
+        """What the head is given: the encoder's frames, and what is known of each voice."""
+        assert self._encoder is not None
+        frames = [self._encoder.run(["frames"], {"waveform": windows[i : i + 1]})[0] for i in range(len(windows))]
+        if voice is None:
+            count = len(windows)
+            voice = Voice(np.zeros((count, self.voice_width), np.float32), np.zeros(count, np.float32))
+        return {"frames": np.concatenate(frames), "voice_sum": voice.total, "voice_s": voice.seconds}
 
     def close(self) -> None:
         """See ``Backend.close``: memory goes with the object."""

@@ -15,7 +15,8 @@ import onnxruntime
 
 from stream_ser.engine.backend import Output, Stepper, Tokens
 from stream_ser.engine.buckets import bucket_for, buckets, split
-from stream_ser.engine.ladder import UnavailableError
+from stream_ser.engine.fallback import UnavailableError
+from stream_ser.engine.voice import Voice
 from stream_ser.types import Samples
 
 PROVIDERS = {"cuda": "CUDAExecutionProvider", "cpu": "CPUExecutionProvider"}
@@ -36,6 +37,7 @@ class OnnxCudaBackend:
     """Runs ``model.onnx`` on the device. Raises UnavailableError where this ONNX Runtime has no CUDA."""
 
     stepper: Stepper | None = None
+    voice_width = 0  # heads on an encoder are refused: see ``loading``
 
     def __init__(self, path: Path, most: int = 64, device: str = "cuda") -> None:
         if PROVIDERS[device] not in onnxruntime.get_available_providers():
@@ -82,7 +84,7 @@ class OnnxCudaBackend:
             self._session.run_with_iobinding(binding, options)
         return _Bound(given, found, binding, options)
 
-    def run(self, windows: Samples, tokens: Tokens | None = None) -> Output:
+    def run(self, windows: Samples, tokens: Tokens | None = None, voice: Voice | None = None) -> Output:  # noqa: ARG002
         """See ``Backend.run``. Rows are padded with zeros up to the bucket."""
         given: dict[str, Samples | Tokens] = {"waveform": windows}
         if self.token_count:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from stream_ser.engine.graphs import Row
 from stream_ser_models.card import SAMPLE_RATE
+from stream_ser_models.frames import FrameHead, WithEncoder
 from stream_ser_models.incremental import IncrementalMSCNN, State
 from stream_ser_models.mscnn import MSCNN
 from stream_ser_models.network import Network
@@ -31,6 +32,31 @@ class Program(Protocol):
 
     def __call__(self, **tensors: Tensor) -> dict[str, Tensor]:
         """Outputs by name. What is not row by row is kept in tensors that are made once and never moved."""
+
+
+class EncoderProgram:
+    """Whole windows to what a head on a pre-trained encoder says of them, ``voice`` among it.
+
+    ``waveform`` (rows, window_samples), ``voice_sum`` (rows, width) and ``voice_s`` (rows,) float32 go in.
+    """
+
+    def __init__(self, head: FrameHead, device: str, window_samples: int = 2 * SAMPLE_RATE) -> None:
+        """Join the head and its encoder on ``device``, in evaluation mode."""
+        self._network = WithEncoder(head).to(device)
+        self.width = self._network.width
+        self.inputs: Mapping[str, Row] = {
+            "waveform": ((window_samples,), FLOAT),
+            "voice_sum": ((self.width,), FLOAT),
+            "voice_s": ((), FLOAT),
+        }
+        self.idle: Mapping[str, float | int] = dict.fromkeys(self.inputs, 0.0)
+        self.ranges: Mapping[str, tuple[int, int]] = {}
+
+    def __call__(self, **tensors: Tensor) -> dict[str, Tensor]:
+        """See ``Program``."""
+        with torch.inference_mode():
+            found: dict[str, Tensor] = self._network(tensors["waveform"], tensors["voice_sum"], tensors["voice_s"])
+        return found
 
 
 class WindowProgram:

@@ -12,16 +12,17 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from stream_ser.audio.ring import SampleRing
+from stream_ser.engine.ring import SampleRing
 from stream_ser.errors import ConfigError
 from stream_ser.types import SAMPLE_RATE, Block, Gap, Hop, Samples, Window, Word
 
 LEAST_SPEECH = SAMPLE_RATE // 2  # samples of speech in a window before the model is asked
 QUIET_DBFS = -120.0
+SHORTEST_HOP_S = 0.02
 
 
 class Gate(Protocol):
-    """Says where someone speaks. ``stream_ser.audio.gate.SpeechGate`` is the real one."""
+    """Says where someone speaks. ``stream_ser.audio.vad.VoiceActivityDetector`` is the real one."""
 
     def push(self, start: int, samples: Samples) -> None:
         """Take the next samples."""
@@ -57,27 +58,53 @@ def dbfs(value: float) -> float:
     return max(QUIET_DBFS, round(20.0 * float(np.log10(max(value, 1e-12))), 2))
 
 
+def hop_samples(hop_s: float, window: int, option: str = "--hop") -> int:
+    """A hop of ``hop_s`` seconds in samples, for a model that hears ``window`` samples at once.
+
+    Raises ConfigError where it does not fit; ``option`` is what a person calls the hop where they set it.
+    """
+    if not SHORTEST_HOP_S <= hop_s <= window / SAMPLE_RATE:
+        raise hop_error(hop_s, window, option)
+    return round(hop_s * SAMPLE_RATE)
+
+
+def hop_error(hop_s: float, window: int, option: str = "--hop") -> ConfigError:
+    """What is said of a hop that does not fit."""
+    longest = window / SAMPLE_RATE
+    return ConfigError(
+        f"a hop of {hop_s:g} s does not fit the model's window of {longest:g} s",
+        fix=f"give {option} a value from {SHORTEST_HOP_S:g} to {longest:g}",
+    )
+
+
 class WindowSchedule:
     """Turns one stream's sound into hops.
 
     ``window`` and ``hop`` are in samples; the first item begins at ``start``; ``listener`` is there where words are wanted.
+    Without ``baseline`` no window counts for what is known of the voice.
     Raises ConfigError for a hop that is not between 1 and the window.
     """
 
     def __init__(
-        self, stream: str, window: int, hop: int, gate: Gate, listener: Listener | None = None, *, start: int = 0
+        self,
+        stream: str,
+        window: int,
+        hop: int,
+        vad: Gate,
+        listener: Listener | None = None,
+        *,
+        start: int = 0,
+        baseline: bool = True,
     ) -> None:
         if not 0 < hop <= window:
-            raise ConfigError(
-                f"hop of {hop / SAMPLE_RATE:g} s does not fit the model's window of {window / SAMPLE_RATE:g} s",
-                fix=f"give --hop a value between 0.02 and {window / SAMPLE_RATE:g}",
-            )
+            raise hop_error(hop / SAMPLE_RATE, window)
         self.stream, self.window, self.hop = stream, window, hop
         self.position = start  # everything before it was seen
         self._ring = SampleRing(window + hop, start)
-        self._gate = gate
+        self._vad = vad
         self._listener = listener
-        self._unbroken_since = start
+        self._unbroken_since = self._voiced_until = start
+        self._baseline = baseline
         self._missing: str | None = None
         self._arrived_ns = self._captured_ns = self._captured_end = 0
 
@@ -93,7 +120,7 @@ class WindowSchedule:
         self._missing = None
         for start, samples in self._cut_at_hops(item):
             self._ring.write(samples, start)
-            self._gate.push(start, samples)
+            self._vad.push(start, samples)
             if self._listener is not None:
                 self._listener.push(start, samples)
             self.position = start + len(samples)
@@ -106,7 +133,7 @@ class WindowSchedule:
         Training pads short clips in the same way. A stream with a gap, or with less speech than LEAST_SPEECH, has none.
         """
         short = 0 < self.position < self.window and self._unbroken_since == 0
-        if not short or self._gate.speech_samples(0, self.position) < LEAST_SPEECH:
+        if not short or self._vad.speech_samples(0, self.position) < LEAST_SPEECH:
             return None
         return self._due(padded=True)
 
@@ -117,7 +144,7 @@ class WindowSchedule:
             self.position = self._unbroken_since = end
             yield self._due()
         self.position = self._unbroken_since = gap.end
-        self._gate.reset(gap.end)
+        self._vad.reset(gap.end)
         if self._listener is not None:
             self._listener.reset(gap.end)
 
@@ -134,12 +161,17 @@ class WindowSchedule:
         since = (self._captured_end - sample) * 1_000_000_000 // SAMPLE_RATE
         return self._captured_ns - since if self._captured_ns else 0
 
+    def _new_voice(self, start: int, end: int) -> float:
+        """Seconds of speech in a window that no window before it had: its weight in the voice's baseline."""
+        since, self._voiced_until = max(start, self._voiced_until), end
+        return self._vad.speech_samples(since, end) / SAMPLE_RATE if self._baseline and since < end else 0.0
+
     def _due(self, padded: bool = False) -> Hop:
         end = self.position
         covered = min(self.window, end - self._unbroken_since)
         start = end - covered if covered else max(0, end - self.hop)
-        speech = self._gate.speech_samples(end - covered, end) if covered else 0
-        is_open = bool(covered) and self._gate.is_open(end)
+        speech = self._vad.speech_samples(end - covered, end) if covered else 0
+        is_open = bool(covered) and self._vad.is_open(end)
         newest = self._ring.read(end - min(self.hop, covered), end) if covered else np.zeros(0, dtype=np.float32)
         words = self._listener.words(end) if self._listener is not None and covered else None
         window = None
@@ -148,7 +180,8 @@ class WindowSchedule:
             samples[self.window - covered :] = self._ring.read(end - covered, end)
             tokens = None if self._listener is None or words is None else self._listener.tokens(words)
             hop = 0 if padded else self.hop
-            window = Window(self.stream, start, end, samples, self._arrived_ns, self._captured_at(end), tokens, hop)
+            captured, voice_s = self._captured_at(end), self._new_voice(start, end)
+            window = Window(self.stream, start, end, samples, self._arrived_ns, captured, tokens, hop, voice_s)
         return Hop(
             stream=self.stream,
             start=start,

@@ -15,11 +15,13 @@ from stream_ser.engine.backend import Output, Tokens
 from stream_ser.engine.buckets import buckets
 from stream_ser.engine.cuda_device import CudaGraphDevice, EagerCudaDevice, start_check
 from stream_ser.engine.graphs import Arrays, GraphRunner
-from stream_ser.engine.programs import Program, StepProgram, WindowProgram
+from stream_ser.engine.programs import EncoderProgram, Program, StepProgram, WindowProgram
+from stream_ser.engine.voice import Voice
 from stream_ser.errors import EngineError
 from stream_ser.types import Samples
 from stream_ser_models.card import Card, probe, probe_tokens
 from stream_ser_models.checkpoint import load_network
+from stream_ser_models.frames import FrameHead
 from stream_ser_models.incremental import IncrementalMSCNN, refusal
 from stream_ser_models.mscnn import MSCNN
 from stream_ser_models.network import Network
@@ -55,7 +57,13 @@ class TorchDeviceBackend:
         example: Arrays = {"waveform": signal}
         if self.token_count:
             example["tokens"] = probe_tokens(self.token_count)
-        self._windows = self._start(WindowProgram(network, card.window_samples), min(most, MOST_WINDOWS), example)
+        program: Program = WindowProgram(network, card.window_samples)
+        self.voice_width = 0
+        if isinstance(network, FrameHead):
+            program = EncoderProgram(network, device, card.window_samples)
+            self.voice_width = program.width
+            example |= {"voice_sum": np.zeros(program.width, np.float32), "voice_s": np.zeros((), np.float32)}
+        self._windows = self._start(program, min(most, MOST_WINDOWS), example)
         self.stepper: DeviceStepper | None = None
         if hop and isinstance(network, MSCNN) and refusal(network.config, hop) is None:
             whole = StepProgram(IncrementalMSCNN(network, card.window_samples), streams, device)
@@ -78,14 +86,22 @@ class TorchDeviceBackend:
                 raise EngineError(f"{why} (batch of {count})", fix="run stream-ser doctor")
         return runner
 
-    def run(self, windows: Samples, tokens: Tokens | None = None) -> Output:
+    def run(self, windows: Samples, tokens: Tokens | None = None, voice: Voice | None = None) -> Output:
         """See ``Backend.run``."""
-        if self.token_count:
+        if self.voice_width:
+            count = len(windows)
+            total, seconds = voice or Voice(
+                np.zeros((count, self.voice_width), np.float32), np.zeros(count, np.float32)
+            )
+            found = self._windows.run({"waveform": windows, "voice_sum": total, "voice_s": seconds})
+        elif self.token_count:
             words = np.zeros((len(windows), self.token_count), np.int64) if tokens is None else tokens
             found = self._windows.run({"waveform": windows, "tokens": words})
         else:
             found = self._windows.run({"waveform": windows})
-        return Output(found["logits"], found.get("attention"), found.get("dimensions"), found.get("top_down"))
+        return Output(
+            found["logits"], found.get("attention"), found.get("dimensions"), found.get("top_down"), found.get("voice")
+        )
 
     def close(self) -> None:
         """See ``Backend.close``."""

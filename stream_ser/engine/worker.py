@@ -19,9 +19,10 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from stream_ser.engine.backend import Backend, Output
-from stream_ser.engine.compute import Computer
-from stream_ser.engine.ladder import Ladder, Rung, StepDown
-from stream_ser.engine.waiting import Asked, Deliver, Policy, WaitingRoom
+from stream_ser.engine.fair_queue import Deliver, FairQueue, InferenceRequest, Policy
+from stream_ser.engine.fallback import Candidate, FallbackChain, StepDown
+from stream_ser.engine.incremental import Computer
+from stream_ser.engine.voice import Voices
 from stream_ser.errors import EngineError
 from stream_ser.types import Dropped, Failed, Observation, Timing, Window
 
@@ -39,21 +40,22 @@ class Worker:
 
     def __init__(
         self,
-        engines: Ladder | Callable[[], Backend],
+        engines: FallbackChain | Callable[[], Backend],
         clock_ns: Callable[[], int] = time.monotonic_ns,
         *,
         limit: int = LIMIT,
     ) -> None:
-        self._ladder = engines if isinstance(engines, Ladder) else Ladder([Rung("engine", engines)])
+        self._chain = engines if isinstance(engines, FallbackChain) else FallbackChain([Candidate("engine", engines)])
         self._clock_ns = clock_ns
         self.limit = limit
         self._changed = threading.Condition()
-        self._waiting = WaitingRoom()
+        self._waiting = FairQueue()
         self._streams: dict[str, Tell | None] = {}
         self._left: list[str] = []  # streams that the worker's thread has still to forget
         self._stopping = False
         self._ready = threading.Event()
         self._failure: Exception | None = None
+        self._voices = Voices()  # survive a change of the engine; the worker's thread alone
         self._thread = threading.Thread(target=self._run, name="worker", daemon=True)
         self.engine = ""
         self.token_count = 0
@@ -61,7 +63,7 @@ class Worker:
     @property
     def steps_down(self) -> list[StepDown]:
         """Engines that are not used, with reasons."""
-        return self._ladder.steps
+        return self._chain.steps
 
     @property
     def failure(self) -> Exception | None:
@@ -117,7 +119,7 @@ class Worker:
                 raise EngineError(f"the engine has failed: {self._failure}", fix="start again; see stream-ser doctor")
             if self._over(window.stream):
                 return False
-            replaced = self._waiting.put(Asked(window, deliver), policy)
+            replaced = self._waiting.put(InferenceRequest(window, deliver), policy)
             self._changed.notify_all()
         for old in replaced:
             old.deliver(Dropped(old.window.stream, old.window.start, old.window.end, _timing(old.window)))
@@ -136,7 +138,7 @@ class Worker:
 
     def _run(self) -> None:
         try:
-            computer = self._use(self._ladder.next())
+            computer = self._use(self._chain.next())
         except Exception as error:  # handed to the caller of start, who shows it to a person
             self._failure = error
             return
@@ -165,13 +167,13 @@ class Worker:
 
     def _use(self, backend: Backend) -> Computer:
         self.engine, self.token_count = backend.name, backend.token_count
-        return Computer(backend)
+        return Computer(backend, self._voices)
 
     def _step_down(self, computer: Computer, error: Exception) -> Computer:
         broken = computer.backend
         with suppress(Exception):  # what is broken may not be able to close
             broken.close()
-        following = self._use(self._ladder.next(error, broken.name))
+        following = self._use(self._chain.next(error, broken.name))
         step = next(step for step in reversed(self.steps_down) if step.kind == "broke")
         with self._changed:
             told = [tell for tell in self._streams.values() if tell is not None]
@@ -179,7 +181,7 @@ class Worker:
             tell(step)
         return following
 
-    def _take(self, computer: Computer) -> list[Asked]:
+    def _take(self, computer: Computer) -> list[InferenceRequest]:
         """The next windows, each of another stream; none when stopping."""
         with self._changed:
             while not self._stopping:
@@ -192,7 +194,7 @@ class Worker:
                 self._changed.wait()
             return []
 
-    def _fail(self, error: Exception, taken: list[Asked]) -> None:
+    def _fail(self, error: Exception, taken: list[InferenceRequest]) -> None:
         with self._changed:
             self._failure = error
             everyone = [*taken, *self._waiting.clear()]
@@ -211,6 +213,7 @@ def _observation(window: Window, output: Output, started: int, computed: int) ->
         _timing(window, started, computed),
         None if output.dimensions is None else tuple(float(value) for value in output.dimensions[0]),
         None if output.top_down is None else output.top_down[0],
+        None if output.baseline_s is None else float(output.baseline_s[0]),
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from stream_ser.feed.messages import Message
+from stream_ser.feed.message_types import Message, PointMessage
 from stream_ser.types import SAMPLE_RATE
 
 Values = npt.NDArray[np.float64]
@@ -39,11 +39,10 @@ class Gatherer:
     def __call__(self, messages: Iterable[Message]) -> Iterable[Message]:
         """Hand the messages on, and keep their numbers."""
         for message in messages:
-            kind = message["type"]
-            if kind == "hello":
+            if message["type"] == "hello":
                 self._smoothed = self._smoothed or {label: array("d") for label in message["labels"]}
                 self._dimensions = self._dimensions or {name: array("d") for name in message["dimensions"]}
-            elif kind == "point":
+            elif message["type"] == "point":
                 lost = message["state"] in ("stale", "paused", "warming")
                 self._add(message, lost)
             yield message
@@ -57,7 +56,7 @@ class Gatherer:
         dimensions = {name: _thin(np.array(values), each) for name, values in self._dimensions.items()}
         return Curves(_thin(np.array(self._seconds), each), smoothed, heard, dimensions, each)
 
-    def _add(self, message: Message, lost: bool) -> None:
+    def _add(self, message: PointMessage, lost: bool) -> None:
         self._seconds.append(message["end"] / SAMPLE_RATE)
         self._asked.append(np.nan if any(p is None for p in message["raw"].values()) else 1.0)
         for label, values in self._smoothed.items():

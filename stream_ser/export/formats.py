@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from stream_ser.errors import ConfigError
 from stream_ser.export import plot
@@ -17,7 +18,8 @@ from stream_ser.export.rttm import rttm
 from stream_ser.export.table import table
 from stream_ser.export.textgrid import textgrid
 from stream_ser.export.webvtt import webvtt
-from stream_ser.feed.messages import Message, encode
+from stream_ser.feed.message_types import Message
+from stream_ser.feed.messages import encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,8 @@ def jsonl(messages: Iterable[Message]) -> Iterator[bytes]:
     number = 0
     for message in messages:
         number += message["type"] != "hello"
-        yield encode({**message, "seq": number}).encode() + b"\n"
+        numbered: object = {**message, "seq": number}
+        yield encode(cast(Message, numbered)).encode() + b"\n"
 
 
 FORMATS = {

@@ -18,7 +18,8 @@ from typing import BinaryIO, Protocol
 from stream_ser.errors import ConfigError, FeedError, StreamSerError
 from stream_ser.export import atomic
 from stream_ser.feed.hub import Sink
-from stream_ser.feed.messages import Message, encode
+from stream_ser.feed.message_types import Message
+from stream_ser.feed.messages import encode
 
 
 class Published(Protocol):

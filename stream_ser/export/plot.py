@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from stream_ser.errors import ConfigError
 from stream_ser.export.curves import Curves, Gatherer
 from stream_ser.export.segments import GAP, Outline, outline
-from stream_ser.feed.messages import Message
+from stream_ser.feed.message_types import Message
 from stream_ser.types import SAMPLE_RATE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # By label, then in order for others: Okabe and Ito's colours, which the colour-blind tell apart, yellow left out.
 KNOWN = {"angry": "#d55e00", "happy": "#e69f00", "neutral": "#009e73", "sad": "#0072b2"}
@@ -62,37 +63,51 @@ def needed() -> None:
         )
 
 
+def figure(messages: Iterable[Message]) -> Figure:
+    """The picture of one stream as matplotlib's figure, 12 inches wide. Raises ConfigError where matplotlib is missing."""
+    needed()
+    import matplotlib as mpl
+
+    with mpl.rc_context(SETTINGS):
+        return _compose(messages)
+
+
 def _draw(messages: Iterable[Message], kind: str, metadata: dict[str, str | None]) -> bytes:
     needed()
     import matplotlib as mpl
+
+    drawn = io.BytesIO()
+    with mpl.rc_context(SETTINGS), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # letters that the font lacks are drawn as boxes
+        _compose(messages).savefig(drawn, format=kind, dpi=150, metadata=metadata)
+    return drawn.getvalue()
+
+
+def _compose(messages: Iterable[Message]) -> Figure:
     from matplotlib.figure import Figure
 
     gatherer = Gatherer()
     told = outline(gatherer(messages))
     curves = gatherer.curves()
     rows = [6.0, 0.5] + [2.2] * bool(curves.dimensions)
-    drawn = io.BytesIO()
-    with mpl.rc_context(SETTINGS), warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # letters that the font lacks are drawn as boxes
-        figure = Figure(figsize=(12, 0.65 * sum(rows) + 0.9), layout="constrained")
-        panels: list[Axes] = figure.subplots(len(rows), sharex=True, height_ratios=rows, squeeze=False)[:, 0].tolist()
-        _probabilities(panels[0], told, curves)
-        _labels(panels[1], told)
-        if curves.dimensions:
-            _dimensions(panels[2], told, curves)
-        length = max(told.length, 1) / SAMPLE_RATE
-        panels[-1].set_xlim(0, length)
-        panels[-1].set_xticks(_ticks(length))
-        panels[-1].set_xlabel("time, min:s")
-        panels[-1].xaxis.set_major_formatter(lambda value, _: _clock(value))
-        figure.savefig(drawn, format=kind, dpi=150, metadata=metadata)
-    return drawn.getvalue()
+    composed = Figure(figsize=(12, 0.65 * sum(rows) + 0.9), layout="constrained")
+    panels: list[Axes] = composed.subplots(len(rows), sharex=True, height_ratios=rows, squeeze=False)[:, 0].tolist()
+    _probabilities(panels[0], told, curves)
+    _labels(panels[1], told)
+    if curves.dimensions:
+        _dimensions(panels[2], told, curves)
+    length = max(told.length, 1) / SAMPLE_RATE
+    panels[-1].set_xlim(0, length)
+    panels[-1].set_xticks(time_ticks(length))
+    panels[-1].set_xlabel("time, min:s")
+    panels[-1].xaxis.set_major_formatter(lambda value, _: clock_text(value))
+    return composed
 
 
 def _probabilities(panel: Axes, told: Outline, curves: Curves) -> None:
     hello = told.hello
     grounds = _grounds(panel, told)
-    colours = _colours(hello["labels"])
+    colours = label_colours(hello["labels"])
     lines = []
     few = "." if len(curves.seconds) <= 400 else ""  # else a lone point between silences would not be seen
     for place, label in enumerate(hello["labels"]):
@@ -120,7 +135,7 @@ def _probabilities(panel: Axes, told: Outline, curves: Curves) -> None:
 
 def _labels(panel: Axes, told: Outline) -> None:
     """A strip with the label that was given at each time; empty where there was none."""
-    colours = _colours(told.hello["labels"])
+    colours = label_colours(told.hello["labels"])
     _grounds(panel, told)
     for label, colour in colours.items():
         bars = [_span(s.start, s.end) for s in told.segments if s.label == label]
@@ -164,7 +179,8 @@ def _span(start: int, end: int) -> tuple[float, float]:
     return start / SAMPLE_RATE, (end - start) / SAMPLE_RATE
 
 
-def _colours(labels: list[str]) -> dict[str, str]:
+def label_colours(labels: Sequence[str]) -> dict[str, str]:
+    """The colour of each label: its own where it is known, else the next that none of them has."""
     others = [colour for colour in OTHERS if colour not in {KNOWN.get(label) for label in labels}]
     unknown = [label for label in labels if label not in KNOWN]
     return {label: KNOWN.get(label) or others[unknown.index(label) % len(others)] for label in labels}
@@ -175,14 +191,15 @@ def _short(text: str, longest: int = 110) -> str:
     return one_line if len(one_line) <= longest else f"…{one_line[1 - longest :]}"
 
 
-def _ticks(length: float) -> list[float]:
+def time_ticks(length: float) -> list[float]:
     """Whole seconds, minutes or hours, at most a dozen of them."""
     steps = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600)
     step = next((step for step in steps if length <= 12 * step), 86_400 * max(1, length // (12 * 86_400)))
     return [number * step for number in range(int(length / step) + 1)]
 
 
-def _clock(seconds: float) -> str:
+def clock_text(seconds: float) -> str:
+    """Minutes and seconds, with tenths where there are any."""
     tenths = round(10 * seconds)
     rest = f".{tenths % 10}" if tenths % 10 else ""
     return f"{tenths // 600}:{tenths // 10 % 60:02}{rest}"

@@ -12,10 +12,20 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Literal, cast, get_args
 
 from stream_ser.errors import ConfigError
-from stream_ser.feed.messages import SCHEMA_VERSION, Message
+from stream_ser.feed.message_types import (
+    AlertMessage,
+    EndMessage,
+    GapMessage,
+    HelloMessage,
+    MarkMessage,
+    Message,
+    NoticeMessage,
+    PointMessage,
+)
+from stream_ser.feed.messages import SCHEMA_VERSION
 
 FIELDS = {
     "hello": ("stream", "labels", "dimensions", "hop", "model", "schema"),
@@ -26,8 +36,10 @@ FIELDS = {
     "mark": ("stream", "at", "text"),
     "end": ("stream", "reason", "duration_s", "points", "summary"),
 }
-SAME = ("labels", "dimensions", "hop", "model", "source", "anchor")  # what two hellos of one open stream share
+Shared = Literal["labels", "dimensions", "hop", "model", "source", "anchor"]
+SAME: tuple[Shared, ...] = get_args(Shared)  # what two hellos of one open stream share
 OLDEST = 2  # schema
+StreamMessage = HelloMessage | PointMessage | GapMessage | AlertMessage | NoticeMessage | MarkMessage | EndMessage
 
 
 @dataclass(slots=True)
@@ -36,8 +48,8 @@ class Recorded:
 
     path: Path
     name: str  # the stream's, with a number where it comes again
-    hello: Message
-    end: Message | None = None  # None where the file ends before the stream does
+    hello: HelloMessage
+    end: EndMessage | None = None  # None where the file ends before the stream does
     lines: array[int] = field(default_factory=lambda: array("Q"))  # where they begin
 
     def __iter__(self) -> Iterator[Message]:
@@ -83,7 +95,7 @@ def _walk(path: Path) -> Iterator[tuple[Recorded, Message]]:
                 raise _no_message(path, number, str(error)) from error
             if message is None:
                 continue
-            stream: str = message["stream"]
+            stream = message["stream"]
             held = opened.get(stream)
             if message["type"] == "hello":
                 if held is not None and all(held.hello.get(key) == message.get(key) for key in SAME):
@@ -104,7 +116,7 @@ def _walk(path: Path) -> Iterator[tuple[Recorded, Message]]:
         )
 
 
-def _message(line: bytes) -> dict[str, Any] | None:
+def _message(line: bytes) -> StreamMessage | None:
     """A message about a stream; None for any other. Raises ValueError for what is no message."""
     try:
         message = json.loads(line)
@@ -121,7 +133,7 @@ def _message(line: bytes) -> dict[str, Any] | None:
     if message["type"] == "hello" and not OLDEST <= message["schema"] <= SCHEMA_VERSION:
         known = f"{OLDEST} to {SCHEMA_VERSION}"
         raise ValueError(f"it is of schema {message['schema']}, and this version reads {known}")
-    return message
+    return cast(StreamMessage, message)
 
 
 def _no_message(path: Path, number: int, why: str) -> ConfigError:

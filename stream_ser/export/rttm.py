@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from stream_ser.export.segments import outline, seconds
-from stream_ser.feed.messages import Message
+from stream_ser.feed.message_types import Message
 
 
 def rttm(messages: Iterable[Message]) -> Iterator[bytes]:

@@ -11,9 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
-from stream_ser.feed.messages import Message
+from stream_ser.feed.message_types import AlertMessage, GapMessage, HelloMessage, Message, PointMessage
 from stream_ser.types import SAMPLE_RATE
 
 GAP = "gap"
@@ -31,13 +30,23 @@ class Segment:
     reason: str | None = None  # why sound is missing, for a gap
 
     @property
+    def start_s(self) -> float:
+        """``start`` in seconds."""
+        return self.start / SAMPLE_RATE
+
+    @property
+    def end_s(self) -> float:
+        """``end`` in seconds."""
+        return self.end / SAMPLE_RATE
+
+    @property
     def text(self) -> str:
         """The label; a state in brackets where there is none, so that it never passes for one."""
         return f"[{self.state}]" if self.label is None else self.label
 
 
 @dataclass(frozen=True, slots=True)
-class Alert:
+class AlertSpan:
     """One alert, from the first to the last of its messages."""
 
     start: int  # of its evidence
@@ -75,9 +84,9 @@ class Mark:
 class Outline:
     """A stream without its numbers."""
 
-    hello: Message
+    hello: HelloMessage
     segments: tuple[Segment, ...]
-    alerts: tuple[Alert, ...]  # in the order in which they were opened
+    alerts: tuple[AlertSpan, ...]  # in the order in which they were opened
     marks: tuple[Mark, ...]  # in the order of their places
     length: int  # samples
 
@@ -89,29 +98,33 @@ class Outline:
 
 
 def outline(messages: Iterable[Message]) -> Outline:
-    """Read one stream, from its hello on; an end is not needed. Raises ValueError where positions go back."""
-    hello: Message = {}
-    opened: dict[str, Alert] = {}
+    """Read one stream, from its hello on; an end is not needed.
+
+    Raises ValueError where positions go back, and where there is no hello.
+    """
+    hello: HelloMessage | None = None
+    opened: dict[str, AlertSpan] = {}
     marks: list[Mark] = []
     length = 0
 
-    def watched() -> Iterator[Message]:
+    def noted() -> Iterator[Message]:
         nonlocal hello, length
         for message in messages:
-            kind = message["type"]
-            if kind == "hello":
+            if message["type"] == "hello":
                 hello = message
-            elif kind == "alert":
+            elif message["type"] == "alert":
                 _take_alert(opened, message)
-            elif kind == "mark":
+            elif message["type"] == "mark":
                 marks.append(Mark(message["at"], message["text"]))
-            elif kind in ("point", "gap"):
+            elif message["type"] in ("point", "gap"):
                 length = max(length, message["end"])
-            elif kind == "end":
+            elif message["type"] == "end":
                 length = max(length, round(message["duration_s"] * SAMPLE_RATE))
             yield message
 
-    runs = tuple(segments(watched()))
+    runs = tuple(segments(noted()))
+    if hello is None:
+        raise ValueError("there is no hello among the messages")
     alerts = sorted(opened.values(), key=lambda alert: alert.at)
     return Outline(hello, runs, tuple(alerts), tuple(sorted(marks, key=lambda mark: mark.at)), length)
 
@@ -143,7 +156,7 @@ def _slots(messages: Iterable[Message]) -> Iterator[Segment]:
     for message in messages:
         if message["type"] == "hello":
             hop = message["hop"]
-        if message["type"] not in ("point", "gap"):
+        if message["type"] != "point" and message["type"] != "gap":
             continue
         slot = _slot(message, hop, cursor)
         if message["type"] == "point" and held is not None and held.state != GAP and held.end == message["end"]:
@@ -160,11 +173,11 @@ def _slots(messages: Iterable[Message]) -> Iterator[Segment]:
         yield held
 
 
-def _slot(message: Message, hop: int, cursor: int) -> Segment:
-    end: int = message["end"]
+def _slot(message: PointMessage | GapMessage, hop: int, cursor: int) -> Segment:
+    end = message["end"]
     if message["type"] == "gap":
         return Segment(max(cursor, message["start"]), end, GAP, None, None, message["reason"])
-    label: str | None = message["label"]
+    label = message["label"]
     confidence = None if label is None else float(message["confidence"])
     return Segment(max(cursor, end - hop), end, message["state"], label, confidence)
 
@@ -178,11 +191,11 @@ def _joined(run: list[Segment]) -> Segment:
     return replace(first, end=last.end, confidence=mean)
 
 
-def _take_alert(opened: dict[str, Alert], message: dict[str, Any]) -> None:
+def _take_alert(opened: dict[str, AlertSpan], message: AlertMessage) -> None:
     known = opened.get(message["id"])
     start, end, peak = message["start"], message["end"], message["peak"]
     if known is None:
-        opened[message["id"]] = Alert(start, end, message["at"], message["rule"], message["severity"], peak)
+        opened[message["id"]] = AlertSpan(start, end, message["at"], message["rule"], message["severity"], peak)
     else:
         opened[message["id"]] = replace(
             known, start=min(known.start, start), end=max(known.end, end), peak=max(known.peak, peak)

@@ -9,12 +9,14 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Literal, get_args
 
-from stream_ser.feed.messages import Message
+from stream_ser.feed.message_types import Message, PointMessage
 
-BEFORE = ("stream", "start", "end", "t", "state", "label", "confidence")
-BEHIND = ("speech_s", "level_dbfs", "peak_dbfs", "text")
+Before = Literal["stream", "start", "end", "t", "state", "label", "confidence"]
+Behind = Literal["speech_s", "level_dbfs", "peak_dbfs", "text"]
+BEFORE: tuple[Before, ...] = get_args(Before)
+BEHIND: tuple[Behind, ...] = get_args(Behind)
 
 
 def table(messages: Iterable[Message]) -> Iterator[bytes]:
@@ -24,17 +26,27 @@ def table(messages: Iterable[Message]) -> Iterator[bytes]:
     for message in messages:
         if message["type"] == "hello" and not labels:
             labels, dimensions = message["labels"], message["dimensions"]
-            raw, smoothed = ([f"{kind}_{label}" for label in labels] for kind in ("raw", "smoothed"))
-            yield _line([*BEFORE, *raw, *smoothed, *dimensions, *BEHIND])
+            yield _line(columns(labels, dimensions))
         elif message["type"] == "point":
-            cells = [message[name] for name in BEFORE]
-            for kind in ("raw", "smoothed"):
-                cells += [message[kind][label] for label in labels]
-            cells += [message["dimensions"][name] for name in dimensions]
-            yield _line([*cells, *(message[name] for name in BEHIND)])
+            yield _line(row(message, labels, dimensions))
 
 
-def _line(cells: Sequence[Any]) -> bytes:
+def columns(labels: Sequence[str], dimensions: Sequence[str]) -> list[str]:
+    """The names of the columns."""
+    raw, smoothed = ([f"{kind}_{label}" for label in labels] for kind in ("raw", "smoothed"))
+    return [*BEFORE, *raw, *smoothed, *dimensions, *BEHIND]
+
+
+def row(point: PointMessage, labels: Sequence[str], dimensions: Sequence[str]) -> list[object]:
+    """The cells of one point."""
+    cells: list[object] = [point[name] for name in BEFORE]
+    cells += [point["raw"][label] for label in labels]
+    cells += [point["smoothed"][label] for label in labels]
+    cells += [point["dimensions"][name] for name in dimensions]
+    return [*cells, *(point[name] for name in BEHIND)]
+
+
+def _line(cells: Sequence[object]) -> bytes:
     line = io.StringIO()
     csv.writer(line, lineterminator="\n").writerow(cells)
     return line.getvalue().encode()

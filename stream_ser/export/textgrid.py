@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from stream_ser.export.segments import GAP, Outline, Segment, outline, seconds
-from stream_ser.feed.messages import Message
+from stream_ser.feed.message_types import Message
 
 Interval = tuple[int, int, str]
 

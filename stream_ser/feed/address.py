@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit, urlunsplit
 
-from stream_ser.errors import FeedError
+from stream_ser.errors import ConfigError, FeedError
 from stream_ser.feed.admission import FEED_PATH
 
 SCHEMES = {"ws": "ws", "wss": "wss", "http": "ws", "https": "wss"}
@@ -32,3 +33,13 @@ def page_url(feed: str) -> str:
     """The address of the page that shows the feed at ``feed`` (ws://HOST:PORT/…)."""
     parts = urlsplit(feed)
     return urlunsplit(("https" if parts.scheme == "wss" else "http", parts.netloc, "/", "", ""))
+
+
+def feed_address(text: str) -> tuple[str, int] | None:
+    """``HOST:PORT`` as a pair, None for ``off``. Raises ConfigError for anything else."""
+    if text == "off":
+        return None
+    host, _, port = text.rpartition(":")
+    if not host or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535:
+        raise ConfigError(f"--feed {text!r} is not an address", fix="give HOST:PORT, as 127.0.0.1:8765, or off")
+    return host.strip("[]"), int(port)

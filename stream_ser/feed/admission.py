@@ -11,7 +11,7 @@ from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from stream_ser.errors import FeedError
-from stream_ser.feed.topics import parse
+from stream_ser.feed.filters import parse
 
 FEED_PATH = "/v1/feed"
 HEALTH_PATH = "/healthz"

@@ -17,7 +17,7 @@ import contextlib
 import json
 import ssl
 from collections.abc import AsyncIterator, Callable
-from typing import Literal
+from typing import Literal, cast
 from urllib.parse import urlencode, urlsplit
 
 from websockets.asyncio.client import connect
@@ -25,8 +25,9 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 
 from stream_ser.errors import FeedError
 from stream_ser.feed.admission import LOOPBACK
-from stream_ser.feed.messages import SCHEMA_VERSION, Message
-from stream_ser.feed.topics import Wish
+from stream_ser.feed.filters import SubscriptionFilter
+from stream_ser.feed.message_types import Message, epoch_of
+from stream_ser.feed.messages import SCHEMA_VERSION
 
 FIRST_DELAY_S = 0.2
 LONGEST_DELAY_S = 5.0
@@ -35,7 +36,7 @@ REFUSES_TOKENS = (401, 403)
 Told = Callable[[str | None], None]  # why there is no connection; None where there is one
 
 
-class Tally:
+class FeedCounts:
     """What the numbers of the messages say about messages that never came. Pure: it only looks at messages.
 
     ``whole`` says that every message is due: then numbers without a hole prove that none is missing. Otherwise holes mean
@@ -61,13 +62,13 @@ class Tally:
 
     def note(self, message: Message) -> None:
         """Take one message into account."""
-        kind, seq = message["type"], message["seq"]
-        if kind == "snapshot":
+        seq = message["seq"]
+        if message["type"] == "snapshot":
             return
-        self._note_epoch(message.get("epoch"))
-        if kind in ("hello", "heartbeat", "why"):
+        self._note_epoch(epoch_of(message))
+        if message["type"] in ("hello", "heartbeat", "why"):
             self._note_mark(message, seq)
-        elif kind in ("dropped", "missed"):
+        elif message["type"] in ("dropped", "missed"):
             self._note_hole(message["first"])
             self.missed += message["count"] or 0
             self.unknown += message["count"] is None
@@ -103,30 +104,32 @@ class Tally:
 class FeedReader:
     """Iterate to get the messages of the feed at ``url``; made by ``subscribe``."""
 
-    def __init__(self, url: str, retry_s: float | None, wish: Wish, token: str | None, told: Told) -> None:
+    def __init__(
+        self, url: str, retry_s: float | None, filters: SubscriptionFilter, token: str | None, told: Told
+    ) -> None:
         self._url = url
         self._told = told
         self._retry_s = retry_s
-        self._wish = wish
+        self._filters = filters
         self._headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-        self._tally = Tally(wish.whole)
-        self._tally.place, self._tally.epoch = wish.last_seq, wish.epoch
+        self._counts = FeedCounts(filters.whole)
+        self._counts.place, self._counts.epoch = filters.last_seq, filters.epoch
         self.connections = 0
 
     @property
     def missed(self) -> int:
         """How many messages were published while this reader listened or was cut off, and never came."""
-        return self._tally.missed
+        return self._counts.missed
 
     @property
     def unknown(self) -> int:
         """How many times messages were missed besides, and nobody can know how many: the feed began anew, say."""
-        return self._tally.unknown
+        return self._counts.unknown
 
     @property
     def place(self) -> tuple[int, str] | None:
         """``last_seq`` and ``epoch`` with which to go on in another process; None where the feed has no history."""
-        place, epoch = self._tally.place, self._tally.epoch
+        place, epoch = self._counts.place, self._counts.epoch
         return None if place is None or epoch is None else (place, epoch)
 
     async def __aiter__(self) -> AsyncIterator[Message]:
@@ -147,13 +150,13 @@ class FeedReader:
                     close_timeout=1,
                 ) as connection:
                     self.connections += 1
-                    self._tally.reconnected()
+                    self._counts.reconnected()
                     self._told(None)
                     with contextlib.suppress(ConnectionClosed):
                         async for text in connection:
                             delay = FIRST_DELAY_S
                             message = self._read(text)
-                            self._tally.note(message)
+                            self._counts.note(message)
                             yield message
                 lost_at = loop.time()
                 self._told("the feed has ended" if connection.close_code == 1001 else "the connection was lost")
@@ -170,9 +173,9 @@ class FeedReader:
 
     def _address(self) -> str:
         """The address with what is wished for, from where on included."""
-        wish, place = self._wish, self.place
-        wanted: dict[str, str | int | float | None] = {"call": wish.call, "stream": wish.stream, "hz": wish.hz}
-        wanted["snapshot"], wanted["why"] = 1 if wish.snapshot else None, wish.why
+        filters, place = self._filters, self.place
+        wanted: dict[str, str | int | float | None] = {"call": filters.call, "stream": filters.stream, "hz": filters.hz}
+        wanted["snapshot"], wanted["why"] = 1 if filters.snapshot else None, filters.why
         wanted["last_seq"], wanted["epoch"] = place or (None, None)
         query = urlencode({name: value for name, value in wanted.items() if value is not None})
         return f"{self._url}{'&' if '?' in self._url else '?'}{query}" if query else self._url
@@ -193,7 +196,7 @@ class FeedReader:
                 f"the feed at {self._url} speaks schema {schema}, and this program knows {SCHEMA_VERSION}",
                 fix="use the same version of stream-ser at both ends",
             )
-        return dict(message)
+        return cast(Message, message)
 
     def _give_up_on(self, error: Exception) -> None:
         """Raise FeedError where trying again does not help: never connected yet, or refused for good."""
@@ -222,18 +225,18 @@ def subscribe(
     url: str,
     *,
     retry_s: float | None = 30.0,
-    wish: Wish | None = None,
+    filters: SubscriptionFilter | None = None,
     token: str | None = None,
     told: Told = lambda _: None,
 ) -> FeedReader:
-    """Read the feed at ``url``, with ``async for`` over what is returned; everything, or what ``wish`` says.
+    """Read the feed at ``url``, with ``async for`` over what is returned; everything, or what ``filters`` says.
 
     A connection that is lost is made again, at growing intervals, until the feed has been away for ``retry_s`` seconds
     (None: for ever). What was published meanwhile comes then, if the feed keeps a history, and is counted in ``missed`` if
     it does not. ``token`` is shown to a feed that asks who reads it. ``told`` is called in the event loop with None whenever
     a connection is made, and with the reason whenever one is lost or cannot be made again.
     """
-    return FeedReader(url, retry_s, wish or Wish(), token, told)
+    return FeedReader(url, retry_s, filters or SubscriptionFilter(), token, told)
 
 
 def _reason(error: Exception) -> str:

@@ -16,8 +16,8 @@ from itertools import islice
 from typing import Protocol
 
 from stream_ser.feed import messages
-from stream_ser.feed.messages import Message
-from stream_ser.feed.topics import Entry
+from stream_ser.feed.filters import PublishedMessage
+from stream_ser.feed.message_types import HelloMessage, Message, stream_of
 
 
 class HistorySource(Protocol):
@@ -29,7 +29,7 @@ class HistorySource(Protocol):
         An empty list says that it has none of them. What cannot be read raises.
         """
 
-    def hello(self, stream: str, seq: int) -> Message | None:
+    def hello(self, stream: str, seq: int) -> HelloMessage | None:
         """The hello of the stream that message ``seq`` belongs to; None where it is gone."""
 
 
@@ -46,7 +46,7 @@ class History:
         self._limit = limit
         self._size = size
         self._bytes = 0
-        self._kept: deque[Entry] = deque()
+        self._kept: deque[PublishedMessage] = deque()
 
     def __len__(self) -> int:
         """How many messages are kept."""
@@ -57,7 +57,7 @@ class History:
         """How many bytes of text are kept, as far as characters tell."""
         return self._bytes
 
-    def append(self, entry: Entry) -> None:
+    def append(self, entry: PublishedMessage) -> None:
         """Keep the message that follows the last one."""
         if not self._limit:
             return
@@ -66,7 +66,7 @@ class History:
         while self._kept and (len(self._kept) > self._limit or self._bytes > self._size):
             self._bytes -= len(self._kept.popleft().text)
 
-    def after(self, seq: int, limit: int) -> list[Entry]:
+    def after(self, seq: int, limit: int) -> list[PublishedMessage]:
         """At most ``limit`` of the messages that are kept above number ``seq``, in order."""
         if not self._kept:
             return []
@@ -85,18 +85,18 @@ class History:
         return forgotten
 
 
-def read(source: HistorySource, after: int, until: int, limit: int) -> list[Entry]:
+def read(source: HistorySource, after: int, until: int, limit: int) -> list[PublishedMessage]:
     """Ask ``source`` for the messages above ``after`` up to ``until``, at most ``limit``, as entries that know their hello."""
-    entries: list[Entry] = []
-    hellos: dict[str, Message | None] = {}
+    entries: list[PublishedMessage] = []
+    hellos: dict[str, HelloMessage | None] = {}
     for message in source.messages(after, limit):
         if message["seq"] > until:
             break
-        stream: str | None = message.get("stream")
+        stream = stream_of(message)
         if stream is not None and stream not in hellos:
             hellos[stream] = source.hello(stream, message["seq"])
         hello = None if stream is None else hellos[stream]
-        entries.append(Entry(message, messages.encode(message), hello))
+        entries.append(PublishedMessage(message, messages.encode(message), hello))
         if message["type"] == "end" and stream is not None:
             del hellos[stream]
     return entries

@@ -24,19 +24,20 @@ import secrets
 import threading
 from collections import deque
 from collections.abc import Callable, Collection
+from typing import cast
 
 from stream_ser.feed import messages
+from stream_ser.feed.explanations import ExplanationSource
+from stream_ser.feed.filters import PublishedMessage, SubscriptionFilter
 from stream_ser.feed.history import History
-from stream_ser.feed.messages import Message
-from stream_ser.feed.present import Present
+from stream_ser.feed.live_state import LiveState
+from stream_ser.feed.message_types import Message, stream_of
 from stream_ser.feed.subscription import BATCH, Subscription
-from stream_ser.feed.topics import Entry, Wish
-from stream_ser.feed.why import Explains
 
 __all__ = ["Hub", "Sink", "Subscription"]
 
 Sink = Callable[[Message], None]
-Keeper = Callable[[Message, str], None]  # a sink that keeps messages as the text that subscribers get
+TextSink = Callable[[Message, str], None]  # a sink that keeps messages as the text that subscribers get
 Key = tuple[str, str]
 
 
@@ -61,12 +62,12 @@ class Hub:
         self._order = threading.Lock()
         self._state = threading.Lock()
         self._numbered = self._seq = self._released = first_seq - 1  # published; given to subscribers; may be given
-        self._present = Present()  # how things stand for subscribers
-        self._published = Present() if hold else self._present  # how they stand for publishers; changes in order
-        self._held: deque[Entry] = deque()
+        self._present = LiveState()  # how things stand for subscribers
+        self._published = LiveState() if hold else self._present  # how they stand for publishers; changes in order
+        self._held: deque[PublishedMessage] = deque()
         self._subscriptions: dict[Key | None, list[Subscription]] = {}
-        self._sinks: list[tuple[Sink | Keeper, Keeper]] = []  # as attached, and how to call it
-        self._reasons: dict[str, tuple[int, Explains]] = {}  # of a stream's point, by its number
+        self._sinks: list[tuple[Sink | TextSink, TextSink]] = []  # as attached, and how to call it
+        self._reasons: dict[str, tuple[int, ExplanationSource]] = {}  # of a stream's point, by its number
         self._closed = False
 
     @property
@@ -83,9 +84,9 @@ class Hub:
     def asks_why(self, stream: str) -> bool:
         """Whether somebody wants to know what the points of this stream rest on."""
         with self._state:
-            return any(each.wish.why is not None for each in self._subscriptions.get(("stream", stream), ()))
+            return any(each.filters.why is not None for each in self._subscriptions.get(("stream", stream), ()))
 
-    def publish(self, message: Message, why: Explains | None = None) -> int:
+    def publish(self, message: Message, why: ExplanationSource | None = None) -> int:
         """Give a message its number and hand it to every subscriber, then to every sink; return the number.
 
         ``why`` is what a point rests on: it goes with the point to those who asked for it, and to nobody else.
@@ -117,9 +118,9 @@ class Hub:
             return self.history.forget(calls)
 
     def subscribe(
-        self, limit: int = 256, wake: Callable[[], None] | None = None, wish: Wish | None = None
+        self, limit: int = 256, wake: Callable[[], None] | None = None, filters: SubscriptionFilter | None = None
     ) -> Subscription:
-        """Join, for everything or for what ``wish`` says. The subscription holds at most ``limit`` messages.
+        """Join, for everything or for what ``filters`` says. The subscription holds at most ``limit`` messages.
 
         ``wake`` is called from the publishing thread after each message and at the end, for those who wait in an event
         loop: it must return at once and must not call the hub. A ``last_seq`` of another epoch, or above what was
@@ -127,17 +128,17 @@ class Hub:
         """
         if limit < 1:
             raise ValueError(f"a subscription must hold at least 1 message, not {limit}")
-        wish = wish or Wish()
-        subscription = Subscription(self, wish, limit, wake)
+        filters = filters or SubscriptionFilter()
+        subscription = Subscription(self, filters, limit, wake)
         with self._state:
-            if wish.last_seq is not None and wish.epoch == self.epoch and wish.last_seq <= self._seq:
-                subscription._resume(wish.last_seq)
+            if filters.last_seq is not None and filters.epoch == self.epoch and filters.last_seq <= self._seq:
+                subscription._resume(filters.last_seq)
             else:
                 self._bring_up(subscription)
             if self._closed:
                 subscription._finish()
             else:
-                self._subscriptions.setdefault(wish.key, []).append(subscription)
+                self._subscriptions.setdefault(filters.key, []).append(subscription)
         return subscription
 
     def attach(self, sink: Sink) -> None:
@@ -147,18 +148,18 @@ class Hub:
         """
         self._attach(sink, lambda message, _: sink(message))
 
-    def attach_keeper(self, keeper: Keeper) -> None:
+    def attach_text(self, keeper: TextSink) -> None:
         """Like ``attach``, for a sink that wants the text: a message is encoded once for it and all subscribers."""
         self._attach(keeper, keeper)
 
-    def _attach(self, sink: Sink | Keeper, call: Keeper) -> None:
+    def _attach(self, sink: Sink | TextSink, call: TextSink) -> None:
         with self._order:
             for message in self._published.hellos():
-                hello = {**message, "seq": self._numbered}
+                hello = messages.introduce(message, self._numbered)
                 call(hello, messages.encode(hello))
             self._sinks.append((sink, call))
 
-    def detach(self, sink: Sink | Keeper) -> None:
+    def detach(self, sink: Sink | TextSink) -> None:
         """Stop calling ``sink``. Once this has returned it is not called again. May be called twice."""
         with self._order:
             self._sinks = [entry for entry in self._sinks if entry[0] != sink]
@@ -173,7 +174,7 @@ class Hub:
                     subscription._finish()
 
     def _forget(self, subscription: Subscription) -> None:
-        key = subscription.wish.key
+        key = subscription.filters.key
         with self._state:
             group = self._subscriptions.get(key, [])
             if subscription in group:
@@ -181,7 +182,7 @@ class Hub:
             if not group:
                 self._subscriptions.pop(key, None)
 
-    def _recall(self, subscription: Subscription, place: int) -> tuple[int | None, list[Entry]]:
+    def _recall(self, subscription: Subscription, place: int) -> tuple[int | None, list[PublishedMessage]]:
         """What memory has above number ``place``, and the last number there is; None once the subscription is live."""
         with self._state:
             if place >= self._seq:
@@ -190,28 +191,28 @@ class Hub:
             return self._seq, self.history.after(place, BATCH)
 
     def _bring_up(self, subscription: Subscription) -> None:
-        wish = subscription.wish
-        snapshot = list(self._present.snapshot(wish, self._seq)) if wish.snapshot else []
+        filters = subscription.filters
+        snapshot = list(self._present.snapshot(filters, self._seq)) if filters.snapshot else []
         subscription._go_live(self._seq, self._present.hellos(), snapshot)
 
     def _idle_at(self, subscription: Subscription) -> int | None:
         with self._state:
             return self._seq if subscription._idle() else None
 
-    def _publish(self, message: Message, why: Explains | None = None) -> int:
+    def _publish(self, message: Message, why: ExplanationSource | None = None) -> int:
         self._published.check(message)
-        kind: str = message["type"]
-        seq = self._numbered + (kind != "hello")
-        numbered = {**message, "seq": seq}
+        seq = self._numbered + (message["type"] != "hello")
+        numbered = _numbered(message, seq)
         if "epoch" in numbered:
             numbered["epoch"] = self.epoch
-        hello = numbered if kind == "hello" else self._published.hello(message.get("stream", ""))
-        entry = Entry(numbered, messages.encode(numbered), hello)
+        stream = stream_of(message) or ""
+        hello = numbered if numbered["type"] == "hello" else self._published.hello(stream)
+        entry = PublishedMessage(numbered, messages.encode(numbered), hello)
         with self._state:
             self._numbered = seq
             if why is not None:
                 # One that waits with its held point is not replaced: it would be for ever where points come fast.
-                self._reasons.setdefault(message["stream"], (seq, why))
+                self._reasons.setdefault(stream, (seq, why))
             if self._hold:
                 self._published.take(entry)
                 self._held.append(entry)
@@ -225,7 +226,7 @@ class Hub:
         while self._held and self._held[0].seq <= self._released:
             self._deliver(self._held.popleft())
 
-    def _deliver(self, entry: Entry) -> None:
+    def _deliver(self, entry: PublishedMessage) -> None:
         """Hand an entry to those to whom it is due. Called with the state locked."""
         self._seq = entry.seq
         self._present.take(entry)
@@ -252,7 +253,13 @@ class Hub:
             except Exception as error:  # a full disk must not end the thread that publishes
                 self._sinks.remove(entry)
                 failures.append(str(error) or type(error).__name__)
-        stream: str = message.get("stream", "")
+        stream = stream_of(message) or ""
         for failure in failures:
             if self._published.hello(stream) is not None:
                 self._publish(messages.notice(stream, "error", failure))
+
+
+def _numbered(message: Message, seq: int) -> Message:
+    """The same message with its number."""
+    numbered: object = {**message, "seq": seq}
+    return cast(Message, numbered)

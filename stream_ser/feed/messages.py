@@ -1,7 +1,8 @@
 """What goes over the wire: one function for each message type, and one way to turn a message into text.
 
-A message is a flat JSON object with ``type`` and ``seq``; ``schema.json`` beside this file describes every type and
-``docs/protocol.md`` explains them. The functions here are pure: no I/O, no clock, no state; any thread may call them.
+A message is a flat JSON object with ``type`` and ``seq``; ``schema.json`` beside this file describes every type,
+``message_types.py`` tells type checkers the same, and ``docs/protocol.md`` explains them. The functions here are pure: no I/O,
+no clock, no state; any thread may call them.
 
 Invariants: every message is made with ``seq`` 0 and, where it has one, ``epoch`` None, and only the hub gives it its
 number and its epoch. Numbers are plain Python ints and floats, written with ``repr``, so equal runs give equal text. NaN
@@ -17,32 +18,31 @@ from datetime import UTC, datetime
 from importlib import resources
 from typing import Any, Literal, get_args
 
-import stream_ser
-from stream_ser.calls.events import Consent, Role
-from stream_ser.types import SAMPLE_RATE, Gap, Point, State
+from stream_ser._version import __version__
+from stream_ser.feed.message_types import (
+    AlertKind,
+    AlertMessage,
+    AlertReason,
+    CallKind,
+    CallMessage,
+    DroppedMessage,
+    EndMessage,
+    EndReason,
+    GapMessage,
+    HeartbeatMessage,
+    HelloMessage,
+    Level,
+    MarkMessage,
+    Message,
+    MissedMessage,
+    NoticeMessage,
+    PointHeading,
+    PointMessage,
+    Severity,
+)
+from stream_ser.types import SAMPLE_RATE, Consent, Gap, Point, QuantilesMessage, Role, SourceInfo, State
 
-SCHEMA_VERSION = 3
-
-Message = dict[str, Any]  # one wire object; whoever receives one shares it with others and does not change it
-Level = Literal["info", "warning", "error"]
-SourceKind = Literal["recording", "microphone", "pipe", "call"]
-EndReason = Literal["finished", "stopped", "error"]
-AlertKind = Literal["opened", "updated", "cleared"]
-AlertReason = Literal["below", "gap", "end"]
-Severity = Literal["info", "warning", "critical"]
-CallKind = Literal["opened", "ended", "interrupted"]
-
-
-@dataclass(frozen=True, slots=True)
-class SourceInfo:
-    """Where the sound comes from, before it was brought to 16 kHz mono."""
-
-    kind: SourceKind
-    name: str
-    rate: int  # native samples a second
-    channels: int
-    duration_s: float | None = None  # of all of it; None where the length is not known: a microphone, a pipe
-    offset_s: float = 0.0  # how much of a recording lies before sample 0
+SCHEMA_VERSION: Literal[3] = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +82,10 @@ class Summary:
     speech_s: float
     silence_s: float
     share: Mapping[str, float]  # of the points that have a label, how many have this one; in [0, 1]
-    ledger: dict[str, dict[str, float] | None]  # quantiles of each stage; None where no point had it
+    ledger: dict[str, QuantilesMessage | None]  # quantiles of each stage; None where no point had it
 
 
-def hello(info: StreamInfo, seq: int = 0) -> Message:
+def hello(info: StreamInfo, seq: int = 0) -> HelloMessage:
     """Say what a stream is. ``seq`` is the number of the last message before it: a hello has no number of its own."""
     source = info.source
     return {
@@ -93,7 +93,7 @@ def hello(info: StreamInfo, seq: int = 0) -> Message:
         "seq": seq,
         "epoch": None,
         "schema": SCHEMA_VERSION,
-        "version": stream_ser.__version__,
+        "version": __version__,
         "stream": info.stream,
         "call": info.call,
         "role": info.role,
@@ -119,11 +119,15 @@ def hello(info: StreamInfo, seq: int = 0) -> Message:
     }
 
 
-def heading(kind: str, info: StreamInfo, point: Point) -> Message:
-    """What every message of a point begins with: where it is, and what was said there."""
+def introduce(hello: HelloMessage, seq: int) -> HelloMessage:
+    """A hello as it is given to one who has everything up to number ``seq``."""
+    given: HelloMessage = {**hello, "seq": seq}
+    return given
+
+
+def heading(info: StreamInfo, point: Point) -> PointHeading:
+    """What every message of a point says: where it is, and what was said there."""
     return {
-        "type": kind,
-        "seq": 0,
         "stream": info.stream,
         "start": int(point.start),
         "end": int(point.end),
@@ -134,7 +138,7 @@ def heading(kind: str, info: StreamInfo, point: Point) -> Message:
     }
 
 
-def point(info: StreamInfo, point: Point, published_ns: int, lag_samples: int = 0) -> Message:
+def point(info: StreamInfo, point: Point, published_ns: int, lag_samples: int = 0) -> PointMessage:
     """Say one place on the trajectory.
 
     ``published_ns`` is now on the monotonic clock of ``point.timing``; ``lag_samples`` is how much captured sound is
@@ -145,7 +149,9 @@ def point(info: StreamInfo, point: Point, published_ns: int, lag_samples: int = 
     shown = info.show_text and point.words is not None
     raw = (None,) * len(info.labels) if point.raw is None else point.raw
     return {
-        **heading("point", info, point),
+        "type": "point",
+        "seq": 0,
+        **heading(info, point),
         "raw": {label: _number(p) for label, p in zip(info.labels, raw, strict=True)},
         "smoothed": {label: float(p) for label, p in zip(info.labels, point.smoothed, strict=True)},
         "dimensions": {name: _number(value) for name, value in zip(info.dimensions, rated, strict=True)},
@@ -159,13 +165,13 @@ def point(info: StreamInfo, point: Point, published_ns: int, lag_samples: int = 
             "compute_ms": _milliseconds(timing.started_ns, timing.computed_ns),
             "smooth_ms": _milliseconds(timing.computed_ns, timing.smoothed_ns),
             "publish_ms": _milliseconds(timing.smoothed_ns, published_ns),
-            "age_ms": _milliseconds(timing.completed_ns, published_ns),
+            "age_ms": (int(published_ns) - int(timing.completed_ns)) / 1e6,
             "lag_ms": int(lag_samples) * 1000 / SAMPLE_RATE,
         },
     }
 
 
-def gap(info: StreamInfo, gap: Gap) -> Message:
+def gap(info: StreamInfo, gap: Gap) -> GapMessage:
     """Say that sound is missing."""
     return {
         "type": "gap",
@@ -178,12 +184,12 @@ def gap(info: StreamInfo, gap: Gap) -> Message:
     }
 
 
-def notice(stream: str, level: Level, text: str) -> Message:
+def notice(stream: str, level: Level, text: str) -> NoticeMessage:
     """Say something that a person should read: a device lost, sound that clips, a file that cannot be written."""
     return {"type": "notice", "seq": 0, "stream": stream, "level": level, "text": text}
 
 
-def mark(stream: str, at: int, text: str) -> Message:
+def mark(stream: str, at: int, text: str) -> MarkMessage:
     """Say that a person marked the moment at sample ``at``, and what they noted."""
     return {"type": "mark", "seq": 0, "stream": stream, "at": int(at), "t": int(at) / SAMPLE_RATE, "text": text}
 
@@ -197,7 +203,7 @@ def end(
     dropped: int,
     summary: Summary,
     error: str | None = None,
-) -> Message:
+) -> EndMessage:
     """Say that a stream is over. ``dropped`` counts windows the worker never took; ``error`` goes with reason error."""
     return {
         "type": "end",
@@ -229,7 +235,7 @@ def alert(
     at: int,
     peak: float,
     reason: AlertReason | None = None,
-) -> Message:
+) -> AlertMessage:
     """Say what became of an alert. ``alert_id`` is its own within the stream; the evidence is the samples ``[start, end)``.
 
     ``at`` is the end of the point that brought it about, ``peak`` the largest value over the evidence; ``reason`` says why
@@ -263,7 +269,7 @@ def call(
     *,
     reason: str | None = None,
     summary: Mapping[str, Any] | None = None,
-) -> Message:
+) -> CallMessage:
     """Say that a call has begun or is over. ``reason`` and ``summary`` go with its end; ``at`` is now, with a time zone."""
     return {
         "type": "call",
@@ -279,7 +285,7 @@ def call(
     }
 
 
-def dropped(first: int, last: int, count: int | None = None, epoch: str | None = None) -> Message:
+def dropped(first: int, last: int, count: int | None = None, epoch: str | None = None) -> DroppedMessage:
     """Say, to one slow subscriber, that messages were thrown away. The hub makes these.
 
     They lie within ``first`` to ``last``; ``count`` is how many they are (None: every one).
@@ -288,7 +294,7 @@ def dropped(first: int, last: int, count: int | None = None, epoch: str | None =
     return {"type": "dropped", "seq": last, "epoch": epoch, "first": first, "last": last, "count": count}
 
 
-def missed(first: int, last: int, count: int | None, epoch: str | None) -> Message:
+def missed(first: int, last: int, count: int | None, epoch: str | None) -> MissedMessage:
     """Say, to one subscriber that came back, that history no longer has ``first`` to ``last``.
 
     ``count`` is how many of these were due to it; None where nobody can know.
@@ -296,7 +302,7 @@ def missed(first: int, last: int, count: int | None, epoch: str | None) -> Messa
     return {"type": "missed", "seq": last, "epoch": epoch, "first": first, "last": last, "count": count}
 
 
-def heartbeat(seq: int, epoch: str | None, at: datetime) -> Message:
+def heartbeat(seq: int, epoch: str | None, at: datetime) -> HeartbeatMessage:
     """Say, to one idle subscriber, that everything due to it up to number ``seq`` has been sent."""
     return {"type": "heartbeat", "seq": seq, "epoch": epoch, "time": _wall_time(at)}
 

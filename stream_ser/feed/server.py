@@ -25,10 +25,10 @@ from websockets.http11 import Request, Response
 
 from stream_ser.errors import FeedError
 from stream_ser.feed.admission import FEED_PATH, refusal
+from stream_ser.feed.filters import parse
 from stream_ser.feed.hub import Hub
-from stream_ser.feed.loop import listen, run
+from stream_ser.feed.server_thread import listen, run
 from stream_ser.feed.subscriber import BUFFER_CUT, Subscribers
-from stream_ser.feed.topics import parse
 from stream_ser.web import assets
 
 SEND_BUFFER = 16 * 1024  # bytes asked of the kernel for each connection: more would only be stale messages
@@ -140,7 +140,7 @@ class FeedServer:
             functools.partial(self._handle, subscribers),
             sock=listener,
             process_request=functools.partial(self._admit, subscribers),
-            create_connection=functools.partial(Tracked, self._connections),  # type: ignore[arg-type]
+            create_connection=functools.partial(TrackedConnection, self._connections),  # type: ignore[arg-type]
             compression=None,
             server_header=None,
             open_timeout=5,
@@ -185,11 +185,11 @@ class FeedServer:
 
     async def _handle(self, subscribers: Subscribers, connection: ServerConnection) -> None:
         assert connection.request is not None
-        wish = parse(connection.request.path.partition("?")[2])
-        await subscribers.serve(connection, self._hub, wish, self._queue)
+        filters = parse(connection.request.path.partition("?")[2])
+        await subscribers.serve(connection, self._hub, filters, self._queue)
 
 
-class Tracked(ServerConnection):
+class TrackedConnection(ServerConnection):
     """A connection that is known from its first byte, so that ``stop`` can also end one without a handshake."""
 
     def __init__(self, known: set[ServerConnection], *args: object, **kwargs: object) -> None:

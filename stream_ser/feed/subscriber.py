@@ -33,8 +33,8 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from stream_ser.feed import messages
+from stream_ser.feed.filters import SubscriptionFilter
 from stream_ser.feed.hub import Hub
-from stream_ser.feed.topics import Wish
 
 BUFFER_LIMIT = 32 * 1024  # bytes waiting in a transport above which nothing more is sent to it
 BUFFER_CUT = 8 * BUFFER_LIMIT  # bytes that only a client who provokes answers and reads none can bring about
@@ -61,13 +61,15 @@ class SubscriberStats:
 class Subscriber:
     """One connection and its subscription, as the loop sees them."""
 
-    def __init__(self, owner: Subscribers, connection: ServerConnection, hub: Hub, wish: Wish, limit: int) -> None:
+    def __init__(
+        self, owner: Subscribers, connection: ServerConnection, hub: Hub, filters: SubscriptionFilter, limit: int
+    ) -> None:
         now = owner.loop.time()
         self._owner = owner
         self._hub = hub
         self.connection = connection
         self.stirred = True  # a look is due; publishers set it, the loop clears it
-        self.subscription = hub.subscribe(limit, functools.partial(owner._stir, self), wish)
+        self.subscription = hub.subscribe(limit, functools.partial(owner._stir, self), filters)
         self.ended = asyncio.Event()  # nothing more will be sent
         self.failed = False  # history could not be read
         self.gone = False
@@ -171,11 +173,13 @@ class Subscribers:
         self._sent = self._bytes = self._cut = self._heartbeats = self._dropped = self._missed = 0
         self._farewell = (1001, "the feed has ended")
 
-    async def serve(self, connection: ServerConnection, hub: Hub, wish: Wish, limit: int = 256) -> None:
-        """Send ``connection`` what it wishes of ``hub`` until one of them ends; at most ``limit`` messages wait for it."""
+    async def serve(
+        self, connection: ServerConnection, hub: Hub, filters: SubscriptionFilter, limit: int = 256
+    ) -> None:
+        """Send ``connection`` what it filters of ``hub`` until one of them ends; at most ``limit`` messages wait for it."""
         handler = asyncio.current_task()
         assert handler is not None
-        member = Subscriber(self, connection, hub, wish, limit)
+        member = Subscriber(self, connection, hub, filters, limit)
         self.members.add(member)
         self._handlers.add(handler)
         listening = asyncio.create_task(self._listen(member))

@@ -19,39 +19,54 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from stream_ser.feed import messages
-from stream_ser.feed.history import read
-from stream_ser.feed.messages import Message
-from stream_ser.feed.topics import Entry, Wish
-from stream_ser.feed.why import Explains
-
-if TYPE_CHECKING:
-    from stream_ser.feed.hub import Hub
+from stream_ser.feed.explanations import ExplanationSource
+from stream_ser.feed.filters import PublishedMessage, SubscriptionFilter
+from stream_ser.feed.history import History, read
+from stream_ser.feed.message_types import HelloMessage, Message
 
 BATCH = 256  # messages read from history at once
+
+
+class SubscriptionHub(Protocol):
+    """What a subscription needs of the hub that made it. The hub's lock guards what these do together."""
+
+    history: History
+    epoch: str | None  # names this numbering; None where nobody can come back
+
+    def _recall(self, subscription: Subscription, place: int) -> tuple[int | None, list[PublishedMessage]]:
+        """Messages after number ``place``, and the newest number there is; None for that where it is live from now on."""
+
+    def _idle_at(self, subscription: Subscription) -> int | None:
+        """The number up to which everything due has been taken; None while anything waits."""
+
+    def _forget(self, subscription: Subscription) -> None:
+        """Offer nothing more to it."""
 
 
 class Subscription:
     """Made by ``Hub.subscribe``; end it with ``close``."""
 
-    def __init__(self, hub: Hub, wish: Wish, limit: int, wake: Callable[[], None] | None) -> None:
-        self.wish = wish
-        self._whole = wish.whole
+    def __init__(
+        self, hub: SubscriptionHub, filters: SubscriptionFilter, limit: int, wake: Callable[[], None] | None
+    ) -> None:
+        self.filters = filters
+        self._whole = filters.whole
         self._hub = hub
         self._limit = limit
         self._wake = wake
         self._changed = threading.Condition()
-        self._queue: deque[Entry] = deque()
-        self._first: deque[Entry] = deque()  # the snapshot: due after hellos and before everything else
-        self._hellos: dict[str, Message] = {}  # due before everything else
+        self._queue: deque[PublishedMessage] = deque()
+        self._first: deque[PublishedMessage] = deque()  # the snapshot: due after hellos and before everything else
+        self._hellos: dict[str, HelloMessage] = {}  # due before everything else
         self._taken = 0  # the number of the last message that was taken
         self._before = 0  # the number of the last message that was dropped
         self._lost = 0  # messages dropped since one was taken
         self._place: int | None = None  # the number up to which history has been read; None when live
         self._known: dict[str, int] = {}  # streams introduced while catching up, by the number of their hello
-        self._reason: Explains | None = None  # of the newest point, where that was asked for
+        self._reason: ExplanationSource | None = None  # of the newest point, where that was asked for
         self._dropped = 0
         self._missed = 0
         self._closed = False
@@ -121,7 +136,7 @@ class Subscription:
         with self._changed:
             for entry in entries:
                 self._miss(place + 1, entry.seq - 1)
-                if self.wish.due(entry):
+                if self.filters.due(entry):
                     self._introduce(entry)
                     self._queue.append(entry)
                 place = entry.seq
@@ -143,14 +158,14 @@ class Subscription:
         """Begin after number ``seq``, in history."""
         self._taken = self._place = seq
 
-    def _go_live(self, seq: int, hellos: list[Message], snapshot: list[Entry]) -> None:
+    def _go_live(self, seq: int, hellos: list[HelloMessage], snapshot: list[PublishedMessage]) -> None:
         """Take part in what is published after ``seq``. Called with the hub's state locked and nothing queued."""
         with self._changed:
             self._taken = seq
             self._hellos = {
                 hello["stream"]: hello
                 for hello in hellos
-                if self.wish.concerns(hello["stream"], hello["call"])
+                if self.filters.concerns(hello["stream"], hello["call"])
                 and self._known.get(hello["stream"]) != hello["seq"]
             }
             self._first.extend(snapshot)
@@ -161,9 +176,9 @@ class Subscription:
         with self._changed:
             return self._place is None and not self._waiting()
 
-    def _offer(self, entry: Entry, why: Explains | None = None) -> None:
+    def _offer(self, entry: PublishedMessage, why: ExplanationSource | None = None) -> None:
         """Take a message that was published, if it is due, and what it rests on, if that was asked for."""
-        if not self._whole and not self.wish.due(entry):
+        if not self._whole and not self.filters.due(entry):
             return
         with self._changed:
             if self._place is not None:
@@ -171,7 +186,7 @@ class Subscription:
             if len(self._queue) >= self._limit:
                 self._drop_oldest()
             self._queue.append(entry)
-            if self.wish.why is not None and (why is not None or entry.kind == "end"):
+            if self.filters.why is not None and (why is not None or entry.kind == "end"):
                 self._reason = why
             self._changed.notify()
         if self._wake is not None:
@@ -195,20 +210,20 @@ class Subscription:
             self._missed += count or 0
             self._queue.append(_control(messages.missed(first, last, count, self._hub.epoch)))
 
-    def _introduce(self, entry: Entry) -> None:
+    def _introduce(self, entry: PublishedMessage) -> None:
         """Put the hello of a stream before its first message out of history."""
         if entry.hello is None or entry.stream is None:
             return
         if self._known.get(entry.stream) != entry.hello["seq"]:
             self._known[entry.stream] = entry.hello["seq"]
-            self._queue.append(_control({**entry.hello, "seq": entry.seq - 1}))
+            self._queue.append(_control(messages.introduce(entry.hello, entry.seq - 1)))
         if entry.kind == "end":
             del self._known[entry.stream]
 
     def _drop_oldest(self) -> None:
         entry = self._queue.popleft()
-        if entry.kind == "hello":
-            self._hellos[entry.message["stream"]] = entry.message
+        if (message := entry.message)["type"] == "hello":
+            self._hellos[message["stream"]] = message
             return
         self._before = entry.seq
         self._lost += 1
@@ -220,20 +235,20 @@ class Subscription:
     def _waiting(self) -> bool:
         return bool(self._queue or self._hellos or self._first or self._lost or self._reason is not None)
 
-    def _next(self) -> Entry | None:
+    def _next(self) -> PublishedMessage | None:
         """Take what comes next; what explains a point is made here, without the lock that publishers need."""
         with self._changed:
             entry = self._take()
-            if entry is not None or self._reason is None or self.wish.why is None:
+            if entry is not None or self._reason is None or self.filters.why is None:
                 return entry
             reason, self._reason = self._reason, None
             seq = self._taken
-        return _control(reason.message(seq, self.wish.why))
+        return _control(reason.message(seq, self.filters.why))
 
-    def _take(self) -> Entry | None:
+    def _take(self) -> PublishedMessage | None:
         """Take what comes next: hellos, the snapshot, word of what was dropped, then the queue."""
         if self._hellos:
-            return _control({**self._hellos.pop(next(iter(self._hellos))), "seq": self._taken})
+            return _control(messages.introduce(self._hellos.pop(next(iter(self._hellos))), self._taken))
         if self._first:
             return self._first.popleft()
         if self._lost:
@@ -247,6 +262,6 @@ class Subscription:
         return None
 
 
-def _control(message: Message) -> Entry:
+def _control(message: Message) -> PublishedMessage:
     """A message that is made for one subscriber."""
-    return Entry(message, messages.encode(message))
+    return PublishedMessage(message, messages.encode(message))

@@ -19,7 +19,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 
-from stream_ser.calls.g711 import mulaw_encode
+from stream_ser.calls.protocols.g711 import mulaw_encode
 from stream_ser.types import SAMPLE_RATE, Samples
 
 RATE, FRAME_MS = 8_000, 20

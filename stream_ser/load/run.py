@@ -18,15 +18,15 @@ from typing import Any
 
 import soundfile
 
+from stream_ser.audio.bundled import bundled_recording
 from stream_ser.bench import machine
 from stream_ser.errors import StreamSerError
-from stream_ser.feed.messages import Message
-from stream_ser.ledger import Ledger
+from stream_ser.feed.message_types import Message
+from stream_ser.latency import LatencyStats
 from stream_ser.load.callers import Sent, play, telephone
 from stream_ser.load.server import Running, server
 from stream_ser.load.subscribers import Reading, subscribe
 
-RECORDING = Path(__file__).parents[2] / "demos" / "recording" / "conversation.flac"
 HOP_S = 0.5
 
 
@@ -56,7 +56,7 @@ class Heard:
 
     def __init__(self) -> None:
         self.points = self.missing = self.dropped = 0
-        self.ledger = Ledger()
+        self.ledger = LatencyStats()
         self.points_of: dict[str, int] = {}
 
     def __call__(self, message: Message) -> None:
@@ -202,7 +202,7 @@ def _allow_sockets() -> None:
 def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m stream_ser.load", description=__doc__)
-    parser.add_argument("file", nargs="?", type=Path, default=RECORDING, help="what every caller says")
+    parser.add_argument("file", nargs="?", type=Path, help="what every caller says (default: the bundled recording)")
     parser.add_argument("--calls", type=int, default=200)
     parser.add_argument("--subscribers", type=int, default=1000)
     parser.add_argument("--seconds", type=float, default=60.0)
@@ -210,7 +210,9 @@ def main() -> None:
     options = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     try:
-        found = asyncio.run(load(options.file, options.calls, options.subscribers, options.seconds))
+        found = asyncio.run(
+            load(options.file or bundled_recording(), options.calls, options.subscribers, options.seconds)
+        )
     except StreamSerError as error:
         raise SystemExit(f"stream-ser: {error}") from error
     print(json.dumps(found, indent=1) if options.json else show(found))

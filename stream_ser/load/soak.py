@@ -23,23 +23,23 @@ import numpy as np
 import soundfile
 import soxr
 
-from stream_ser.audio.gate import SpeechGate
-from stream_ser.calls.call import Call, House
+from stream_ser.audio.bundled import bundled_recording
+from stream_ser.audio.vad import VoiceActivityDetector
+from stream_ser.calls.call import Call, CallBackend
 from stream_ser.calls.events import Closed, Frames, Lost, Paused, RefusedError, Resumed, Sound
-from stream_ser.calls.line import Line
-from stream_ser.feed.messages import Message
+from stream_ser.calls.leg_buffer import LegBuffer
+from stream_ser.feed.message_types import Message
 from stream_ser.feed.subscription import Subscription
-from stream_ser.load import gauge
-from stream_ser.load.gauge import Held
-from stream_ser.load.guest import Guest
-from stream_ser.load.virtual import RATE, SCRIPTS, Step, far, opened
-from stream_ser.load.visitors import Visitors
+from stream_ser.load import resources
+from stream_ser.load.churn import ChurningSubscribers
+from stream_ser.load.resources import Held
+from stream_ser.load.synthetic_calls import RATE, SCRIPTS, Step, far, opened
+from stream_ser.load.time_shift import TimeShiftedBackend
+from stream_ser.pipeline.stream import Stream
 from stream_ser.server.app import LOCAL, CallServer
 from stream_ser.server.config import Limits, ServeConfig
-from stream_ser.stream import Stream
 from stream_ser.types import SAMPLE_RATE
 
-RECORDING = Path(__file__).parents[2] / "demos" / "recording" / "conversation.flac"
 MOST_GROWTH_MB = (
     8.0  # what memory in use may grow by over the second half of ten minutes, which is a thousand calls or more
 )
@@ -50,7 +50,7 @@ KEEP_S = 60.0  # how long the store keeps a call that has ended
 SAMPLE_S = 1.0
 TOLD_S = 60.0
 MILESTONES = (2**31, 2**32)  # sample indices that a call passes
-KINDS = (Call, Line, Stream, SpeechGate, Subscription)  # of which none may be left
+KINDS = (Call, LegBuffer, Stream, VoiceActivityDetector, Subscription)  # of which none may be left
 
 
 @dataclass(eq=False, slots=True)
@@ -58,7 +58,7 @@ class Played:
     """A call and what it still has to do."""
 
     call: Call
-    lines: list[Line]
+    lines: list[LegBuffer]
     steps: Iterator[Step]
     closed_at: float | None = None  # monotonic
     over: bool = False
@@ -88,18 +88,18 @@ class Soak:
 
     def __init__(self, server: CallServer, voice: Frames, seed: int, tell: Callable[[str], None]) -> None:
         self._server, self._voice, self._chance, self._tell = server, voice, Random(seed), tell
-        self._tenant = server.tenants.get(LOCAL)
+        self._tenant = server.services.tenants.get(LOCAL)
         self._tenant.hub.attach(self._see)
         self._playing: list[Played] = []
         self._number = 0
         self.found = Found()
-        self.visitors = Visitors(server.url, seed)
+        self.churning = ChurningSubscribers(server.url, seed)
 
     def run(self, seconds: float) -> None:
         """Play for so long, then end every call and see that nothing is left of them."""
         began = time.monotonic()
         sampled, told, expired = began, began, began
-        self.visitors.start()
+        self.churning.start()
         for mark in MILESTONES:
             self._begin("far", mark - 4 * SAMPLE_RATE)
         while (now := time.monotonic()) < began + seconds:
@@ -111,7 +111,7 @@ class Soak:
                 self._report(now - began)
             if now - expired >= KEEP_S / 2:
                 expired = now
-                self._server.tenants.expire(KEEP_S / 86_400)
+                self._server.services.tenants.expire(KEEP_S / 86_400)
                 self._read_pages()
             while len(self._playing) < AT_ONCE:
                 self._begin(self._kind())
@@ -124,7 +124,7 @@ class Soak:
         while self._playing and time.monotonic() < until:
             self._turn()
             time.sleep(0.01)
-        self.visitors.stop()
+        self.churning.stop()
         self._report(time.monotonic() - began)
 
     def _kind(self) -> str:
@@ -134,9 +134,9 @@ class Soak:
     def _begin(self, kind: str, begins: int = 0) -> None:
         self._number += 1
         self.found.calls[kind] += 1
-        guest = Guest(self._tenant, begins)
-        house: House = guest
-        call = Call(opened(f"soak-{self._number}", kind), house, self._server.policy, self._ended)
+        shifted = TimeShiftedBackend(self._tenant, begins)
+        backend: CallBackend = shifted
+        call = Call(opened(f"soak-{self._number}", kind), backend, self._server.services.policy, self._ended)
         try:
             self._tenant.enter(call)
         except RefusedError as error:
@@ -148,7 +148,7 @@ class Soak:
             if kind == "far"
             else SCRIPTS[kind][1](self._voice, self._chance)
         )
-        self._playing.append(Played(call, guest.lines, script))
+        self._playing.append(Played(call, shifted.lines, script))
 
     def _ended(self, call: Call) -> None:
         self._tenant.leave(call)
@@ -159,7 +159,7 @@ class Soak:
     def _turn(self) -> bool:
         """Let every caller do its next thing whose last one was taken; tells whether any did."""
         done = False
-        writer = self._server.tenants.writer
+        writer = self._server.services.tenants.writer
         assert writer is not None
         for played in tuple(self._playing):
             if played.over:
@@ -211,8 +211,8 @@ class Soak:
             page.read()
 
     def _held(self) -> Held:
-        loops = [loop for loop in (self._server.subscribers.loop, self.visitors.loop) if not loop.is_closed()]
-        return gauge.held(loops)
+        loops = [loop for loop in (self._server.services.subscribers.loop, self.churning.loop) if not loop.is_closed()]
+        return resources.held(loops)
 
     def _sample(self, at_s: float) -> None:
         self.found.times_s.append(at_s)
@@ -220,9 +220,9 @@ class Soak:
         self.found.memory_mb.append(now.memory_mb - now.free_mb)  # what is free between what is not comes and goes
 
     def _report(self, at_s: float) -> None:
-        now, writer, hub = self._held(), self._server.tenants.writer, self._tenant.hub
+        now, writer, hub = self._held(), self._server.services.tenants.writer, self._tenant.hub
         assert writer is not None
-        held_back, legs = hub.seq - writer.acknowledged(LOCAL), self._server.room.ears.lines
+        held_back, legs = hub.seq - writer.acknowledged(LOCAL), self._server.services.inference.scheduler.lines
         self._tell(
             f"{at_s / 60:5.1f} min  {self._number:>6} calls ({len(self._playing)} open)  {self.found.sound_s / 3600:7.1f} h of "
             f"sound  {now.memory_mb:6.1f} MB ({now.free_mb:.0f} free)  {now.threads} threads  {now.tasks} tasks  "
@@ -233,7 +233,7 @@ class Soak:
 
 def soak(folder: Path, seconds: float, tell: Callable[[str], None], growth_mb: float = MOST_GROWTH_MB) -> Found:
     """Soak a server whose store lies in ``folder``. What was found wrong is in ``troubles``."""
-    sound, rate = soundfile.read(RECORDING, dtype="float32")
+    sound, rate = soundfile.read(bundled_recording(), dtype="float32")
     voice = np.asarray(soxr.resample(sound, rate, RATE), dtype=np.float32)
     config = ServeConfig(
         port=0, store=f"sqlite:///{folder / 'results.db'}", limits=Limits(connections=200, subscribers=200)
@@ -241,20 +241,20 @@ def soak(folder: Path, seconds: float, tell: Callable[[str], None], growth_mb: f
     idle = CallServer(config, {})  # what libraries open once and keep is there after this
     idle.start()
     idle.stop()
-    before, before_objects = gauge.held(), gauge.alive(*KINDS)
+    before, before_objects = resources.held(), resources.alive(*KINDS)
     server = CallServer(config, {})
     server.start()
     try:
         soaking = Soak(server, voice, 1, tell)
         soaking.run(seconds)
         found = soaking.found
-        found.growth_mb = gauge.growth_mb(found.times_s, found.memory_mb)
+        found.growth_mb = resources.growth_mb(found.times_s, found.memory_mb)
         found.troubles += _judge(soaking, server, growth_mb)
     finally:
         server.stop()
     del soaking
-    after = gauge.settled(before)
-    left = gauge.alive(*KINDS) - before_objects
+    after = resources.settled(before)
+    left = resources.alive(*KINDS) - before_objects
     if left:
         found.troubles.append("left behind: " + ", ".join(f"{count} {name}" for name, count in left.items()))
     if after.threads > before.threads or after.files > before.files:
@@ -266,7 +266,8 @@ def soak(folder: Path, seconds: float, tell: Callable[[str], None], growth_mb: f
 
 def _judge(soaking: Soak, server: CallServer, most_mb: float) -> Iterator[str]:
     """What is wrong while the server still runs, and every call has ended."""
-    found, visitors, writer, store = soaking.found, soaking.visitors, server.tenants.writer, server.tenants.store
+    services, found, churning = server.services, soaking.found, soaking.churning
+    writer, store = services.tenants.writer, services.tenants.store
     assert writer is not None
     assert store is not None
     if found.growth_mb > most_mb:
@@ -275,17 +276,17 @@ def _judge(soaking: Soak, server: CallServer, most_mb: float) -> Iterator[str]:
         yield f"no point passed sample {MILESTONES[-1]}: the last one ended at {found.highest}"
     if not writer.flush(END_S) or writer.lost:
         yield f"{writer.lost} results were lost, and {writer.waiting} wait for the store"
-    counts = {"open calls": server.tenants.calls, "legs": server.room.ears.lines, "open calls in the store": len(
+    counts = {"open calls": services.tenants.calls, "legs": services.inference.scheduler.lines, "open calls in the store": len(
         store.calls(LOCAL, state="open", limit=1000))}  # fmt: skip
     yield from (f"{count} {name} when all calls had ended" for name, count in counts.items() if count)
-    if visitors.holes or visitors.again:
-        yield f"of the feed's numbers {visitors.holes} never came, and {visitors.again} came twice"
-    yield from visitors.errors[:5]
+    if churning.holes or churning.again:
+        yield f"of the feed's numbers {churning.holes} never came, and {churning.again} came twice"
+    yield from churning.errors[:5]
     for _ in range(100):
-        if not server.subscribers.members:
+        if not services.subscribers.members:
             return
         time.sleep(0.02)
-    yield f"{len(server.subscribers.members)} subscribers when all had left"
+    yield f"{len(services.subscribers.members)} subscribers when all had left"
 
 
 def main() -> None:

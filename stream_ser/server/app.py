@@ -22,28 +22,21 @@ from concurrent.futures import Future
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 
-from stream_ser.calls.call import Policy
 from stream_ser.errors import ConfigError, FeedError
-from stream_ser.feed.loop import listen, run
+from stream_ser.feed.server_thread import listen, run
 from stream_ser.feed.subscriber import BUFFER_CUT, Subscribers
 from stream_ser.server.audiosocket_port import AudioSocketPort
+from stream_ser.server.auth import LOCAL, SUBPROTOCOL
 from stream_ser.server.config import ServeConfig
-from stream_ser.server.doors import LOCAL, SUBPROTOCOL, Doors
-from stream_ser.server.handshakes import Greeted
 from stream_ser.server.limits import ConnectionLimit
-from stream_ser.server.metrics import Metrics
-from stream_ser.server.refusal import Refusal, RefusalCounter
-from stream_ser.server.room import Room
+from stream_ser.server.media_server import MediaServer
 from stream_ser.server.routes import Routes
-from stream_ser.server.sound import SoundDesk
-from stream_ser.server.tenants import Tenant, Tenants
-from stream_ser.store.store import Store
-from stream_ser.trajectory.rules import read_rules
+from stream_ser.server.services import WRITE_S, Services
+from stream_ser.server.websocket import CountingConnection
 
 BACKLOG = 512  # connections that may wait to be taken
 CLOSE_S = 1.0  # how long a closing handshake may take
 GOODBYE_S = 0.5  # how long subscribers get to take what is queued
-WRITE_S = 5.0  # how long the store gets for what waits
 LAST_S = 3.0  # how long cut calls get to publish their end
 CLOSED_S = 2.0  # how long connections get that were cut
 MINUTE_S = 60.0
@@ -56,16 +49,10 @@ class CallServer:
 
     def __init__(self, config: ServeConfig, environ: Mapping[str, str]) -> None:
         self.config = config
-        self.refusals = RefusalCounter()
-        self.doors = Doors(config, environ, self.refusals)
-        purpose = config.agents_purpose.strip() or None
-        rules = read_rules(config.rules, agent_purpose=purpose) if config.rules is not None else read_rules()
-        self.policy = Policy(rules, config.consent_required, config.agents, purpose)
-        self.room = Room(config.model, config.engine, config.hop, 2 * config.limits.connections)
+        self.services = Services(config, environ)
         self._tls = _tls(config)
         self._loop: asyncio.AbstractEventLoop
         self._thread: threading.Thread | None = None
-        self._leaving = False
         self._since = time.monotonic()
 
     @property
@@ -75,19 +62,9 @@ class CallServer:
         return f"{'wss' if self._tls else 'ws'}://{host}:{self.port}"
 
     @property
-    def leaving(self) -> bool:
-        """Whether nobody new is let in."""
-        return self._leaving
-
-    @property
     def ready(self) -> str | None:
         """None where calls are welcome, or why not."""
-        if self._leaving:
-            return "draining"
-        if self.room.worker.failure is not None:
-            return f"the engine has failed: {self.room.worker.failure}; start the server again"
-        trouble = self.tenants.trouble
-        return None if trouble is None else f"the store cannot write: {trouble}"
+        return self.services.ready
 
     def start(self) -> None:
         """Bind, load the model, open the store, serve. Raises FeedError, EngineError, StoreError, ConfigError."""
@@ -95,15 +72,7 @@ class CallServer:
             listener = _bind(self.config.host, self.config.port)
             undoing.callback(listener.close)
             self.port = listener.getsockname()[1]
-            undoing.callback(self.room.close)
-            self.room.open()
-            self.metrics = Metrics(self._gauges, self._totals, self.refusals.by_reason)
-            store = None if self.config.store == "off" else Store.open(self.config.store)
-            if store is not None:
-                undoing.callback(store.close)
-            self.tenants = Tenants(self.room, store, self.metrics.sink)
-            undoing.callback(self.tenants.close)
-            undoing.callback(self.tenants.write, WRITE_S)
+            undoing.push(self.services.open(self._gauges, self._totals))
             ready: Future[None] = Future()
             thread = threading.Thread(target=lambda: run(self._run(listener, ready), ready), name="server", daemon=True)
             thread.start()
@@ -122,20 +91,15 @@ class CallServer:
         finally:
             self._loop.call_soon_threadsafe(self._stopping.set)
             thread.join()
-            self.room.close()
-
-    def tenant_of(self, token: str | None) -> Tenant | Refusal:
-        """Whose call it is, by a token that came inside the protocol."""
-        found = self.doors.whose(token, "publisher")
-        return found if isinstance(found, Refusal) else self.tenants.get(found.tenant)
+            self.services.inference.close()
 
     async def _run(self, listener: socket.socket, ready: Future[None]) -> None:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
-        self.subscribers = Subscribers()
+        self.services.subscribers = Subscribers()
         limits = self.config.limits
-        self.sound = SoundDesk(self, ConnectionLimit(limits.connections, limits.connections_of_tenant))
-        routes = Routes(self)
+        self.sound = MediaServer(self.services, ConnectionLimit(limits.connections, limits.connections_of_tenant))
+        routes = Routes(self.services, self.sound)
         self._connections: set[ServerConnection] = set()
         self._server: Server = await serve(
             routes.handle,
@@ -143,7 +107,7 @@ class CallServer:
             ssl=self._tls,
             process_request=routes.admit,
             create_connection=functools.partial(  # type: ignore[arg-type]
-                Greeted, self.doors.refuse, limits.open_s, self._connections
+                CountingConnection, self.services.auth.refuse, limits.open_s, self._connections
             ),
             subprotocols=[SUBPROTOCOL],  # type: ignore[list-item]
             select_subprotocol=routes.subprotocol,
@@ -156,11 +120,16 @@ class CallServer:
             write_limit=2 * BUFFER_CUT,
             logger=logging.getLogger("stream_ser.server.websockets"),
         )
-        self._audiosocket = AudioSocketPort(self)
+        self._audiosocket = AudioSocketPort(self.services, self.sound)
         await self._audiosocket.open()
         tasks = [
             asyncio.create_task(coroutine)
-            for coroutine in (self.room.ears.run(), self.subscribers.watch(), self.sound.watch(), self._expire())
+            for coroutine in (
+                self.services.inference.scheduler.run(),
+                self.services.subscribers.watch(),
+                self.sound.watch(),
+                self._expire(),
+            )
         ]
         ready.set_result(None)
         await self._stopping.wait()
@@ -173,47 +142,49 @@ class CallServer:
             await asyncio.wait_for(self._server.wait_closed(), CLOSED_S)
 
     async def _drain(self, within_s: float) -> None:
-        self._leaving = True
+        self.services.leaving = True
         self._audiosocket.close()
         await self.sound.leave(within_s)
         until = self._loop.time() + LAST_S
-        while self.tenants.calls and self._loop.time() < until:  # noqa: ASYNC110
+        while self.services.tenants.calls and self._loop.time() < until:  # noqa: ASYNC110
             await asyncio.sleep(0.02)  # they end on other threads
-        for call in self.tenants.all_calls():
+        for call in self.services.tenants.all_calls():
             call.stop("server stopped")
         try:
-            await self._loop.run_in_executor(None, self.tenants.write, WRITE_S)
+            await self._loop.run_in_executor(None, self.services.tenants.write, WRITE_S)
         finally:  # the goodbye first: closing the hubs would end subscriptions without it
-            await self.subscribers.leave(GOODBYE_S, 1012, "the server restarts: come back with last_seq")
-            self.tenants.close()
+            await self.services.subscribers.leave(GOODBYE_S, 1012, "the server restarts: come back with last_seq")
+            self.services.tenants.close()
 
     async def _expire(self) -> None:
         """Remove what has been kept for long enough, now and every hour; every minute, from memory, what others removed."""
         for minute in itertools.count():
             try:
                 if minute % 60 == 0:
-                    removed = await self._loop.run_in_executor(None, self.tenants.expire, self.config.retention_days)
+                    removed = await self._loop.run_in_executor(
+                        None, self.services.tenants.expire, self.config.retention_days
+                    )
                     if removed:
                         _log.info("results removed after their time", extra={"calls": removed})
-                await self._loop.run_in_executor(None, self.tenants.forget)
+                await self._loop.run_in_executor(None, self.services.tenants.forget)
             except Exception:
                 _log.exception("old results could not be removed; the next attempt is in a minute, or an hour")
             await asyncio.sleep(MINUTE_S)
 
     def _gauges(self) -> dict[str, float]:
-        writer = self.tenants.writer
+        writer = self.services.tenants.writer
         return {
-            "calls": self.tenants.calls,
-            "legs": self.room.ears.lines,
+            "calls": self.services.tenants.calls,
+            "legs": self.services.inference.scheduler.lines,
             "connections": self.sound.count,
-            "subscribers": len(self.subscribers.members),
+            "subscribers": len(self.services.subscribers.members),
             "store_waiting": 0 if writer is None else writer.waiting,
             "ready": float(self.ready is None),
             "uptime_seconds": time.monotonic() - self._since,
         }
 
     def _totals(self) -> dict[str, float]:
-        told, writer = self.subscribers.stats(), self.tenants.writer
+        told, writer = self.services.subscribers.stats(), self.services.tenants.writer
         return {
             "sound_seconds": self.sound.seconds,
             "feed_messages": told.sent,
@@ -222,7 +193,7 @@ class CallServer:
             "feed_cut": told.cut,
             "store_stored": 0 if writer is None else writer.stored,
             "store_lost": 0 if writer is None else writer.lost,
-            "ears_cpu_seconds": self.room.ears.busy_s,
+            "ears_cpu_seconds": self.services.inference.scheduler.busy_s,
         }
 
 

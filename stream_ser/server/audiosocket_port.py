@@ -6,17 +6,15 @@ import asyncio
 import contextlib
 import ipaddress
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from stream_ser.calls.audiosocket import AudioSocket
+from stream_ser.calls.protocols.audiosocket import AudioSocket
 from stream_ser.errors import FeedError
 from stream_ser.server.config import host_and_port, is_loopback
-from stream_ser.server.connection import Caller
-from stream_ser.server.refusal import Refusal
+from stream_ser.server.media_server import MediaServer
+from stream_ser.server.media_session import MediaSession
+from stream_ser.server.rejection import Refusal
+from stream_ser.server.services import Services
 from stream_ser.server.tokens import Grant
-
-if TYPE_CHECKING:
-    from stream_ser.server.app import CallServer
 
 PIECE = 16_384  # bytes read at once
 LAST_S = 0.5  # how long who is refused gets to hear of it
@@ -39,9 +37,9 @@ class _Tcp:
 class AudioSocketPort:
     """Made in the event loop; ``open`` listens, ``close`` takes no more."""
 
-    def __init__(self, server: CallServer) -> None:
-        self._server = server
-        self._settings = server.config.audiosocket
+    def __init__(self, services: Services, sound: MediaServer) -> None:
+        self._services, self._sound = services, sound
+        self._settings = services.config.audiosocket
         self._peers = [ipaddress.ip_network(text) for text in self._settings.peers]
         self._listening: asyncio.Server | None = None
 
@@ -71,31 +69,31 @@ class AudioSocketPort:
     async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.closing(writer):
             if not self._may(str(writer.get_extra_info("peername")[0])):
-                self._server.sound.count_refusal(Refusal("wrong-peer", ""))
+                self._sound.count_refusal(Refusal("wrong-peer", ""))
                 return
             settings = self._settings
             dialect = AudioSocket(
-                role=settings.role, consent=settings.consent, agent_purpose=self._server.policy.agents_purpose
+                role=settings.role, consent=settings.consent, agent_purpose=self._services.policy.agents_purpose
             )
-            entered = self._server.sound.enter(dialect, Grant(settings.tenant, "publisher"), _Tcp(writer))
+            entered = self._sound.enter(dialect, Grant(settings.tenant, "publisher"), _Tcp(writer))
             if isinstance(entered, Refusal):
                 await _last(reader, writer, dialect.refuse(entered.reason, entered.text))
                 return
-            caller, leaving = entered
+            session, leaving = entered
             with contextlib.suppress(ConnectionError):
                 with leaving:
-                    refused = await self._serve(caller, reader, writer)
+                    refused = await self._serve(session, reader, writer)
                 await _last(reader, writer, refused)
 
     async def _serve(
-        self, caller: Caller, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self, session: MediaSession, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> list[str | bytes]:
         """Serve until it is over; gives what is still to be said to who is refused."""
-        while not caller.over:
+        while not session.over:
             data = await reader.read(PIECE)  # the desk closes the connection of one that is silent
             if not data:
                 break
-            replies, refusal = caller.receive(data)
+            replies, refusal = session.receive(data)
             if refusal is not None:
                 return replies
             _write(writer, replies)

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from stream_ser.calls.events import Agents, Consent, Role
+from stream_ser.calls.events import Agents
 from stream_ser.errors import ConfigError
 from stream_ser.server.secret import Secret
+from stream_ser.types import Consent, Role
 from stream_ser_models.card import DEFAULT
 
 Spectrograms = Literal["off", "admin", "viewer"]
@@ -207,7 +208,7 @@ class ServeConfig:
             _bounds(getattr(self, part), f"{part}.")
         self._files()
         self._addresses()
-        self._doors()
+        self._auth()
         if (self.agents == "emotion") != bool(self.agents_purpose.strip()):
             key, wrong = (
                 ("agents", "is emotion, and no purpose is stated")
@@ -260,7 +261,7 @@ class ServeConfig:
                 fix = "give scheme, host and port if any, as https://desk.example.org"
                 raise SettingError("origins", f"has {show(origin)}, which is no site", fix=fix)
 
-    def _doors(self) -> None:
+    def _auth(self) -> None:
         if not is_loopback(self.host) and self.tls_cert is None and not self.behind_proxy:
             wrong = f"= {show(self.host)} is reached from other machines, and voices would travel unencrypted"
             fix = "set tls_cert and tls_key, or trusted_proxies where a proxy ends TLS, or listen on 127.0.0.1"

@@ -6,7 +6,7 @@ Refusals have these reasons: ``too-fast``, ``too-many-connections``, ``too-many-
 
 from __future__ import annotations
 
-from stream_ser.server.refusal import Refusal
+from stream_ser.server.rejection import Refusal
 
 SECOND_NS = 1_000_000_000
 # Two clocks are never equal: telephone exchanges and sound cards are up to some 100 ppm off. Without this a call that lasts

@@ -18,7 +18,8 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from stream_ser.feed.messages import Message
+from stream_ser.feed.message_types import Message
+from stream_ser.types import SAMPLE_RATE
 
 AGES_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 Read = Callable[[], Mapping[str, float]]
@@ -65,7 +66,7 @@ class Metrics:
                 if ledger["compute_ms"] is not None:
                     self._compute.observe(ledger["compute_ms"] / 1e3)
             case "gap":
-                self._missing.inc((message["end"] - message["start"]) / 16_000)
+                self._missing.inc((message["end"] - message["start"]) / SAMPLE_RATE)
             case "alert" if message["kind"] == "opened":
                 self._alerts.labels(message["severity"]).inc()
             case "end":

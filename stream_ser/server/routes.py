@@ -11,7 +11,6 @@ import dataclasses
 import logging
 from collections.abc import Awaitable, Sequence
 from http import HTTPStatus
-from typing import TYPE_CHECKING
 from urllib.parse import unquote
 from weakref import WeakKeyDictionary
 
@@ -20,20 +19,18 @@ from websockets.http11 import Request as HandshakeRequest
 from websockets.http11 import Response
 from websockets.typing import Subprotocol
 
-from stream_ser.calls.audiohook import AudioHook
 from stream_ser.calls.events import Dialect, RefusedError
-from stream_ser.calls.plain import Plain
-from stream_ser.calls.twilio import Twilio
+from stream_ser.calls.protocols.audiohook import AudioHook
+from stream_ser.calls.protocols.plain import Plain
+from stream_ser.calls.protocols.twilio import Twilio
 from stream_ser.errors import FeedError
-from stream_ser.feed.topics import parse
-from stream_ser.server.doors import SUBPROTOCOL, Request, status
-from stream_ser.server.refusal import Refusal
-from stream_ser.server.sound import POLICY, UNREADABLE
+from stream_ser.feed.filters import parse
+from stream_ser.server.auth import SUBPROTOCOL, Request, status
+from stream_ser.server.media_server import MediaServer
+from stream_ser.server.rejection import POLICY, UNREADABLE, Refusal
+from stream_ser.server.services import Services
 from stream_ser.server.tokens import Grant
 from stream_ser.web import assets
-
-if TYPE_CHECKING:
-    from stream_ser.server.app import CallServer
 
 FEED, AUDIO, TWILIO, AUDIOHOOK = "/v1/feed", "/v1/audio", "/v1/twilio", "/v1/audiohook"
 CALLS = "/v1/calls/"
@@ -46,8 +43,8 @@ _log = logging.getLogger("stream_ser.server")
 class Routes:
     """The addresses of one server."""
 
-    def __init__(self, server: CallServer) -> None:
-        self._server = server
+    def __init__(self, services: Services, sound: MediaServer) -> None:
+        self._services, self._sound = services, sound
         self._granted: WeakKeyDictionary[ServerConnection, Grant | None] = WeakKeyDictionary()
 
     def admit(self, connection: ServerConnection, handshake: HandshakeRequest) -> Response | Awaitable[Response] | None:
@@ -58,12 +55,12 @@ class Routes:
             request = dataclasses.replace(request, headers=assets.as_page(request.headers))
         if request.path in (HEALTH, READY, METRICS):
             return self._page(connection, request.path)
-        if self._server.leaving:
-            refusal: Refusal | None = self._server.doors.refuse(
+        if self._services.leaving:
+            refusal: Refusal | None = self._services.auth.refuse(
                 Refusal("draining", "this server stops; come back soon")
             )
         else:
-            refusal = self._server.doors.way(request)
+            refusal = self._services.auth.way(request)
             page = assets.answer(connection, handshake) if refusal is None else None
             if page is not None:
                 return page
@@ -85,17 +82,21 @@ class Routes:
         grant = self._granted.pop(connection, None)
         if request.path == FEED:
             assert grant is not None
-            hub = self._server.tenants.get(grant.tenant).hub
-            wish = parse(request.target.partition("?")[2])
-            if wish.why == "spectrogram":
-                told = {"tenant": grant.tenant, "role": grant.role, "purpose": self._server.config.spectrograms_purpose}
+            hub = self._services.tenants.get(grant.tenant).hub
+            filters = parse(request.target.partition("?")[2])
+            if filters.why == "spectrogram":
+                told = {
+                    "tenant": grant.tenant,
+                    "role": grant.role,
+                    "purpose": self._services.config.spectrograms_purpose,
+                }
                 _log.info("spectrograms are given out", extra=told)
-            await self._server.subscribers.serve(connection, hub, wish)
+            await self._services.subscribers.serve(connection, hub, filters)
             closed = connection.protocol.close_sent
             if closed is not None and not connection.protocol.close_rcvd_then_sent and closed.code in UNWELCOME:
-                self._server.doors.refuse(Refusal(UNWELCOME[closed.code], closed.reason))
+                self._services.auth.refuse(Refusal(UNWELCOME[closed.code], closed.reason))
             return
-        await self._server.sound.serve(connection, self._dialect(request), grant)
+        await self._sound.serve(connection, self._dialect(request), grant)
 
     def subprotocol(self, connection: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
         """Choose ours where it is offered, and none otherwise: other systems name theirs, or none."""
@@ -104,17 +105,19 @@ class Routes:
 
     async def _delete(self, connection: ServerConnection, request: Request, method: str) -> Response:
         """Delete a call of whoever asks, in the store and in memory."""
-        server = self._server
-        found: Grant | Refusal = server.doors.admin(request)
+        services = self._services
+        found: Grant | Refusal = services.auth.admin(request)
         if not isinstance(found, Refusal) and method != "DELETE":
-            found = server.doors.refuse(Refusal("wrong-method", f"a call can only be deleted here: DELETE {CALLS}NAME"))
+            found = services.auth.refuse(
+                Refusal("wrong-method", f"a call can only be deleted here: DELETE {CALLS}NAME")
+            )
         if isinstance(found, Refusal):
             return connection.respond(status(found), f"{found.reason}: {found.text}\n")
         try:
             call = unquote(request.path.removeprefix(CALLS), errors="strict")
             loop = asyncio.get_running_loop()
             known = call.isprintable()  # as every call's name is; some databases choke on others
-            removed = await loop.run_in_executor(None, server.tenants.delete, found.tenant, call) if known else None
+            removed = await loop.run_in_executor(None, services.tenants.delete, found.tenant, call) if known else None
             if removed is None:
                 raise RefusedError("unknown-call", "there is no such call of this tenant")
         except UnicodeDecodeError:
@@ -124,36 +127,36 @@ class Routes:
         else:
             _log.info("call deleted", extra={"tenant": found.tenant, "messages": removed})
             return connection.respond(HTTPStatus.OK, f"deleted, with {removed} messages\n")
-        server.doors.refuse(refusal)
+        services.auth.refuse(refusal)
         return connection.respond(status(refusal), f"{refusal.reason}: {refusal.text}\n")
 
     def _page(self, connection: ServerConnection, path: str) -> Response:
-        if path == METRICS and self._server.config.metrics:
-            response = connection.respond(HTTPStatus.OK, self._server.metrics.text().decode())
+        if path == METRICS and self._services.config.metrics:
+            response = connection.respond(HTTPStatus.OK, self._services.metrics.text().decode())
             del response.headers["Content-Type"]
             response.headers["Content-Type"] = "text/plain; version=0.0.4; charset=utf-8"
             return response
         if path == METRICS:
             return connection.respond(HTTPStatus.NOT_FOUND, "metrics are off\n")
-        why = self._server.ready if path == READY else None
+        why = self._services.ready if path == READY else None
         if why is not None:
             return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, f"{why}\n")
         return connection.respond(HTTPStatus.OK, "ok\n")
 
     def _judge(self, connection: ServerConnection, request: Request) -> Refusal | None:
-        doors = self._server.doors
+        auth = self._services.auth
         match request.path:
             case "/v1/feed" | assets.DOOR:
                 found: Grant | Refusal | None = self._viewer(request)
             case "/v1/audio":
-                found = doors.publisher(request)
+                found = auth.publisher(request)
             case "/v1/twilio":
-                found = doors.twilio(request)
+                found = auth.twilio(request)
             case "/v1/audiohook":
-                found = doors.audiohook(request)
+                found = auth.audiohook(request)
             case _:
                 ways = ", ".join((FEED, AUDIO, TWILIO, AUDIOHOOK, CALLS, HEALTH, READY, METRICS))
-                return doors.refuse(
+                return auth.refuse(
                     Refusal("not-offered", f"there is nothing at {request.path[:200]!r}; there is {ways}")
                 )
         if isinstance(found, Refusal):
@@ -162,21 +165,21 @@ class Routes:
         return None
 
     def _viewer(self, request: Request) -> Grant | Refusal:
-        server = self._server
-        most = server.config.limits.subscribers
-        if len(server.subscribers.members) >= most:
-            return server.doors.refuse(Refusal("too-many-subscribers", f"the feed has {most} subscribers; come later"))
+        services = self._services
+        most = services.config.limits.subscribers
+        if len(services.subscribers.members) >= most:
+            return services.auth.refuse(Refusal("too-many-subscribers", f"the feed has {most} subscribers; come later"))
         try:
-            wish = parse(request.target.partition("?")[2])
+            filters = parse(request.target.partition("?")[2])
         except FeedError as error:
-            return server.doors.refuse(Refusal("bad-wish", str(error)))
-        found = server.doors.viewer(request)
-        if wish.why is None or isinstance(found, Refusal):
+            return services.auth.refuse(Refusal("bad-wish", str(error)))
+        found = services.auth.viewer(request)
+        if filters.why is None or isinstance(found, Refusal):
             return found
-        asking = sum(member.subscription.wish.why is not None for member in server.subscribers.members)
-        if asking >= server.config.limits.why:
-            return server.doors.refuse(Refusal("too-many-why", f"{asking} connections ask for reasons; come later"))
-        return found if wish.why == "attention" else server.doors.spectrogram(found) or found
+        asking = sum(member.subscription.filters.why is not None for member in services.subscribers.members)
+        if asking >= services.config.limits.why:
+            return services.auth.refuse(Refusal("too-many-why", f"{asking} connections ask for reasons; come later"))
+        return found if filters.why == "attention" else services.auth.spectrogram(found) or found
 
     def _dialect(self, request: Request) -> Dialect:
         if request.path == TWILIO:

@@ -17,19 +17,19 @@ from typing import Any
 
 from stream_ser.calls.call import Call
 from stream_ser.calls.events import Leg, Opened, RefusedError
-from stream_ser.calls.line import Line
-from stream_ser.calls.turns_only import TurnsOnly
-from stream_ser.ensemble import Hearer
+from stream_ser.calls.leg_buffer import LegBuffer
+from stream_ser.calls.turn_detector import TurnsOnly
 from stream_ser.feed import messages
 from stream_ser.feed.history import History
 from stream_ser.feed.hub import Hub
-from stream_ser.feed.messages import Message
-from stream_ser.server.room import Room
+from stream_ser.feed.message_types import HelloMessage, Message, stream_of
+from stream_ser.pipeline.multi_stream import StreamLike
+from stream_ser.pipeline.observer import StreamObserver
+from stream_ser.pipeline.stream import Stream
+from stream_ser.server.inference import InferenceService
 from stream_ser.store.database import StoreError
 from stream_ser.store.store import Store
 from stream_ser.store.writer import Lost, StoreWriter
-from stream_ser.stream import Stream
-from stream_ser.watch import Watch
 
 FLUSHED_S = 5.0  # how long a deletion waits for what is to be written before it
 EXPIRE_STEP, EXPIRE_REST_S = 500, 0.05  # messages removed at once, and the pause between
@@ -44,8 +44,8 @@ class Tenants:
     Raises StoreError where the store cannot be read.
     """
 
-    def __init__(self, room: Room, store: Store | None, sink: Callable[[Message], None]) -> None:
-        self._room, self.store, self._sink = room, store, sink
+    def __init__(self, inference: InferenceService, store: Store | None, sink: Callable[[Message], None]) -> None:
+        self._inference, self.store, self._sink = inference, store, sink
         self._lock = threading.Lock()
         self._all: dict[str, Tenant] = {}
         self._writing_ends = False
@@ -84,7 +84,7 @@ class Tenants:
         with self._lock:
             if name not in self._all:
                 self._all[name] = Tenant(
-                    name, self._room, self._hub(name), self.store, self.writer, self._last.get(name, 0)
+                    name, self._inference, self._hub(name), self.store, self.writer, self._last.get(name, 0)
                 )
                 self._all[name].hub.attach(self._sink)
             return self._all[name]
@@ -179,15 +179,21 @@ class Tenant:
     """One tenant: its hub and its calls. The house of its calls."""
 
     def __init__(
-        self, name: str, room: Room, hub: Hub, store: Store | None, writer: StoreWriter | None, last: int
+        self,
+        name: str,
+        inference: InferenceService,
+        hub: Hub,
+        store: Store | None,
+        writer: StoreWriter | None,
+        last: int,
     ) -> None:
         self.name, self.hub = name, hub
         self.calls: dict[str, Call] = {}
-        self._room, self._store, self._writer, self._last = room, store, writer, last
+        self._inference, self._store, self._writer, self._last = inference, store, writer, last
         self._lock = threading.Lock()
         self._call_of: dict[str, str] = {}  # by stream
         if writer is not None:
-            hub.attach_keeper(self._keep)
+            hub.attach_text(self._keep)
 
     def enter(self, call: Call) -> None:
         """Begin a call. Raises RefusedError."""
@@ -211,20 +217,20 @@ class Tenant:
             if self.calls.get(call.name) is call:
                 del self.calls[call.name]
 
-    def stream(self, leg: Leg, name: str, opened: Opened, watch: Watch) -> Stream:
-        """See ``House``."""
-        return self._room.stream(self.hub, self.name, leg, name, opened, watch)
+    def stream(self, leg: Leg, name: str, opened: Opened, watch: StreamObserver) -> Stream:
+        """See ``CallBackend``."""
+        return self._inference.stream(self.hub, self.name, leg, name, opened, watch)
 
-    def turns(self, name: str, watch: Watch) -> TurnsOnly:
-        """See ``House``."""
-        return self._room.turns(name, watch)
+    def turns(self, name: str, watch: StreamObserver) -> TurnsOnly:
+        """See ``CallBackend``."""
+        return self._inference.turns(name, watch)
 
-    def line(self, stream: Hearer, rate: int) -> Line:
-        """See ``House``."""
-        return self._room.ears.line(stream, rate)
+    def line(self, stream: StreamLike, rate: int) -> LegBuffer:
+        """See ``CallBackend``."""
+        return self._inference.scheduler.line(stream, rate)
 
     def begin(self, opened: Opened, streams: Mapping[str, Leg], purpose: str | None, at: datetime) -> None:
-        """See ``House``."""
+        """See ``CallBackend``."""
         if self._writer is None:
             return
         roles = {name: leg.role for name, leg in streams.items()}
@@ -234,21 +240,20 @@ class Tenant:
             raise RefusedError("store-unavailable", f"{error}") from error
 
     def publish(self, message: Message) -> None:
-        """See ``House``."""
+        """See ``CallBackend``."""
         self.hub.publish(message)
 
     def end(self, call: str, summary: dict[str, Any] | None, at: datetime) -> None:
-        """See ``House``."""
+        """See ``CallBackend``."""
         if self._writer is not None:
             self._writer.end_call(self.name, call, at, None if summary is None else json.dumps(summary))
 
     def _keep(self, message: Message, text: str) -> None:
         """Have a published message stored: a sink of the hub."""
         assert self._writer is not None
-        stream = message.get("stream")
         if message["type"] == "hello":
-            self._call_of[message["stream"]] = message["call"]
-        call = message["call"] if message["type"] == "call" else self._call_of[str(stream)]
+            self._call_of[message["stream"]] = message["call"] or ""
+        call = message["call"] if message["type"] == "call" else self._call_of[stream_of(message) or ""]
         if message["type"] == "end":
             del self._call_of[message["stream"]]
         try:
@@ -267,11 +272,11 @@ class _Stored:
         """See ``HistorySource``."""
         return [json.loads(row.text) for row in self._store.messages(self._tenant, after_seq, limit)]
 
-    def hello(self, stream: str, seq: int) -> Message | None:
+    def hello(self, stream: str, seq: int) -> HelloMessage | None:
         """See ``HistorySource``."""
         del seq  # a stream's name has its call's in it, and a call has one run of each stream
         for record in self._store.streams(self._tenant, stream.rpartition("/")[0]):
             if record.stream == stream and record.hello is not None:
-                found: Message = json.loads(record.hello)
+                found: HelloMessage = json.loads(record.hello)
                 return found
         return None

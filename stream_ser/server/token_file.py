@@ -15,7 +15,7 @@ from pathlib import Path
 from stream_ser.errors import ConfigError
 from stream_ser.server import tokens
 from stream_ser.server.limits import SECOND_NS
-from stream_ser.server.refusal import Refusal
+from stream_ser.server.rejection import Refusal
 from stream_ser.server.tokens import Entry, Grant, NewToken, Role
 
 LARGEST = 1 << 20  # bytes

@@ -26,7 +26,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal, cast, get_args
 
 from stream_ser.errors import ConfigError
-from stream_ser.server.refusal import Refusal
+from stream_ser.server.rejection import Refusal
 
 Role = Literal["publisher", "viewer", "admin"]
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from stream_ser.calls.events import Consent, Role
-from stream_ser.feed.messages import Message, encode
+from stream_ser.feed.message_types import Message, stream_of
+from stream_ser.feed.messages import encode
 from stream_ser.store.tables import NAME_LENGTH
+from stream_ser.types import Consent, Role
 
 CallState = Literal["open", "ended", "interrupted"]
 LARGEST = 2**63 - 1  # what a database's integer holds; at 16 kHz it lasts 18 million years
@@ -112,15 +113,21 @@ def row(tenant: str, call: str, message: Message, text: str | None = None) -> Ro
     Raises ValueError for what a database cannot hold: NaN, half characters, huge numbers.
     """
     text = check_text(encode(message) if text is None else text)
-    kind, stream = check_name(message["type"]), message.get("stream")
+    kind, stream = check_name(message["type"]), stream_of(message)
     if kind == "hello":
         return Hello(tenant, call, check_name(stream), text)
     if stream is not None:
         check_name(stream)
-    seq, end = message["seq"], message.get("end")
+    seq, end = message["seq"], _end_of(message)
     if not 1 <= seq <= LARGEST or not (end is None or 0 <= end <= LARGEST):
         raise ValueError(f"a message with seq {seq} and end {end}; seq begins at 1, and neither exceeds {LARGEST}")
     return Row(tenant, seq, call, stream, kind, end, text)
+
+
+def _end_of(message: Message) -> int | None:
+    if "end" in message:
+        return message["end"]
+    return None
 
 
 def check_name(name: Any) -> str:

@@ -26,11 +26,11 @@ from datetime import datetime
 from itertools import islice
 from typing import TypeVar
 
-from stream_ser.calls.events import Consent, Role
-from stream_ser.feed.messages import Message
+from stream_ser.feed.message_types import Message
 from stream_ser.store.database import StoreError
 from stream_ser.store.records import EndCall, OpenCall, Row, Write, check_text, row
 from stream_ser.store.store import Store
+from stream_ser.types import Consent, Role
 
 RETRY_S, RETRY_MOST_S = 0.1, 5.0  # the wait after a failure, which doubles, and where it stops doubling
 

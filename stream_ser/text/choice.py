@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from stream_ser.engine.loading import as_engine_error
-from stream_ser.errors import ConfigError, EngineError
+from stream_ser.errors import ConfigError, EngineError, as_engine_error
 from stream_ser.text.listener import SECONDS, Gate, Listener
 from stream_ser.text.recogniser import KEPT, Recogniser
 from stream_ser.text.transcript import Transcript, read_transcript
@@ -59,11 +58,11 @@ class Words:
         self._make = self._choose(options, card, reads)
         self._vocabulary = _vocabulary(folder, card) if reads and self._make is not None else None
 
-    def listener(self, gate: Gate, count: int) -> Listener | None:
+    def listener(self, vad: Gate, count: int) -> Listener | None:
         """A fresh listener for one stream of a network that reads ``count`` words; None where nobody needs one."""
         if self._make is None:
             return None
-        return Listener(self._make(), gate, self._vocabulary, count, self._seconds)
+        return Listener(self._make(), vad, self._vocabulary, count, self._seconds)
 
     def _choose(self, options: TextOptions, card: Card, reads: bool) -> Callable[[], Recogniser] | None:
         text = options.text

@@ -28,14 +28,14 @@ SECONDS = 10.0  # of words for networks whose config says nothing else
 
 
 class Gate(Protocol):
-    """Says whether someone speaks. ``stream_ser.audio.gate.SpeechGate`` is the real one."""
+    """Says whether someone speaks. ``stream_ser.audio.vad.VoiceActivityDetector`` is the real one."""
 
     def is_open(self, end: int) -> bool:
         """Whether someone is speaking at ``end``."""
 
 
 class Listener:
-    """The words of one stream, from sample ``start`` on. ``gate`` must have been given every sample before this has.
+    """The words of one stream, from sample ``start`` on. ``vad`` must have been given every sample before this has.
 
     ``count`` is how many words the network reads at once and ``vocabulary`` its words: 0 and None where the words are only
     shown.
@@ -44,7 +44,7 @@ class Listener:
     def __init__(
         self,
         recogniser: Recogniser,
-        gate: Gate,
+        vad: Gate,
         vocabulary: Vocabulary | None = None,
         count: int = 0,
         seconds: float = SECONDS,
@@ -54,7 +54,7 @@ class Listener:
         self.name = recogniser.name
         self.skipping = False
         self.skipped = 0  # samples of speech that nobody heard
-        self._recogniser, self._gate = recogniser, gate
+        self._recogniser, self._vad = recogniser, vad
         self._vocabulary, self._count = vocabulary, count
         self._span = round(seconds * SAMPLE_RATE)
         self._before: deque[Samples] = deque(maxlen=BEFORE + 1)  # and the one that opens it
@@ -113,7 +113,7 @@ class Listener:
 
     def _hear(self, end: int) -> None:
         """Take the block that ends at ``end``, which is full."""
-        is_open = self._gate.is_open(end)
+        is_open = self._vad.is_open(end)
         if not is_open or self.skipping:
             if self._speaking:
                 self._recogniser.rest()

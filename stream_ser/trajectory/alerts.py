@@ -16,10 +16,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from stream_ser.calls.events import Role
 from stream_ser.errors import ConfigError
 from stream_ser.trajectory.rules import Condition, Rule, Severity
-from stream_ser.types import SAMPLE_RATE, Point
+from stream_ser.types import SAMPLE_RATE, Point, Role
 
 Reason = Literal["below", "gap", "end"]
 PER = 10 * SAMPLE_RATE  # the speech over which a slope is told

@@ -12,12 +12,11 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from stream_ser.calls.events import Role
 from stream_ser.errors import ConfigError
 from stream_ser.trajectory.alerts import AlertEvent
 from stream_ser.trajectory.leg import LegMeter, share
 from stream_ser.trajectory.turns import Turns
-from stream_ser.types import SAMPLE_RATE, Point
+from stream_ser.types import SAMPLE_RATE, Point, Role
 
 CUSTOMER: tuple[Role, ...] = ("customer",)
 MOST_ALERTS = 64  # told of each leg; the rest are counted

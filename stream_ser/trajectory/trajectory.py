@@ -21,7 +21,7 @@ class Calibration:
     abstain_below: float
 
 
-class Trajectory:
+class TrajectoryBuilder:
     """Grows by one point a hop.
 
     The state says what may be believed:
@@ -76,4 +76,5 @@ class Trajectory:
             else Timing(hop.completed_ns, captured_ns=hop.captured_ns or None),
             dimensions=self._smoother.dimensions if raw is not None else None,
             words=hop.words,
+            baseline_s=observation.baseline_s if raw is not None and observation is not None else None,
         )

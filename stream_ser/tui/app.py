@@ -26,15 +26,15 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
-from stream_ser.tui.abilities import Explains
+from stream_ser.controls.capabilities import Controls, Explains, MessageSource
 from stream_ser.tui.grid import Grid
 from stream_ser.tui.help import Help
 from stream_ser.tui.latency import Latency
 from stream_ser.tui.palette import PALETTES, make_theme
 from stream_ser.tui.source_keys import TEXTUAL_ACTIONS, SourceApp
+from stream_ser.tui.state.stream_state import ScreenState
+from stream_ser.tui.state.streams import Streams
 from stream_ser.tui.stream_screen import StreamScreen
-from stream_ser.tui.streams import Streams
-from stream_ser.tui.view import Controls, MessageSource, ScreenState
 
 FRAMES_PER_SECOND = 3.0
 STANDS_S = 1.0  # after which a screen has all that it draws with

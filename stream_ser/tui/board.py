@@ -23,7 +23,7 @@ from textual.widget import Widget
 
 from stream_ser.tui.canvas import Panel, ink
 from stream_ser.tui.palette import DARK, palette_of
-from stream_ser.tui.view import ScreenState
+from stream_ser.tui.state.stream_state import ScreenState
 
 MARGIN = 2  # columns at either side of what a panel draws: frame and space, or space alone
 

@@ -24,7 +24,7 @@ from textual.theme import Theme
 from textual.widget import Widget
 
 from stream_ser.tui.palette import DARK, Palette, palette_of
-from stream_ser.tui.view import ScreenState
+from stream_ser.tui.state.stream_state import ScreenState
 
 Picture = TypeVar("Picture")
 Row = list[tuple[str, Style]]

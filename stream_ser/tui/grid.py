@@ -2,7 +2,7 @@
 
 Owned by the Textual event loop. Only tiles in sight are looked at and only rows that changed are drawn, so fifty streams
 cost what a screenful costs. The selected tile is always in sight. What has ended leaves after ``keep_s`` seconds, and
-the number of streams is bounded where they are kept (:mod:`stream_ser.tui.streams`).
+the number of streams is bounded where they are kept (:mod:`stream_ser.tui.state.streams`).
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ from textual.message import Message as Event
 from textual.screen import Screen
 from textual.widgets import Footer
 
-from stream_ser.tui.banner import Banner
+from stream_ser.controls.capabilities import Controls
 from stream_ser.tui.canvas import Canvas, Row, ink
+from stream_ser.tui.panels.banner import Banner
+from stream_ser.tui.panels.tile import ROWS, Spark, Tile, draw, tile
+from stream_ser.tui.state.stream_state import ScreenState
+from stream_ser.tui.state.streams import Streams
 from stream_ser.tui.stream_screen import StreamScreen
-from stream_ser.tui.streams import Streams
-from stream_ser.tui.tile import ROWS, Spark, Tile, draw, tile
-from stream_ser.tui.view import Controls, ScreenState
 
 NARROWEST = 26  # columns of a tile where several are side by side
 TINIEST = 12  # columns in which a tile can be drawn at all

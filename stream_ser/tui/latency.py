@@ -13,9 +13,9 @@ from textual.binding import BindingType
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from stream_ser.ledger import table
-from stream_ser.tui.abilities import Linked, Serves
-from stream_ser.tui.view import Controls, ScreenState
+from stream_ser.controls.capabilities import Controls, Linked, Serves
+from stream_ser.latency import table
+from stream_ser.tui.state.stream_state import ScreenState
 
 STAGES = (
     "",

@@ -12,7 +12,7 @@ from itertools import cycle
 
 from textual.theme import Theme
 
-from stream_ser.tui.history import Mark
+from stream_ser.tui.state.history import Mark
 
 STATE_LETTERS: dict[Mark, str] = {
     "silence": "·",

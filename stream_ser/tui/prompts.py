@@ -17,7 +17,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from stream_ser.tui.abilities import Choice
+from stream_ser.controls.capabilities import Choice
 
 Answer = TypeVar("Answer")
 LOOK_S = 0.1  # between two looks whether what is asked elsewhere has been answered

@@ -1,6 +1,6 @@
 """The keys that act on the source, for the app: mark, record, choose, speed, place; and the palette, which has every key.
 
-Owned by the Textual event loop. A key is there only where the source has the ability (:mod:`stream_ser.tui.abilities`),
+Owned by the Textual event loop. A key is there only where the source has the ability (:mod:`stream_ser.controls.capabilities`),
 so footer, help and palette never offer what cannot be done. While a prompt is open its letters are its own: of the keys
 that take precedence only ctrl+c remains.
 """
@@ -20,9 +20,9 @@ from textual.binding import Binding, BindingType
 from textual.command import CommandPalette
 from textual.screen import Screen
 
-from stream_ser.tui.abilities import LONGEST_NOTE, Choice, Chooses, Kind, Marks, Plays, Records
+from stream_ser.controls.capabilities import LONGEST_NOTE, Choice, Chooses, Controls, Kind, Marks, Plays, Records
 from stream_ser.tui.prompts import Ask, Choose, Confirm, Prompt
-from stream_ser.tui.view import Controls, ScreenState, clock_text
+from stream_ser.tui.state.stream_state import ScreenState, clock_text
 
 SPEEDS = (0.5, 1.0, 2.0, 5.0, 10.0)
 SKIP_S = 5.0

@@ -14,21 +14,21 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Footer
 
-from stream_ser.tui.abilities import Explains
-from stream_ser.tui.alert_list import AlertList
-from stream_ser.tui.banner import Banner
-from stream_ser.tui.bars import Bars
+from stream_ser.controls.capabilities import Controls, Explains
 from stream_ser.tui.board import Board
 from stream_ser.tui.canvas import Panel
-from stream_ser.tui.extras import Dimensions, Words
-from stream_ser.tui.headline import Headline
 from stream_ser.tui.layout import WIDE, Shape, places
-from stream_ser.tui.meter import Meter
-from stream_ser.tui.plane import Plane, has_plane
-from stream_ser.tui.status import Header, NoticeLine, Status
-from stream_ser.tui.timeline import Timeline
-from stream_ser.tui.view import Controls, ScreenState
-from stream_ser.tui.why import Why
+from stream_ser.tui.panels.alert_list import AlertList
+from stream_ser.tui.panels.banner import Banner
+from stream_ser.tui.panels.bars import Bars
+from stream_ser.tui.panels.explanation import Why
+from stream_ser.tui.panels.extras import Dimensions, Words
+from stream_ser.tui.panels.headline import Headline
+from stream_ser.tui.panels.meter import Meter
+from stream_ser.tui.panels.plane import Plane, has_plane
+from stream_ser.tui.panels.status import Header, NoticeLine, Status
+from stream_ser.tui.panels.timeline import Timeline
+from stream_ser.tui.state.stream_state import ScreenState
 
 PAGE = 10  # columns of the timeline
 

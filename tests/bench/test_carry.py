@@ -17,7 +17,7 @@ EFFORT = Effort(crowd_s=0.1, crowds=1, hops_s=(0.05,), whole_hops_s=(0.1,))
 class Slow(FakeBackend):
     """Takes far longer for a window than it says."""
 
-    def run(self, windows: Samples, tokens: Tokens | None = None) -> Output:
+    def run(self, windows: Samples, tokens: Tokens | None = None, voice: object = None) -> Output:  # noqa: ARG002
         time.sleep(0.08)
         return super().run(windows, tokens)
 

@@ -9,7 +9,7 @@ import pytest
 
 from stream_ser.bench.crowd import Crowd, cut, growth
 from stream_ser.bench.search import largest
-from stream_ser.engine.waiting import Asked, Deliver, Policy, WaitingRoom
+from stream_ser.engine.fair_queue import Deliver, FairQueue, InferenceRequest, Policy
 from stream_ser.errors import EngineError
 from stream_ser.types import Dropped, Failed, Observation, Timing, Window
 from tests.bench.engines import any_card
@@ -26,8 +26,8 @@ class FakeServer:
         self.clock = FakeClock()
         self.cost_ns = round(cost_ms * 1e6)
         self.breaks_at = breaks_at
-        self.room = WaitingRoom()
-        self.now: list[Asked] = []  # what it computes
+        self.queue = FairQueue()
+        self.now: list[InferenceRequest] = []  # what it computes
         self.ends = 0
         self.admitted: list[str] = []
         self.windows: list[Window] = []
@@ -42,7 +42,7 @@ class FakeServer:
         assert policy == "NEWEST"
         self.windows.append(window)
         self.came.append(self.clock.ns)
-        for old in self.room.put(Asked(window, deliver), policy):
+        for old in self.queue.put(InferenceRequest(window, deliver), policy):
             old.deliver(Dropped(window.stream, window.start, window.end, Timing(0)))
         self._begin()
         return True
@@ -62,7 +62,7 @@ class FakeServer:
 
     def _begin(self) -> None:
         if not self.now:
-            self.now = self.room.take(1)
+            self.now = self.queue.take(1)
             self.ends = self.clock.ns + self.cost_ns
 
 

@@ -10,20 +10,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stream_ser.audio.source import SourceInfo
 from stream_ser.calls.call import Call, Policy
-from stream_ser.calls.ears import Ears
-from stream_ser.calls.events import Consent, Leg, Opened, RefusedError, Sound
-from stream_ser.calls.line import Line
-from stream_ser.calls.turns_only import TurnsOnly
+from stream_ser.calls.events import Leg, Opened, RefusedError, Sound
+from stream_ser.calls.leg_buffer import LegBuffer
+from stream_ser.calls.leg_scheduler import LegScheduler
+from stream_ser.calls.turn_detector import TurnsOnly
 from stream_ser.engine.worker import Worker
-from stream_ser.ensemble import Hearer
 from stream_ser.feed.hub import Hub
-from stream_ser.stream import Stream
+from stream_ser.pipeline.multi_stream import StreamLike
+from stream_ser.pipeline.observer import StreamObserver
+from stream_ser.pipeline.stream import Stream
 from stream_ser.trajectory.rules import parse_rules
-from stream_ser.watch import Watch
+from stream_ser.types import Consent, SourceInfo
 from stream_ser_models.card import find, read_card
-from tests.fakes import FakeBackend, FakeGate
+from tests.fakes import FakeBackend, FakeDetector
 
 RATE, HOP = 8_000, 8_000
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
@@ -44,11 +44,11 @@ for_s = 1
 )
 
 
-class House:
+class CallBackend:
     """What a call needs of a server: a real hub, worker and ears, a fake engine, and a list in place of a store."""
 
     def __init__(self, streams: int = 8) -> None:
-        self.backend, self.hub, self.ears = FakeBackend(), Hub(), Ears()
+        self.backend, self.hub, self.scheduler = FakeBackend(), Hub(), LegScheduler()
         self.worker = Worker(lambda: self.backend, limit=streams)
         self.worker.start()
         self.got: list[dict[str, Any]] = []
@@ -57,18 +57,18 @@ class House:
         self.ended: list[tuple[str, dict[str, Any] | None]] = []
         self.over = threading.Semaphore(0)
 
-    def stream(self, leg: Leg, name: str, opened: Opened, watch: Watch) -> Stream:
+    def stream(self, leg: Leg, name: str, opened: Opened, watch: StreamObserver) -> Stream:
         info = SourceInfo("call", opened.protocol, opened.rate, 1, None, live=True)
         card = read_card(find("tfcnn-attention"))
-        gate = FakeGate((0, 10**9))
+        vad = FakeDetector((0, 10**9))
         options: dict[str, Any] = {"stream": name, "hop": HOP, "watch": watch, "call": opened.call, "role": leg.role}
-        return Stream(info, card, self.worker, self.hub, gate, **options)
+        return Stream(info, card, self.worker, self.hub, vad, **options)
 
-    def turns(self, name: str, watch: Watch) -> TurnsOnly:
+    def turns(self, name: str, watch: StreamObserver) -> TurnsOnly:
         return TurnsOnly(name, HOP, read_card(find("tfcnn-attention")).window_samples, watch)
 
-    def line(self, stream: Hearer, rate: int) -> Line:
-        return self.ears.line(stream, rate)
+    def line(self, stream: StreamLike, rate: int) -> LegBuffer:
+        return self.scheduler.line(stream, rate)
 
     def begin(self, opened: Opened, streams: Mapping[str, Leg], purpose: str | None, at: datetime) -> None:
         assert at == NOW
@@ -93,13 +93,13 @@ class House:
 
     def wait(self, call: Call) -> None:
         until = time.monotonic() + 10.0
-        while not self.over.acquire(timeout=0.0 if self.ears.look() else 0.005):
+        while not self.over.acquire(timeout=0.0 if self.scheduler.look() else 0.005):
             assert time.monotonic() < until, f"{call.name} does not end: {self.got[-3:]}"
 
 
 @pytest.fixture
-def house() -> Iterator[House]:
-    made = House()
+def backend() -> Iterator[CallBackend]:
+    made = CallBackend()
     yield made
     made.backend.go.set()
     made.worker.stop()
@@ -111,55 +111,55 @@ def speak(call: Call, seconds: float, *legs: str) -> None:
         call.sound(Sound(leg, 0, voice), 1)
 
 
-def test_a_call_has_points_alerts_figures_and_one_end(house: House) -> None:
-    call = house.open(Policy(RULES))
+def test_a_call_has_points_alerts_figures_and_one_end(backend: CallBackend) -> None:
+    call = backend.open(Policy(RULES))
     speak(call, 4)
     call.close("hung up")
     call.close("again")
-    house.wait(call)
-    kinds = [message["type"] for message in house.got]
+    backend.wait(call)
+    kinds = [message["type"] for message in backend.got]
     assert kinds[:3] == ["call", "hello", "notice"]
-    assert "needs a dimension" in house.got[2]["text"]
+    assert "needs a dimension" in backend.got[2]["text"]
     assert kinds[-2:] == ["end", "call"]
-    assert [alert["kind"] for alert in house.of("alert") if alert["kind"] != "updated"] == ["opened", "cleared"]
-    ended = house.of("call", kind="ended")
+    assert [alert["kind"] for alert in backend.of("alert") if alert["kind"] != "updated"] == ["opened", "cleared"]
+    ended = backend.of("call", kind="ended")
     assert [message["reason"] for message in ended] == ["hung up"]
-    assert house.ended == [("c", ended[0]["summary"])]
+    assert backend.ended == [("c", ended[0]["summary"])]
     assert ended[0]["summary"]["duration_s"] == 4.0
     assert json.dumps(ended[0]["summary"])
-    assert not house.over.acquire(timeout=0.05), "it ends once"
-    assert house.ears.lines == 0
+    assert not backend.over.acquire(timeout=0.05), "it ends once"
+    assert backend.scheduler.lines == 0
 
 
 @pytest.mark.parametrize("purpose", [None, "treatment of staff"])
-def test_an_agent_is_heard_for_a_purpose_only(house: House, purpose: str | None) -> None:
-    call = house.open(Policy(RULES, agents="emotion" if purpose else "off", agents_purpose=purpose), BOTH)
+def test_an_agent_is_heard_for_a_purpose_only(backend: CallBackend, purpose: str | None) -> None:
+    call = backend.open(Policy(RULES, agents="emotion" if purpose else "off", agents_purpose=purpose), BOTH)
     speak(call, 3, "customer", "agent")
     call.close("hung up")
-    house.wait(call)
-    agents = [message for message in house.got if message.get("stream") == "c/agent"]
+    backend.wait(call)
+    agents = [message for message in backend.got if message.get("stream") == "c/agent"]
     assert bool(agents) == (purpose is not None)
-    assert [leg["stream"] for leg in house.of("call")[0]["legs"]] == ["c/customer", "c/agent" if purpose else None]
-    ((_, streams, stated),) = house.begun
+    assert [leg["stream"] for leg in backend.of("call")[0]["legs"]] == ["c/customer", "c/agent" if purpose else None]
+    ((_, streams, stated),) = backend.begun
     assert (set(streams), stated) == ({"c/customer", "c/agent"} if purpose else {"c/customer"}, purpose)
 
 
-def test_a_purpose_is_not_claimed_where_no_agent_is_heard(house: House) -> None:
-    call = house.open(Policy(agents="emotion", agents_purpose="treatment of staff"))
+def test_a_purpose_is_not_claimed_where_no_agent_is_heard(backend: CallBackend) -> None:
+    call = backend.open(Policy(agents="emotion", agents_purpose="treatment of staff"))
     call.close("hung up")
-    house.wait(call)
-    assert house.begun[0][2] is None
+    backend.wait(call)
+    assert backend.begun[0][2] is None
 
 
-def test_an_agents_voice_alone_is_not_even_taken(house: House) -> None:
+def test_an_agents_voice_alone_is_not_even_taken(backend: CallBackend) -> None:
     with pytest.raises(RefusedError) as refused:
-        house.open(Policy(), BOTH[1:])
+        backend.open(Policy(), BOTH[1:])
     assert refused.value.code == "agent-not-heard"
-    assert not house.got
+    assert not backend.got
     for policy in (Policy(agents="turns"), Policy(agents="emotion", agents_purpose="treatment of staff")):
-        call = house.open(policy, BOTH[1:])
+        call = backend.open(policy, BOTH[1:])
         call.close("hung up")
-        house.wait(call)
+        backend.wait(call)
 
 
 @pytest.mark.parametrize(
@@ -170,90 +170,92 @@ def test_an_agents_voice_alone_is_not_even_taken(house: House) -> None:
         ("unknown", True, "consent-missing"),
     ],
 )
-def test_without_consent_nothing_is_opened(house: House, consent: Consent, required: bool, code: str) -> None:
+def test_without_consent_nothing_is_opened(backend: CallBackend, consent: Consent, required: bool, code: str) -> None:
     with pytest.raises(RefusedError) as refused:
-        house.open(Policy(consent_required=required), consent=consent)
+        backend.open(Policy(consent_required=required), consent=consent)
     assert refused.value.code == code
-    assert not house.got
-    assert not house.begun
+    assert not backend.got
+    assert not backend.begun
 
 
-def test_unknown_consent_is_enough_where_none_is_required(house: House) -> None:
-    call = house.open(Policy(), consent="unknown")
+def test_unknown_consent_is_enough_where_none_is_required(backend: CallBackend) -> None:
+    call = backend.open(Policy(), consent="unknown")
     call.close("hung up")
-    house.wait(call)
+    backend.wait(call)
 
 
 def test_a_call_without_room_for_its_second_leg_is_refused_and_ends_what_it_opened() -> None:
-    house = House(streams=1)
+    backend = CallBackend(streams=1)
     with pytest.raises(RefusedError) as refused:
-        house.open(Policy(agents="emotion", agents_purpose="treatment"), BOTH)
+        backend.open(Policy(agents="emotion", agents_purpose="treatment"), BOTH)
     assert refused.value.code == "no-room"
-    house.ears.look()
-    assert house.over.acquire(timeout=10.0)
-    assert [message["kind"] for message in house.of("call")] == ["opened", "ended"]
-    assert len(house.of("end")) == 1
-    assert house.ears.lines == 0
-    again = house.open(Policy())  # nothing of it is left
+    backend.scheduler.look()
+    assert backend.over.acquire(timeout=10.0)
+    assert [message["kind"] for message in backend.of("call")] == ["opened", "ended"]
+    assert len(backend.of("end")) == 1
+    assert backend.scheduler.lines == 0
+    again = backend.open(Policy())  # nothing of it is left
     again.close("hung up")
-    house.wait(again)
-    house.worker.stop()
+    backend.wait(again)
+    backend.worker.stop()
 
 
-def test_a_mistake_of_ours_while_opening_leaves_nothing_open(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    def breaks(*_: object) -> Line:
+def test_a_mistake_of_ours_while_opening_leaves_nothing_open(
+    backend: CallBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(*_: object) -> LegBuffer:
         raise RuntimeError("no line")
 
-    monkeypatch.setattr(house, "line", breaks)
+    monkeypatch.setattr(backend, "line", breaks)
     with pytest.raises(RuntimeError):
-        house.open(Policy())
-    assert house.over.acquire(timeout=10.0)
-    assert [message["kind"] for message in house.of("call")] == ["opened", "ended"]
-    assert house.of("end")[0]["reason"] == "stopped"
+        backend.open(Policy())
+    assert backend.over.acquire(timeout=10.0)
+    assert [message["kind"] for message in backend.of("call")] == ["opened", "ended"]
+    assert backend.of("end")[0]["reason"] == "stopped"
 
 
-def test_stop_ends_a_call_whose_answers_never_come(house: House) -> None:
-    house.backend.go.clear()
-    call = house.open(Policy(RULES))
+def test_stop_ends_a_call_whose_answers_never_come(backend: CallBackend) -> None:
+    backend.backend.go.clear()
+    call = backend.open(Policy(RULES))
     speak(call, 3)
-    house.ears.look()
-    assert house.backend.entered.acquire(timeout=10.0)
+    backend.scheduler.look()
+    assert backend.backend.entered.acquire(timeout=10.0)
     call.close("hung up")
-    house.ears.look()
-    assert not house.over.acquire(timeout=0.1), "what was asked is waited for"
+    backend.scheduler.look()
+    assert not backend.over.acquire(timeout=0.1), "what was asked is waited for"
     call.stop("server stopped")
-    house.wait(call)
-    assert house.of("call", kind="ended")[0]["reason"] == "hung up"
+    backend.wait(call)
+    assert backend.of("call", kind="ended")[0]["reason"] == "hung up"
 
 
-def test_a_broken_engine_ends_the_streams_and_the_call_ends_when_it_is_over(house: House) -> None:
-    house.backend.breaks_at = 1
-    call = house.open(Policy(RULES))
+def test_a_broken_engine_ends_the_streams_and_the_call_ends_when_it_is_over(backend: CallBackend) -> None:
+    backend.backend.breaks_at = 1
+    call = backend.open(Policy(RULES))
     speak(call, 3)
-    house.ears.look()
-    assert house.backend.entered.acquire(timeout=10.0)
+    backend.scheduler.look()
+    assert backend.backend.entered.acquire(timeout=10.0)
     for start in range(3 * RATE, 60 * RATE, RATE):
         call.sound(Sound("customer", start, np.zeros(RATE, dtype=np.float32)), 1)
     call.close("hung up")
-    house.wait(call)
-    assert house.of("end")[0]["reason"] == "error"
-    assert house.ended[0][1] is not None
+    backend.wait(call)
+    assert backend.of("end")[0]["reason"] == "error"
+    assert backend.ended[0][1] is not None
 
 
-def test_nothing_is_analysed_from_a_pause_on(house: House) -> None:
-    call = house.open(Policy(RULES))
+def test_nothing_is_analysed_from_a_pause_on(backend: CallBackend) -> None:
+    call = backend.open(Policy(RULES))
     call.pause()
     speak(call, 3)
     call.close("hung up")
-    house.wait(call)
-    assert house.backend.runs == 0
-    assert {point["state"] for point in house.of("point")} == {"paused"}
-    assert not house.of("alert")
+    backend.wait(call)
+    assert backend.backend.runs == 0
+    assert {point["state"] for point in backend.of("point")} == {"paused"}
+    assert not backend.of("alert")
 
 
-def test_sound_of_a_leg_that_nobody_named_is_passed_over(house: House) -> None:
-    call = house.open(Policy())
+def test_sound_of_a_leg_that_nobody_named_is_passed_over(backend: CallBackend) -> None:
+    call = backend.open(Policy())
     speak(call, 1, "somebody")
     call.close("hung up")
-    house.wait(call)
-    assert not house.of("point")
+    backend.wait(call)
+    assert not backend.of("point")

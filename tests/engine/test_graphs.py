@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_ser.engine.buckets import bucket_for, buckets
+from stream_ser.engine.fallback import UnavailableError
 from stream_ser.engine.graphs import NO_GRAPH, Arrays, GraphRunner
-from stream_ser.engine.ladder import UnavailableError
 from stream_ser.errors import EngineError
 from tests.engine.graph_device import FakeGraphDevice
 

@@ -6,7 +6,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from stream_ser.engine.ladder import UnavailableError
+from stream_ser.engine.fallback import UnavailableError
 from stream_ser.engine.onnx_cpu import OnnxCpuBackend
 from stream_ser.engine.onnx_cuda import OnnxCudaBackend
 from stream_ser_models.card import ONNX, find, probe_tokens

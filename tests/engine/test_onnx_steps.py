@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from stream_ser.engine.compute import Computer
+from stream_ser.engine.incremental import Computer
 from stream_ser.engine.onnx_cpu import OnnxCpuBackend
 from stream_ser.engine.schedule import WindowSchedule
 from stream_ser.types import Block, Gap, Window
@@ -16,7 +16,7 @@ from stream_ser_models.export import export_onnx
 from stream_ser_models.export_step import export_step
 from stream_ser_models.mfcc import MFCCConfig
 from stream_ser_models.mscnn import MSCNN, MSCNNConfig
-from tests.fakes import FakeGate
+from tests.fakes import FakeDetector
 
 WINDOW = 32_000
 
@@ -35,7 +35,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def stream(hop: int) -> list[Window]:
     """Windows of 30 s in blocks of odd sizes: a pause, a gap, and two windows that gave way."""
     rng = np.random.default_rng(hop)
-    schedule = WindowSchedule("a", WINDOW, hop, FakeGate((0, 150_000), (200_000, 10**9)))
+    schedule = WindowSchedule("a", WINDOW, hop, FakeDetector((0, 150_000), (200_000, 10**9)))
     windows, position = [], 0
     while position < 480_000:
         end = position + int(rng.integers(1, 9_000))

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_ser.audio.gate import SpeechGate
+from stream_ser.audio.vad import VoiceActivityDetector
 from stream_ser.engine.schedule import LEAST_SPEECH, QUIET_DBFS, WindowSchedule
 from stream_ser.errors import ConfigError
 from stream_ser.types import Block, Gap, Hop, Word
-from tests.fakes import FakeGate
+from tests.fakes import FakeDetector
 
 WINDOW, HOP = 32_000, 4_000
 ALWAYS = (0, 2**70)
@@ -23,7 +23,7 @@ def counting(start: int, end: int) -> Block:
 
 
 def schedule(*speech: tuple[int, int], window: int = WINDOW, hop: int = HOP) -> WindowSchedule:
-    return WindowSchedule("s", window, hop, FakeGate(*(speech or (ALWAYS,))))
+    return WindowSchedule("s", window, hop, FakeDetector(*(speech or (ALWAYS,))))
 
 
 def run(target: WindowSchedule, *items: Block | Gap) -> list[Hop]:
@@ -104,7 +104,7 @@ def test_levels_are_of_the_newest_hop() -> None:
 def test_indices_may_be_of_any_size(start: int) -> None:
     """37 hours at 16 kHz is where 32-bit indices end."""
     start -= start % HOP
-    target = WindowSchedule("s", WINDOW, HOP, FakeGate(ALWAYS), start=start)
+    target = WindowSchedule("s", WINDOW, HOP, FakeDetector(ALWAYS), start=start)
     hops = run(target, Block(start, np.full(100_000, 0.1, dtype=np.float32)))
     assert [hop.end for hop in hops] == list(range(start + HOP, start + 100_001, HOP))
     assert hops[-1].window is not None
@@ -127,7 +127,7 @@ def test_only_a_short_recording_ends_with_a_padded_window(length: int, asked: bo
 
 
 def test_a_short_silent_recording_has_no_padded_window() -> None:
-    target = WindowSchedule("s", WINDOW, HOP, SpeechGate())
+    target = WindowSchedule("s", WINDOW, HOP, VoiceActivityDetector())
     run(target, Block(0, np.zeros(20_000, dtype=np.float32)))
     assert target.finish() is None
 
@@ -158,7 +158,7 @@ class FakeListener:
 def test_words_come_with_the_hop_and_their_numbers_with_the_window() -> None:
     listener = FakeListener()
     hops = run(
-        WindowSchedule("s", WINDOW, HOP, FakeGate(ALWAYS), listener), counting(0, 33_000), counting(33_000, 41_000)
+        WindowSchedule("s", WINDOW, HOP, FakeDetector(ALWAYS), listener), counting(0, 33_000), counting(33_000, 41_000)
     )
     assert [hop.words for hop in hops] == [(Word("now", hop.end - 10, hop.end),) for hop in hops]
     windows = [hop.window for hop in hops if hop.window is not None]
@@ -168,7 +168,7 @@ def test_words_come_with_the_hop_and_their_numbers_with_the_window() -> None:
 def test_no_words_are_known_where_sound_is_missing_and_a_gap_is_told() -> None:
     listener = FakeListener()
     hops = run(
-        WindowSchedule("s", WINDOW, HOP, FakeGate(ALWAYS), listener),
+        WindowSchedule("s", WINDOW, HOP, FakeDetector(ALWAYS), listener),
         counting(0, HOP),
         Gap(HOP, 3 * HOP, "lost"),
         counting(3 * HOP, 4 * HOP),
@@ -178,7 +178,7 @@ def test_no_words_are_known_where_sound_is_missing_and_a_gap_is_told() -> None:
 
 
 def test_the_padded_window_of_a_short_stream_has_its_words() -> None:
-    target = WindowSchedule("s", WINDOW, HOP, FakeGate(ALWAYS), FakeListener())
+    target = WindowSchedule("s", WINDOW, HOP, FakeDetector(ALWAYS), FakeListener())
     run(target, counting(0, 20_000))
     hop = target.finish()
     assert hop is not None

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from stream_ser.engine.backend import warm_up
-from stream_ser.engine.compute import Computer
+from stream_ser.engine.incremental import Computer
 from stream_ser.engine.torch_device import TorchDeviceBackend
 from stream_ser.engine.torch_eager import TorchEagerBackend
 from stream_ser.errors import EngineError

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stream_ser.engine.ladder import Ladder, Rung, StepDown
-from stream_ser.engine.waiting import DEPTH, Answer, Policy
+from stream_ser.engine.fair_queue import DEPTH, Answer, Policy
+from stream_ser.engine.fallback import Candidate, FallbackChain, StepDown
 from stream_ser.engine.worker import Worker
 from stream_ser.errors import EngineError
 from stream_ser.types import Dropped, Failed, Observation, Window
@@ -219,7 +219,7 @@ def test_a_broken_device_is_left_for_the_next_and_nothing_is_lost() -> None:
     first.name, first.breaks_at = "first", 2
     told: list[StepDown] = []
     answers: queue.Queue[Answer] = queue.Queue()
-    worker = Worker(Ladder([Rung("first", lambda: first), Rung("second", lambda: second)]), clock)
+    worker = Worker(FallbackChain([Candidate("first", lambda: first), Candidate("second", lambda: second)]), clock)
     worker.start()
     worker.admit("a", told.append)
     worker.admit("b")
@@ -244,7 +244,7 @@ def test_a_mistake_in_making_the_next_engine_is_told_too() -> None:
 
     first, answers = FakeBackend(), queue.Queue[Answer]()
     first.breaks_at = 1
-    worker = Worker(Ladder([Rung("first", lambda: first), Rung("second", wrong)]), FakeClock())
+    worker = Worker(FallbackChain([Candidate("first", lambda: first), Candidate("second", wrong)]), FakeClock())
     worker.start()
     worker.admit("a")
     worker.submit(window("a", 1), answers.put, "WAIT")

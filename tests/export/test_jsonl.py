@@ -13,7 +13,7 @@ from stream_ser.errors import ConfigError, FeedError
 from stream_ser.export.jsonl import JsonlWriter
 from stream_ser.feed import messages
 from stream_ser.feed.hub import Hub
-from stream_ser.feed.messages import Message
+from stream_ser.feed.message_types import Message
 from tests.feed.test_hub import follow
 from tests.feed.wire import end_message, make_info, point_message
 

@@ -10,10 +10,10 @@ import json
 from datetime import UTC, datetime
 
 from stream_ser.feed import messages
+from stream_ser.feed.filters import SubscriptionFilter
 from stream_ser.feed.history import History
 from stream_ser.feed.hub import Hub
-from stream_ser.feed.messages import Message
-from stream_ser.feed.topics import Wish
+from stream_ser.feed.message_types import Message
 from stream_ser.types import Gap, Timing
 from tests.feed.wire import Reason, alert_message, call_message, end_message, make_info, make_point, point_message
 
@@ -70,7 +70,7 @@ def connection_examples() -> list[Message]:
     for number in range(40):
         hub.publish(point_message(number, "c-81f2/customer"))
     hub.publish(alert_message())
-    back = hub.subscribe(wish=Wish(last_seq=7, epoch=EPOCH, snapshot=True)).drain()
+    back = hub.subscribe(filters=SubscriptionFilter(last_seq=7, epoch=EPOCH, snapshot=True)).drain()
     missed = next(message for message in back if message["type"] == "missed")
     alive = messages.heartbeat(hub.seq, hub.epoch, datetime(2026, 11, 21, 3, 0, 30, 250_000, tzinfo=UTC))
     return [missed, alive, why_example(), back[-1]]
@@ -80,7 +80,7 @@ def why_example() -> Message:
     """What the last point rests on, for one who asked."""
     hub = Hub(History(), epoch=EPOCH)
     hub.publish(messages.hello(make_info()))
-    asking = hub.subscribe(wish=Wish(stream="call-1", why="spectrogram"))
+    asking = hub.subscribe(filters=SubscriptionFilter(stream="call-1", why="spectrogram"))
     hub.publish(messages.point(make_info(), make_point(), 1_007_000_000, 400), Reason())
     return asking.drain()[-1]
 

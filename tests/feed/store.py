@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stream_ser.feed.messages import Message
+from stream_ser.feed.message_types import Message
 
 
 class Shelf:

@@ -14,11 +14,11 @@ from websockets.asyncio.server import serve as serve_anything
 
 from stream_ser.errors import FeedError
 from stream_ser.feed import messages
-from stream_ser.feed.client import Tally, subscribe
+from stream_ser.feed.client import FeedCounts, subscribe
+from stream_ser.feed.filters import SubscriptionFilter
 from stream_ser.feed.history import History
 from stream_ser.feed.hub import Hub
 from stream_ser.feed.server import FeedServer
-from stream_ser.feed.topics import Wish
 from tests.feed.wire import end_message, make_info, point_message
 
 
@@ -41,9 +41,9 @@ def numbered(seq: int) -> messages.Message:
     return {**point_message(), "seq": seq}
 
 
-def tally(*received: messages.Message | None) -> int:
+def summary(*received: messages.Message | None) -> int:
     """How many messages are missing; None stands for a new connection."""
-    count = Tally()
+    count = FeedCounts()
     for message in received:
         if message is None:
             count.reconnected()
@@ -72,7 +72,7 @@ NOW = datetime(2026, 11, 21, tzinfo=UTC)
     ],
 )
 def test_what_is_missing_is_counted_from_the_numbers(received: list[messages.Message | None], missed: int) -> None:
-    assert tally(*received) == missed
+    assert summary(*received) == missed
 
 
 async def test_messages_come_as_they_were_published(hub: Hub, server: FeedServer) -> None:
@@ -147,7 +147,7 @@ async def test_a_feed_with_a_history_gives_what_came_meanwhile(limit: int, misse
         ]
         assert (("missed", 3) in kinds) == bool(missed)
         assert (reader.missed, reader.unknown, reader.connections, reader.place) == (missed, 0, 2, (4, "e1"))
-        again = subscribe(second.url, wish=Wish(stream="call-1", last_seq=3, epoch="e1"))
+        again = subscribe(second.url, filters=SubscriptionFilter(stream="call-1", last_seq=3, epoch="e1"))
         async with contextlib.aclosing(aiter(again)) as stream:
             assert [(await anext(stream))["seq"] for _ in range(2)] == [3, 4]
     finally:
@@ -165,8 +165,8 @@ async def test_a_token_and_a_wish_are_shown_to_the_feed() -> None:
 
     async with serve_anything(answer, "127.0.0.1", 0) as other:
         port = other.sockets[0].getsockname()[1]
-        wish = Wish(call="c", hz=2, snapshot=True)
-        stream = aiter(subscribe(f"ws://127.0.0.1:{port}/v1/feed?a=b", wish=wish, token="secret"))
+        filters = SubscriptionFilter(call="c", hz=2, snapshot=True)
+        stream = aiter(subscribe(f"ws://127.0.0.1:{port}/v1/feed?a=b", filters=filters, token="secret"))
         await anext(stream)
         await anext(stream)
     first = "/v1/feed?a=b&call=c&hz=2&snapshot=1"
@@ -174,7 +174,7 @@ async def test_a_token_and_a_wish_are_shown_to_the_feed() -> None:
 
 
 def test_what_a_part_misses_is_what_the_feed_says_and_a_new_run_is_a_loss_of_unknown_size() -> None:
-    part = Tally(whole=False)
+    part = FeedCounts(whole=False)
     hello = HELLO | {"epoch": "e1"}
     gap = messages.missed(31, 50, None, "e1")
     for message in (
@@ -190,11 +190,11 @@ def test_what_a_part_misses_is_what_the_feed_says_and_a_new_run_is_a_loss_of_unk
     part.reconnected()
     part.note(HELLO | {"epoch": "e2", "seq": 90})
     assert (part.missed, part.unknown, part.place, part.epoch) == (3, 2, 90, "e2")
-    whole = Tally()
+    whole = FeedCounts()
     for message in (hello, numbered(6), messages.heartbeat(8, "e1", NOW)):
         whole.note(message)
     assert whole.missed == 2, "nothing was to come, and something did"
-    blind = Tally(whole=False)
+    blind = FeedCounts(whole=False)
     blind.note(HELLO)
     blind.reconnected()
     assert (blind.missed, blind.unknown) == (0, 1), "without an epoch a part cannot tell"

@@ -3,19 +3,19 @@ from __future__ import annotations
 import pytest
 
 from stream_ser.feed import messages
+from stream_ser.feed.filters import PublishedMessage
 from stream_ser.feed.history import History, read
-from stream_ser.feed.messages import Message
-from stream_ser.feed.topics import Entry
+from stream_ser.feed.message_types import Message
 from tests.feed.store import Shelf
 from tests.feed.wire import call_message, end_message, make_info, point_message
 
 
-def entry(seq: int, call: str | None = None) -> Entry:
+def entry(seq: int, call: str | None = None) -> PublishedMessage:
     message = {**point_message(0, "a"), "seq": seq}
-    return Entry(message, messages.encode(message), {**messages.hello(make_info("a")), "call": call})
+    return PublishedMessage(message, messages.encode(message), {**messages.hello(make_info("a")), "call": call})
 
 
-def numbers(entries: list[Entry]) -> list[int]:
+def numbers(entries: list[PublishedMessage]) -> list[int]:
     return [each.seq for each in entries]
 
 

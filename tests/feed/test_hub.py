@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from stream_ser.feed import messages
 from stream_ser.feed.hub import Hub, Subscription
-from stream_ser.feed.messages import Message
+from stream_ser.feed.message_types import Message
 from tests.feed.wire import end_message, make_info, point_message, problems
 
 

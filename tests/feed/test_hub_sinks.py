@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from stream_ser.feed.hub import Hub
-from stream_ser.feed.messages import Message
+from stream_ser.feed.message_types import Message
 from tests.feed.test_hub import follow, open_stream
 from tests.feed.wire import end_message, point_message
 

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from stream_ser.feed import messages
+from stream_ser.feed.filters import SubscriptionFilter
 from stream_ser.feed.history import History
 from stream_ser.feed.hub import Hub
-from stream_ser.feed.messages import Message
+from stream_ser.feed.message_types import Message
 from stream_ser.feed.subscription import Subscription
-from stream_ser.feed.topics import Wish
 from tests.feed.store import Shelf
 from tests.feed.test_hub import follow
 from tests.feed.wire import alert_message, call_message, end_message, make_info, point_message, problems
@@ -32,8 +32,8 @@ def filled(count: int, history: History, **options: Any) -> Hub:
     return hub
 
 
-def back(hub: Hub, last_seq: int, limit: int = 4, **wish: Any) -> Subscription:
-    return hub.subscribe(limit, wish=Wish(last_seq=last_seq, epoch=EPOCH, **wish))
+def back(hub: Hub, last_seq: int, limit: int = 4, **filters: Any) -> Subscription:
+    return hub.subscribe(limit, filters=SubscriptionFilter(last_seq=last_seq, epoch=EPOCH, **filters))
 
 
 def kinds(received: list[Message]) -> list[tuple[str, int]]:
@@ -133,7 +133,7 @@ def test_numbers_go_on_after_a_restart_with_the_same_epoch() -> None:
 @pytest.mark.parametrize(("last_seq", "epoch"), [(3, "e0"), (900, EPOCH)])
 def test_a_number_of_another_run_says_nothing(last_seq: int, epoch: str) -> None:
     hub = filled(5, History())
-    received = hub.subscribe(wish=Wish(last_seq=last_seq, epoch=epoch)).drain()
+    received = hub.subscribe(filters=SubscriptionFilter(last_seq=last_seq, epoch=epoch)).drain()
     assert kinds(received) == [("hello", 5)]
     assert received[0]["epoch"] == EPOCH
 
@@ -142,7 +142,7 @@ def test_a_hub_without_history_has_no_epoch_and_nobody_comes_back() -> None:
     hub = Hub()
     hub.publish(hello())
     hub.publish(point_message(0, "a"))
-    received = hub.subscribe(wish=Wish(last_seq=0, epoch="e")).drain()
+    received = hub.subscribe(filters=SubscriptionFilter(last_seq=0, epoch="e")).drain()
     assert kinds(received) == [("hello", 1)]
     assert received[0]["epoch"] is None
     assert Hub(History()).epoch != Hub(History()).epoch
@@ -190,7 +190,10 @@ def test_a_sink_may_release_what_it_has_stored() -> None:
 
 def test_one_call_and_one_stream_get_theirs_and_one_idle_learns_how_far_the_feed_is() -> None:
     hub = Hub(History(), epoch=EPOCH)
-    call, leg, other = (hub.subscribe(wish=wish) for wish in (Wish(call="c"), Wish(stream="c/1"), Wish(call="d")))
+    call, leg, other = (
+        hub.subscribe(filters=filters)
+        for filters in (SubscriptionFilter(call="c"), SubscriptionFilter(stream="c/1"), SubscriptionFilter(call="d"))
+    )
     hub.publish(call_message(call="c"))  # 1
     hub.publish(hello("c/1", "c"))
     hub.publish(hello("x"))
@@ -214,7 +217,7 @@ def test_what_a_part_lost_is_counted_by_what_was_due() -> None:
     hub = Hub()
     hub.publish(hello("a"))
     hub.publish(hello("b"))
-    slow = hub.subscribe(limit=2, wish=Wish(stream="b"))
+    slow = hub.subscribe(limit=2, filters=SubscriptionFilter(stream="b"))
     slow.drain()
     for k in range(6):
         hub.publish(point_message(k, "a"))
@@ -239,13 +242,13 @@ def test_a_snapshot_says_how_things_stand() -> None:
     hub.publish(alert_message("updated", stream="c/1", call="c"))  # 11
     hub.publish(alert_message(stream="gone", call=None))  # 12
     hub.publish(end_message("gone"))  # 13
-    whole = hub.subscribe(limit=1, wish=Wish(snapshot=True))
+    whole = hub.subscribe(limit=1, filters=SubscriptionFilter(snapshot=True))
     hub.publish(point_message(2, "x"))  # 14
     received = whole.drain()
     assert kinds(received) == [("hello", 13)] * 2 + [("snapshot", 13)] * 4 + [("point", 14)]
     assert [message["message"]["seq"] for message in received if message["type"] == "snapshot"] == [1, 7, 6, 11]
     assert [problems(message) for message in received] == [[]] * 7
-    part = hub.subscribe(wish=Wish(stream="x", snapshot=True)).drain()
+    part = hub.subscribe(filters=SubscriptionFilter(stream="x", snapshot=True)).drain()
     assert [message["message"]["seq"] for message in part if message["type"] == "snapshot"] == [14]
 
 

@@ -9,12 +9,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from stream_ser.feed.client import Tally
+from stream_ser.feed.client import FeedCounts
+from stream_ser.feed.filters import PublishedMessage, SubscriptionFilter
 from stream_ser.feed.history import History
 from stream_ser.feed.hub import Hub
-from stream_ser.feed.messages import Message
+from stream_ser.feed.message_types import Message
 from stream_ser.feed.subscription import Subscription
-from stream_ser.feed.topics import Entry, Wish
 from tests.feed.store import Shelf
 from tests.feed.test_resume import hello
 from tests.feed.wire import call_message, end_message, point_message
@@ -27,18 +27,26 @@ class Resume(RuleBasedStateMachine):
         limit=st.integers(1, 5),
         kept=st.sampled_from([0, 1, 3, 10, 1000]),
         durable=st.booleans(),
-        wish=st.sampled_from([Wish(), Wish(), Wish(call="c"), Wish(stream="a"), Wish(hz=2)]),
+        filters=st.sampled_from(
+            [
+                SubscriptionFilter(),
+                SubscriptionFilter(),
+                SubscriptionFilter(call="c"),
+                SubscriptionFilter(stream="a"),
+                SubscriptionFilter(hz=2),
+            ]
+        ),
         snapshot=st.booleans(),
     )
-    def begin(self, limit: int, kept: int, durable: bool, wish: Wish, snapshot: bool) -> None:
-        self.limit, self.kept, self.wish, self.snapshot = limit, kept, wish, snapshot
+    def begin(self, limit: int, kept: int, durable: bool, filters: SubscriptionFilter, snapshot: bool) -> None:
+        self.limit, self.kept, self.filters, self.snapshot = limit, kept, filters, snapshot
         self.shelf = Shelf() if durable else None
         self.runs = 0
         self.published: dict[tuple[str, int], bool] = {}  # whether each message is due
         self.got: set[tuple[str, int]] = set()
         self.told: set[tuple[str, int]] = set()  # covered by a gap
         self.known_from: dict[str, int] = {}  # the first place that the reader knew of each epoch
-        self.tally = Tally(wish.whole)
+        self.summary = FeedCounts(filters.whole)
         self.subscription: Subscription | None = None
         self.wire: list[Message] = []
         self.introduced: set[str] = set()
@@ -66,9 +74,9 @@ class Resume(RuleBasedStateMachine):
         if message["type"] == "hello":
             self.open[message["stream"]] = message
             return
-        entry = Entry(message, "", self.open.get(message.get("stream", "")))
+        entry = PublishedMessage(message, "", self.open.get(message.get("stream", "")))
         assert self.hub.epoch is not None
-        self.published[self.hub.epoch, message["seq"]] = self.wish.due(entry)
+        self.published[self.hub.epoch, message["seq"]] = self.filters.due(entry)
 
     @rule(stream=st.sampled_from("ab"))
     def open_or_end(self, stream: str) -> None:
@@ -93,11 +101,13 @@ class Resume(RuleBasedStateMachine):
     @precondition(lambda self: self.subscription is None)
     @rule()
     def connect(self) -> None:
-        self.tally.reconnected()
-        place, epoch = self.tally.place, self.tally.epoch
+        self.summary.reconnected()
+        place, epoch = self.summary.place, self.summary.epoch
         last_seq = None if epoch is None else place
-        wish = Wish(self.wish.call, self.wish.stream, self.wish.hz, self.snapshot, last_seq, epoch)
-        self.subscription = self.hub.subscribe(self.limit, wish=wish)
+        filters = SubscriptionFilter(
+            self.filters.call, self.filters.stream, self.filters.hz, self.snapshot, last_seq, epoch
+        )
+        self.subscription = self.hub.subscribe(self.limit, filters=filters)
         self.introduced = set()
         seq = self.subscription.idle_at()
         if seq is not None:
@@ -156,14 +166,14 @@ class Resume(RuleBasedStateMachine):
 
     def read(self, message: Message) -> None:
         kind, seq = message["type"], message["seq"]
-        before = (self.tally.epoch, self.tally.place)
-        self.tally.note(message)
+        before = (self.summary.epoch, self.summary.place)
+        self.summary.note(message)
         epoch = self.hub.epoch
         if kind == "snapshot":
             return
-        assert self.tally.epoch == epoch, "the reader knows which run it is"
-        if self.tally.epoch is not None and self.tally.place is not None:
-            self.known_from.setdefault(self.tally.epoch, self.tally.place)
+        assert self.summary.epoch == epoch, "the reader knows which run it is"
+        if self.summary.epoch is not None and self.summary.place is not None:
+            self.known_from.setdefault(self.summary.epoch, self.summary.place)
         if kind == "hello":
             self.introduced.add(message["stream"])
         elif kind == "heartbeat":
@@ -192,7 +202,7 @@ class Resume(RuleBasedStateMachine):
     @invariant()
     def the_tally_counts_what_the_feed_tells(self) -> None:
         if hasattr(self, "tally"):
-            assert self.tally.missed == self.counted
+            assert self.summary.missed == self.counted
 
     def teardown(self) -> None:
         if not hasattr(self, "tally"):

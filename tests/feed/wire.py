@@ -7,12 +7,11 @@ from datetime import UTC, datetime
 import numpy as np
 from jsonschema import Draft202012Validator
 
-from stream_ser.calls.events import Role
 from stream_ser.feed import messages
+from stream_ser.feed.explanations import ExplanationDetail, picture, why
 from stream_ser.feed.messages import AlertKind, CallKind, LegInfo, Message, SourceInfo, StreamInfo, Summary
-from stream_ser.feed.why import Asked, picture, why
-from stream_ser.ledger import STAGES
-from stream_ser.types import Point, State, Timing
+from stream_ser.latency import STAGES
+from stream_ser.types import Point, Role, State, Timing
 
 LABELS = ("angry", "happy", "neutral", "sad")
 VALIDATOR = Draft202012Validator(messages.schema())
@@ -105,7 +104,7 @@ class Reason:
     def __init__(self, number: int = 0, stream: str = "call-1") -> None:
         self.number, self.stream, self.made = number, stream, 0
 
-    def message(self, seq: int, asked: Asked) -> Message:
+    def message(self, seq: int, asked: ExplanationDetail) -> Message:
         self.made += 1
         cells = np.arange(6, dtype=np.uint8).reshape(2, 3) * 51
         where = ([0.0, 1980.0, 3960.0], (0.02, 1.98))
@@ -119,5 +118,5 @@ class Reason:
         return {**message, "seq": seq}
 
 
-def why_message(asked: Asked = "attention") -> Message:
+def why_message(asked: ExplanationDetail = "attention") -> Message:
     return Reason().message(0, asked)

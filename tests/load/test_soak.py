@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stream_ser.load import gauge
+from stream_ser.load import resources
+from stream_ser.load.churn import Place
 from stream_ser.load.soak import MILESTONES, soak
-from stream_ser.load.virtual import SCRIPTS
-from stream_ser.load.visitors import Place
+from stream_ser.load.synthetic_calls import SCRIPTS
 
 
 def test_seconds_of_accelerated_days_leave_nothing_behind(tmp_path: Path) -> None:
@@ -30,25 +30,25 @@ def test_seconds_of_accelerated_days_leave_nothing_behind(tmp_path: Path) -> Non
 def test_growth_is_that_of_the_second_half() -> None:
     times = np.arange(100.0)
     full = np.minimum(times, 50.0)  # fills, and then is full
-    assert abs(gauge.growth_mb(times, 100 + full)) < 0.01
-    assert gauge.growth_mb(times, 100 + 0.2 * times) == pytest.approx(9.8)
+    assert abs(resources.growth_mb(times, 100 + full)) < 0.01
+    assert resources.growth_mb(times, 100 + 0.2 * times) == pytest.approx(9.8)
     rng = np.random.default_rng(1)
-    assert abs(gauge.growth_mb(times, 100 + rng.normal(0, 0.5, 100))) < 1.0
+    assert abs(resources.growth_mb(times, 100 + rng.normal(0, 0.5, 100))) < 1.0
 
 
 @pytest.mark.parametrize("count", [0, 1, 2])
 def test_growth_of_too_few_figures_is_refused(count: int) -> None:
     with pytest.raises(ValueError, match="measure for longer"):
-        gauge.growth_mb([1.0] * count, [5.0] * count)
+        resources.growth_mb([1.0] * count, [5.0] * count)
 
 
 def test_what_is_held_is_counted(tmp_path: Path) -> None:
-    before = gauge.held()
+    before = resources.held()
     leave = threading.Event()
     thread = threading.Thread(target=leave.wait)
     thread.start()
     with (tmp_path / "file").open("w"):
-        during = gauge.held()
+        during = resources.held()
     leave.set()
     thread.join()
     assert (during.threads - before.threads, during.files - before.files) == (1, 1)
@@ -58,7 +58,7 @@ def test_what_is_held_is_counted(tmp_path: Path) -> None:
 def test_tasks_are_counted() -> None:
     async def two() -> int:
         other = asyncio.create_task(asyncio.sleep(10))
-        tasks = gauge.held([asyncio.get_running_loop()]).tasks
+        tasks = resources.held([asyncio.get_running_loop()]).tasks
         other.cancel()
         return tasks
 
@@ -70,9 +70,9 @@ def test_what_is_alive_is_counted() -> None:
         pass
 
     kept = [Kept() for _ in range(3)]
-    assert gauge.alive(Kept) == {"Kept": 3}
+    assert resources.alive(Kept) == {"Kept": 3}
     kept.clear()
-    assert gauge.alive(Kept) == {"Kept": 0}
+    assert resources.alive(Kept) == {"Kept": 0}
 
 
 def take(place: Place, *messages: str) -> Place:

@@ -20,7 +20,7 @@ from websockets.exceptions import InvalidStatus
 
 from stream_ser.calls.events import Frames
 from stream_ser.feed.client import subscribe
-from stream_ser.feed.topics import Wish
+from stream_ser.feed.filters import SubscriptionFilter
 from stream_ser.server.app import CallServer
 from stream_ser.server.config import Limits, ServeConfig
 from stream_ser.server.token_file import add
@@ -91,8 +91,8 @@ async def eventually(condition: Callable[[], bool], what: str) -> None:
 class Feed:
     """A subscriber, and everything that it has got."""
 
-    def __init__(self, url: str, wish: Wish | None = None, token: str | None = None) -> None:
-        self.reader = subscribe(f"{url}/v1/feed", wish=wish, token=token, retry_s=PATIENCE_S)
+    def __init__(self, url: str, filters: SubscriptionFilter | None = None, token: str | None = None) -> None:
+        self.reader = subscribe(f"{url}/v1/feed", filters=filters, token=token, retry_s=PATIENCE_S)
         self.got: list[Message] = []
         self._came = asyncio.Event()
 

@@ -11,9 +11,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from stream_ser.calls.events import Frames
-from stream_ser.calls.g711 import alaw_encode, mulaw_encode
+from stream_ser.calls.protocols.g711 import alaw_encode, mulaw_encode
 from stream_ser.load import callers
-from tests.calls.genesys import Client, parameters
+from tests.calls.protocols.genesys import Client, parameters
 from tests.calls.sound import interleaved
 from tests.server.serving import HOP_S, Feed
 

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
-from stream_ser.feed.topics import Wish
+from stream_ser.feed.filters import SubscriptionFilter
 from stream_ser.server.app import CallServer
 from stream_ser.store.store import Store
 from tests.server.serving import Feed, answer, bearer, dial, page, refusals, serving, tokens
@@ -41,7 +41,7 @@ async def since_the_beginning(server: CallServer, feed: Feed, token: str | None 
     """What somebody gets who comes back for everything: calls in the order of their messages, ``missed`` where none is."""
     epoch = feed.of("call")[0]["epoch"]
     last = max(message["seq"] for message in feed.got)
-    async with Feed(server.url, Wish(last_seq=0, epoch=epoch), token) as returning:
+    async with Feed(server.url, SubscriptionFilter(last_seq=0, epoch=epoch), token) as returning:
         await returning.until(lambda: returning.got[-1]["seq"] >= last, "the last message")
         told = []
         for message in returning.got:
@@ -66,7 +66,7 @@ async def test_a_deleted_call_is_gone_from_the_store_and_from_memory(tmp_path: P
         assert (await delete(server, "\udcff".encode("utf-8", "surrogateescape").decode("latin-1")))[0] == 404
         assert (await delete(server, "\0"))[0] == 404
         assert (await refusals(server)) == {"unknown-call": 4}
-        assert server.tenants.get("local").hub.calls_kept() == {"first", "last"}
+        assert server.services.tenants.get("local").hub.calls_kept() == {"first", "last"}
     if not store:
         kept = Store.open(f"sqlite:///{tmp_path / 'results.db'}")
         assert kept.existing("local", {"first", ODD, "last", "other"}) == {"first", "last"}
@@ -80,7 +80,7 @@ async def test_an_open_call_is_not_deleted(tmp_path: Path) -> None:
         assert (await answer(socket))["type"] == "accepted"
         status, text = await delete(server, "c-1")
         assert (status, text.partition(":")[0]) == (409, "call-open")
-        assert server.tenants.calls == 1
+        assert server.services.tenants.calls == 1
 
 
 async def test_only_an_admin_of_the_tenant_deletes_and_never_a_page(tmp_path: Path) -> None:
@@ -117,6 +117,6 @@ async def test_what_the_command_line_deletes_leaves_memory_at_the_next_look(tmp_
         beside = Store.open(f"sqlite:///{tmp_path / 'results.db'}")
         await asyncio.to_thread(beside.delete_call, "local", "first")
         beside.close()
-        assert await asyncio.to_thread(server.tenants.forget) > 4
-        assert await asyncio.to_thread(server.tenants.forget) == 0
+        assert await asyncio.to_thread(server.services.tenants.forget) > 4
+        assert await asyncio.to_thread(server.services.tenants.forget) == 0
         assert await since_the_beginning(server, feed) == ["missed", "second"]

@@ -15,7 +15,7 @@ from stream_ser.server.limits import (
     call_length,
     message_size,
 )
-from stream_ser.server.refusal import DISTINCT, OTHER, Refusal, RefusalCounter
+from stream_ser.server.rejection import DISTINCT, OTHER, Refusal, RefusalCounter
 
 
 def test_a_burst_passes_and_then_only_real_time() -> None:

@@ -194,8 +194,8 @@ def test_hostile_connections_leave_nothing_open_and_a_good_call_beside_them_is_t
                 siege = Siege(server)
                 await asyncio.gather(*(siege.attack(*attack, abort) for attack, abort in attacks), call.go_on())
                 await eventually(lambda: server.sound.count == 1, "a connection is stuck")
-                await eventually(lambda: server.tenants.calls == 1, "a call is stuck")
-                await eventually(lambda: server.room.ears.lines == 1, "a leg is stuck")
+                await eventually(lambda: server.services.tenants.calls == 1, "a call is stuck")
+                await eventually(lambda: server.services.inference.scheduler.lines == 1, "a leg is stuck")
 
             runner.run(go())
 

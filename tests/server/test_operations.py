@@ -39,7 +39,7 @@ EXPECTED = {
 
 async def test_a_server_whose_engine_is_gone_is_not_ready(tmp_path: Path) -> None:
     async with serving(tmp_path) as server:
-        server.room.worker._failure = EngineError("the device fell off the bus", fix="look at it")
+        server.services.inference.worker._failure = EngineError("the device fell off the bus", fix="look at it")
         status, text = await asyncio.to_thread(page, server, "/readyz")
     assert status == 503
     assert "the device fell off the bus" in text
@@ -154,8 +154,8 @@ async def test_five_starts_and_stops_leave_nothing_behind(tmp_path: Path) -> Non
             await feed.wait("call", 2, kind="ended")
             place = feed.reader.place
             assert place is not None
-            assert not server.tenants.get("local")._call_of
-            assert not server.tenants.writer._open  # type: ignore[union-attr]
+            assert not server.services.tenants.get("local")._call_of
+            assert not server.services.tenants.writer._open  # type: ignore[union-attr]
 
     await round_of_calls()  # what is made once and kept
     counts = []

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from stream_ser.cli import parser
+from stream_ser.cli.main import parser
 from stream_ser.load.server import server
 from stream_ser.server.config import ServeConfig
 from stream_ser.server.routes import AUDIO, AUDIOHOOK, FEED, HEALTH, METRICS, READY, TWILIO

@@ -249,7 +249,7 @@ async def test_a_probe_is_answered_and_opens_no_call(tmp_path: Path) -> None:
         assert json.loads(await socket.recv())["type"] == "closed"
         await socket.wait_closed()
         await at_rest(server)
-        assert server.tenants.get("local").hub.seq == 0
+        assert server.services.tenants.get("local").hub.seq == 0
 
 
 async def test_a_pause_of_the_plain_protocol_is_a_gap(tmp_path: Path) -> None:
@@ -269,7 +269,10 @@ async def test_a_pause_of_the_plain_protocol_is_a_gap(tmp_path: Path) -> None:
 
 async def at_rest(server: CallServer) -> None:
     """Nothing is left of any call."""
-    await eventually(lambda: server.tenants.calls == 0 and server.room.ears.lines == 0, "a call stays open")
+    await eventually(
+        lambda: server.services.tenants.calls == 0 and server.services.inference.scheduler.lines == 0,
+        "a call stays open",
+    )
     await eventually(lambda: server.sound.count == 0, "a connection stays")
     found = await figures(server)
     assert (found["calls"], found["legs"], found["connections"]) == (0, 0, 0)

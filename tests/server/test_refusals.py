@@ -19,7 +19,7 @@ from stream_ser.server.app import CallServer
 from stream_ser.server.config import AudioHook, AudioSocket, Limits
 from stream_ser.server.limits import SECOND_NS
 from stream_ser.server.secret import Secret
-from tests.calls.genesys import offer, parameters
+from tests.calls.protocols.genesys import offer, parameters
 from tests.server.serving import PATIENCE_S, Feed, bearer, dial, eventually, refusals, serving, tokens
 from tests.server.speaking import Hook, Plain, Twilio, encode, silence
 
@@ -84,10 +84,10 @@ class Ward:
         self, expected: str, protocol: str, messages: list[str | bytes], token: str | None = None
     ) -> Said:
         """Be refused by name, counted once, and leave nothing behind."""
-        before, calls = (await refusals(self.server)).get(expected, 0), self.server.tenants.calls
+        before, calls = (await refusals(self.server)).get(expected, 0), self.server.services.tenants.calls
         said = await self.bring(protocol, messages, token)
         assert (await refusals(self.server)).get(expected, 0) == before + 1, said
-        await eventually(lambda: self.server.tenants.calls == calls, "a call stays open")
+        await eventually(lambda: self.server.services.tenants.calls == calls, "a call stays open")
         return said
 
 
@@ -208,13 +208,13 @@ async def test_a_token_inside_the_protocol_that_will_not_do_is_refused_before_an
 async def test_a_second_connection_of_a_call_is_refused_and_the_first_goes_on(
     tmp_path: Path, protocol: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stream_ser.server.sound.DEAD_S", PATIENCE_S)  # on a loaded machine as well
+    monkeypatch.setattr("stream_ser.server.media_server.DEAD_S", PATIENCE_S)  # on a loaded machine as well
     async with ward(tmp_path) as w:
         holder = await hold(w, protocol)
         await w.feed.wait("call", kind="opened")
         said = await w.refused("call-already-open", protocol, opening(protocol), w.publisher)
         check_words(protocol, said, "call-already-open", accepted=False)
-        assert w.server.tenants.calls == 1
+        assert w.server.services.tenants.calls == 1
         await holder()
         await w.feed.wait("call", kind="ended")
 
@@ -268,8 +268,8 @@ async def test_a_call_that_goes_on_for_too_long_is_ended_by_name(tmp_path: Path,
             for message in opening(protocol):
                 await socket.send(message)
             await w.feed.wait("call", kind="opened")
-            for caller in w.server.sound.callers:
-                caller.opened_ns -= 3601 * SECOND_NS
+            for session in w.server.sound.sessions:
+                session.opened_ns -= 3601 * SECOND_NS
             await socket.send(sound(protocol)[0])
             said = await until_closed(socket)
         check_words(protocol, said, "call-too-long", accepted=True)
@@ -287,7 +287,7 @@ async def test_who_sends_something_to_the_feed_is_refused_and_counted(
     async with serving(tmp_path) as server, dial(server, "/v1/feed") as socket:
         await socket.send(sent)
         assert (await until_closed(socket)).code == code
-        await eventually(lambda: not server.subscribers.members, "a subscriber stays")
+        await eventually(lambda: not server.services.subscribers.members, "a subscriber stays")
         assert await refusals(server) == {name: 1}
         async with dial(server, "/v1/feed") as polite:
             await polite.recv()

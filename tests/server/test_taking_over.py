@@ -24,9 +24,9 @@ HEADERS = {"X-API-KEY": "key"}
 
 def falls_silent(server: CallServer, seconds: float = SILENT_S) -> None:
     """Nothing has come for so long, on any connection that has a call."""
-    for caller in server.sound.callers:
-        if caller.call is not None:
-            caller.heard_ns -= int(seconds * SECOND_NS)
+    for session in server.sound.sessions:
+        if session.call is not None:
+            session.heard_ns -= int(seconds * SECOND_NS)
 
 
 def check_gap(feed: Feed, stream: str, spoken_s: float) -> None:
@@ -66,7 +66,9 @@ async def test_the_streams_go_on_behind_a_gap(tmp_path: Path, make: Callable[[],
                 for message in second.closing():
                     await alive.send(message)
                 ended = (await feed.wait("call", kind="ended"))[0]
-        await eventually(lambda: server.sound.count == 0 and server.room.ears.lines == 0, "something stays open")
+        await eventually(
+            lambda: server.sound.count == 0 and server.services.inference.scheduler.lines == 0, "something stays open"
+        )
         assert await refusals(server) == {"taken-over": 1}
         assert server.sound.seconds == pytest.approx(ended["summary"]["duration_s"] * len(first.legs), rel=0.5)
     check_gap(feed, f"{first.call}/{leg}", 2.0)
@@ -104,7 +106,7 @@ async def test_asterisk_comes_back(tmp_path: Path) -> None:
 async def test_a_call_is_taken_from_nobody_who_is_alive_and_by_nobody_who_says_otherwise(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stream_ser.server.sound.DEAD_S", PATIENCE_S)  # a loaded machine is not death
+    monkeypatch.setattr("stream_ser.server.media_server.DEAD_S", PATIENCE_S)  # a loaded machine is not death
     path, (one, two) = tokens(tmp_path, ("one", "publisher"), ("two", "publisher"))
 
     async def refused(token: str, *messages: str, expected: str) -> None:
@@ -127,9 +129,9 @@ async def test_a_call_is_taken_from_nobody_who_is_alive_and_by_nobody_who_says_o
             async with dial(server, "/v1/audio", additional_headers=bearer(two)) as other:
                 await other.send(hello("c-1", "customer"))  # a call of its own
                 assert (await answer(other))["type"] == "accepted"
-                assert server.tenants.calls == 2
+                assert server.services.tenants.calls == 2
             await holder.send('{"type":"pause"}')
-            await eventually(lambda: server.tenants.get("one").calls["c-1"]._paused, "the pause")
+            await eventually(lambda: server.services.tenants.get("one").calls["c-1"]._paused, "the pause")
             falls_silent(server, PATIENCE_S)
             await refused(one, hello("c-1", "customer"), **same)
             await holder.send('{"type":"resume"}')

@@ -12,7 +12,7 @@ import pytest
 
 from stream_ser.errors import ConfigError
 from stream_ser.server.limits import SECOND_NS
-from stream_ser.server.refusal import Refusal
+from stream_ser.server.rejection import Refusal
 from stream_ser.server.token_file import TokenFile, add, read
 from stream_ser.server.tokens import Grant, NewToken, new_token
 

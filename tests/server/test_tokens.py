@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from stream_ser.errors import ConfigError
 from stream_ser.server import tokens
-from stream_ser.server.refusal import Refusal
+from stream_ser.server.rejection import Refusal
 from stream_ser.server.tokens import Entry, Grant, bearer, check, digest, new_token, parse
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)

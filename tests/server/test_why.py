@@ -12,8 +12,8 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from stream_ser.feed.topics import Wish
-from stream_ser.feed.why import Asked
+from stream_ser.feed.explanations import ExplanationDetail
+from stream_ser.feed.filters import SubscriptionFilter
 from stream_ser.server.app import CallServer
 from stream_ser.server.config import Limits
 from stream_ser.store.store import Store
@@ -24,7 +24,7 @@ from tests.server.speaking import Plain, talk
 STREAM = "c-1/external"
 
 
-async def try_to_ask(server: CallServer, asked: Asked, token: str | None = None) -> tuple[int, str]:
+async def try_to_ask(server: CallServer, asked: ExplanationDetail, token: str | None = None) -> tuple[int, str]:
     headers = bearer(token) if token else {}
     address = f"{server.url}/v1/feed?stream={STREAM}&why={asked}"
     try:
@@ -38,7 +38,7 @@ async def test_every_reader_may_ask_for_attention_and_nobody_for_spectrograms(tm
     async with serving(tmp_path) as server:
         assert await try_to_ask(server, "attention") == (101, "")
         assert await try_to_ask(server, "spectrogram") == (403, "spectrograms-off")
-        assert server.refusals.by_reason()["spectrograms-off"] == 1
+        assert server.services.refusals.by_reason()["spectrograms-off"] == 1
 
 
 @pytest.mark.parametrize(
@@ -69,14 +69,14 @@ async def test_so_many_may_ask_and_no_more(tmp_path: Path) -> None:
             assert await try_to_ask(server, "attention") == (503, "too-many-why")
             async with dial(server, f"/v1/feed?stream={STREAM}"):
                 pass  # whoever asks for no reasons is welcome
-        await eventually(lambda: not server.subscribers.members, "it has left")
+        await eventually(lambda: not server.services.subscribers.members, "it has left")
         assert await try_to_ask(server, "attention") == (101, "")
 
 
 async def test_a_call_explains_itself_while_it_goes_on_and_nothing_of_it_is_stored(tmp_path: Path) -> None:
-    speaker, wish = Plain("c-1", "customer"), Wish(stream="c-1/customer", why="attention")
+    speaker, filters = Plain("c-1", "customer"), SubscriptionFilter(stream="c-1/customer", why="attention")
     async with serving(tmp_path, model="area-attention") as server, Feed(server.url) as feed:
-        async with Feed(server.url, wish) as asking, dial(server, speaker.path) as socket:
+        async with Feed(server.url, filters) as asking, dial(server, speaker.path) as socket:
             await socket.send(speaker.opening()[0])
             assert json.loads(await socket.recv())["type"] == "accepted"
             await talk(socket, speaker, voices()[:1], feed, ["customer"])

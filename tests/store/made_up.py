@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from stream_ser.feed.messages import Message
+from stream_ser.feed.message_types import Message
 from stream_ser.store.records import EndCall, OpenCall, Row
 from stream_ser.store.store import Store
 

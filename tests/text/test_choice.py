@@ -10,7 +10,7 @@ from stream_ser.text import choice
 from stream_ser.text.choice import RECOGNISERS, TextOptions, Words
 from stream_ser.types import Word
 from stream_ser_models.card import Card, find, read_card
-from tests.fakes import FakeGate
+from tests.fakes import FakeDetector
 from tests.text.multimodal import COUNT, VOCABULARY
 from tests.text.test_listener import Notebook
 
@@ -46,7 +46,7 @@ def notebook_for_pocketsphinx(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_model_that_reads_gets_the_embedded_recogniser(reads: tuple[Path, Card]) -> None:
     words = Words(TextOptions(), *reads)
-    listener = words.listener(FakeGate(), COUNT)
+    listener = words.listener(FakeDetector(), COUNT)
     assert listener is not None
     assert (listener.name, words.notice) == ("notebook", None)
     tokens = listener.tokens((Word("Airplane", 0, 1),))
@@ -56,7 +56,7 @@ def test_a_model_that_reads_gets_the_embedded_recogniser(reads: tuple[Path, Card
 
 def test_streams_share_no_recogniser(reads: tuple[Path, Card]) -> None:
     words = Words(TextOptions(), *reads)
-    first, second = words.listener(FakeGate(), COUNT), words.listener(FakeGate(), COUNT)
+    first, second = words.listener(FakeDetector(), COUNT), words.listener(FakeDetector(), COUNT)
     assert first is not None
     assert second is not None
     assert first._recogniser is not second._recogniser
@@ -67,7 +67,7 @@ def test_without_a_recogniser_the_notice_names_the_extra(
 ) -> None:
     monkeypatch.setattr(choice, "find_spec", lambda _: None)
     words = Words(TextOptions(), *reads)
-    assert words.listener(FakeGate(), COUNT) is None
+    assert words.listener(FakeDetector(), COUNT) is None
     assert words.notice is not None
     assert "stream-ser[asr]" in words.notice
     assert "sound alone" in words.notice
@@ -78,20 +78,20 @@ def test_without_a_recogniser_the_notice_names_the_extra(
 
 
 def test_a_model_that_only_hears_gets_none_unless_words_are_to_be_seen(hears: tuple[Path, Card]) -> None:
-    assert Words(TextOptions(), *hears).listener(FakeGate(), 0) is None
-    shown = Words(TextOptions(show=True), *hears).listener(FakeGate(), 0)
+    assert Words(TextOptions(), *hears).listener(FakeDetector(), 0) is None
+    shown = Words(TextOptions(show=True), *hears).listener(FakeDetector(), 0)
     assert shown is not None
     assert shown.tokens((Word("do", 0, 1),)) is None
 
 
 def test_none_is_none(reads: tuple[Path, Card]) -> None:
     words = Words(TextOptions("none"), *reads)
-    assert (words.listener(FakeGate(), COUNT), words.notice) == (None, None)
+    assert (words.listener(FakeDetector(), COUNT), words.notice) == (None, None)
 
 
 @pytest.mark.parametrize("text", ["auto", "transcript"])
 def test_a_transcript_is_read(text: str, reads: tuple[Path, Card], transcript: Path) -> None:
-    listener = Words(TextOptions(text, transcript), *reads).listener(FakeGate(), COUNT)
+    listener = Words(TextOptions(text, transcript), *reads).listener(FakeDetector(), COUNT)
     assert listener is not None
     assert listener.name == "transcript"
     assert [word.text for word in listener.words(16_000)] == ["forget", "the", "airplane"]
@@ -100,7 +100,7 @@ def test_a_transcript_is_read(text: str, reads: tuple[Path, Card], transcript: P
 def test_the_card_says_for_how_long_words_count(reads: tuple[Path, Card], transcript: Path) -> None:
     folder, card = reads
     short = dataclasses.replace(card, config={**card.config, "text_seconds": 0.5})
-    listener = Words(TextOptions("transcript", transcript), folder, short).listener(FakeGate(), COUNT)
+    listener = Words(TextOptions("transcript", transcript), folder, short).listener(FakeDetector(), COUNT)
     assert listener is not None
     assert [word.text for word in listener.words(16_000)] == ["the", "airplane"]
     for bad in (0, "ten", 61.0):

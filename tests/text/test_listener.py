@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from stream_ser.text.listener import BEFORE, BLOCK, Listener
 from stream_ser.types import Samples, Word
 from stream_ser_models.words import Vocabulary
-from tests.fakes import FakeGate
+from tests.fakes import FakeDetector
 
 SPEECH = (20 * BLOCK, 40 * BLOCK), (60 * BLOCK, 90 * BLOCK)
 
@@ -48,7 +48,7 @@ def sound(start: int, end: int) -> Samples:
 
 def listen(*edges: int, speech: tuple[tuple[int, int], ...] = SPEECH) -> tuple[Listener, Notebook]:
     notebook = Notebook()
-    listener = Listener(notebook, FakeGate(*speech))
+    listener = Listener(notebook, FakeDetector(*speech))
     for start, end in pairwise(edges):
         listener.push(start, sound(start, end))
     return listener, notebook
@@ -100,8 +100,8 @@ def test_speech_that_comes_too_fast_goes_by_and_is_counted() -> None:
 
 def test_words_become_numbers_only_for_a_network_that_reads() -> None:
     vocabulary = Vocabulary(["not", "do"])
-    reader = Listener(Notebook(), FakeGate(), vocabulary, 4)
-    shower = Listener(Notebook(), FakeGate())
+    reader = Listener(Notebook(), FakeDetector(), vocabulary, 4)
+    shower = Listener(Notebook(), FakeDetector())
     words = reader.words(200_000)
     assert [word.text for word in words] == ["do", "not"]
     assert words[0].start == 200_000 - 160_000, "ten seconds where the card says nothing else"
@@ -120,7 +120,7 @@ def test_closing_closes_the_recogniser() -> None:
 @pytest.mark.parametrize("start", [0, 1, BLOCK - 1, BLOCK, 10**12 + 7])
 def test_a_stream_may_begin_anywhere(start: int) -> None:
     notebook = Notebook()
-    listener = Listener(notebook, FakeGate((0, 10**15)), start=start)
+    listener = Listener(notebook, FakeDetector((0, 10**15)), start=start)
     listener.push(start, sound(start, start + 3 * BLOCK))
     assert all(begin % BLOCK == 0 for begin, _, _ in notebook.heard)
     assert len(notebook.heard) in (2, 3)

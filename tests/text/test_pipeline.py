@@ -14,13 +14,13 @@ import pytest
 from stream_ser.bench.stream import words_cost
 from stream_ser.engine.backend import warm_up
 from stream_ser.engine.loading import load_backend
-from stream_ser.feed.messages import Message
-from stream_ser.running import Options, Station
+from stream_ser.feed.message_types import Message
+from stream_ser.pipeline.runtime import Options, Runtime
 from stream_ser.text.choice import TextOptions
 from stream_ser_models.card import read_card
 from tests.conftest import read_lines, trajectory
 from tests.feed.wire import problems
-from tests.test_parity import Cut
+from tests.pipeline.test_parity import Cut
 from tests.text.multimodal import COUNT, DIMENSIONS, register
 
 Command = Callable[..., tuple[int, str, str]]
@@ -45,7 +45,7 @@ def points(path: Path) -> list[Message]:
 @pytest.fixture(scope="module")
 def offline(tiny: Path, talk: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """What ``analyze`` makes of it with the real recogniser, words included."""
-    from stream_ser.cli import main
+    from stream_ser.cli.main import main
 
     out = tmp_path_factory.mktemp("offline") / "offline.jsonl"
     assert main(["analyze", str(talk), "--model", str(tiny), "--show-text", "--out", str(out)]) == 0
@@ -66,9 +66,9 @@ def test_a_paced_replay_equals_analyze_to_the_last_bit(
 @needs_pocketsphinx
 def test_block_size_changes_nothing(tiny: Path, talk: Path, offline: list[str]) -> None:
     received: list[dict[str, Any]] = []
-    with Station(Options(str(tiny), feed="off", text=TextOptions(show=True))) as station:
-        station.hub.attach(received.append)
-        session = station.session(Cut(talk, 441), talk.name)
+    with Runtime(Options(str(tiny), feed="off", text=TextOptions(show=True))) as runtime:
+        runtime.hub.attach(received.append)
+        session = runtime.session(Cut(talk, 441), talk.name)
         session.start()
         assert session.wait(120.0)
     assert trajectory(received) == offline
@@ -162,13 +162,13 @@ def test_the_bench_measures_what_words_cost(tiny: Path, talk: Path) -> None:
 
 
 def test_the_screen_shows_dimensions_and_words(tiny: Path, talk: Path, said: Path) -> None:
-    from stream_ser.tui.view import ScreenState
+    from stream_ser.tui.state.stream_state import ScreenState
 
     state = ScreenState()
     options = Options(str(tiny), feed="off", text=TextOptions("transcript", said, show=True))
-    with Station(options) as station:
-        station.hub.attach(lambda message: state.consume(message, 0.0))
-        session = station.session(Cut(talk, 4_000), talk.name)
+    with Runtime(options) as runtime:
+        runtime.hub.attach(lambda message: state.consume(message, 0.0))
+        session = runtime.session(Cut(talk, 4_000), talk.name)
         session.start()
         assert session.wait(60.0)
     assert state.dimensions == tuple(DIMENSIONS)

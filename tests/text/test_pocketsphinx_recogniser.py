@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from stream_ser.audio.gate import SpeechGate
+from stream_ser.audio.vad import VoiceActivityDetector
 from stream_ser.text import recogniser as protocol
 from stream_ser.text.listener import Listener
 from stream_ser.types import Samples, Word
@@ -33,12 +33,12 @@ def speech(bundled: Path) -> Samples:
 
 def words_over_time(samples: Samples, cut: int) -> list[tuple[Word, ...]]:
     """The words at every ASKED_EVERY samples, of sound that came in pieces of ``cut``."""
-    gate = SpeechGate()
-    listener = Listener(PocketsphinxRecogniser(), gate)
+    vad = VoiceActivityDetector()
+    listener = Listener(PocketsphinxRecogniser(), vad)
     told = []
     edges = sorted({*range(0, len(samples), cut), *range(0, len(samples), ASKED_EVERY), len(samples)})
     for start, end in pairwise(edges):
-        gate.push(start, samples[start:end])
+        vad.push(start, samples[start:end])
         listener.push(start, samples[start:end])
         if end % ASKED_EVERY == 0:
             told.append(listener.words(end))

@@ -12,7 +12,7 @@ import soundfile
 
 from stream_ser_training import baseline
 from stream_ser_training.baseline import Baseline, evaluate_fold, vectors
-from stream_ser_training.corpora import Clip, CorpusError
+from stream_ser_training.clips import Clip, CorpusError
 from stream_ser_training.functionals import features, pitch, runs, slopes, statistics
 
 

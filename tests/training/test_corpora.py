@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from stream_ser_training.corpora import FACTS, Clip, CorpusError, load, read_corpora, read_manifest, verify
+from stream_ser_training.clips import Clip, CorpusError, read_manifest
+from stream_ser_training.corpora import FACTS, load, read_corpora, verify
 from tests.training.conftest import write_corpus
 
 TONE = (0.2 * np.sin(np.arange(1_600) / 5.0)).astype(np.float32)

@@ -12,10 +12,10 @@ import pytest
 import torch
 
 from stream_ser_training.augment import AugmentConfig
-from stream_ser_training.corpora import Clip, CorpusError, read_manifest
+from stream_ser_training.clips import Clip, CorpusError, read_manifest
 from stream_ser_training.data import BalancedSampler, Batches, CellSampler, load_utterances, mask_picture
+from stream_ser_training.feature_cache import Staged
 from stream_ser_training.splits import LeakError, Split
-from stream_ser_training.stage import Staged
 from tests.training.conftest import LABELS
 
 QUIET = AugmentConfig(frequency_mask=0, time_mask=0)

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from stream_ser_training.corpora import Clip, Samples
+from stream_ser_training.clips import Clip
+from stream_ser_training.corpora import Samples
 from stream_ser_training.data import Utterance
 from stream_ser_training.evaluate import (
     LEAST_CLIPS,

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stream_ser_training.corpora import Clip
+from stream_ser_training.clips import Clip
 from stream_ser_training.evaluate import Scored
 from stream_ser_training.export import abstention_threshold, describe_data, licence_of
 from stream_ser_training.splits import Split

@@ -17,7 +17,7 @@ from stream_ser_models.card import CARD, ONNX, WEIGHTS, probe, read_card, verifi
 from stream_ser_models.checkpoint import load_network
 from stream_ser_training import fit
 from stream_ser_training.__main__ import main
-from stream_ser_training.corpora import read_manifest
+from stream_ser_training.clips import read_manifest
 from stream_ser_training.recipe import RECIPES
 from stream_ser_training.records import read_records
 from tests.training.conftest import LABELS, SMALL, changed

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 from stream_ser_models.cpc import CPC, CPCConfig
 from stream_ser_training import pretrain
-from stream_ser_training.corpora import Clip, read_manifest
+from stream_ser_training.clips import Clip, read_manifest
 from stream_ser_training.devices import Placement
 from stream_ser_training.experiment import folds_of
 from stream_ser_training.pretrain import PretrainConfig, Pretrainer, speech

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from stream_ser_training.corpora import Clip, CorpusError, read_corpora
+from stream_ser_training.clips import Clip, CorpusError
+from stream_ser_training.corpora import read_corpora
 from stream_ser_training.protocols import Fold, ProtocolConfig, make_folds
 from stream_ser_training.recipe import read_task
 from stream_ser_training.splits import LeakError, SplitError

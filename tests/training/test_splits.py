@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_ser_training.corpora import Clip
+from stream_ser_training.clips import Clip
 from stream_ser_training.splits import LeakError, Split, SplitError, refuse_leak, split_by_speaker
 
 

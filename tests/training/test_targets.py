@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stream_ser_training.corpora import Clip, CorpusError, read_manifest
+from stream_ser_training.clips import Clip, CorpusError, read_manifest
 from stream_ser_training.targets import COORDINATES, rated, rating_of, read_votes
 
 HEADER = "stem,voice_A,voice_D,voice_F,voice_H,voice_N,voice_S\n"

@@ -13,9 +13,9 @@ from safetensors.torch import load_file
 
 from stream_ser_models.mscnn import MSCNN, MSCNNConfig
 from stream_ser_models.words import Vocabulary
-from stream_ser_training.comments import FOLDER, GLOVE, frequent_words, glove_file, read_comments
-from stream_ser_training.corpora import CorpusError
+from stream_ser_training.clips import CorpusError
 from stream_ser_training.fit import FitError
+from stream_ser_training.goemotions import FOLDER, GLOVE, frequent_words, glove_file, read_comments
 from stream_ser_training.records import read_record
 from stream_ser_training.text import LABELS, TextFitter, balanced, fit_text, say, text_figures, write_record
 

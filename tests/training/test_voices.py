@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from stream_ser_models.card import VOICE_CAP_S
-from stream_ser_training.corpora import NOBODY, Clip
-from stream_ser_training.stage import Staged
+from stream_ser_training.clips import Clip
+from stream_ser_training.corpora import NOBODY
+from stream_ser_training.feature_cache import Staged
 from stream_ser_training.voices import MOST, Histories, stream_histories
 
 LABELS = ("angry", "happy", "neutral", "sad")

@@ -7,11 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_ser.calls.events import Role
 from stream_ser.errors import ConfigError
 from stream_ser.trajectory.alerts import AlertEvent, AlertMonitor
 from stream_ser.trajectory.rules import Rule, parse_rules, read_rules
-from stream_ser.types import Point
+from stream_ser.types import Point, Role
 from tests.trajectory.scene import DIMENSIONS, HOP, LABELS, LETTERS, point, scene, seconds
 
 # Four hops of half a second; two hops are forgiven; two hops clear; six hops of rest.

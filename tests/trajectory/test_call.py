@@ -10,13 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_ser.calls.events import Role
 from stream_ser.errors import ConfigError
 from stream_ser.trajectory.alerts import AlertEvent
 from stream_ser.trajectory.call import MOST_ALERTS, CallMeter
 from stream_ser.trajectory.trend import BINS, Trend
 from stream_ser.trajectory.turns import LEAD
-from stream_ser.types import Point
+from stream_ser.types import Point, Role
 from tests.trajectory.scene import DIMENSIONS, HOP, LABELS, LETTERS, point, scene
 
 LEGS: dict[str, Role] = {"c": "customer", "a": "agent"}

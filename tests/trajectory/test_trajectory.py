@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stream_ser.trajectory.trajectory import Calibration, Trajectory
+from stream_ser.trajectory.trajectory import Calibration, TrajectoryBuilder
 from stream_ser.types import Hop, Observation, Timing, Window, Word
 
 LABELS = ("angry", "happy", "neutral", "sad")
@@ -14,8 +14,8 @@ ASKED = Window("s", 0, WINDOW, np.zeros(WINDOW, dtype=np.float32))
 HEARD = Hop("s", 0, WINDOW, WINDOW, 20_000, True, -30.0, -20.0, ASKED, completed_ns=5)
 
 
-def trajectory() -> Trajectory:
-    return Trajectory(Calibration(LABELS, WINDOW, temperature=1.0, abstain_below=0.5))
+def trajectory() -> TrajectoryBuilder:
+    return TrajectoryBuilder(Calibration(LABELS, WINDOW, temperature=1.0, abstain_below=0.5))
 
 
 def said(hop: Hop, *logits: float) -> Observation:

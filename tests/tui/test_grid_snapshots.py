@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from stream_ser.desk.recorded import RecordedSession
+from stream_ser.controls.session_file import RecordedSession
 from stream_ser.tui.app import make_app
 from tests.export import scene
 from tests.tui.test_grid import Wall, alert

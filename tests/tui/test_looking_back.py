@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from textual.events import MouseScrollDown
 
+from stream_ser.tui.state.viewport import ZOOMS_S
 from stream_ser.tui.stream_screen import StreamScreen
-from stream_ser.tui.window import ZOOMS_S
 from tests.tui.test_app import feed_of
 from tests.tui.wire import HOP, Message, alert, end, gap, hello, point, rated, screen, story, text_of
 

@@ -16,39 +16,39 @@ from textual.widgets import Input, OptionList
 
 from stream_ser.audio.microphone import open_microphone
 from stream_ser.audio.recording import open_recording
-from stream_ser.desk.live import LiveDesk
-from stream_ser.desk.local import Desk
-from stream_ser.desk.recorded import RecordedSession
-from stream_ser.desk.replay import ReplayDesk
+from stream_ser.controls.local_stream import StreamController
+from stream_ser.controls.microphone import LiveDesk
+from stream_ser.controls.recording import ReplayDesk
+from stream_ser.controls.session_file import RecordedSession
 from stream_ser.export.reading import read
-from stream_ser.running import Options, Station
+from stream_ser.pipeline.runtime import Options, Runtime
 from stream_ser.tui.app import StreamSerApp, make_app
 from stream_ser.tui.prompts import Ask, Choose, Confirm
 from stream_ser.tui.source_keys import seconds_of
-from tests.desk.test_live import Hardware
+from tests.controls.test_microphone import Hardware
 from tests.export import scene
 from tests.tui.wire import Clock, Switch, screen, story, text_of
 
 
 @pytest.fixture(scope="module")
-def station() -> Iterator[Station]:
-    with Station(Options(engine="onnx", feed="off")) as station:
-        yield station
+def runtime() -> Iterator[Runtime]:
+    with Runtime(Options(engine="onnx", feed="off")) as runtime:
+        yield runtime
 
 
 @asynccontextmanager
-async def at(desk: Desk | RecordedSession) -> AsyncIterator[tuple[StreamSerApp, Pilot[None]]]:
+async def at(controller: StreamController | RecordedSession) -> AsyncIterator[tuple[StreamSerApp, Pilot[None]]]:
     """The screen of a source, which is closed after it."""
-    clock = desk.now if isinstance(desk, RecordedSession) else time.monotonic
-    app = make_app(desk, desk, title="stream-ser", clock=clock)
-    if isinstance(desk, Desk):
-        desk.start()
+    clock = controller.now if isinstance(controller, RecordedSession) else time.monotonic
+    app = make_app(controller, controller, title="stream-ser", clock=clock)
+    if isinstance(controller, StreamController):
+        controller.start()
     try:
         async with app.run_test(size=(80, 24), notifications=True) as pilot:
             await until(app, pilot, lambda: app.state.hello is not None)
             yield app, pilot
     finally:
-        desk.close()
+        controller.close()
 
 
 async def until(app: StreamSerApp, pilot: Pilot[None], condition: Callable[[], bool]) -> None:
@@ -59,8 +59,8 @@ async def until(app: StreamSerApp, pilot: Pilot[None], condition: Callable[[], b
         await pilot.pause(0.03)
 
 
-def slow(station: Station, talk: Path) -> ReplayDesk:
-    return ReplayDesk(station, open_recording(talk, speed=0.01), talk)
+def slow(runtime: Runtime, talk: Path) -> ReplayDesk:
+    return ReplayDesk(runtime, open_recording(talk, speed=0.01), talk)
 
 
 def session(tmp_path: Path) -> tuple[RecordedSession, Clock]:
@@ -72,10 +72,10 @@ def told(app: StreamSerApp) -> list[str]:
     return [notice.text for notice in app.state.notices]
 
 
-async def test_m_marks_the_moment_at_which_it_was_pressed(station: Station, talk: Path) -> None:
-    desk = ReplayDesk(station, open_recording(talk, speed=0.01), talk)
-    async with at(desk) as (app, pilot):
-        before = desk.position(talk.name)
+async def test_m_marks_the_moment_at_which_it_was_pressed(runtime: Runtime, talk: Path) -> None:
+    controller = ReplayDesk(runtime, open_recording(talk, speed=0.01), talk)
+    async with at(controller) as (app, pilot):
+        before = controller.position(talk.name)
         await pilot.press("m")
         assert isinstance(app.screen, Ask)
         await pilot.press(*"q t")  # q, space and t are keys elsewhere
@@ -90,11 +90,11 @@ async def test_m_marks_the_moment_at_which_it_was_pressed(station: Station, talk
         assert len(app.state.marks) == 1
 
 
-async def test_m_marks_the_moment_that_one_has_gone_back_to(station: Station, talk: Path) -> None:
-    desk = ReplayDesk(station, open_recording(talk, speed=8.0), talk)
-    async with at(desk) as (app, pilot):
+async def test_m_marks_the_moment_that_one_has_gone_back_to(runtime: Runtime, talk: Path) -> None:
+    controller = ReplayDesk(runtime, open_recording(talk, speed=8.0), talk)
+    async with at(controller) as (app, pilot):
         await until(app, pilot, lambda: app.state.history.newest > 15)
-        desk.set_speed(0.01)
+        controller.set_speed(0.01)
         await pilot.press("left", "left")
         looked_at = app.state.window.at
         assert looked_at is not None
@@ -104,18 +104,18 @@ async def test_m_marks_the_moment_that_one_has_gone_back_to(station: Station, ta
         assert list(app.state.marks) == [looked_at]
 
 
-async def test_after_the_end_there_is_nothing_to_mark(station: Station, talk: Path) -> None:
-    async with at(ReplayDesk(station, open_recording(talk, speed=None), talk)) as (app, pilot):
+async def test_after_the_end_there_is_nothing_to_mark(runtime: Runtime, talk: Path) -> None:
+    async with at(ReplayDesk(runtime, open_recording(talk, speed=None), talk)) as (app, pilot):
         await until(app, pilot, lambda: app.state.ended is not None)
         await pilot.press("m")
         assert not isinstance(app.screen, Ask)
 
 
 async def test_r_records_the_trajectory_alone_unless_sound_is_asked_for_twice(
-    station: Station, talk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    runtime: Runtime, talk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    async with at(slow(station, talk)) as (app, pilot):
+    async with at(slow(runtime, talk)) as (app, pilot):
         await pilot.press("r")
         app.screen.query_one(Input).value = "a.csv"
         await pilot.press("enter")
@@ -146,10 +146,10 @@ async def test_r_records_the_trajectory_alone_unless_sound_is_asked_for_twice(
 
 
 async def test_the_sound_that_was_asked_for_twice_is_there(
-    station: Station, talk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    runtime: Runtime, talk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    async with at(slow(station, talk)) as (app, pilot):
+    async with at(slow(runtime, talk)) as (app, pilot):
         await pilot.press("r", "enter", "down", "enter")
         assert isinstance(app.screen, Confirm)
         assert "Whoever is heard must know" in "\n".join(text_of(app))
@@ -163,12 +163,12 @@ async def test_the_sound_that_was_asked_for_twice_is_there(
 
 
 async def test_n_changes_the_model(talk: Path) -> None:
-    with Station(Options(engine="onnx", feed="off")) as station:
-        await changes_the_model(station, talk)
+    with Runtime(Options(engine="onnx", feed="off")) as runtime:
+        await changes_the_model(runtime, talk)
 
 
-async def changes_the_model(station: Station, talk: Path) -> None:
-    async with at(slow(station, talk)) as (app, pilot):
+async def changes_the_model(runtime: Runtime, talk: Path) -> None:
+    async with at(slow(runtime, talk)) as (app, pilot):
         await pilot.press("n")
         assert isinstance(app.screen, Choose)
         await until(app, pilot, lambda: app.screen.query_one(OptionList).option_count > 3)
@@ -181,9 +181,9 @@ async def changes_the_model(station: Station, talk: Path) -> None:
         await until(app, pilot, lambda: "mscnn-stream" in "\n".join(text_of(app)))
 
 
-async def test_i_changes_the_input_and_is_not_there_for_a_recording(station: Station, talk: Path) -> None:
+async def test_i_changes_the_input_and_is_not_there_for_a_recording(runtime: Runtime, talk: Path) -> None:
     hardware = Hardware()
-    async with at(LiveDesk(station, open_microphone(None, backend=hardware), None, hardware)) as (app, pilot):
+    async with at(LiveDesk(runtime, open_microphone(None, backend=hardware), None, hardware)) as (app, pilot):
         await pilot.press("i")
         await until(app, pilot, lambda: app.screen.query_one(OptionList).option_count == 3)
         await pilot.press("down", "enter")
@@ -192,21 +192,21 @@ async def test_i_changes_the_input_and_is_not_there_for_a_recording(station: Sta
         for key in ("left_square_bracket", "right_square_bracket", "shift+left", "g"):
             await pilot.press(key)
         assert len(app.screen_stack) == 1
-    async with at(slow(station, talk)) as (app, pilot):
+    async with at(slow(runtime, talk)) as (app, pilot):
         await pilot.press("i")
         assert len(app.screen_stack) == 1
 
 
-async def test_a_list_that_does_not_come_can_be_left_and_the_program_quit(station: Station) -> None:
+async def test_a_list_that_does_not_come_can_be_left_and_the_program_quit(runtime: Runtime) -> None:
     hardware = Hardware()
-    desk = LiveDesk(station, open_microphone(None, backend=hardware), None, hardware)
-    async with at(desk) as (app, pilot):
+    controller = LiveDesk(runtime, open_microphone(None, backend=hardware), None, hardware)
+    async with at(controller) as (app, pilot):
         hardware.hangs = True
         await pilot.press("i")
         await pilot.pause()
         assert "looking" in "\n".join(text_of(app))
         await pilot.press("space", "q")  # of the screen below: they rest while something is asked
-        assert not desk.paused
+        assert not controller.paused
         assert len(app.screen_stack) == 2
         await pilot.press("escape")
         assert len(app.screen_stack) == 1
@@ -256,8 +256,8 @@ async def test_speed_place_and_pause_of_a_recorded_session(tmp_path: Path) -> No
         assert playing.place_s == 18.0
 
 
-async def test_a_seek_of_a_recording_shows_another_stream(station: Station, talk: Path) -> None:
-    async with at(slow(station, talk)) as (app, pilot):
+async def test_a_seek_of_a_recording_shows_another_stream(runtime: Runtime, talk: Path) -> None:
+    async with at(slow(runtime, talk)) as (app, pilot):
         await pilot.press("shift+right")
         await until(app, pilot, lambda: app.state.offset_s > 4.9)
         assert app.state.ended is None
@@ -276,8 +276,8 @@ async def test_what_a_source_cannot_do_has_no_key_and_no_line_of_help() -> None:
         assert "pause" in help_text
 
 
-async def test_the_help_has_the_keys_that_there_are(station: Station, talk: Path) -> None:
-    async with at(slow(station, talk)) as (app, pilot):
+async def test_the_help_has_the_keys_that_there_are(runtime: Runtime, talk: Path) -> None:
+    async with at(slow(runtime, talk)) as (app, pilot):
         await pilot.press("question_mark")
         await pilot.pause()
         help_text = "\n".join(text_of(app))
@@ -314,9 +314,9 @@ async def test_the_palette_has_every_key_and_does_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("opens", ["m", "ctrl+p"])
-async def test_ctrl_c_quits_at_once_from_every_screen(station: Station, talk: Path, opens: str) -> None:
-    desk = slow(station, talk)
-    async with at(desk) as (app, pilot):
+async def test_ctrl_c_quits_at_once_from_every_screen(runtime: Runtime, talk: Path, opens: str) -> None:
+    controller = slow(runtime, talk)
+    async with at(controller) as (app, pilot):
         await pilot.press(opens)
         assert len(app.screen_stack) == 2
         began = time.perf_counter()

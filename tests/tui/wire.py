@@ -7,7 +7,7 @@ from typing import Any
 
 from textual.app import App
 
-from stream_ser.ledger import STAGES
+from stream_ser.latency import STAGES
 from stream_ser.tui.app import StreamSerApp, make_app
 
 LABELS = ["angry", "happy", "neutral", "sad"]

@@ -5,10 +5,9 @@ from __future__ import annotations
 import dataclasses
 from datetime import UTC, datetime
 
-from stream_ser.calls.events import Role
 from stream_ser.feed import messages
 from stream_ser.feed.hub import Hub
-from stream_ser.types import Gap
+from stream_ser.types import Gap, Role
 from tests.feed.wire import LEDGER, alert_message, make_info, make_point
 
 HOP, WINDOW = 4_000, 32_000

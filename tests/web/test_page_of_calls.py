@@ -118,7 +118,7 @@ def test_a_viewer_sees_where_the_model_looks_and_no_spectrogram(serve: Serve, vi
         assert page.page.get_by_role("button", name="Next map").is_hidden()
         page.picture("call-why")
     assert page.errors == []
-    assert server.refusals.by_reason() == {"token-missing": 1, "spectrograms-off": 1}
+    assert server.services.refusals.by_reason() == {"token-missing": 1, "spectrograms-off": 1}
 
 
 def test_a_restart_of_the_server_costs_no_message(serve: Serve, visit: Open) -> None:

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 from stream_ser.feed import messages
+from stream_ser.feed.explanations import ExplanationDetail
 from stream_ser.feed.hub import Hub
-from stream_ser.feed.messages import Message
-from stream_ser.feed.why import Asked
+from stream_ser.feed.message_types import Message
 from tests.feed.wire import make_point
-from tests.tui.reasons import why
+from tests.tui.explanations import why
 from tests.web.browser import Open, Watched
 from tests.web.speakers import HOP, WINDOW, Speaker
 
@@ -23,7 +23,7 @@ class Said:
     def __init__(self, speaker: Speaker, number: int, kind: str = "two") -> None:
         self._told = why((WINDOW + HOP * number) // HOP, kind=kind) | {"stream": speaker.info.stream}
 
-    def message(self, seq: int, asked: Asked) -> Message:
+    def message(self, seq: int, asked: ExplanationDetail) -> Message:
         told = self._told if asked == "spectrogram" else self._told | {"spectrogram": None}
         return {**told, "seq": seq}
 

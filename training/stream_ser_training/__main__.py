@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,20 +19,21 @@ from stream_ser_models.export import ExportError
 from stream_ser_models.frames import FrameHead
 from stream_ser_models.frames_tfcnn import FramesTFCNN
 from stream_ser_models.words import WordsError
-from stream_ser_training.again import write_again
-from stream_ser_training.before import learnt_before
-from stream_ser_training.corpora import CorpusError, verify
+from stream_ser_training.clips import CorpusError
+from stream_ser_training.corpora import verify
 from stream_ser_training.cost import add_costs
 from stream_ser_training.data import load_utterances
 from stream_ser_training.devices import DeviceError, leave, place
 from stream_ser_training.evaluate import figures_by_corpus, score
 from stream_ser_training.experiment import Experiment, choose, folds_of, run_baseline
 from stream_ser_training.export import export, held_out, predictor, trained
-from stream_ser_training.export_head import strangers, test_figures
+from stream_ser_training.export_head import export_on_encoder, strangers, test_figures
 from stream_ser_training.fuse import fuse
 from stream_ser_training.pretrain import FOLDER, PretrainConfig, Pretrainer, speech
+from stream_ser_training.provenance import learnt_before
 from stream_ser_training.recipe import RecipeError, read_recipe, read_task
 from stream_ser_training.records import RecordError, read_records
+from stream_ser_training.reexport import write_again
 from stream_ser_training.report import report
 from stream_ser_training.resume import FitError, Interrupted
 from stream_ser_training.speech_probe import make_probe
@@ -158,7 +160,12 @@ def _export(options: argparse.Namespace) -> int:
     unseen = strangers(read_records(options.records), recipe.name) if any(options.records.glob("*.json")) else {}
     more = {"strangers": unseen} if unseen else None
     whole = f"{before.command}{command}"
-    card = export(recipe, fold, network, options.out, whole, more_data=before.data, more_figures=more)
+    make = (
+        partial(export_on_encoder, recipe, fold, network)
+        if isinstance(network, FrameHead)
+        else partial(export, recipe, fold, network)
+    )
+    card = make(options.out, whole, more_data=before.data, more_figures=more)
     show(card.figures["test"])
     if "test_caller" in card.figures:
         show(card.figures["test_caller"])

@@ -14,7 +14,8 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from stream_ser_training.corpora import Clip, CorpusError, load
+from stream_ser_training.clips import Clip, CorpusError
+from stream_ser_training.corpora import load
 from stream_ser_training.evaluate import Indices, Probabilities, confusion_matrix, softmax, unweighted_accuracy
 from stream_ser_training.functionals import Vector, features
 

@@ -14,10 +14,11 @@ from torch import Tensor
 
 from stream_ser_models.frames import Voice
 from stream_ser_training.augment import AugmentConfig
-from stream_ser_training.corpora import Clip, CorpusError, Samples, load
+from stream_ser_training.clips import Clip, CorpusError
+from stream_ser_training.corpora import Samples, load
+from stream_ser_training.feature_cache import Staged
 from stream_ser_training.segments import active_range
 from stream_ser_training.splits import Split, refuse_leak
-from stream_ser_training.stage import Staged
 from stream_ser_training.targets import DIMENSIONS
 from stream_ser_training.voices import Histories, Vectors
 

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from stream_ser_training.corpora import Clip, Samples
+from stream_ser_training.clips import Clip
+from stream_ser_training.corpora import Samples
 from stream_ser_training.data import Utterance
 from stream_ser_training.losses import concordance
 from stream_ser_training.segments import evaluation_windows

@@ -19,7 +19,8 @@ from stream_ser_models.card import SAMPLE_RATE
 from stream_ser_models.frames import FrameHead
 from stream_ser_models.network import Network
 from stream_ser_training.baseline import evaluate_fold
-from stream_ser_training.corpora import Clip, CorpusError, Samples, load, read_corpora, read_manifest
+from stream_ser_training.clips import Clip, CorpusError, read_manifest
+from stream_ser_training.corpora import Samples, load, read_corpora
 from stream_ser_training.devices import Placement
 from stream_ser_training.encoded import frontend_of
 from stream_ser_training.evaluate import (
@@ -33,12 +34,12 @@ from stream_ser_training.evaluate import (
     utterance_probabilities,
 )
 from stream_ser_training.export import cost_of, trained
+from stream_ser_training.feature_cache import Staged, Stager
 from stream_ser_training.fit import FitResult, Fitter, score_staged, start_from
 from stream_ser_training.protocols import Fold, make_folds
 from stream_ser_training.recipe import Recipe, Task
 from stream_ser_training.records import Record, file_name, utterance_row, write_record
 from stream_ser_training.resume import FitError
-from stream_ser_training.stage import Staged, Stager
 from stream_ser_training.streams import measure_streams, score_streams
 from stream_ser_training.targets import rated
 

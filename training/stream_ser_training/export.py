@@ -24,7 +24,8 @@ from stream_ser_models.frames import FrameHead
 from stream_ser_models.incremental import refusal
 from stream_ser_models.mscnn import MSCNN
 from stream_ser_models.network import Network
-from stream_ser_training.corpora import FACTS, Clip, Samples
+from stream_ser_training.clips import Clip
+from stream_ser_training.corpora import FACTS, Samples
 from stream_ser_training.data import load_utterances
 from stream_ser_training.evaluate import (
     Probabilities,
@@ -134,10 +135,6 @@ def export(
     ``extra`` files (name to source) lie beside the weights; ``more_data`` is what else was learnt from. Raises
     ExportError when ONNX Runtime computes otherwise.
     """
-    if isinstance(network, FrameHead):
-        from stream_ser_training.export_head import export_on_encoder  # here, because it is built on this module
-
-        return export_on_encoder(recipe, fold, network, out, command, more_figures=more_figures, more_data=more_data)
     network = network.for_inference()
     round_to_half(network)
     labels = list(recipe.task.labels)

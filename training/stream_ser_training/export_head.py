@@ -17,7 +17,7 @@ from stream_ser_models.card import FORMAT, HEAD_INPUTS, ONNX, WEIGHTS, Card, fil
 from stream_ser_models.export import round_to_half
 from stream_ser_models.export_head import export_head
 from stream_ser_models.frames import FrameHead
-from stream_ser_training.corpora import Clip
+from stream_ser_training.clips import Clip
 from stream_ser_training.encoded import frontend_of
 from stream_ser_training.evaluate import Scored, concordances, figures_by_corpus, fit_temperature, selective
 from stream_ser_training.export import (
@@ -29,11 +29,11 @@ from stream_ser_training.export import (
     licence_of,
     probe_of,
 )
+from stream_ser_training.feature_cache import Staged
 from stream_ser_training.ideas import over_seeds
 from stream_ser_training.protocols import Fold
 from stream_ser_training.recipe import Recipe
 from stream_ser_training.records import Record
-from stream_ser_training.stage import Staged
 from stream_ser_training.streams import measure_streams, score_streams, stage_here
 
 WINDOW, RATE = 32_000, 16_000

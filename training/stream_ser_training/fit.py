@@ -29,15 +29,15 @@ from tqdm import tqdm
 from stream_ser_models.architectures import untrained
 from stream_ser_models.frames import FrameHead, Voice
 from stream_ser_models.network import Network
-from stream_ser_training.corpora import Clip
+from stream_ser_training.clips import Clip
 from stream_ser_training.data import Batches, label_index
 from stream_ser_training.devices import Placement
 from stream_ser_training.evaluate import Scored, concordances, figures_by_corpus, utterance_probabilities
+from stream_ser_training.feature_cache import Staged
 from stream_ser_training.losses import concordance_loss, masked_cross_entropy
 from stream_ser_training.recipe import Recipe
 from stream_ser_training.resume import FitError, Interrupted, asked_to_stop, atomically, seed_of
 from stream_ser_training.splits import LeakError, Split
-from stream_ser_training.stage import Staged
 from stream_ser_training.streams import score_streams
 from stream_ser_training.voices import voice_vectors
 

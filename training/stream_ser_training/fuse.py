@@ -21,17 +21,18 @@ from stream_ser_models.card import Card
 from stream_ser_models.config import Config
 from stream_ser_models.mscnn import MSCNNConfig
 from stream_ser_models.words import WORDS, Vocabulary
-from stream_ser_training.comments import Tokens, read_comments
-from stream_ser_training.corpora import FACTS, Clip
+from stream_ser_training.clips import Clip
+from stream_ser_training.corpora import FACTS
 from stream_ser_training.data import label_index
 from stream_ser_training.devices import Placement
 from stream_ser_training.experiment import Course, Experiment, measured
 from stream_ser_training.export import export
+from stream_ser_training.feature_cache import Staged
 from stream_ser_training.fusion import Material, evaluate_fusion, fit_fusion, join_branches
+from stream_ser_training.goemotions import Tokens, read_comments
 from stream_ser_training.recipe import Recipe, read_recipe
 from stream_ser_training.records import Record, write_record
 from stream_ser_training.resume import FitError
-from stream_ser_training.stage import Staged
 from stream_ser_training.text import CONFIG, LABELS
 
 SOUND, PROTOCOL, NAME = "mscnn_small", "pooled4", "mscnn_both"

@@ -25,7 +25,8 @@ from tqdm import tqdm
 
 from stream_ser_models.config import Config
 from stream_ser_models.cpc import CPC, CPCConfig
-from stream_ser_training.corpora import Clip, load, read_corpora
+from stream_ser_training.clips import Clip
+from stream_ser_training.corpora import load, read_corpora
 from stream_ser_training.devices import Placement
 from stream_ser_training.losses import info_nce
 from stream_ser_training.recipe import read_task

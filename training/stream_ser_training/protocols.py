@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from stream_ser_models.config import Config
-from stream_ser_training.corpora import Clip, CorpusError
+from stream_ser_training.clips import Clip, CorpusError
 from stream_ser_training.splits import LeakError, Split, SplitError, refuse_leak, split_by_speaker
 
 KINDS = ("holdout", "folds", "speakers", "sessions", "corpora")

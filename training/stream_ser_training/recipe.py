@@ -15,8 +15,8 @@ from stream_ser_models.architectures import ARCHITECTURES, make_config
 from stream_ser_models.config import Config
 from stream_ser_models.frames import FrameHead
 from stream_ser_training.augment import AugmentConfig
+from stream_ser_training.feature_cache import StageConfig
 from stream_ser_training.protocols import ProtocolConfig
-from stream_ser_training.stage import StageConfig
 
 RECIPES = Path(__file__).parent / "recipes"
 PROTOCOLS = RECIPES / "protocols"

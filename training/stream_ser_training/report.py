@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from stream_ser_training import plots
+from stream_ser_training.conclusions import verdict, weak_points
 from stream_ser_training.ideas import STRANGERS, ideas
 from stream_ser_training.metrics import Spread, recalls, ua, weighted_accuracy
 from stream_ser_training.records import Record, RecordError, read_records
@@ -41,7 +42,6 @@ from stream_ser_training.tables import (
     window_table,
     with_sd,
 )
-from stream_ser_training.verdicts import verdict, weak_points
 
 DISCUSSION = "discussion.md"
 PICTURES = "plots"

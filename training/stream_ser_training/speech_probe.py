@@ -15,7 +15,8 @@ import torch
 
 from stream_ser_models.encoders import SPEECH, find_encoder
 from stream_ser_models.frames import FrameHead
-from stream_ser_training.corpora import Samples, load, read_manifest
+from stream_ser_training.clips import read_manifest
+from stream_ser_training.corpora import Samples, load
 from stream_ser_training.encoded import frontend_of
 from stream_ser_training.lines import telephone_band
 from stream_ser_training.segments import segments

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from stream_ser_training.corpora import Clip
+from stream_ser_training.clips import Clip
 
 
 class SplitError(ValueError):

@@ -10,15 +10,16 @@ import torch
 
 from stream_ser_models.frames import FrameHead, Voice
 from stream_ser_models.network import Network
-from stream_ser_training.corpora import Clip, load
+from stream_ser_training.clips import Clip
+from stream_ser_training.corpora import load
 from stream_ser_training.data import label_index
 from stream_ser_training.devices import Placement
 from stream_ser_training.encoded import frontend_of
 from stream_ser_training.evaluate import Scored, figures
+from stream_ser_training.feature_cache import Staged
 from stream_ser_training.lines import HEARD
 from stream_ser_training.metrics import CROSS
 from stream_ser_training.segments import evaluation_windows, new_speech_seconds
-from stream_ser_training.stage import Staged
 from stream_ser_training.voices import STREAMS, as_voice, stream_histories, voice_vectors
 
 ROWS = 256  # windows that are asked at once

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from stream_ser_training.corpora import Clip, CorpusError
+from stream_ser_training.clips import Clip, CorpusError
 
 DIMENSIONS = ("activation", "valence", "dominance")
 Rating = tuple[float, float, float]

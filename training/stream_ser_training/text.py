@@ -32,9 +32,9 @@ from torch import Tensor, nn
 from stream_ser_models.counting import macs, parameters
 from stream_ser_models.mscnn import MSCNN, MSCNNConfig
 from stream_ser_models.words import FIRST, UNKNOWN, WORDS
-from stream_ser_training.comments import LICENCE, Comments, Tokens, frequent_words, glove_file, read_comments
 from stream_ser_training.evaluate import confusion_matrix, expected_calibration_error, softmax, unweighted_accuracy
 from stream_ser_training.experiment import hardware
+from stream_ser_training.goemotions import LICENCE, Comments, Tokens, frequent_words, glove_file, read_comments
 from stream_ser_training.records import Record, utterance_row, write_record
 from stream_ser_training.resume import FitError, seed_of
 

@@ -18,8 +18,9 @@ import torch
 
 from stream_ser_models.card import VOICE_CAP_S
 from stream_ser_models.frames import FrameHead, Voice
-from stream_ser_training.corpora import NOBODY, Clip
-from stream_ser_training.stage import Places, Staged
+from stream_ser_training.clips import Clip
+from stream_ser_training.corpora import NOBODY
+from stream_ser_training.feature_cache import Places, Staged
 
 MOST = 32  # clips in a made-up history
 NEUTRAL = "neutral"

@@ -4,7 +4,7 @@
 frame of each of any number of streams. Convolutions are written as matrix products over four time steps: there ONNX Runtime is
 three times as fast as with its convolution, and a row's result has the same bits whatever rows are beside it.
 
-Weights are those of https://github.com/snakers4/silero-vad (MIT); ``python -m stream_ser_training.gate_export`` reads them.
+Weights are those of https://github.com/snakers4/silero-vad (MIT); ``python -m stream_ser_training.vad_export`` reads them.
 """
 
 from __future__ import annotations

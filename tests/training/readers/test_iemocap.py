@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from stream_ser_training.corpora import CorpusError
+from stream_ser_training.clips import CorpusError
 from stream_ser_training.readers.iemocap import LABEL_SETS, read_iemocap
 
 HEAD = "% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]\n\n"

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from stream_ser_training.corpora import CorpusError, load
+from stream_ser_training.clips import CorpusError
+from stream_ser_training.corpora import load
 from stream_ser_training.readers.librispeech import read_librispeech
 
 SPEAKERS = """; Some pipe(|) separated metadata

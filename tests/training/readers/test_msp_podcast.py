@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from stream_ser_training.corpora import CorpusError
+from stream_ser_training.clips import CorpusError
 from stream_ser_training.readers.msp_podcast import COLUMNS, read_msp_podcast
 
 ROWS = (

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stream_ser_training.corpora import CorpusError, read_corpora
+from stream_ser_training.clips import CorpusError
+from stream_ser_training.corpora import read_corpora
 from stream_ser_training.readers import READERS, read_corpus
 from tests.training.conftest import write_corpus
 from tests.training.readers.test_librispeech import tree

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from stream_ser_training.corpora import Clip, CorpusError, read_manifest
+from stream_ser_training.clips import Clip, CorpusError, read_manifest
 from stream_ser_training.readers.iemocap import read_iemocap
 from stream_ser_training.readers.librispeech import read_librispeech
 from stream_ser_training.readers.msp_podcast import read_msp_podcast

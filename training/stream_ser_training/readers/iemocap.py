@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from stream_ser_training.corpora import Clip, CorpusError, file_sha1
+from stream_ser_training.clips import Clip, CorpusError, file_sha1
 
 SESSIONS = ("Session1", "Session2", "Session3", "Session4", "Session5")
 MERGED = {"ang": "angry", "hap": "happy", "exc": "happy", "neu": "neutral", "sad": "sad"}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stream_ser_training.corpora import Clip, CorpusError
+from stream_ser_training.clips import Clip, CorpusError
 
 
 def read_librispeech(folder: Path, label_set: str = "") -> list[Clip]:

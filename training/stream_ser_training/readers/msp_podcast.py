@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stream_ser_training.corpora import Clip, CorpusError, file_sha1, read_table
+from stream_ser_training.clips import Clip, CorpusError, file_sha1, read_table
 
 TABLES = ("labels_consensus.csv", "labels_concensus.csv")  # releases spell it both ways
 COLUMNS = ("FileName", "EmoClass", "EmoAct", "EmoVal", "EmoDom", "SpkrID", "Gender", "Split_Set")

@@ -1,0 +1,260 @@
+"""Twilio Media Streams and its Telnyx dialect: JSON text messages with base64 sound, one track for each side of a call.
+
+Twilio (twilio.com/docs/voice/media-streams/websocket-messages) writes camelCase and sends µ-law at 8 kHz. Telnyx
+(developers.telnyx.com, Stream call media over WebSocket) writes snake_case, names its format in ``media_format``, may send
+frames out of order, and does not say beforehand which tracks will sound: both legs are opened. The ``start`` message tells
+which dialect it is. Inbound is the customer's voice, outbound the agent's. Consent, the agent's purpose and a token come
+as parameters ``consent``, ``agent_purpose`` and ``token``: Twilio's ``<Parameter>``, Telnyx's ``custom_parameters`` or a
+``client_state`` that is a JSON object. What someone dialled (``dtmf``) is passed over unseen.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
+
+from stream_ser.calls.events import Closed, Event, Frames, Leg, Opened, RefusedError, Sound
+from stream_ser.calls.protocols import fields
+from stream_ser.calls.protocols.fields import Fields
+from stream_ser.calls.protocols.pcm import WIDTH, Encoding, coded, decode
+from stream_ser.calls.protocols.reorder import Reorder
+from stream_ser.types import Role
+
+RATE = 8_000
+LOWEST_RATE, HIGHEST_RATE = 8_000, 48_000
+AUTH_TOKEN_FIELD = "x-telnyx-streaming-auth-token"  # in Telnyx's ``connected``
+
+Track = Literal["inbound", "outbound"]
+TRACKS: tuple[Track, ...] = ("inbound", "outbound")
+ROLES: dict[Track, Role] = {"inbound": "customer", "outbound": "agent"}
+_EVENTS: tuple[Literal["connected", "start", "media", "dtmf", "mark", "stop", "error"], ...] = (
+    "connected",
+    "start",
+    "media",
+    "dtmf",
+    "mark",
+    "stop",
+    "error",
+)
+_FORMATS: dict[str, Encoding] = {"PCMU": "mulaw", "PCMA": "alaw", "L16": "s16be"}  # RFC 3551: L16 is big-endian
+
+
+class Twilio:
+    """One websocket from Twilio or Telnyx: one call. It answers nothing, as a one-way stream demands."""
+
+    def __init__(self) -> None:
+        self._connected = False
+        self._token: str | None = None  # from ``connected``
+        self._stream: str | None = None  # the stream's id; None before ``start``
+        self._encoding: Encoding = "mulaw"
+        self._tracks: dict[Track, Reorder] = {}
+        self._over = False
+
+    @property
+    def dropped(self) -> int:
+        """Chunks that came twice or too late."""
+        return sum(track.dropped for track in self._tracks.values())
+
+    def receive(self, data: str | bytes) -> list[Event]:
+        """Take one message of a websocket."""
+        if self._over:
+            raise RefusedError("after-close", "a message came after the stream was stopped; open another connection")
+        try:
+            if not isinstance(data, str):
+                raise RefusedError("unexpected-binary", "a binary message came, and media streams have text only")
+            return self._take(fields.parse(data, "the message"))
+        except RefusedError:
+            self._over = True
+            raise
+
+    def receive_all(self, messages: Sequence[str | bytes]) -> Iterator[Event]:
+        """Take messages that came together: what ``receive`` gives for one after the other, with each leg's sound in one piece.
+
+        Media messages are most of what comes: one that simply goes on where its leg's last one ended is taken at a
+        glance, and left to be decoded with the others. Whatever else a message is, ``receive`` judges it.
+        """
+        runs: dict[Track, tuple[int, list[bytes]]] = {}
+        for data in messages:
+            if not self._glance(data, runs):
+                yield from self._pieces(runs)
+                runs.clear()
+                yield from self.receive(data)
+        yield from self._pieces(runs)
+
+    def replies(self) -> list[str | bytes]:
+        """Return nothing: a one-way stream takes no messages."""
+        return []
+
+    def refuse(self, code: str, text: str) -> list[str | bytes]:
+        """Return nothing: why the connection is closed stands in its close frame."""
+        del code, text
+        self._over = True
+        return []
+
+    def leave(self, reason: str) -> list[str | bytes]:
+        """Return nothing: closing the connection is all that the protocol knows."""
+        del reason
+        return []
+
+    def _glance(self, data: str | bytes, runs: dict[Track, tuple[int, list[bytes]]]) -> bool:
+        """Add a plain media message to its leg's run; False, and nothing done, where it is anything else or goes wrong."""
+        stream = self._stream
+        if stream is None or self._over or not isinstance(data, str) or len(data) > fields.LONGEST_TEXT:
+            return False
+        message: Any
+        try:
+            message, end = fields.first_value(data)
+            media = message["media"]
+            track: Track = media["track"]
+            order = self._tracks[track]
+            sound = binascii.a2b_base64(media["payload"], strict_mode=True)
+            number, at = _count(media["chunk"]), _count(media["timestamp"])
+        except (LookupError, TypeError, ValueError, RecursionError):
+            return False
+        if (
+            end != len(data)
+            or message.get("event") != "media"
+            or message.get("streamSid", stream) != stream
+            or message.get("stream_id", stream) != stream
+            or not sound
+            or len(sound) % WIDTH[self._encoding]
+        ):
+            return False
+        start = order.follow(number, at, len(sound) // WIDTH[self._encoding])
+        if start is None:
+            return False
+        if track in runs:
+            runs[track][1].append(sound)
+        else:
+            runs[track] = start, [sound]
+        return True
+
+    def _pieces(self, runs: dict[Track, tuple[int, list[bytes]]]) -> Iterator[Event]:
+        for track, (start, parts) in runs.items():
+            yield Sound(track, start, coded(b"".join(parts), self._encoding))
+
+    def _take(self, message: Fields) -> list[Event]:
+        event = message.one_of("event", _EVENTS)
+        if event == "connected":
+            if self._connected or self._stream is not None:
+                raise RefusedError(
+                    "second-connected", "a second connected message came; a connection is for one stream"
+                )
+            self._connected = True
+            self._token = message.secret_or_none(AUTH_TOKEN_FIELD)
+            return []
+        if event == "start":
+            if self._stream is not None:
+                raise RefusedError("second-start", "a second start message came; a connection is for one stream")
+            return self._start(message)
+        if self._stream is None:
+            raise RefusedError(f"{event}-before-start", f"a message {event!r} came before the start message")
+        self._check_stream(message)
+        if event == "media":
+            return self._media(message.part("media"))
+        if event == "stop":
+            self._over = True
+            left = [event for track, order in self._tracks.items() for event in _sounds(track, order.finish())]
+            return [*left, Closed("stopped")]
+        if event == "error":
+            raise RefusedError("error-from-provider", "the provider says that its stream failed")
+        return []
+
+    def _start(self, message: Fields) -> list[Event]:
+        start = message.part("start")
+        telnyx = "media_format" in start
+        opened = self._start_telnyx(message, start) if telnyx else self._start_twilio(message, start)
+        self._tracks = {track: Reorder(opened.rate) for track in TRACKS if Leg(track, ROLES[track]) in opened.legs}
+        return [opened]
+
+    def _start_twilio(self, message: Fields, start: Fields) -> Opened:
+        form = start.part("mediaFormat")
+        form.one_of("encoding", ("audio/x-mulaw",))
+        form.whole("channels", 1, 1)
+        said = fields.declared(start.parameters("customParameters"), "the start message")
+        tracks = start.words("tracks", TRACKS, len(TRACKS))
+        self._stream = start.text("streamSid") if "streamSid" in start else message.text("streamSid")
+        return Opened(
+            call=start.text("callSid"),
+            legs=tuple(Leg(track, ROLES[track]) for track in TRACKS if track in tracks),
+            rate=form.whole("sampleRate", RATE, RATE),
+            protocol="twilio",
+            consent=said.consent,
+            agent_purpose=said.agent_purpose,
+            token=said.token,
+            parameters=said.rest,
+        )
+
+    def _start_telnyx(self, message: Fields, start: Fields) -> Opened:
+        form = start.part("media_format")
+        self._encoding = _FORMATS[form.one_of("encoding", tuple(_FORMATS))]
+        form.whole("channels", 1, 1)
+        said = fields.declared({**_client_state(start), **start.parameters("custom_parameters")}, "the start message")
+        self._stream = message.text("stream_id")
+        return Opened(
+            call=start.text("call_control_id" if "call_control_id" in start else "call_session_id"),
+            legs=tuple(Leg(track, ROLES[track]) for track in TRACKS),
+            rate=form.whole("sample_rate", LOWEST_RATE, HIGHEST_RATE),
+            protocol="telnyx",
+            consent=said.consent,
+            agent_purpose=said.agent_purpose,
+            token=said.token or self._token,
+            parameters=said.rest,
+        )
+
+    def _check_stream(self, message: Fields) -> None:
+        for name in ("streamSid", "stream_id"):
+            if name in message and message.text(name) != self._stream:
+                raise RefusedError("other-stream", f"the message is of another stream: its field {name!r} has changed")
+
+    def _media(self, media: Fields) -> list[Event]:
+        track = media.one_of("track", TRACKS)
+        if track not in self._tracks:
+            raise RefusedError(
+                "unknown-track", f"sound of the track {track!r} came, which the start message does not name"
+            )
+        try:
+            payload = base64.b64decode(media.text("payload", fields.LONGEST_TEXT), validate=True)
+        except ValueError:
+            raise RefusedError("bad-payload", "the field 'payload' of a media message is not base64") from None
+        (samples,) = decode(payload, self._encoding)
+        if not len(samples):
+            return []
+        return _sounds(track, self._tracks[track].push(media.count("chunk"), media.count("timestamp"), samples))
+
+
+def _count(value: object) -> int:
+    """A whole number as ``Fields.count`` takes it, if it is certainly one. Raises ValueError."""
+    if type(value) is str and len(value) < 19 and value.isascii() and value.isdecimal():
+        return int(value)
+    if type(value) is int and 0 <= value <= fields.LARGEST_NUMBER:
+        return value
+    raise ValueError
+
+
+def _sounds(track: Track, chunks: list[tuple[int, Frames]]) -> list[Event]:
+    return [Sound(track, start, samples) for start, samples in chunks]
+
+
+def _client_state(start: Fields) -> dict[str, str]:
+    """Parameters from Telnyx's ``client_state``: base64 of whatever an application likes, here of a JSON object."""
+    state = start.text_or_none("client_state", fields.LONGEST_TEXT)
+    try:
+        return fields.parse(base64.b64decode(state or "", validate=True).decode(), "client_state").all_texts()
+    except (ValueError, RefusedError):
+        return {}  # it is some other application's
+
+
+def signature_ok(auth_token: str, url: str, signature: str) -> bool:
+    """Whether ``X-Twilio-Signature`` is the base64 of HMAC-SHA1 over the address, keyed with the account's auth token.
+
+    ``url`` is the address that Twilio was given, as it was given, ``wss://`` and all: behind a proxy that is not what the
+    request says. A handshake has no body, so the address is all that is signed (twilio.com/docs/usage/security). Takes
+    the same time whatever the signature.
+    """
+    digest = hmac.new(auth_token.encode(), url.encode("utf-8", "surrogatepass"), hashlib.sha1).digest()
+    return hmac.compare_digest(base64.b64encode(digest), signature.encode("utf-8", "surrogatepass"))

@@ -1,0 +1,258 @@
+"""``stream-ser analyze FOLDER --out DIR``: every recording in a folder and those below it, one after another.
+
+The results of ``sub/a.wav`` are ``DIR/sub/a.wav.jsonl`` and its like; each appears whole or not at all, and then the
+recording is entered in ``DIR/index.jsonl``. So a run that was interrupted, by Ctrl-C, a kill or a power cut, goes on where
+it was when it is started again. A bad recording stops no other; a disk that is full, or an engine that breaks, stops all.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+from stream_ser.audio.recording import Recording, open_recording
+from stream_ser.cli.progress import Progress, plain
+from stream_ser.errors import ConfigError, FeedError, SourceError, StreamSerError
+from stream_ser.export.convert import convert
+from stream_ser.export.formats import FORMATS, Format
+from stream_ser.export.index import Entry, Index, settings_digest
+from stream_ser.export.out import ConvertingWriter
+from stream_ser.feed.message_types import EndMessage, Message
+from stream_ser.feed.messages import SCHEMA_VERSION
+from stream_ser.pipeline.runtime import PATIENCE_S, Options, Runtime, run_to_end
+
+# Ends of names that libsndfile's formats have; raw samples and MATLAB's files, which may be anything, are left out.
+READABLE = re.compile(
+    r"\.(aif|aifc|aiff|au|avr|bwf|caf|flac|htk|iff|mp3|nist|oga|ogg|opus|paf|pvf|rf64|sd2|sds|sf|snd|sph|svx|voc|w64|wave?"
+    r"|wve|xi)",
+    re.IGNORECASE,
+)
+UNREADABLE = re.compile(r"\.(3gp|aac|ac3|amr|m4a|m4b|mka|mov|mp4|wma|webm|wv)", re.IGNORECASE)
+OF_ONE_FILE = (errno.ENAMETOOLONG, errno.EISDIR, errno.EINVAL, errno.EILSEQ)  # other recordings may do better
+
+
+def recordings(folder: Path) -> tuple[list[Path], Counter[str], list[OSError]]:
+    """The recordings in a folder, in order and relative to it; what else is sound, by suffix; folders that cannot be read.
+
+    Hidden files and folders are passed over, and links to folders are not followed.
+    """
+    found: list[Path] = []
+    others = Counter[str]()
+    unread: list[OSError] = []
+    for place, folders, names in os.walk(folder, onerror=unread.append):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in names:
+            suffix = os.path.splitext(name)[1]
+            if name.startswith("."):
+                continue
+            if READABLE.fullmatch(suffix):
+                found.append((Path(place) / name).relative_to(folder))
+            elif UNREADABLE.fullmatch(suffix):
+                others[suffix.lower()] += 1
+    return sorted(found), others, unread
+
+
+def analyze_folder(options: Options, folder: Path, out: Path, formats: Sequence[Format]) -> int:
+    """Work through a folder; the exit code: 0, 2 where a recording was bad, 130 after Ctrl-C.
+
+    Raises ConfigError, EngineError and FeedError for what concerns all recordings.
+    """
+    files, others, unread = recordings(folder)
+    if not files:
+        raise ConfigError(f"there is no recording in {folder}", fix="name a folder with wav, flac, ogg or mp3 files")
+    bad = [f"{error.filename} cannot be read: {error.strerror}" for error in unread]
+    progress = Progress(len(files))
+    with Index(out) as index, Runtime(options) as runtime:
+        runtime.hub.attach(progress)
+        archive = Archive(runtime, folder, out, formats, index, progress)
+        try:
+            for file in files:
+                error = archive.take(file)
+                if error is not None:
+                    bad.append(error)
+            index.finish()
+        except KeyboardInterrupt:
+            progress.clear()
+            print("stream-ser: interrupted; start it again to go on", file=sys.stderr)
+            return 130
+        finally:
+            progress.clear()
+    for line in _summary(len(files), archive.skipped, progress):
+        print(line)
+    for suffix, count in sorted(others.items()):
+        print(
+            f"stream-ser: {count} {suffix} left out: convert them first, as ffmpeg -i a{suffix} a.wav", file=sys.stderr
+        )
+    for line in bad:
+        print(f"stream-ser: {plain(line)}", file=sys.stderr)
+    if bad:
+        print(f"stream-ser: {len(bad)} of {len(files)} recordings could not be analysed to their end", file=sys.stderr)
+    return 2 if bad else 0
+
+
+class Archive:
+    """One run over a folder of recordings."""
+
+    def __init__(
+        self, runtime: Runtime, folder: Path, out: Path, formats: Sequence[Format], index: Index, progress: Progress
+    ) -> None:
+        self._runtime, self._folder, self._out = runtime, folder, out
+        self._formats, self._index, self._progress = formats, index, progress
+        options, card = runtime.options, runtime.card
+        text = [options.text.text, options.text.show]
+        self._about = {
+            "model": {"name": card.name, "digest": card.digest},
+            "hop_s": options.hop_s,
+            "settings": settings_digest(
+                {"schema": SCHEMA_VERSION, "model": card.digest, "hop": runtime.hop, "text": text}
+            ),
+        }
+        self.skipped = 0
+
+    def take(self, file: Path) -> str | None:
+        """Analyse one recording, unless that was done; what is wrong with it, if anything. Raises KeyboardInterrupt."""
+        name = _readable(file.as_posix())
+        entry: Entry = {"file": name, **self._about, **_stamp(self._folder / file)}
+        if self._done(entry, file):
+            self.skipped += 1
+            self._progress.skip()
+            return None
+        self._progress.begin(name)
+        end: EndMessage | None = None
+        try:
+            end, error = self._analyse(file, name)
+        except StreamSerError as problem:
+            if not isinstance(problem, SourceError) and not _of_one_file(problem):
+                raise
+            error = _readable(str(problem))
+        made = [] if end is None else sorted(form.name for form in self._formats)
+        entry |= {"to": made, **_figures(end), "error": error}
+        self._index.add(entry)
+        self._progress.done(_told(entry))
+        return error
+
+    def _done(self, entry: Entry, file: Path) -> bool:
+        """Whether it was analysed before; formats that were not asked for then are made from its messages."""
+        known = self._index.done(entry)
+        if known is None:
+            return False
+        made = {name for name in known["to"] if name in FORMATS and self._place(file, FORMATS[name]).is_file()}
+        missing = [form for form in self._formats if form.name not in made]
+        if missing and "jsonl" not in made:
+            return False
+        if missing:
+            convert(self._place(file, FORMATS["jsonl"]), [(form, self._place(file, form)) for form in missing])
+            self._index.add({**known, "to": sorted(made | {form.name for form in missing})})
+        return True
+
+    def _place(self, file: Path, form: Format) -> Path:
+        return self._out / file.with_name(file.name + form.suffix)
+
+    def _analyse(self, file: Path, name: str) -> tuple[EndMessage | None, str | None]:
+        """Its end, and why that came before the sound's, if it did."""
+        ends: list[EndMessage] = []
+        hub = self._runtime.hub
+        with closing(open_recording(self._folder / file, speed=None)) as source:
+            base = self._out / file
+            _make_folder(base.parent)
+            writer = ConvertingWriter(base, hub, [(form, self._place(file, form)) for form in self._formats])
+            hub.attach(keep := _Ends(ends))
+            try:
+                error = self._run(source, name, writer)
+                writer.close()
+            except FeedError as problem:
+                raise FeedError(problem.what, fix="make room, and start it again: what is done is kept") from problem
+            finally:
+                hub.detach(keep)
+                writer.discard()
+        return (ends[-1] if ends else None), error
+
+    def _run(self, source: Recording, name: str, writer: ConvertingWriter) -> str | None:
+        session = self._runtime.session(source, name)
+        try:
+            if run_to_end(session, lambda: writer.error):
+                raise KeyboardInterrupt
+        except SourceError as error:  # what was heard before is as good as ever, and its end says why it is all
+            return _readable(str(error))
+        finally:  # Ctrl-C may come before anybody waits, and a thread that is left in native code aborts the process
+            session.stop()
+            with suppress(RuntimeError):  # it was never started
+                session.wait(PATIENCE_S)
+        return None
+
+
+class _Ends:
+    """A hub sink that keeps how streams ended."""
+
+    def __init__(self, kept: list[EndMessage]) -> None:
+        self._kept = kept
+
+    def __call__(self, message: Message) -> None:
+        if message["type"] == "end":
+            self._kept.append(message)
+
+
+def _stamp(path: Path) -> dict[str, int | None]:
+    """What shows that a recording is still the one that was analysed."""
+    try:
+        status = path.stat()
+    except OSError:
+        return {"bytes": None, "modified_ns": None}
+    return {"bytes": status.st_size, "modified_ns": status.st_mtime_ns}
+
+
+def _figures(end: EndMessage | None) -> dict[str, Any]:
+    if end is None:
+        return {"points": 0, "duration_s": None, "speech_s": None, "silence_s": None, "share": None}
+    told = end["summary"]
+    return {
+        "points": end["points"],
+        "duration_s": end["duration_s"],
+        "speech_s": told["speech_s"],
+        "silence_s": told["silence_s"],
+        "share": told["share"],
+    }
+
+
+def _told(entry: Entry) -> str:
+    if entry["share"] is None:
+        return f"bad: {plain(entry['error'])}"
+    share = ", ".join(f"{label} {100 * part:.0f} %" for label, part in entry["share"].items() if part > 0) or "no label"
+    broken = "" if entry["error"] is None else f"; bad: {plain(entry['error'])}"
+    return f"{entry['duration_s']:.1f} s, {entry['points']} points, {share}{broken}"
+
+
+def _summary(total: int, skipped: int, progress: Progress) -> Iterator[str]:
+    before = f", {skipped} of them done before" if skipped else ""
+    if progress.sound_s == 0.0:
+        yield f"{total} recordings{before}; no new sound"
+        return
+    speed = progress.sound_s / max(progress.took_s, 1e-9)
+    yield f"{total} recordings{before}; {progress.sound_s:.1f} s of sound in {progress.took_s:.1f} s ({speed:.0f} × real time)"
+
+
+def _readable(name: str) -> str:
+    """A file's name as text that can be written anywhere: bytes that are no letters are replaced."""
+    return os.fsencode(name).decode("utf-8", "replace")
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot make the folder {folder}: {error.strerror or error}", fix="name another folder with --out"
+        ) from error
+
+
+def _of_one_file(error: BaseException | None) -> bool:
+    while error is not None and not isinstance(error, OSError):
+        error = error.__cause__
+    return isinstance(error, OSError) and error.errno in OF_ONE_FILE

@@ -1,0 +1,75 @@
+"""Show a source on the terminal until somebody leaves: what ``live``, ``replay`` and ``watch`` have in common.
+
+Runs on the caller's thread. C libraries' complaints are kept off the screen and shown after it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from stream_ser.controls.capabilities import Controls, MessageSource
+from stream_ser.errors import ConfigError
+
+if TYPE_CHECKING:
+    from textual.screen import Screen
+
+    from stream_ser.tui.app import StreamSerApp
+
+HELD_BACK = 4096  # bytes of what C libraries said during a screen that are shown after it
+
+
+def has_terminal() -> bool:
+    """Whether there is a terminal to draw on and to take keys from: without keys nobody could end a screen."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def tell_addresses(feed: str | None) -> None:
+    """Print where the feed and its page are, where there is a feed."""
+    from stream_ser.feed.address import page_url
+
+    if feed is not None:
+        print(f"feed: {feed}\npage: {page_url(feed)}", flush=True)
+
+
+def show(
+    source: MessageSource,
+    controls: Controls,
+    *,
+    feed: str | None,
+    clock: Callable[[], float] = time.monotonic,
+    home: Callable[[StreamSerApp], Screen[Any]] | None = None,
+) -> None:
+    """Open the screen; returns when somebody has left it. ``clock`` gives seconds. Raises ConfigError where it breaks down."""
+    from stream_ser.tui.app import make_app
+
+    with _stderr_held_back():
+        app = make_app(source, controls, title="stream-ser", feed=feed, clock=clock, home=home, alone=True)
+        app.run()
+    if app.return_code:
+        raise ConfigError("the screen broke down", fix="use --headless, and please report what was printed above")
+
+
+@contextmanager
+def _stderr_held_back() -> Iterator[None]:
+    """Keep what C libraries write to the terminal off the screen, and show it afterwards.
+
+    Textual draws through ``sys.__stderr__``, so that goes on to the terminal while file descriptor 2 does not.
+    """
+    terminal, python_stderr = os.dup(2), sys.__stderr__
+    with tempfile.TemporaryFile() as held, os.fdopen(os.dup(terminal), "w", encoding="utf-8") as screen:
+        os.dup2(held.fileno(), 2)
+        sys.__stderr__ = screen  # type: ignore[misc]
+        try:
+            yield
+        finally:
+            sys.__stderr__ = python_stderr  # type: ignore[misc]
+            os.dup2(terminal, 2)
+            os.close(terminal)
+            held.seek(0)
+            sys.stderr.write(held.read(HELD_BACK).decode(errors="replace"))

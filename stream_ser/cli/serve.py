@@ -1,0 +1,123 @@
+"""``stream-ser serve``, ``token`` and ``calls``: the call server in the foreground, with logs for machines."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+
+from stream_ser.cli import calls
+from stream_ser.errors import ConfigError
+from stream_ser.feed.address import page_url
+from stream_ser.server import settings
+
+SWITCH_S = 3e-4
+STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line: time, level, logger, text, and whatever else the record says. No speech, no secrets."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write one record."""
+        told = {key: value for key, value in vars(record).items() if key not in STANDARD}
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            **told,
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str, ensure_ascii=False)
+
+
+def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the commands to the command line."""
+    serve = commands.add_parser(
+        "serve",
+        help="take calls and serve their trajectories",
+        description="Take calls by websocket and AudioSocket, and serve their trajectories. docs/operations.md explains it.",
+    )
+    serve.add_argument("--config", type=Path, metavar="FILE.toml", help="settings (default: STREAM_SER_CONFIG's)")
+    settings.add_flags(serve)
+    token = commands.add_parser("token", help="make a token for the call server, and show it once")
+    token.add_argument("file", type=Path, metavar="TOKENS.toml", help="token file; made where there is none")
+    token.add_argument("--tenant", required=True, metavar="NAME", help="whose calls it opens")
+    token.add_argument("--role", required=True, choices=["publisher", "viewer", "admin"])
+    token.add_argument("--days", type=float, metavar="N", help="days until it ends (default: it does not)")
+    calls.add_parser(commands)
+
+
+def serve(options: argparse.Namespace) -> int:
+    """Serve until SIGTERM or Ctrl-C, then drain; a second signal ends the drain at once."""
+    config = settings.load(options.config, os.environ, vars(options))
+    try:
+        from stream_ser.server.app import CallServer
+    except ImportError as error:
+        raise ConfigError(
+            f"the call server needs {error.name}, which is not installed", fix="pip install 'stream-ser[cpu,serve]'"
+        ) from error
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines())
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.getLogger("stream_ser.server.websockets").setLevel(logging.ERROR)  # scanners' broken handshakes are no news
+    log = logging.getLogger("stream_ser.server")
+    # Sound is heard in many short calls outside Python's lock. Getting it back from another thread takes up to this long,
+    # every time: at Python's own 5 ms, many calls would be heard seconds late.
+    sys.setswitchinterval(SWITCH_S)
+    server = CallServer(config, os.environ)
+    server.start()
+    asked = threading.Semaphore(0)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: asked.release())
+    log.info(
+        "serving",
+        extra={
+            "url": server.url,
+            "model": config.model,
+            "engine": server.services.inference.worker.engine,
+            "pid": os.getpid(),
+        },
+    )
+    print(f"{server.url}\npage: {page_url(server.url)}", flush=True)
+    asked.acquire()
+    log.info("draining", extra={"calls": server.services.tenants.calls, "seconds": config.drain_s})
+    drained: list[bool] = []
+
+    def stop() -> None:
+        server.stop()
+        drained.append(True)
+
+    stopping = threading.Thread(target=stop, daemon=True)
+    stopping.start()
+    while stopping.is_alive():
+        if asked.acquire(timeout=0.05):
+            log.warning("stopped before the drain was over")
+            return 1
+    if not drained:
+        log.error("stopped, but the drain failed")
+        return 1
+    log.info("stopped")
+    return 0
+
+
+def token(options: argparse.Namespace) -> int:
+    """Make a token, write its hash to the file, and print it."""
+    from datetime import timedelta
+
+    from stream_ser.server.token_file import add
+    from stream_ser.server.tokens import new_token
+
+    expires = None if options.days is None else datetime.now(UTC) + timedelta(days=options.days)
+    made = new_token(options.tenant, options.role, expires)
+    add(options.file, made)
+    print(made.secret)
+    return 0

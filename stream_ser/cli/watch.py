@@ -1,0 +1,123 @@
+"""``stream-ser watch``: a feed of another process or machine, or a session that was recorded, on the same screen.
+
+Runs on the caller's thread; the reading of a feed has a thread of its own (:mod:`stream_ser.controls.remote_feed`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stream_ser.cli.console import LinePrinter
+from stream_ser.cli.options import TOKEN, parse_speed
+from stream_ser.cli.screen import has_terminal, show, tell_addresses
+from stream_ser.controls.capabilities import ScreenMessage
+from stream_ser.controls.remote_feed import Watcher
+from stream_ser.controls.session_file import RecordedSession
+from stream_ser.errors import ConfigError
+from stream_ser.feed.address import feed_url
+from stream_ser.feed.filters import SubscriptionFilter
+from stream_ser.feed.message_types import Message
+
+if TYPE_CHECKING:
+    from textual.screen import Screen
+
+    from stream_ser.tui.app import StreamSerApp
+
+KEPT_S = 60.0  # how long a stream that has ended stays on the screen
+TICK_S = 0.1
+
+
+def watch(options: argparse.Namespace) -> int:
+    """Show what there is to see at the target until somebody leaves."""
+    headless = options.headless or not has_terminal()
+    if _is_file(options.target):
+        return _recorded(options, headless)
+    if options.speed != "1":
+        raise ConfigError(f"--speed {options.speed} was given for a feed, which comes as it comes", fix="leave it out")
+    filters = SubscriptionFilter(call=options.call, stream=options.stream, hz=options.hz, snapshot=True)
+    token = options.token or os.environ.get(TOKEN) or None
+    with closing(Watcher(feed_url(options.target), filters, token)) as watcher:
+        watcher.start()
+        if headless:
+            _print_feed(watcher)
+        else:
+            show(watcher, watcher, feed=watcher.url, home=_all_streams)
+    return 0
+
+
+def _is_file(target: str) -> bool:
+    path = Path(target)
+    return "://" not in target and (path.exists() or path.suffix in (".jsonl", ".ndjson", ".part"))
+
+
+def _recorded(options: argparse.Namespace, headless: bool) -> int:
+    for name in ("token", "call", "stream", "hz"):
+        if getattr(options, name) is not None:
+            raise ConfigError(f"--{name} was given for a file", fix="leave it out")
+    with closing(RecordedSession(Path(options.target), parse_speed(options.speed))) as session:
+        if headless:
+            _print_session(session)
+        else:
+            show(session, session, feed=None, clock=session.now, home=None if session.streams == 1 else _all_recorded)
+    return 0
+
+
+def _all_streams(app: StreamSerApp) -> Screen[Any]:
+    return app.grid(keep_s=KEPT_S, open_single=True)
+
+
+def _all_recorded(app: StreamSerApp) -> Screen[Any]:
+    return app.grid()
+
+
+class Lines:
+    """Prints the messages of many streams: where there are several, each line begins with its stream's name."""
+
+    def __init__(self) -> None:
+        self._printers: dict[str, LinePrinter] = {}
+
+    def __call__(self, message: ScreenMessage) -> None:
+        """Take one message. Raises OSError where nobody reads any more."""
+        if message["type"] == "rewind":  # lines that are printed stay
+            return
+        if "stream" in message:
+            self._print(message["stream"], message)
+        elif message["type"] == "notice":
+            print(message["text"], flush=True)
+
+    def _print(self, stream: str, message: Message) -> None:
+        printer = self._printers.setdefault(stream, LinePrinter())
+        printer.name = stream if len(self._printers) > 1 else ""
+        printer(message)
+        if printer.error is not None:
+            raise printer.error
+        if message["type"] == "end":
+            del self._printers[stream]
+
+
+def _print_feed(watcher: Watcher) -> None:
+    tell_addresses(watcher.url)
+    lines, told = Lines(), False
+    while watcher.alive:
+        for message in watcher.drain():
+            lines(message)
+        trouble = watcher.trouble
+        if (trouble is not None) != told:
+            told = trouble is not None
+            print(trouble or "connected again", flush=True)
+        time.sleep(TICK_S)
+    raise ConfigError(f"the feed is gone for good: {watcher.trouble}", fix="start stream-ser watch again")
+
+
+def _print_session(session: RecordedSession) -> None:
+    lines = Lines()
+    while not session.over:
+        for message in session.drain():
+            lines(message)
+        if not session.over:
+            time.sleep(0.0 if session.speed is None else TICK_S)

@@ -1,0 +1,90 @@
+"""How things stand: which streams, calls and alerts are open, for whoever joins now.
+
+Thread ownership: belongs to its hub and is only used with the hub's state locked.
+
+Invariants: it holds one hello and one point for each open stream, one message for each open call and for each open alert of
+an open stream, and nothing of what is over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import cast
+
+from stream_ser.feed import messages
+from stream_ser.feed.filters import PublishedMessage, SubscriptionFilter
+from stream_ser.feed.message_types import (
+    AlertMessage,
+    CallMessage,
+    HelloMessage,
+    Message,
+    PointMessage,
+    SnapshotMessage,
+    stream_of,
+)
+
+
+class LiveState:
+    """What is open, in the order in which it was opened."""
+
+    def __init__(self) -> None:
+        self._hellos: dict[str, HelloMessage] = {}
+        self._points: dict[str, PublishedMessage] = {}
+        self._calls: dict[str, PublishedMessage] = {}
+        self._alerts: dict[tuple[str, str], PublishedMessage] = {}
+
+    def hello(self, stream: str) -> HelloMessage | None:
+        """The hello of a stream, if it is open."""
+        return self._hellos.get(stream)
+
+    def hellos(self) -> list[HelloMessage]:
+        """The hellos of all open streams."""
+        return list(self._hellos.values())
+
+    def check(self, message: Message) -> None:
+        """Raise ValueError for a message of something that is not open, and for one that opens what already is."""
+        if message["type"] == "call":
+            call = message["call"]
+            if message["kind"] == "opened" and call in self._calls:
+                raise ValueError(f"a call {call!r} is opened, which is already open")
+            if message["kind"] == "ended" and call not in self._calls:
+                raise ValueError(f"a call {call!r} is ended, which is not open")
+            return
+        kind, stream = message["type"], stream_of(message)
+        if (kind == "hello") == (stream in self._hellos):
+            raise ValueError(f"a {kind} of stream {stream!r}, which is {'already' if kind == 'hello' else 'not'} open")
+
+    def take(self, entry: PublishedMessage) -> None:
+        """Take one published message into account."""
+        stream, message = entry.stream or "", entry.message
+        match message["type"]:
+            case "hello":
+                self._hellos[stream] = message
+            case "point":
+                self._points[stream] = entry
+            case "alert":
+                key = (stream, message["id"])
+                if message["kind"] == "cleared":
+                    self._alerts.pop(key, None)
+                else:
+                    self._alerts[key] = entry
+            case "end":
+                del self._hellos[stream]
+                self._points.pop(stream, None)
+                for key in [key for key in self._alerts if key[0] == stream]:
+                    del self._alerts[key]
+            case "call":
+                call = message["call"]
+                if message["kind"] == "opened":
+                    self._calls[call] = entry
+                else:
+                    self._calls.pop(call, None)
+
+    def snapshot(self, filters: SubscriptionFilter, seq: int) -> Iterator[PublishedMessage]:
+        """What is open and concerns a wish, as messages for one who joins after number ``seq``."""
+        for group in (self._calls, self._points, self._alerts):
+            for entry in group.values():
+                if filters.concerns(entry.stream, entry.call):
+                    message = cast(PointMessage | AlertMessage | CallMessage, entry.message)  # as ``take`` filed them
+                    wrapped: SnapshotMessage = {"type": "snapshot", "seq": seq, "message": message}
+                    yield PublishedMessage(wrapped, messages.snapshot(seq, entry.text)).slim()

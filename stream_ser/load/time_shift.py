@@ -1,0 +1,61 @@
+"""A call's house that a load generator looks into: it lends the lines, and lets a call begin as if it had gone on for days.
+
+Belongs to the generator's thread, as its calls do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from stream_ser.calls.events import Leg, Opened
+from stream_ser.calls.leg_buffer import LegBuffer
+from stream_ser.calls.turn_detector import TurnsOnly
+from stream_ser.feed.message_types import Message
+from stream_ser.pipeline.multi_stream import StreamLike
+from stream_ser.pipeline.observer import StreamObserver
+from stream_ser.pipeline.stream import Stream
+from stream_ser.server.tenants import Tenant
+from stream_ser.types import SAMPLE_RATE
+
+
+class TimeShiftedBackend:
+    """A house that lends its lines to whoever feeds them, and in which a call's time may begin at a later sample."""
+
+    def __init__(self, tenant: Tenant, begins: int = 0) -> None:
+        self._tenant, self._begins = tenant, begins
+        self.lines: list[LegBuffer] = []
+
+    def stream(self, leg: Leg, name: str, opened: Opened, watch: StreamObserver) -> Stream:
+        """See ``CallBackend``."""
+        stream = self._tenant.stream(leg, name, opened, watch)
+        if self._begins:  # as if all before had been a gap, which would take half a million points to tell
+            stream.vad.reset(self._begins)
+            stream._schedule.position = stream._schedule._unbroken_since = self._begins
+        return stream
+
+    def turns(self, name: str, watch: StreamObserver) -> TurnsOnly:
+        """See ``CallBackend``."""
+        return self._tenant.turns(name, watch)
+
+    def line(self, stream: StreamLike, rate: int) -> LegBuffer:
+        """See ``CallBackend``."""
+        line = self._tenant.line(stream, rate)
+        self.lines.append(line)
+        if self._begins:
+            line._position = line._end = self._begins * rate // SAMPLE_RATE
+            list(line._conditioner.lose(line._position, "", 0))
+        return line
+
+    def begin(self, opened: Opened, streams: Mapping[str, Leg], purpose: str | None, at: datetime) -> None:
+        """See ``CallBackend``."""
+        self._tenant.begin(opened, streams, purpose, at)
+
+    def publish(self, message: Message) -> None:
+        """See ``CallBackend``."""
+        self._tenant.publish(message)
+
+    def end(self, call: str, summary: dict[str, Any] | None, at: datetime) -> None:
+        """See ``CallBackend``."""
+        self._tenant.end(call, summary, at)

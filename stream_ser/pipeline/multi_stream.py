@@ -1,0 +1,149 @@
+"""Many streams from one thread: sound that is due together is heard together, and nobody waits for anybody.
+
+A thread for each stream would have fifty of them fight for Python's lock; one takes what is due, a hop at a time, and hands
+it over. A recording that the engine is behind with is left alone until there is room, so nothing of it is lost; how late that
+made it is in the age of its points, for its sound counts as arrived when it was due.
+"""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from stream_ser.audio.source import Item, Notice
+from stream_ser.audio.vad import VoiceActivityDetector, hear
+from stream_ser.engine.schedule import Gate
+from stream_ser.errors import StreamSerError
+from stream_ser.pipeline.stream import Stream
+from stream_ser.types import SAMPLE_RATE, Block
+
+
+class StreamLike(Protocol):
+    """What sound is taken for: a ``Stream``, or what stands in its place. ``hop`` is in samples."""
+
+    vad: Gate
+    hop: int
+
+    @property
+    def withholds(self) -> bool:
+        """Whether a block that comes now will count as missing."""
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more is to be taken."""
+
+    @property
+    def has_room(self) -> bool:
+        """Whether some seconds can be taken without waiting."""
+
+    def take(self, item: Item) -> None:
+        """Take the next item."""
+
+    def conclude(self, error: Exception | None = None) -> None:
+        """The source is over, by itself or by ``error``. Safe to call twice."""
+
+    def stop(self) -> None:
+        """End here and now. Safe to call twice and from any thread."""
+
+
+TICK_S = 0.004  # what becomes due within one is taken together
+AT_ONCE = 32  # streams taken together at most: the first of them waits for the last
+
+
+@dataclass(eq=False, slots=True)
+class Player:
+    """A stream, the items of its source, and the next of them with when it is due (monotonic ns)."""
+
+    stream: Stream
+    items: Iterator[Item]
+    began_ns: int = 0
+    due_ns: int = 0
+    following: Item | None = None
+
+    def advance(self, speed: float | None) -> bool:
+        """Fetch the next item; False where the source is over, and the stream is concluded then."""
+        try:
+            item = next(self.items, None)
+        except Exception as error:  # whatever a source raises ends its own stream, and no other
+            self.stream.conclude(error)
+            return False
+        if item is None or self.stream.over:
+            self.stream.conclude()
+            return False
+        if speed is not None and not isinstance(item, Notice):
+            self.due_ns = self.began_ns + int(item.end * 1_000_000_000 / SAMPLE_RATE / speed)
+            item = replace(item, arrived_ns=self.due_ns)
+        self.following = item
+        return True
+
+
+def play(
+    players: Sequence[Player],
+    hop_s: float,
+    speed: float | None,
+    clock_ns: Callable[[], int] = time.monotonic_ns,
+    rest: Callable[[float], None] = time.sleep,
+) -> Iterator[StreamSerError]:
+    """Play until every stream has ended, at ``speed`` times real time or, with None, as fast as the engine answers.
+
+    Paced streams begin spread over a hop, as calls begin when they will: in step, all windows would be due at one moment.
+    Yields why a stream could not be opened. Items must not be longer than a hop.
+    """
+    began, opened = clock_ns(), []
+    for number, player in enumerate(players):
+        try:
+            player.stream.open()
+        except StreamSerError as error:
+            yield error
+            continue
+        player.began_ns = player.due_ns = began + int(1e9 * hop_s * number / len(players))
+        opened.append(player)
+    heap = [(player.due_ns, number) for number, player in enumerate(opened) if player.advance(speed)]
+    heapq.heapify(heap)
+    while heap:
+        now = clock_ns()
+        ready: list[tuple[int, int]] = []
+        held: list[tuple[int, int]] = []
+        while heap and heap[0][0] <= now and len(ready) < AT_ONCE:
+            entry = heapq.heappop(heap)
+            (ready if opened[entry[1]].stream.has_room else held).append(entry)
+        process_batch([(opened[number].stream, _next(opened[number])) for _, number in ready])
+        for _, number in ready:
+            if opened[number].advance(speed):
+                heapq.heappush(heap, (opened[number].due_ns, number))
+        for entry in held:
+            heapq.heappush(heap, entry)
+        if not ready:
+            rest(TICK_S)
+    for player in opened:
+        player.stream.wait()
+
+
+def _next(player: Player) -> Item:
+    assert player.following is not None
+    return player.following
+
+
+def process_batch(items: Sequence[tuple[StreamLike, Item]]) -> None:
+    """Take one item of each of many streams; their gates hear the sound together, in few native calls.
+
+    A stream that breaks over its item is concluded with the reason; the others go on.
+    """
+    hear(
+        [
+            (stream.vad, item.start, item.samples)
+            for stream, item in items
+            if isinstance(item, Block)
+            and isinstance(stream.vad, VoiceActivityDetector)
+            and not stream.withholds
+            and stream.vad.end == item.start  # after a gap, which the stream may still hold, it hears alone
+        ]
+    )
+    for stream, item in items:
+        try:
+            stream.take(item)
+        except Exception as error:  # it must end this stream, and no other
+            stream.conclude(error)

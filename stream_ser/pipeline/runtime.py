@@ -1,0 +1,181 @@
+"""Run streams for the command line: engine, hub, feed, files and screen around one session after another.
+
+Threads: the caller's thread shows the screen or waits; worker, session and feed server own theirs, and ``Runtime.close`` ends
+them in under a second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import TracebackType
+
+from stream_ser.audio.source import Source
+from stream_ser.audio.vad import VoiceActivityDetector
+from stream_ser.engine.loaded_model import LoadedModel
+from stream_ser.engine.worker import Worker
+from stream_ser.errors import as_person_error
+from stream_ser.export.out import make_writer
+from stream_ser.feed.address import feed_address
+from stream_ser.feed.history import History
+from stream_ser.feed.hub import Hub
+from stream_ser.feed.server import FeedServer
+from stream_ser.pipeline.observer import StreamObserver
+from stream_ser.pipeline.session import Pausable, Session
+from stream_ser.pipeline.stream import Stream
+from stream_ser.text.choice import TextOptions, Words
+from stream_ser.types import SourceInfo
+from stream_ser_models.card import DEFAULT, Card
+
+# For a stream that was stopped to publish its end. That takes milliseconds on a machine that is not choked.
+PATIENCE_S = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What all running commands share."""
+
+    model: str = DEFAULT
+    engine: str = "auto"
+    hop_s: float = 0.25
+    feed: str = "127.0.0.1:8765"  # or "off"
+    out: Path | None = None
+    text: TextOptions = field(default_factory=TextOptions)
+
+
+class ModelInUse:
+    """A model with the recogniser that its words come from, if it reads any.
+
+    Raises EngineError where there is no such model, ConfigError where the hop or the words do not fit it.
+    """
+
+    def __init__(self, options: Options) -> None:
+        self.loaded = LoadedModel(options.model, options.engine, options.hop_s)
+        self.words = Words(options.text, self.loaded.folder, self.loaded.card)
+
+
+class Runtime:
+    """Everything that outlives one stream: model, worker, hub, feed and file. A context manager.
+
+    Entering raises EngineError, ConfigError or FeedError; leaving ends every thread.
+    """
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self._model = ModelInUse(options)
+        self._address = feed_address(options.feed)
+        self.hub = Hub(None if self._address is None else History())  # for those who come back to the feed
+        self.feed_url: str | None = None
+        self._server: FeedServer | None = None
+        self._closing = ExitStack()
+
+    @property
+    def hop(self) -> int:
+        """Samples between two points."""
+        return self._model.loaded.hop
+
+    @property
+    def card(self) -> Card:
+        """The model in use."""
+        return self._model.loaded.card
+
+    @property
+    def worker(self) -> Worker:
+        """What runs the model in use."""
+        return self._model.loaded.worker
+
+    @property
+    def subscribers(self) -> int | None:
+        """How many programs and pages subscribe to the feed; None where it is off."""
+        return None if self._server is None else self._server.stats().subscribers
+
+    def __enter__(self) -> Runtime:
+        with ExitStack() as closing:
+            closing.callback(self.hub.close)
+            if self.options.out is not None:
+                closing.callback(make_writer(self.options.out, self.hub).close)
+            if self._address is not None:
+                self._server = FeedServer(self.hub, *self._address)
+                self._server.start()
+                self.feed_url = self._server.url
+                closing.callback(self._server.stop)
+            closing.callback(lambda: self._model.loaded.worker.stop())  # whichever it is by then
+            self._model.loaded.worker.start()
+            self._closing = closing.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._closing.__exit__(kind, error, trace)
+
+    def equip(self, model: str) -> ModelInUse:
+        """Another model, with its worker running. Raises EngineError or ConfigError; then nothing has changed."""
+        made = ModelInUse(replace(self.options, model=model))
+        made.loaded.worker.start()
+        return made
+
+    def use(self, made: ModelInUse) -> None:
+        """Make streams from now on with another model, and end the worker of the one before: no stream may use it."""
+        before, self._model = self._model, made
+        before.loaded.worker.stop()
+
+    def session(self, source: Source, stream: str, key: str | None = None) -> Session:
+        """A session of ``source``, not yet started. Raises ConfigError where its recogniser cannot start.
+
+        ``key`` names it to the worker, where the stream's name may come again while another of it is being forgotten.
+        """
+        return Session(source, self.stream(source.info, stream, isinstance(source, Pausable), source.close, key))
+
+    def stream(
+        self,
+        info: SourceInfo,
+        stream: str,
+        stands_still: bool = False,
+        broken: Callable[[], None] = lambda: None,
+        key: str | None = None,
+        watch: StreamObserver | None = None,
+    ) -> Stream:
+        """A stream of a source like that, not yet open. Raises ConfigError where its recogniser cannot start."""
+        vad = VoiceActivityDetector()
+        words, worker = self._model.words, self._model.loaded.worker
+        return Stream(
+            info,
+            self._model.loaded.card,
+            worker,
+            self.hub,
+            vad,
+            stream=stream,
+            hop=self.hop,
+            listener=words.listener(vad, worker.token_count),
+            show_text=self.options.text.show,
+            notice=words.notice,
+            stands_still=stands_still,
+            broken=broken,
+            watch=watch,
+            key=key,
+        )
+
+
+def run_to_end(session: Session, failed: Callable[[], BaseException | None] = lambda: None) -> bool:
+    """Start a session and wait for it; True when Ctrl-C ended it. Raises what ended the stream as a StreamSerError.
+
+    ``failed`` is asked now and then for a reason to stop (a reader of our lines that has gone), which is raised.
+    """
+    session.start()
+    interrupted, reason = False, None
+    try:
+        while not session.wait(0.2) and reason is None:
+            reason = failed()
+    except KeyboardInterrupt:
+        interrupted = True
+    if interrupted or reason is not None:
+        session.stop()
+        session.wait(PATIENCE_S)
+    if reason is not None:
+        raise reason
+    if session.error is not None:
+        raise as_person_error(session.error) from session.error
+    return interrupted

@@ -1,0 +1,229 @@
+"""Who may come in, decided before the websocket handshake from the request alone; what is refused is counted by name.
+
+One event loop asks. A browser cannot send ``Authorization`` with a websocket, so it may name its token as a subprotocol:
+``new WebSocket(url, ["stream-ser", "bearer.TOKEN"])``. Never in the address, which ends up in logs.
+"""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+
+from websockets.datastructures import Headers
+
+from stream_ser.calls.events import RefusedError
+from stream_ser.calls.protocols.message_signature import OLDEST_S, SKEW_S, api_key_ok, check_signature
+from stream_ser.calls.protocols.twilio import signature_ok
+from stream_ser.errors import ConfigError
+from stream_ser.feed.admission import same_host
+from stream_ser.server.config import ServeConfig
+from stream_ser.server.rejection import Refusal, RefusalCounter
+from stream_ser.server.token_file import TokenFile
+from stream_ser.server.tokens import Grant, Role, bearer
+
+LOCAL = "local"  # the tenant where there are no tokens
+SUBPROTOCOL, BEARER = "stream-ser", "bearer."
+ONCE = (  # what decides who comes in may not be said twice, in two ways
+    "Authorization",
+    "Host",
+    "Origin",
+    "X-API-KEY",
+    "X-Forwarded-Proto",
+    "X-Twilio-Signature",
+    "Audiohook-Organization-Id",
+    "Audiohook-Session-Id",
+)
+FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host")
+STATUS = {
+    "not-through-proxy": HTTPStatus.FORBIDDEN,
+    "not-encrypted": HTTPStatus.FORBIDDEN,
+    "undeclared-proxy": HTTPStatus.FORBIDDEN,
+    "wrong-origin": HTTPStatus.FORBIDDEN,
+    "token-wrong-role": HTTPStatus.FORBIDDEN,
+    "token-missing": HTTPStatus.UNAUTHORIZED,
+    "token-unknown": HTTPStatus.UNAUTHORIZED,
+    "token-expired": HTTPStatus.UNAUTHORIZED,
+    "unsigned": HTTPStatus.UNAUTHORIZED,
+    "wrong-signature": HTTPStatus.UNAUTHORIZED,
+    "wrong-api-key": HTTPStatus.UNAUTHORIZED,
+    "replayed": HTTPStatus.UNAUTHORIZED,
+    "not-offered": HTTPStatus.NOT_FOUND,
+    "unknown-call": HTTPStatus.NOT_FOUND,
+    "wrong-method": HTTPStatus.METHOD_NOT_ALLOWED,
+    "call-open": HTTPStatus.CONFLICT,
+    "bad-wish": HTTPStatus.BAD_REQUEST,
+    "repeated-header": HTTPStatus.BAD_REQUEST,
+    "draining": HTTPStatus.SERVICE_UNAVAILABLE,
+    "too-many-subscribers": HTTPStatus.SERVICE_UNAVAILABLE,
+    "too-many-why": HTTPStatus.SERVICE_UNAVAILABLE,
+    "store-unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
+}
+
+_log = logging.getLogger("stream_ser.server")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a handshake says. ``peer`` is the address of whoever connected, a proxy's where there is one."""
+
+    target: str  # path and query
+    headers: Headers
+    peer: str
+
+    @property
+    def path(self) -> str:
+        """Without the query."""
+        return self.target.partition("?")[0]
+
+
+class Authenticator:
+    """Raises ConfigError where a secret or the token file that the settings name cannot be read."""
+
+    def __init__(self, config: ServeConfig, environ: Mapping[str, str], refusals: RefusalCounter) -> None:
+        self._config, self._refusals = config, refusals
+        self._proxies = [ipaddress.ip_network(text) for text in config.trusted_proxies]
+        self._tokens = None if config.tokens is None else TokenFile(config.tokens, time.monotonic_ns(), _report)
+        twilio, hook = config.twilio, config.audiohook
+        self._twilio = None if twilio.auth_token is None else twilio.auth_token.read(environ)
+        self._api_key = None if hook.api_key is None else hook.api_key.read(environ)
+        self._hook_secret = None if hook.client_secret is None else _from_base64(hook.client_secret.read(environ))
+        self._nonces: dict[str, float] = {}  # when each was used; kept as long as its signature is good
+
+    def refuse(self, refusal: Refusal) -> Refusal:
+        """Count a refusal."""
+        self._refusals.count(refusal.reason)
+        return refusal
+
+    def way(self, request: Request) -> Refusal | None:
+        """Say why a request did not come the way that requests must come."""
+        repeated = next((name for name in ONCE if len(request.headers.get_all(name)) > 1), None)
+        if repeated is not None:
+            return self.refuse(Refusal("repeated-header", f"{repeated} came more than once; send it once"))
+        if not self._proxies:
+            told = next((name for name in FORWARDED if name in request.headers), None)
+            if told is not None:
+                return self.refuse(
+                    Refusal("undeclared-proxy", f"{told} says that a proxy is in front; declare it in trusted_proxies")
+                )
+            return None
+        if not _within(request.peer, self._proxies):
+            return self.refuse(Refusal("not-through-proxy", "connect through the proxy in front of this server"))
+        if request.headers.get("X-Forwarded-Proto", "").lower() not in ("https", "wss"):
+            return self.refuse(Refusal("not-encrypted", "the proxy says that this came unencrypted; use wss://"))
+        return None
+
+    def viewer(self, request: Request) -> Grant | Refusal:
+        """Who reads the feed."""
+        origin = request.headers.get("Origin")
+        known = origin is None or origin in self._config.origins
+        if origin is not None and not (known or same_host(origin, request.headers.get("Host", ""), self._config.host)):
+            return self.refuse(Refusal("wrong-origin", f"a page of {origin[:200]!r} may not read this feed"))
+        return self.token(_secret(request.headers), "viewer")
+
+    def spectrogram(self, grant: Grant) -> Refusal | None:
+        """Why a reader may not have spectrograms; None where it may."""
+        allowed = self._config.spectrograms
+        if allowed == "off":
+            why = "this server gives out no spectrograms; ask for why=attention"
+            return self.refuse(Refusal("spectrograms-off", why))
+        if allowed == "admin" and grant.role != "admin":
+            why = f"spectrograms need an admin's token, and this is a {grant.role}'s; ask for why=attention"
+            return self.refuse(Refusal("spectrograms-wrong-role", why))
+        return None
+
+    def publisher(self, request: Request) -> Grant | Refusal | None:
+        """Who brings sound; None where the protocol itself will carry the token."""
+        if "Origin" in request.headers:
+            return self.refuse(Refusal("wrong-origin", "sound comes from programs, not from pages"))
+        secret = _secret(request.headers)
+        if secret is None and self._tokens is not None:
+            return None
+        return self.token(secret, "publisher")
+
+    def admin(self, request: Request) -> Grant | Refusal:
+        """Who deletes. Never a page: what a browser would do in somebody's name stays outside, with or without a token."""
+        if "Origin" in request.headers or "Sec-Fetch-Site" in request.headers:
+            return self.refuse(Refusal("wrong-origin", "calls are deleted by programs, not by pages"))
+        return self.token(bearer(request.headers.get("Authorization")), "admin")
+
+    def twilio(self, request: Request) -> Grant | Refusal | None:
+        """Whose Twilio stream this is; as ``publisher`` where no signature is asked for."""
+        if self._twilio is None:
+            return self.publisher(request)
+        url = self._config.twilio.url or f"wss://{request.headers.get('Host', '')}{request.target}"
+        if not signature_ok(self._twilio, url, request.headers.get("X-Twilio-Signature", "")):
+            return self.refuse(
+                Refusal("wrong-signature", f"X-Twilio-Signature is not that of {url}; see twilio.url in the settings")
+            )
+        return Grant(self._config.twilio.tenant, "publisher")
+
+    def audiohook(self, request: Request) -> Grant | Refusal:
+        """Whose AudioHook session this is."""
+        if self._api_key is None:
+            return self.refuse(Refusal("not-offered", "AudioHook is off: audiohook.api_key is not set"))
+        if not api_key_ok(request.headers.get("X-API-KEY"), self._api_key):
+            return self.refuse(Refusal("wrong-api-key", "X-API-KEY is missing or not the one that was agreed"))
+        if self._hook_secret is not None:
+            now = time.time()
+            try:
+                signed = check_signature(request.headers.raw_items(), request.target, self._hook_secret, now)
+            except RefusedError as error:
+                return self.refuse(Refusal(error.code, error.text))
+            self._nonces = {nonce: at for nonce, at in self._nonces.items() if now - at <= OLDEST_S + SKEW_S}
+            if signed.nonce in self._nonces:
+                return self.refuse(Refusal("replayed", "this signature's nonce was used before"))
+            self._nonces[signed.nonce] = now
+        organization = request.headers.get("Audiohook-Organization-Id", "")
+        if self._config.audiohook.organization not in ("", organization):
+            return self.refuse(Refusal("wrong-organization", "this server takes another organisation's sessions"))
+        return Grant(self._config.audiohook.tenant, "publisher")
+
+    def token(self, secret: str | None, role: Role) -> Grant | Refusal:
+        """Whose token this is."""
+        found = self.whose(secret, role)
+        return self.refuse(found) if isinstance(found, Refusal) else found
+
+    def whose(self, secret: str | None, role: Role) -> Grant | Refusal:
+        """Whose token this is; for those who count refusals themselves."""
+        if self._tokens is None:
+            return Grant(LOCAL, "admin")
+        return self._tokens.check(secret, role, datetime.now(UTC), time.monotonic_ns())
+
+
+def status(refusal: Refusal) -> HTTPStatus:
+    """How HTTP says it."""
+    return STATUS.get(refusal.reason, HTTPStatus.FORBIDDEN)
+
+
+def _secret(headers: Headers) -> str | None:
+    offered = ",".join(headers.get_all("Sec-WebSocket-Protocol")).split(",")
+    named = next((text.strip() for text in offered if text.strip().startswith(BEARER)), None)
+    return bearer(headers.get("Authorization")) or (None if named is None else named.removeprefix(BEARER))
+
+
+def _from_base64(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:  # without the text: it is a secret
+        raise ConfigError("audiohook.client_secret is not base64", fix="give it as Genesys shows it") from None
+
+
+def _within(address: str, networks: list[ipaddress.IPv4Network | ipaddress.IPv6Network]) -> bool:
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return any(found.version == network.version and found in network for network in networks)
+
+
+def _report(error: ConfigError | None) -> None:
+    if error is None:
+        _log.info("the token file can be read again")
+    else:
+        _log.error("the token file cannot be used, and the tokens read before stay in force: %s", error)

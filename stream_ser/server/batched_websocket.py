@@ -1,0 +1,213 @@
+"""A websocket that brings telephone sound: what was read is handed on at once, many messages together, and seldom.
+
+A call brings fifty small messages a second, and hundreds of calls come: a queue, a task switch and a system call for each
+message would cost more than listening to it. So messages are handed on where they are read, all of one read together, and
+where there are many connections each rests for a while after it was read: what comes meanwhile waits in the system's own
+buffer. Everything runs in one event loop.
+
+Invariants: the ``websockets`` library does the protocol. Only whole text frames, masked, unfragmented, at the start of
+what was read and where the library holds nothing half-read, are opened here; whatever follows goes to the library. Messages
+keep their order, none is handed on twice, and none after ``take`` said that it was enough.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import ConnectionClosedOK
+from websockets.frames import BINARY, CONT, TEXT, CloseCode, Frame
+from websockets.protocol import OPEN, Event, Protocol
+
+from stream_ser.feed.server import TrackedConnection
+
+try:
+    from websockets.speedups import apply_mask
+except ImportError:  # the library was installed without its compiled part
+    from websockets.utils import apply_mask
+
+Message = str | bytes
+Take = Callable[[Sequence[Message], int], bool]  # messages and when they came, at the earliest; whether to go on
+
+READS_A_SECOND = 1_250  # of all connections together, as long as none waits for longer than LONGEST_REST_S
+SHORTEST_REST_S, LONGEST_REST_S = 0.03, 0.16  # a shorter rest than the first would save nothing: a message takes 20 ms
+GRAIN_S = 0.005  # connections whose rest ends within this are woken together
+FINAL_TEXT, MASKED, MASKED_126 = 0x81, 0x80, 0xFE  # of a frame's first two bytes (RFC 6455, section 5.2)
+
+
+class Pace:
+    """How long connections rest between reads: the more there are, the longer."""
+
+    def __init__(self) -> None:
+        self.members = 0
+        self._resting: deque[tuple[float, SoundConnection]] = deque()
+        self._alarm: asyncio.TimerHandle | None = None
+
+    @property
+    def rest_s(self) -> float:
+        """The rest after a read, 0 where there is none."""
+        rest = min(self.members / READS_A_SECOND, LONGEST_REST_S)
+        return rest if rest >= SHORTEST_REST_S else 0.0
+
+    def rest(self, connection: SoundConnection) -> bool:
+        """Let a connection rest, if it should; gives whether it does."""
+        rest = self.rest_s
+        if not rest:
+            return False
+        connection.transport.pause_reading()
+        loop = connection.loop
+        self._resting.append((loop.time() + rest, connection))
+        if self._alarm is None:
+            self._alarm = loop.call_later(rest, self._wake, loop)
+        return True
+
+    def _wake(self, loop: asyncio.AbstractEventLoop) -> None:
+        now = loop.time()
+        while self._resting and self._resting[0][0] <= now + GRAIN_S:
+            self._resting.popleft()[1].transport.resume_reading()
+        self._alarm = loop.call_later(GRAIN_S, self._wake, loop) if self._resting else None
+
+
+class SoundConnection(TrackedConnection):
+    """A connection of the library's, which any handler may use as such until it calls ``deliver``."""
+
+    def __init__(self, known: set[ServerConnection], *args: object, **kwargs: object) -> None:
+        super().__init__(known, *args, **kwargs)
+        self._take: Take | None = None
+        self._pace: Pace | None = None
+        self._done: asyncio.Future[bool] = self.loop.create_future()  # with whether ``take`` had enough
+        self._came: list[Message] = []
+        self._parts: bytearray | None = None  # of a fragmented message
+        self._text = False  # whether that is text
+        self._rested_ns: int | None = None  # since when the last rest was, until the read after it
+
+    async def deliver(self, take: Take, pace: Pace) -> None:
+        """Hand every message to ``take`` until it has enough or the connection is over. Nothing may be received besides.
+
+        What ``take`` raises is raised here. Raises ConnectionClosed where the connection was not closed in good order.
+        """
+        while len(self.recv_messages.frames) or self.protocol.current_size is not None:  # came before we listened
+            if not take([await self.recv()], time.monotonic_ns()):
+                return
+        self._take, self._pace = take, pace
+        pace.members += 1
+        try:
+            if await self._done:
+                return
+        except UnicodeDecodeError as error:
+            async with self.send_context():
+                self.protocol.fail(CloseCode.INVALID_DATA, f"{error.reason} at position {error.start}")
+        finally:
+            pace.members -= 1
+            self._finish(enough=True)
+            self.transport.resume_reading()  # for the goodbye
+        with contextlib.suppress(ConnectionClosedOK):
+            await self.recv()  # nothing ever comes here: it says how the connection ended
+
+    def data_received(self, data: bytes) -> None:
+        """See ``asyncio.Protocol``."""
+        if self._take is None:
+            super().data_received(data)
+            return
+        taken = self._open(data)
+        if taken < len(data):
+            super().data_received(data[taken:])
+        self._hand_on()
+
+    def process_event(self, event: Event) -> None:
+        """Take a frame that the library has read."""
+        if self._take is None or not isinstance(event, Frame) or event.opcode not in (TEXT, BINARY, CONT):
+            super().process_event(event)
+            return
+        if self._done.done():
+            return  # enough: only the goodbye matters
+        if event.opcode is not CONT:
+            self._parts, self._text = bytearray(), event.opcode is TEXT
+        assert self._parts is not None  # the library lets no fragment pass that continues nothing
+        self._parts += event.data
+        if event.fin:
+            data, self._parts = bytes(self._parts), None
+            try:
+                self._came.append(data.decode() if self._text else data)
+            except UnicodeDecodeError as error:
+                self._hand_on()
+                self._fail(error)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See ``asyncio.Protocol``."""
+        super().connection_lost(exc)
+        self._finish(enough=False)
+
+    def _open(self, data: bytes) -> int:
+        """Open the plain frames that ``data`` begins with; gives how many bytes they are."""
+        protocol = self.protocol
+        if (
+            protocol.state is not OPEN
+            or not _between_frames(protocol)
+            or protocol.current_size is not None
+            or protocol.extensions
+            or protocol.debug
+            or self._done.done()
+        ):
+            return 0
+        longest = protocol.max_message_size
+        at, end, came = 0, len(data), self._came
+        while at + 6 <= end and data[at] == FINAL_TEXT:
+            length, body = data[at + 1], at + 6
+            if length == MASKED_126:
+                length, body = data[at + 2] << 8 | data[at + 3], at + 8
+            elif MASKED <= length < MASKED_126:
+                length -= MASKED
+            else:
+                break
+            following = body + length
+            if following > end or (longest is not None and length > longest):
+                break
+            try:
+                came.append(apply_mask(data[body:following], data[body - 4 : body]).decode())
+            except UnicodeDecodeError:
+                break
+            at = following
+        return at
+
+    def _hand_on(self) -> None:
+        if not self._came or self._done.done() or self._take is None or self._pace is None:
+            return
+        came, self._came = self._came, []
+        came_ns = time.monotonic_ns()
+        if self._rested_ns is not None:  # it may have waited all the time, but no longer than a rest takes
+            came_ns = max(self._rested_ns, came_ns - int(LONGEST_REST_S * 1e9))
+            self._rested_ns = None
+        try:
+            more = self._take(came, came_ns)
+        except Exception as error:
+            self._fail(error)
+            return
+        if not more:
+            self._finish(enough=True)
+        elif self._pace.rest(self):
+            self._rested_ns = time.monotonic_ns()
+
+    def _finish(self, enough: bool) -> None:
+        if not self._done.done():
+            self._done.set_result(enough)
+
+    def _fail(self, error: Exception) -> None:
+        if not self._done.done():
+            self._done.set_exception(error)
+
+
+def _between_frames(protocol: Protocol) -> bool:
+    """Whether the library has read whole frames only: its parser, a generator, waits for what follows the last one.
+
+    An empty buffer would not say so: the head of a frame is taken from it before the rest has come. Where a version of
+    the library waits somewhere else, this is never true, and the library opens all frames.
+    """
+    waits: object = protocol.parser
+    while (inner := getattr(waits, "gi_yieldfrom", None)) is not None:
+        waits = inner
+    return getattr(waits, "__name__", "") == "at_eof"

@@ -1,0 +1,65 @@
+"""What all calls of the server share: the model, the thread that owns the device, and the ears.
+
+``open`` it before the first call; ``close`` ends the thread.
+"""
+
+from __future__ import annotations
+
+from stream_ser.audio.silero_vad import silero
+from stream_ser.audio.vad import VoiceActivityDetector
+from stream_ser.calls.events import Leg, Opened
+from stream_ser.calls.leg_scheduler import LegScheduler
+from stream_ser.calls.turn_detector import TurnsOnly
+from stream_ser.engine.loaded_model import LoadedModel
+from stream_ser.errors import ConfigError
+from stream_ser.feed.hub import Hub
+from stream_ser.pipeline.observer import StreamObserver
+from stream_ser.pipeline.stream import Stream
+from stream_ser.types import SourceInfo
+
+
+class InferenceService:
+    """Model, worker and ears for at most ``streams`` legs with a point every ``hop_s`` seconds.
+
+    Raises ConfigError for a hop that does not fit the model, and for a model that reads words.
+    """
+
+    def __init__(self, model: str, engine: str, hop_s: float, streams: int) -> None:
+        loaded = LoadedModel(model, engine, hop_s, streams, hop_option="hop")
+        if "tokens" in loaded.card.inputs:
+            raise ConfigError(
+                f"the model {loaded.card.name} reads words, and calls come without them",
+                fix="choose a model of sound: stream-ser models lists them",
+            )
+        self.card, self.hop, self.worker = loaded.card, loaded.hop, loaded.worker
+        self.scheduler = LegScheduler()
+
+    def open(self) -> None:
+        """Load the model and start the worker. Raises EngineError."""
+        silero()  # now, and not while the first call waits
+        self.worker.start()
+
+    def close(self) -> None:
+        """End the worker."""
+        self.worker.stop()
+
+    def turns(self, name: str, watch: StreamObserver) -> TurnsOnly:
+        """What hears a leg for turns alone, as finely as a stream would."""
+        return TurnsOnly(name, self.hop, self.card.window_samples, watch)
+
+    def stream(self, hub: Hub, tenant: str, leg: Leg, name: str, opened: Opened, watch: StreamObserver) -> Stream:
+        """A stream of a leg, not yet open, whose messages go to ``hub``."""
+        info = SourceInfo("call", opened.protocol, opened.rate, 1, None, live=True)
+        return Stream(
+            info,
+            self.card,
+            self.worker,
+            hub,
+            VoiceActivityDetector(),
+            stream=name,
+            hop=self.hop,
+            watch=watch,
+            key=f"{tenant}/{name}",
+            call=opened.call,
+            role=leg.role,
+        )

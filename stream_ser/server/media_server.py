@@ -1,0 +1,273 @@
+"""All connections that bring sound: served, watched, and sent away.
+
+One event loop. A connection that says nothing for too long is closed; so is one that has not said what it is in time. Each
+ends with its own call and disturbs no other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import ConnectionClosed
+
+from stream_ser.calls.events import Dialect, Opened
+from stream_ser.calls.protocols.audiohook import DRAIN, STOPPED
+from stream_ser.server.batched_websocket import Pace, SoundConnection
+from stream_ser.server.limits import SECOND_NS, ConnectionLimit, Slot
+from stream_ser.server.media_session import MediaSession
+from stream_ser.server.rejection import POLICY, RESTART, UNREADABLE, Refusal
+from stream_ser.server.services import Services
+from stream_ser.server.tenants import Tenant
+from stream_ser.server.tokens import Grant
+
+LONGEST_REASON = 120  # bytes of a close frame's reason
+TOGETHER = 25  # messages taken at once: half a second of a call
+WATCH_S = 1.0
+DEAD_S = 3.0  # without a message, after which another connection may go on with a call: telephony sends 50 a second
+PART_S = 1.0  # how long who was refused, or told to go, gets to say its last word, where its protocol has one
+SETTLE_S = 1.0  # how long whoever ignored our goodbye gets after the second one
+
+
+class Peer(Protocol):
+    """The other side of a connection: a websocket, or what stands for a TCP connection."""
+
+    async def send(self, message: str | bytes) -> None:
+        """Send one message."""
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        """End the connection."""
+
+
+@dataclass(slots=True)
+class _Seat:
+    peer: Peer
+    slot: Slot
+
+
+class MediaServer:
+    """Serves sound for one server."""
+
+    def __init__(self, services: Services, limit: ConnectionLimit) -> None:
+        self._services, self._limit = services, limit
+        self.policy = services.policy
+        self.burst_s = services.config.limits.burst_s
+        self.call_s = services.config.limits.call_h * 3600.0
+        self.sessions: dict[MediaSession, _Seat] = {}
+        self._seconds = 0.0
+        self._pace = Pace()
+        self._closing: set[asyncio.Task[None]] = set()
+        self._empty = asyncio.Event()
+
+    @property
+    def count(self) -> int:
+        """How many connections there are."""
+        return self._limit.count
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of sound that came, missing ones included, over all connections."""
+        return self._seconds + sum(_seconds(session) for session in tuple(self.sessions))
+
+    def tenant_of(self, token: str | None) -> Tenant | Refusal:
+        """Whose call it is, by a token that came inside the protocol."""
+        return self._services.tenant_of(token)
+
+    def count_refusal(self, refusal: Refusal) -> None:
+        """Count a refusal."""
+        self._services.refusals.count(refusal.reason)
+
+    def fallen_silent(self, tenant: Tenant, opened: Opened, now_ns: int) -> MediaSession | None:
+        """The connection that has an open call of that name, where it seems dead and the call may go on with another."""
+        call = tenant.calls.get(opened.call)
+        if call is None or not call.goes_on_with(opened):
+            return None
+        holder = next((session for session in self.sessions if session.call is call and not session.over), None)
+        return holder if holder is not None and now_ns - holder.heard_ns > DEAD_S * SECOND_NS else None
+
+    def replace(self, session: MediaSession) -> None:
+        """Send away a connection whose call another one has taken over."""
+        refusal = Refusal("taken-over", "the call goes on with another connection, for this one was silent")
+        self.count_refusal(refusal)
+        self._close(self.sessions[session].peer, POLICY, _reason(refusal), session.refuse(refusal))
+
+    def settle(self, session: MediaSession, tenant: str) -> Refusal | None:
+        """Count a connection that named its tenant late with its tenant's, or say why there is no place."""
+        seat = self.sessions[session]
+        seat.slot.release()
+        found = self._limit.enter(tenant)
+        if isinstance(found, Refusal):
+            return found
+        seat.slot = found
+        return None
+
+    def enter(
+        self, dialect: Dialect, grant: Grant | None, peer: Peer
+    ) -> tuple[MediaSession, contextlib.ExitStack] | Refusal:
+        """Make room for a connection; the stack gives it back."""
+        slot = self._limit.enter("" if grant is None else grant.tenant)
+        if isinstance(slot, Refusal):
+            self.count_refusal(slot)
+            return slot
+        tenant = None if grant is None else self._services.tenants.get(grant.tenant)
+        session = MediaSession(self, dialect, tenant)
+        self.sessions[session] = _Seat(peer, slot)
+        leaving = contextlib.ExitStack()
+        leaving.callback(self._forget, session)
+        return session, leaving
+
+    async def serve(self, connection: ServerConnection, dialect: Dialect, grant: Grant | None) -> None:
+        """Serve one websocket until it is over."""
+        entered = self.enter(dialect, grant, connection)
+        if isinstance(entered, Refusal):
+            await _end(connection, POLICY, _reason(entered), dialect.refuse(entered.reason, entered.text))
+            return
+        session, leaving = entered
+        with leaving, self._read_by(session):
+            if isinstance(connection, SoundConnection) and session.one_way:
+                await self._listen(connection, session)
+                return
+            async for data in connection:
+                replies, refusal = session.receive(data)
+                for reply in replies:
+                    await connection.send(reply)
+                if refusal is not None:
+                    await self._part(connection, session)
+                    await connection.close(POLICY, _reason(refusal))
+                    return
+                if session.over:
+                    await connection.close()
+                    return
+
+    async def _part(self, connection: ServerConnection, session: MediaSession) -> None:
+        """Hear one that was refused out, where its protocol lets it have the last word but one."""
+        if not session.courteous:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PART_S):
+                while not (replies := session.part(await connection.recv())):
+                    pass
+                for reply in replies:
+                    await connection.send(reply)
+
+    async def _listen(self, connection: SoundConnection, session: MediaSession) -> None:
+        """Serve one that never answers: the same, but for what it costs."""
+        refused: list[Refusal] = []
+
+        def take(messages: Sequence[str | bytes], came_ns: int) -> bool:
+            for at in range(0, len(messages), TOGETHER):
+                refusal = session.receive_all(messages[at : at + TOGETHER], came_ns)
+                if refusal is not None:
+                    refused.append(refusal)
+                if refused or session.over:
+                    return False
+            return True
+
+        await connection.deliver(take, self._pace)
+        if refused:
+            await connection.close(POLICY, _reason(refused[0]))
+        elif session.over:
+            await connection.close()
+
+    @contextlib.contextmanager
+    def _read_by(self, session: MediaSession) -> Iterator[None]:
+        """Count what the websocket library refused before anybody here could see it."""
+        try:
+            yield
+        except ConnectionClosed as closed:
+            name = None if closed.sent is None or closed.rcvd_then_sent else UNREADABLE.get(closed.sent.code)
+            if name is not None:
+                self.count_refusal(Refusal(name, ""))
+                session.lost(f"refused: {name}")
+
+    async def watch(self) -> None:
+        """Close who says nothing. Runs until it is cancelled."""
+        limits = self._services.config.limits
+        while True:
+            await asyncio.sleep(WATCH_S)
+            now = time.monotonic_ns()
+            for session, seat in tuple(self.sessions.items()):
+                late = (now - session.heard_ns) / SECOND_NS
+                without = 0.0 if session.call is not None else (now - session.opened_ns) / SECOND_NS
+                most = limits.open_s if session.call is None else limits.idle_s
+                if session.over or (late <= most and without <= max(limits.open_s, limits.idle_s)):
+                    continue
+                refusal = (
+                    Refusal("silent", f"nothing came for {late:.0f} s")
+                    if late > most
+                    else Refusal("no-call", "no call was opened")
+                )
+                self.count_refusal(refusal)
+                session.lost(refusal.reason)
+                self._close(seat.peer, POLICY, _reason(refusal), session.refuse(refusal))
+
+    async def leave(self, within_s: float) -> None:
+        """Say goodbye, and wait until they have gone; cut who stays for longer than ``within_s``."""
+        await self._say(DRAIN)
+        await self._wait_until_empty(within_s)
+        await self._say(STOPPED)
+        if any(session.courteous for session in self.sessions):
+            await self._wait_until_empty(PART_S)
+        for session, seat in tuple(self.sessions.items()):
+            session.lost("server stopped")
+            self._close(seat.peer, RESTART, "the server restarts: connect again")
+        await self._wait_until_empty(SETTLE_S)
+
+    async def _wait_until_empty(self, within_s: float) -> None:
+        self._empty = asyncio.Event()
+        if not self.sessions:
+            return
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._empty.wait(), within_s)
+
+    def _close(self, peer: Peer, code: int, reason: str, last: Sequence[str | bytes] = ()) -> None:
+        closing = asyncio.create_task(_end(peer, code, reason, last))
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
+
+    async def _say(self, reason: str) -> None:
+        """Say goodbye to everyone at once: who reads nothing must not keep it from the others."""
+        telling = [
+            asyncio.create_task(_tell(seat.peer, session.leave(reason)))
+            for session, seat in tuple(self.sessions.items())
+            if reason != DRAIN or isinstance(seat.peer, ServerConnection)  # over TCP a goodbye would end the call
+        ]
+        if telling:
+            _, late = await asyncio.wait(telling, timeout=SETTLE_S)
+            for task in late:
+                task.cancel()
+
+    def _forget(self, session: MediaSession) -> None:
+        self._seconds += _seconds(session)
+        self.sessions.pop(session).slot.release()
+        if not self.sessions:
+            self._empty.set()
+        if not session.over:
+            session.lost()
+
+
+async def _tell(peer: Peer, messages: Sequence[str | bytes]) -> None:
+    with contextlib.suppress(ConnectionClosed, OSError):
+        for message in messages:
+            await peer.send(message)
+
+
+async def _end(peer: Peer, code: int, reason: str, last: Sequence[str | bytes] = ()) -> None:
+    with contextlib.suppress(TimeoutError):  # who reads nothing may not keep it open
+        await asyncio.wait_for(_tell(peer, last), SETTLE_S)
+    with contextlib.suppress(ConnectionClosed, OSError):
+        await peer.close(code, reason)
+
+
+def _seconds(session: MediaSession) -> float:
+    return session.frames / session.rate
+
+
+def _reason(refusal: Refusal) -> str:
+    """What fits into a close frame."""
+    return f"{refusal.reason}: {refusal.text}".encode()[:LONGEST_REASON].decode(errors="ignore")

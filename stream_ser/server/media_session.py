@@ -1,0 +1,229 @@
+"""One connection that brings sound, whatever it speaks: from its first byte to the end of its call.
+
+Everything runs in the server's event loop. The transport is a websocket or a TCP connection; the dialect knows the protocol,
+the call knows what to do. What a dialect or a limit refuses ends the connection with its name, and nothing else.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Protocol, runtime_checkable
+
+from stream_ser.calls.call import Call, Policy
+from stream_ser.calls.events import Closed, Dialect, Event, Lost, Opened, Paused, RefusedError, Resumed, Sound
+from stream_ser.server.limits import SECOND_NS, RateLimit, call_length, position
+from stream_ser.server.rejection import Refusal
+from stream_ser.server.tenants import Tenant
+
+_log = logging.getLogger("stream_ser.server")
+
+
+class SessionHost(Protocol):
+    """What a connection asks of the server."""
+
+    policy: Policy
+    burst_s: float
+    call_s: float
+
+    def tenant_of(self, token: str | None) -> Tenant | Refusal:
+        """Whose call it is, by the token that came inside the protocol."""
+
+    def fallen_silent(self, tenant: Tenant, opened: Opened, now_ns: int) -> MediaSession | None:
+        """The connection that has an open call of that name, where it seems dead and the call may go on with another."""
+
+    def replace(self, session: MediaSession) -> None:
+        """Send away a connection whose call another one has taken over."""
+
+    def settle(self, session: MediaSession, tenant: str) -> Refusal | None:
+        """Count a connection that named its tenant late with its tenant's, or say why there is no place."""
+
+    def count_refusal(self, refusal: Refusal) -> None:
+        """Count a refusal."""
+
+
+@runtime_checkable
+class OneWay(Protocol):
+    """A dialect that never answers, so that what came together can be taken together."""
+
+    def receive_all(self, messages: Sequence[str | bytes]) -> Iterator[Event]:
+        """See ``Dialect.receive``, for one message after another; gives events before it refuses a later message."""
+
+
+@runtime_checkable
+class Courteous(Protocol):
+    """A dialect in which the other side closes after it was refused."""
+
+    def part(self, data: str | bytes) -> list[str | bytes]:
+        """Take a message after ``refuse``; gives the last words once it is the one that was waited for."""
+
+
+class MediaSession:
+    """The state of one connection. ``receive`` what came and send what it gives; ``lost`` when the connection is gone.
+
+    ``tenant`` is known where the handshake said it.
+    """
+
+    def __init__(
+        self,
+        host: SessionHost,
+        dialect: Dialect,
+        tenant: Tenant | None,
+        now_ns: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        self._host, self._dialect, self._tenant, self._now_ns = host, dialect, tenant, now_ns
+        self._one_way = dialect if isinstance(dialect, OneWay) else None
+        self.call: Call | None = None
+        self.heard_ns = self.opened_ns = now_ns()
+        self.over = False  # the other side has said goodbye, or was refused
+        self.frames, self.rate = 0, 1  # native frames of all legs, for the metrics, and how many are a second
+        self._offset = 0  # native frames of the call before this connection took it over
+        self._rates: dict[str, RateLimit] = {}
+        self._positions: dict[str, int] = {}
+
+    def receive(self, data: str | bytes) -> tuple[list[str | bytes], Refusal | None]:
+        """Take one message; gives what is to be sent, and why the connection is to be closed, if it is."""
+        if self.over:
+            return [], None  # what was on its way when the call ended
+        now = self.heard_ns = self._now_ns()
+        refusal = None
+        try:
+            for event in self._dialect.receive(data):
+                self._take(event, now, now)
+        except RefusedError as error:
+            refusal = self._refused(Refusal(error.code, error.text))
+        refusal = refusal or self._too_long(now)
+        return (self._dialect.replies() if refusal is None else self.refuse(refusal)), refusal
+
+    def receive_all(self, messages: Sequence[str | bytes], came_ns: int) -> Refusal | None:
+        """Take messages of a one-way dialect that came together, not before ``came_ns``: the same as ``receive`` for each."""
+        assert self._one_way is not None
+        if self.over:
+            return None
+        now = self.heard_ns = self._now_ns()
+        try:
+            for event in self._one_way.receive_all(messages):
+                self._take(event, now, came_ns)
+                if self.over:
+                    break
+        except RefusedError as error:
+            return self._refused(Refusal(error.code, error.text))
+        return self._too_long(now)
+
+    @property
+    def one_way(self) -> bool:
+        """Whether nothing is ever answered: ``receive_all`` is for these."""
+        return self._one_way is not None
+
+    def refuse(self, refusal: Refusal) -> list[str | bytes]:
+        """What to send where the connection ends by a refusal."""
+        return self._dialect.refuse(refusal.reason, refusal.text)
+
+    @property
+    def courteous(self) -> bool:
+        """Whether the other side has still a word to say after it was refused."""
+        return isinstance(self._dialect, Courteous)
+
+    def part(self, data: str | bytes) -> list[str | bytes]:
+        """Take a message of one that was refused; gives the last words, nothing while it has not said its own."""
+        return self._dialect.part(data) if isinstance(self._dialect, Courteous) else []
+
+    def leave(self, reason: str) -> list[str | bytes]:
+        """What to send when this side must go."""
+        return self._dialect.leave(reason)
+
+    def lost(self, reason: str = "connection lost") -> None:
+        """The connection is gone; a call that nobody closed ends here."""
+        self.over = True
+        if self.call is not None:
+            self.call.close(reason)
+
+    def _refused(self, refusal: Refusal) -> Refusal:
+        self._host.count_refusal(refusal)
+        self.lost(f"refused: {refusal.reason}")
+        return refusal
+
+    def _too_long(self, now: int) -> Refusal | None:
+        refusal = call_length(self.opened_ns, now, self._host.call_s)
+        return None if refusal is None else self._refused(refusal)
+
+    def _take(self, event: Event, now: int, came_ns: int) -> None:
+        match event:
+            case Opened():
+                self._open(event, now)
+            case Sound() | Lost():
+                self._hear(event, now, came_ns)
+            case Paused():
+                if self.call is not None:
+                    self.call.pause()
+            case Resumed():
+                if self.call is not None:
+                    self.call.resume()
+            case Closed():
+                self.over = True
+                if self.call is not None:
+                    self.call.close(event.reason)
+
+    def _open(self, opened: Opened, now: int) -> None:
+        tenant = self._tenant or self._host.tenant_of(opened.token)
+        if isinstance(tenant, Refusal):
+            raise RefusedError(tenant.reason, tenant.text)
+        full = None if self._tenant is not None else self._host.settle(self, tenant.name)
+        if full is not None:
+            raise RefusedError(full.reason, full.text)
+        self.rate = opened.rate
+        self._rates = {leg.name: RateLimit(opened.rate, self._host.burst_s, now) for leg in opened.legs}
+        earlier = self._host.fallen_silent(tenant, opened, now)
+        if earlier is not None:
+            self._take_over(earlier, tenant, now)
+            return
+        call = Call(opened, tenant, self._host.policy, tenant.leave)
+        tenant.enter(call)
+        self.call, self.opened_ns = call, now
+        purpose = self._host.policy.agents_purpose
+        analysed = [leg.role for leg in opened.legs if self._host.policy.analyses(leg)]
+        _log.info(
+            "call opened",
+            extra={
+                "tenant": tenant.name,
+                "protocol": opened.protocol,
+                "consent": opened.consent,
+                "analysed": analysed,
+                "timed": [leg.role for leg in opened.legs if self._host.policy.times(leg)],
+                "agents_purpose": purpose if "agent" in analysed else None,
+            },
+        )
+
+    def _take_over(self, earlier: MediaSession, tenant: Tenant, now: int) -> None:
+        """Go on with the call of a connection that seems dead, behind a gap as long as nothing came from it."""
+        self.call, self.opened_ns, self._positions = earlier.call, earlier.opened_ns, earlier._positions
+        silent_ns = now - earlier.heard_ns
+        self._offset = max(self._positions.values(), default=0) + silent_ns * self.rate // SECOND_NS
+        earlier.over, earlier.call = True, None
+        self._host.replace(earlier)
+        _log.info("call taken over", extra={"tenant": tenant.name, "silent_s": round(silent_ns / SECOND_NS, 1)})
+
+    def _hear(self, event: Sound | Lost, now: int, came_ns: int) -> None:
+        if self.call is None:
+            return
+        if self._offset:
+            event = _moved(event, self._offset)
+        end = event.end if isinstance(event, Lost) else event.start + len(event.samples)
+        ahead = end - self._positions.get(event.leg, 0)
+        if ahead > 0:  # after a long pause much may be lost at once, but positions may not run ahead of the clock
+            rate, burst_s = self.call.opened.rate, self._host.burst_s
+            heard = 0 if isinstance(event, Lost) else min(ahead, len(event.samples))
+            refusal = self._rates[event.leg].take(heard, now) or position(end, rate, burst_s, now - self.opened_ns)
+            if refusal is not None:
+                raise RefusedError(refusal.reason, refusal.text)
+            self._positions[event.leg] = end
+            self.frames += ahead
+        self.call.sound(event, came_ns)
+
+
+def _moved(event: Sound | Lost, frames: int) -> Sound | Lost:
+    if isinstance(event, Lost):
+        return replace(event, start=event.start + frames, end=event.end + frames)
+    return replace(event, start=event.start + frames)

@@ -1,0 +1,42 @@
+"""Why something was refused: a stable name that is counted and told, and words for people.
+
+Everything refused is counted by its name, so the names are a closed list: dashboards and clients rely on them.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+DISTINCT = 64  # names that are counted apart; a name that a caller could choose must not fill the memory
+OTHER = "other"
+UNREADABLE = {1002: "bad-frame", 1007: "bad-text", 1009: "message-too-large"}  # what the library refuses, by close code
+POLICY, RESTART = 1008, 1012  # websocket close codes: refused; this server restarts
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One refusal. ``reason`` is stable; ``text`` says what was seen and what would do, and holds no secret."""
+
+    reason: str
+    text: str
+
+
+class RefusalCounter:
+    """Counts refusals by reason. Any thread may count and read."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: dict[str, int] = {}
+
+    def count(self, reason: str) -> None:
+        """Count one. Past ``DISTINCT`` names, new ones are counted as ``other``."""
+        with self._lock:
+            if reason not in self._counts and len(self._counts) >= DISTINCT:
+                reason = OTHER
+            self._counts[reason] = self._counts.get(reason, 0) + 1
+
+    def by_reason(self) -> dict[str, int]:
+        """How many of each, until now."""
+        with self._lock:
+            return dict(self._counts)

@@ -1,0 +1,1 @@
+"""What the screen draws, a panel a file."""

@@ -1,0 +1,161 @@
+"""The lines around the picture: where the sound comes from, how fast the answers are, what went wrong last.
+
+Owned by the Textual event loop.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stream_ser.feed.message_types import Level, SourceMessage
+from stream_ser.tui.canvas import Panel, Row, ink
+from stream_ser.tui.state.stream_state import Notice, ScreenState, clock_text
+
+COLUMN = 20  # where the second thing of a row begins, at least
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderPicture:
+    """The first line: source, its rate and the place in it."""
+
+    source: str
+    name: str
+    place: str
+
+
+class Header(Panel[HeaderPicture]):
+    """Title at the left; source and position at the right."""
+
+    framed = False
+
+    def __init__(self, heading: str, *, id: str) -> None:  # noqa: A002 - as with widgets
+        super().__init__(id=id)
+        self._heading = heading
+
+    def look(self, state: ScreenState, now: float) -> HeaderPicture:
+        """Say what is heard, and how far."""
+        if state.hello is None:
+            return HeaderPicture("", "", "")
+        source, moment = state.hello["source"], state.moment(now)
+        place = clock_text(state.offset_s + moment.t)
+        if not moment.live:
+            place = f"◀ {place}"
+        if source["duration_s"] is not None:
+            place += f" / {clock_text(source['duration_s'])}"
+        return HeaderPicture(_sound(source), f"{source['kind']} {source['name']}", place)
+
+    def draw(self, picture: HeaderPicture, width: int, height: int) -> list[Row]:  # noqa: ARG002 - one row
+        """Draw one row; a long source name is cut, the position never is."""
+        palette = self.palette
+        tail = f"  {picture.source}   {picture.place}" if picture.name else ""
+        heading = self._heading[: max(0, width - len(tail) - 12)]
+        room = max(0, width - len(heading) - len(tail) - 2)
+        name = picture.name if len(picture.name) <= room else picture.name[: max(0, room - 1)] + "…"
+        space = " " * max(0, width - len(heading) - len(tail) - len(name))
+        return [
+            [
+                (heading, ink(palette.text, bold=True)),
+                (space + name, ink(palette.text)),
+                (f"  {picture.source}" if picture.name else "", ink(palette.muted)),
+                (f"   {picture.place}" if picture.name else "", ink(palette.text, bold=True)),
+            ]
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class StatusPicture:
+    """Latency in ms, as text, what computes it, and why nothing faster does."""
+
+    compute: str
+    age: str
+    lag: str
+    engine: str
+    lost: int
+    passed_over: tuple[str, ...]
+
+
+class Status(Panel[StatusPicture]):
+    """Latency, lag, engine and why it is not a faster one; in the frame the model and the feed's address."""
+
+    def __init__(self, title: str, feed: str | None, *, id: str) -> None:  # noqa: A002 - as with widgets
+        super().__init__(title, id=id)
+        self._heading = title
+        self.subtitle = feed or "no feed"
+
+    def look(self, state: ScreenState, now: float) -> StatusPicture:  # noqa: ARG002 - the same at any time
+        """Take quantiles over the last minute of points."""
+        hello, point = state.hello, state.point
+        if hello is not None:
+            self.title = f"{self._heading} of {hello['model']['name']}  {hello['model']['digest'][:8]}"
+        return StatusPicture(
+            compute=_milliseconds(state.compute.at(0.5)),
+            age=_milliseconds(state.age.at(0.95)),
+            lag=_milliseconds(point["ledger"]["lag_ms"] if point else None),
+            engine=hello["engine"] if hello else "–",
+            lost=state.lost,
+            passed_over=tuple(f"not {step['engine']}: {step['reason']}" for step in hello["passed_over"])
+            if hello
+            else (),
+        )
+
+    def draw(self, picture: StatusPicture, width: int, height: int) -> list[Row]:
+        """Draw two things a row where rows are few; what does not fit is told on the page of latencies."""
+        muted, text = ink(self.palette.muted), ink(self.palette.text, bold=True)
+        second = max(COLUMN, width // 2)
+
+        def item(name: str, value: str) -> Row:
+            return [(f"{name} ", muted), (value, text)]
+
+        def pair(left: Row, right: Row) -> Row:
+            used = sum(len(part) for part, _ in left)
+            return [*left, (" " * max(2, second - used), muted), *right]
+
+        lag, engine = item("lag", picture.lag), item("engine", picture.engine)
+        lost = item("lost", str(picture.lost)) if picture.lost else []
+        rows = [pair(item("compute p50", picture.compute), item("age p95", picture.age))]
+        rows += [pair(lag, lost), engine] if height > 3 else [pair(lag, lost or [(picture.engine, text)])]
+        lines = list(picture.passed_over)
+        room = height - len(rows)
+        if len(lines) > room:
+            lines[room - 1 :] = ["; ".join(lines[room - 1 :])]
+        return rows + [[(line if len(line) <= width else line[: width - 1] + "…", muted)] for line in lines]
+
+
+class NoticeLine(Panel[Notice]):
+    """The newest notice, or the alert that stands where no panel shows it (``tells_alerts``)."""
+
+    framed = False
+
+    def __init__(self, *, id: str) -> None:  # noqa: A002 - as with widgets
+        super().__init__(id=id)
+        self.tells_alerts = True
+
+    def look(self, state: ScreenState, now: float) -> Notice:  # noqa: ARG002 - the same at any time
+        """Take the newest."""
+        alert = state.alerts.newest_open if self.tells_alerts else None
+        if alert is not None and state.hello is not None:
+            since = clock_text(state.offset_s + alert.at / state.hello["sample_rate"])
+            level: Level = "error" if alert.severity == "critical" else "warning"
+            return Notice(level, f"▲ {alert.rule} since {since}, at most {alert.peak:.2f}")
+        return state.notices[-1] if state.notices else Notice("info", "")
+
+    def draw(self, picture: Notice, width: int, height: int) -> list[Row]:  # noqa: ARG002 - one row
+        """Draw one row that begins with the level, unless it is only information or an alert."""
+        palette = self.palette
+        colour = {"info": palette.muted, "warning": palette.warning, "error": palette.error}[picture.level]
+        plain = picture.level == "info" or picture.text.startswith("▲")
+        text = picture.text if plain else f"{picture.level}: {picture.text}"
+        return [[(text if len(text) <= width else text[: width - 1] + "…", ink(colour, bold=picture.level == "error"))]]
+
+
+def _sound(source: SourceMessage) -> str:
+    channels = source["channels"]
+    return (
+        f"{source['rate'] / 1000:g} kHz, {'mono' if channels == 1 else 'stereo' if channels == 2 else f'{channels} ch'}"
+    )
+
+
+def _milliseconds(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.1f} ms" if value < 100 else f"{value:.0f} ms"

@@ -1,0 +1,1 @@
+"""What the screen remembers of what it is shown."""

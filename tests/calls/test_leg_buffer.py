@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stream_ser.calls.events import Lost, Sound
+from stream_ser.calls.leg_buffer import LONGEST_WAIT_S, LOOK_HOPS, NOT_RECEIVED, OVERLOAD, LegBuffer
+from stream_ser.calls.leg_scheduler import LegScheduler
+from stream_ser.engine.worker import Worker
+from stream_ser.feed.hub import Hub
+from stream_ser.pipeline.stream import Stream
+from stream_ser.types import SourceInfo
+from stream_ser_models.card import find, read_card
+from tests.fakes import FakeBackend, FakeDetector
+
+RATE, HOP = 8_000, 8_000  # native, and of the stream at 16 kHz
+FRAME = 160
+MOST = int(LONGEST_WAIT_S * RATE)
+
+
+class CallBackend:
+    """Streams with a fake engine, and ears that hear when a test says so."""
+
+    def __init__(self) -> None:
+        self.backend, self.hub, self.scheduler = FakeBackend(), Hub(), LegScheduler()
+        self.worker = Worker(lambda: self.backend)
+        self.worker.start()
+        self.got: list[dict[str, Any]] = []
+        self.hub.attach(self.got.append)
+        self.streams: list[Stream] = []
+
+    def line(self, name: str = "c/customer", rate: int = RATE) -> LegBuffer:
+        info = SourceInfo("call", "plain", rate, 1, None, live=True)
+        card = read_card(find("tfcnn-attention"))
+        stream = Stream(info, card, self.worker, self.hub, FakeDetector((0, 10**9)), stream=name, hop=HOP)
+        stream.open()
+        self.streams.append(stream)
+        return self.scheduler.line(stream, rate)
+
+    def of(self, kind: str, stream: str = "c/customer") -> list[dict[str, Any]]:
+        return [message for message in self.got if (message["type"], message["stream"]) == (kind, stream)]
+
+    def end(self, line: LegBuffer) -> None:
+        """Let the engine answer everything, and the stream be over."""
+        line.end()
+        self.scheduler.hear([line])
+        assert line.stream.wait(10.0)
+
+
+@pytest.fixture
+def backend() -> Iterator[CallBackend]:
+    made = CallBackend()
+    yield made
+    for stream in made.streams:
+        stream.stop()
+    made.worker.stop()
+
+
+def sound(start: int, length: int = FRAME, value: float = 0.1) -> Sound:
+    return Sound("customer", start, np.full(length, value, dtype=np.float32))
+
+
+def timeline(line: LegBuffer) -> list[tuple[str, int, int]]:
+    """What a line hands over, as (reason, start, end) at 16 kHz; blocks have none."""
+    told: list[tuple[str, int, int]] = []
+    for item in line.take():
+        reason = getattr(item, "reason", "") if hasattr(item, "start") else "end"
+        start, end = (item.start, item.end) if hasattr(item, "start") else (0, 0)  # type: ignore[union-attr]
+        if told and reason == "" == told[-1][0] and told[-1][2] == start:
+            start = told.pop()[1]
+        told.append((reason, start, end))
+    return told
+
+
+def test_what_is_missing_is_a_gap_of_exactly_its_length(backend: CallBackend) -> None:
+    line = backend.line()
+    for piece in (sound(0), sound(160), sound(640), Lost("customer", 800, 960, "paused"), sound(960), sound(960)):
+        line.put(piece, 1)
+    line.end()
+    assert timeline(line) == [
+        ("", 0, 640),
+        (NOT_RECEIVED, 640, 1_280),
+        ("", 1_280, 1_600),
+        ("paused", 1_600, 1_920),
+        ("", 1_920, 2_240),  # what came twice counts once
+        ("end", 0, 0),
+    ]
+
+
+class Still:
+    """The stream that a line belongs to, where only its hop matters."""
+
+    over = False
+    hop = HOP
+
+
+@given(
+    st.lists(
+        st.tuples(st.booleans(), st.integers(0, 3_000), st.integers(1, 900), st.booleans()), min_size=1, max_size=20
+    )
+)
+def test_any_pieces_make_one_timeline_without_hole_or_overlap(pieces: list[tuple[bool, int, int, bool]]) -> None:
+    line = LegBuffer(Still(), RATE, lambda _: None)  # type: ignore[arg-type]
+    end, told = 0, []
+    for is_sound, start, length, look in pieces:
+        line.put(sound(start, length) if is_sound else Lost("customer", start, start + length, "why"), 1)
+        end = max(end, start + length)
+        if look:
+            told += timeline(line)
+    line.end()
+    told += timeline(line)
+    assert told[-1][0] == "end"
+    at = 0
+    for _, first, last in told[:-1]:
+        assert (first, last) == (at, max(last, at + 1))
+        at = last
+    assert at == 2 * end
+    assert line._came == line._taken
+    assert line._told == line._heard
+
+
+def test_what_finds_no_room_is_a_gap_and_counted(backend: CallBackend) -> None:
+    line = backend.line()
+    for start in range(0, MOST + 3 * FRAME, FRAME):
+        line.put(sound(start), 1)
+    assert line.overloaded == 3 * FRAME
+    told = timeline(line)
+    assert [reason for reason, _, _ in told] == ["", *[OVERLOAD] * 3]
+    assert (told[1][1], told[-1][2]) == (2 * MOST, 2 * MOST + 6 * FRAME)
+    line.put(sound(MOST + 3 * FRAME), 1)
+    assert line.overloaded == 3 * FRAME, "what was taken makes room"
+
+
+@pytest.mark.parametrize("looked_at", [None, 4_000, 8_000])
+def test_ears_are_woken_once_for_a_point_and_as_soon_as_it_can_be_made(
+    backend: CallBackend, looked_at: int | None
+) -> None:
+    """Wherever an earlier look stopped, on a hop's border too."""
+    woken: list[LegBuffer] = []
+    line = LegBuffer(backend.line().stream, RATE, woken.append)
+    wakes = []
+    for start in range(0, 5 * HOP // 2, FRAME):
+        line.put(sound(start), 1)
+        if woken or start + FRAME == looked_at:
+            if woken:
+                wakes.append(start + FRAME)
+            woken.clear()
+            list(line.take())
+    delays = [at - (number + 1) * HOP // 2 for number, at in enumerate(wakes)]
+    assert len(delays) == 4
+    assert all(line._slack <= delay < line._slack + FRAME for delay in delays)
+
+
+def test_hours_that_are_missing_are_heard_a_little_at_a_time_beside_the_others(backend: CallBackend) -> None:
+    late, good = backend.line("late/customer"), backend.line()
+    late.put(sound(0), 1)
+    late.put(sound(20 * 60 * RATE), 1)
+    looks = 0
+    while late.queued or not looks:
+        good.put(sound(looks * 4_000, 4_000), 1)
+        backend.scheduler.hear([late, good])
+        looks += 1
+        assert len(backend.of("point", "late/customer")) <= looks * (LOOK_HOPS + 1)
+    assert looks * LOOK_HOPS >= 20 * 60 / 0.5
+    assert backend.of("gap", "late/customer")[-1]["end"] == 2 * 20 * 60 * RATE
+    backend.end(good)
+    assert backend.of("end")[0]["duration_s"] == looks * 0.5
+
+
+def test_a_line_is_forgotten_when_its_end_was_taken_and_takes_nothing_more(backend: CallBackend) -> None:
+    line = backend.line()
+    line.put(sound(0, 4_000), 1)
+    line.end()
+    line.put(sound(4_000, 4_000), 1)
+    backend.scheduler.hear([line])
+    assert line.stream.wait(10.0)
+    assert backend.scheduler.lines == 0
+    assert backend.of("end")[0]["duration_s"] == 0.5
+    for start in range(0, 200 * 4_000, 4_000):
+        line.put(sound(start, 4_000), 1)
+    line.end()
+    backend.scheduler.hear([line])
+    assert not line._pieces
+    assert not line.stream._line
+
+
+def test_a_leg_that_breaks_ends_alone(backend: CallBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    bad, good = backend.line("bad/customer"), backend.line("c/customer")
+
+    def breaks(*_: object) -> Any:
+        raise RuntimeError("this leg is out of order")
+
+    monkeypatch.setattr(bad._conditioner, "push", breaks)
+    for line in (bad, good):
+        line.put(sound(0, 8_000), 1)
+    backend.scheduler.hear([bad, good])
+    assert backend.of("end", "bad/customer")[0]["reason"] == "error"
+    assert backend.scheduler.lines == 1
+    backend.end(good)
+    assert [point["end"] for point in backend.of("point")][:2] == [8_000, 16_000]
+    assert backend.of("end")[0]["reason"] == "finished"
+
+
+def test_a_stream_that_cannot_conclude_ends_all_the_same(backend: CallBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    line = backend.line()
+
+    def breaks(*_: object) -> Any:
+        raise RuntimeError("no end in sight")
+
+    monkeypatch.setattr(line.stream, "conclude", breaks)
+    line.end()
+    backend.scheduler.hear([line])
+    assert line.stream.wait(10.0)
+    assert backend.of("end")
+
+
+def test_paused_sound_is_not_heard_even_if_it_waits_already(backend: CallBackend) -> None:
+    line = backend.line()
+    line.put(sound(0, 4 * RATE), 1)
+    line.stream.pause()
+    backend.scheduler.hear([line])
+    backend.end(line)
+    assert backend.backend.runs == 0
+    assert {point["state"] for point in backend.of("point")} == {"paused"}
+    assert {gap["reason"] for gap in backend.of("gap")} == {"paused"}

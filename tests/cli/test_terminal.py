@@ -1,0 +1,122 @@
+"""The real program on a real terminal, read and typed into by tmux."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from stream_ser.feed import messages
+from stream_ser.feed.history import History
+from stream_ser.feed.hub import Hub
+from stream_ser.feed.server import FeedServer
+from stream_ser_models.card import DEFAULT
+from tests.cli.tmux import PROGRAM, Terminal
+from tests.feed.wire import make_info, point_message
+
+pytestmark = pytest.mark.skipif(PROGRAM is None, reason="needs tmux: apt-get install -y tmux")
+PROMPT_S = 1.0  # how long leaving may take, where nothing else has the machine
+TRIES = 3
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    """A feed of two streams that goes on until the test is over."""
+    hub = Hub(History())
+    for name in ("call-1", "call-2"):
+        hub.publish(messages.hello(make_info(name)))
+    server = FeedServer(hub, port=0)
+    server.start()
+    over = threading.Event()
+
+    def publish() -> None:
+        number = 0
+        while not over.wait(0.1):
+            number += 1
+            for name in ("call-1", "call-2"):
+                hub.publish(point_message(number, name))
+
+    publisher = threading.Thread(target=publish)
+    publisher.start()
+    yield server.url
+    over.set()
+    publisher.join()
+    server.stop()
+
+
+def prompt(leave: Callable[[], float]) -> None:
+    """Leaving takes under a second; on a machine that others have at the moment, one of a few times."""
+    took = []
+    while len(took) < TRIES:
+        took.append(leave())
+        if took[-1] < PROMPT_S:
+            return
+    raise AssertionError(f"leaving took {took} s")
+
+
+def test_what_the_model_looked_at_is_laid_over_the_sound(bundled: Path) -> None:
+    command = ["stream_ser.cli", "replay", bundled, "--model", "tfcnn-attention", "--feed", "off"]
+    with Terminal(command) as terminal:
+        terminal.wait_for("expressed emotion", "w why")
+        terminal.press("w")
+        terminal.wait_for("bottom-up: where the model looks", "8 kHz", "most at 0:0", "▀")
+        terminal.press("W")
+        terminal.wait_for("top-down: what speaks for")
+        terminal.press("w")
+        terminal.wait_for("trajectory")
+        terminal.quit()
+        assert "Traceback" not in terminal.read()
+
+
+def test_a_recording_is_shown_help_opens_and_q_ends_it(bundled: Path) -> None:
+    with Terminal(["stream_ser.cli", "replay", bundled, "--feed", "127.0.0.1:0"]) as terminal:
+        text = terminal.wait_for("expressed emotion", "trajectory", DEFAULT, "q quit")
+        assert "conversation.flac" in text
+        terminal.press("?")
+        terminal.wait_for("mark this moment with a note", "play faster")
+        terminal.press("Escape")
+        terminal.wait_for("probabilities")
+        terminal.press("S-Right")
+        terminal.wait_for("s of the recording: another stream begins", "a label needs 2 s of unbroken sound")
+        terminal.press("m")
+        terminal.wait_for("A note on")
+        terminal.press("q", "Enter")
+        terminal.wait_for("marked at 0:0", ": q")
+        terminal.quit()
+        text = terminal.read()
+        assert "feed: ws://127.0.0.1:" in text
+        assert "page: http://127.0.0.1:" in text
+        assert "stopped: " in text
+        assert "Traceback" not in text
+
+
+@pytest.mark.parametrize(("opens", "key"), [("", "q"), ("n", "C-c")])
+def test_a_blocked_device_does_not_hold_up_leaving(opens: str, key: str) -> None:
+    def leave() -> float:
+        with Terminal(["tests.blocked"]) as terminal:
+            terminal.wait_for("expressed emotion", "blocked", "q quit")
+            if opens:
+                terminal.press(opens)
+                terminal.wait_for("escape: leave it")
+            took = terminal.quit(key)
+            assert "stopped: 0.0 s of sound" in terminal.read()
+            return took
+
+    prompt(leave)
+
+
+def test_a_feed_of_several_streams_is_a_grid_at_80_by_24(url: str) -> None:
+    def leave() -> float:
+        with Terminal(["stream_ser.cli", "watch", url]) as terminal:
+            terminal.wait_for("2 streams", "call-1", "call-2", "ANGRY")
+            terminal.press("Right", "Enter")
+            terminal.wait_for("probabilities", "microphone USB headset")
+            terminal.press("Escape")
+            terminal.wait_for("2 streams")
+            took = terminal.quit()
+            assert "Traceback" not in terminal.read()
+            return took
+
+    prompt(leave)

@@ -1,0 +1,301 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import math
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from websockets.asyncio.client import connect
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+from websockets.frames import BINARY, CLOSE, CONT, PING, PONG, TEXT, Close, Frame
+
+from stream_ser.server.batched_websocket import (
+    LONGEST_REST_S,
+    READS_A_SECOND,
+    SHORTEST_REST_S,
+    Message,
+    Pace,
+    SoundConnection,
+)
+
+LONGEST = 1_000
+HELLO = (
+    b"GET / HTTP/1.1\r\nHost: here\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+Handler = Callable[[ServerConnection], Awaitable[None]]
+
+
+@dataclass
+class Heard:
+    messages: list[Message] = field(default_factory=list)
+    reads: list[int] = field(default_factory=list)  # messages of each
+    came_ns: list[int] = field(default_factory=list)
+    closed: object = None  # in bad order, and how
+
+
+def listener(heard: Heard, pace: Pace | None = None, most: int = 10**9) -> Handler:
+    def take(messages: Sequence[Message], came_ns: int) -> bool:
+        heard.messages += messages
+        heard.reads.append(len(messages))
+        heard.came_ns.append(came_ns)
+        return len(heard.messages) < most
+
+    async def handle(connection: ServerConnection) -> None:
+        assert isinstance(connection, SoundConnection)
+        try:
+            await connection.deliver(take, pace or Pace())
+        except ConnectionClosed as closed:
+            heard.closed = (type(closed), closed.rcvd, closed.sent)
+            raise
+        await connection.close()
+
+    return handle
+
+
+def library(heard: Heard) -> Handler:
+    async def handle(connection: ServerConnection) -> None:
+        try:
+            async for message in connection:
+                heard.messages.append(message)
+        except ConnectionClosed as closed:
+            heard.closed = (type(closed), closed.rcvd, closed.sent)
+            raise
+
+    return handle
+
+
+async def open_server(handler: Handler) -> tuple[Server, int]:
+    kind = functools.partial(SoundConnection, set())
+    server = await serve(
+        handler,
+        "127.0.0.1",
+        0,
+        create_connection=kind,  # type: ignore[arg-type]
+        compression=None,
+        max_size=LONGEST,
+        close_timeout=0.5,
+    )
+    return server, server.sockets[0].getsockname()[1]
+
+
+async def exchange(handler: Handler, pieces: Sequence[bytes], apart_s: float = 0.0) -> bytes:
+    """Send raw bytes after a handshake, then the end; gives everything that was answered after the handshake."""
+    server, port = await open_server(handler)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(HELLO)
+    await reader.readuntil(b"\r\n\r\n")
+    try:
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(apart_s)
+            await asyncio.sleep(0)
+        writer.write_eof()
+        return await asyncio.wait_for(reader.read(), 5)
+    except ConnectionError:
+        return b"cut"
+    finally:
+        writer.close()
+        server.close()
+        await server.wait_closed()
+
+
+def frame(opcode: object, data: bytes, fin: bool = True, mask: bool = True) -> bytes:
+    return Frame(opcode, data, fin).serialize(mask=mask)  # type: ignore[arg-type]
+
+
+TEXTS = st.text(max_size=300).map(lambda text: frame(TEXT, text.encode()[: LONGEST - 1] if text.isascii() else b"x"))
+FRAMES = st.one_of(
+    TEXTS,
+    TEXTS,
+    st.sampled_from([125, 126, 127, LONGEST]).map(lambda n: frame(TEXT, b"a" * n)),
+    st.binary(max_size=200).map(lambda data: frame(BINARY, data)),
+    st.binary(max_size=20).map(lambda data: frame(PING, data)),
+    st.binary(max_size=20).map(lambda data: frame(PONG, data)),
+    st.just(frame(TEXT, "hä".encode(), fin=False) + frame(PING, b"!") + frame(CONT, b"llo")),
+    st.just(frame(TEXT, "ä".encode()[:1], fin=False) + frame(CONT, b"", fin=False) + frame(CONT, "ä".encode()[1:])),
+    st.just(frame(BINARY, b"1", fin=False) + frame(CONT, b"2")),
+)
+WRONG = st.sampled_from(
+    [
+        frame(TEXT, b"\xff"),
+        frame(TEXT, b"\xc3", fin=False) + frame(CONT, b"\xff"),
+        frame(TEXT, b"a" * (LONGEST + 1)),
+        frame(TEXT, b"a" * LONGEST, fin=False) + frame(CONT, b"a"),
+        frame(TEXT, b"unmasked", mask=False),
+        frame(CONT, b"of nothing"),
+        frame(TEXT, b"half", fin=False) + frame(TEXT, b"another"),
+        b"\xc1\x82abcdef",  # a reserved bit
+        b"\x83\x82abcdef",  # no such opcode
+        b"\x81\xff" + (2**40).to_bytes(8, "big") + b"abcd",
+        b"\x81\xfe\x00",
+        frame(CLOSE, Close(1000, "bye").serialize()),
+        frame(CLOSE, b""),
+        frame(CLOSE, b"\0"),
+    ]
+)
+
+
+@settings(deadline=None, max_examples=80)
+@given(st.lists(FRAMES, max_size=8), WRONG | st.just(b""), st.lists(TEXTS, max_size=2), st.data())
+def test_whatever_comes_in_whatever_pieces_is_heard_and_answered_as_by_the_library(
+    frames: list[bytes], wrong: bytes, more: list[bytes], data: st.DataObject
+) -> None:
+    sent = b"".join([*frames, wrong, *more])
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(sent)), max_size=6)))
+    pieces = [sent[a:b] for a, b in zip([0, *cuts], [*cuts, len(sent)], strict=True)]
+    ours, theirs = Heard(), Heard()
+    answer = asyncio.run(exchange(listener(ours), pieces))
+    expected = asyncio.run(exchange(library(theirs), pieces))
+    assert ours.messages == theirs.messages
+    assert ours.closed == theirs.closed
+    assert answer == expected
+
+
+INNER = frame(TEXT, b"inner")
+CLEAR = b"\x82" + bytes([0x80 + len(INNER)]) + bytes(4)  # the head of a frame whose mask leaves its data as they are
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [b"", CLEAR, INNER],  # what looks like a frame is the inside of one
+        [frame(TEXT, b"ha", fin=False), INNER],
+        [frame(TEXT, b"ha", fin=False), frame(CONT, b"lf") + INNER],
+        [frame(CLOSE, b"\x03\xe8"), INNER],
+        [frame(TEXT, b"\xff"), INNER],
+        [b"\x81", b"\x85", bytes(4), b"he", b"llo" + INNER],
+        [frame(PING, b"?") + INNER, INNER + frame(PING, b"!")],
+    ],
+)
+def test_where_a_read_ends_makes_no_difference(pieces: list[bytes]) -> None:
+    pieces = [frame(TEXT, b"first"), *pieces]
+    ours, theirs = Heard(), Heard()
+    answer = asyncio.run(exchange(listener(ours), pieces, 0.01))
+    expected = asyncio.run(exchange(library(theirs), pieces, 0.01))
+    assert ours.messages == theirs.messages
+    assert ours.closed == theirs.closed
+    assert answer == expected
+
+
+def test_plain_frames_are_opened_without_the_library() -> None:
+    heard = Heard()
+    seen: list[Frame] = []
+    listen = listener(heard)
+
+    async def handle(connection: ServerConnection) -> None:
+        read = connection.protocol.recv_frame
+
+        def watch(one: Frame) -> None:
+            seen.append(one)
+            read(one)
+
+        connection.protocol.recv_frame = watch  # type: ignore[method-assign, assignment]
+        await listen(connection)
+
+    ping = frame(PING, b"?")
+    pieces = [frame(TEXT, b"first"), ping, *(frame(TEXT, b"%d" % n) * 3 for n in range(9)), ping, frame(TEXT, b"last")]
+    asyncio.run(exchange(handle, pieces, 0.003))
+    assert len(heard.messages) == 29
+    assert len(seen) <= 3  # the first may have come before anybody listened
+    assert [one.opcode for one in seen][-2:] == [PING, PING]
+
+
+def test_messages_of_one_read_are_handed_on_together() -> None:
+    heard = Heard()
+    texts = [frame(TEXT, b"%d" % n) for n in range(50)]
+    asyncio.run(exchange(listener(heard), [texts[0], b"", b"", b"", b"", b"".join(texts[1:])]))
+    assert heard.messages == [str(n) for n in range(50)]
+    assert 49 in heard.reads
+
+
+def test_nothing_is_handed_on_after_enough_and_the_goodbye_is_proper() -> None:
+    heard = Heard()
+
+    async def talk() -> int:
+        server, port = await open_server(listener(heard, most=3))
+        async with connect(f"ws://127.0.0.1:{port}", compression=None) as client:
+            with contextlib.suppress(ConnectionClosed):
+                while True:
+                    await client.send("more")
+                    await asyncio.sleep(0)
+            code = client.close_code
+        server.close()
+        await server.wait_closed()
+        assert code is not None
+        return code
+
+    assert asyncio.run(talk()) == 1000
+    assert sum(heard.reads[:-1]) < 3 <= sum(heard.reads)
+
+
+def test_what_breaks_a_handler_is_raised_there_and_closes_with_1011() -> None:
+    def take(messages: Sequence[Message], came_ns: int) -> bool:
+        raise RuntimeError(messages[0])
+
+    raised: list[str] = []
+
+    async def handle(connection: ServerConnection) -> None:
+        assert isinstance(connection, SoundConnection)
+        try:
+            await connection.deliver(take, Pace())
+        except RuntimeError as error:
+            raised.append(str(error))
+            raise
+
+    async def talk() -> int | None:
+        server, port = await open_server(handle)
+        async with connect(f"ws://127.0.0.1:{port}", compression=None) as client:
+            await client.send("oops")
+            await client.wait_closed()
+        server.close()
+        await server.wait_closed()
+        return client.close_code
+
+    assert asyncio.run(talk()) == 1011
+    assert raised == ["oops"]
+
+
+def test_few_connections_never_rest_and_many_rest_no_longer_than_may_be() -> None:
+    pace = Pace()
+    fewest = math.ceil(READS_A_SECOND * SHORTEST_REST_S)  # that rest
+    pace.members = fewest - 1
+    assert pace.rest_s == 0.0
+    pace.members = fewest
+    assert pace.rest_s == pytest.approx(fewest / READS_A_SECOND)
+    pace.members = 10_000
+    assert pace.rest_s == LONGEST_REST_S
+
+
+def test_among_many_a_connection_rests_between_reads_and_says_how_early_its_sound_may_have_come() -> None:
+    heard = Heard()
+    pace = Pace()
+    pace.members = 10_000
+
+    async def talk() -> float:
+        server, port = await open_server(listener(heard, pace))
+        async with connect(f"ws://127.0.0.1:{port}", compression=None) as client:
+            loop = asyncio.get_running_loop()
+            began = loop.time()
+            for number in range(40):
+                await client.send(str(number))
+                await asyncio.sleep(0.01)
+            pong = await client.ping()
+            await asyncio.wait_for(pong, 2)
+            took = loop.time() - began
+        server.close()
+        await server.wait_closed()
+        return took
+
+    took = asyncio.run(talk())
+    assert heard.messages == [str(number) for number in range(40)]
+    assert len(heard.reads) <= took / LONGEST_REST_S + 2
+    assert heard.came_ns == sorted(heard.came_ns)
+    assert pace.members == 10_000
