@@ -1,4 +1,4 @@
-"""Fakes for what a test cannot have: a clock to turn by hand, a gate that hears what the test says, an engine that obeys."""
+"""Fakes for what a test cannot have: a clock to turn by hand, a detector that says what the test says, an obeying engine."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ class Scripted:
 
     def encode(self, sound: np.ndarray) -> np.ndarray:
         assert sound.shape[1] == CONTEXT + FRAME
-        return sound[:, CONTEXT : CONTEXT + 1] / 4.0 * 10.0  # the gate makes frames 12 dB louder
+        return sound[:, CONTEXT : CONTEXT + 1] / 4.0 * 10.0  # the detector makes frames 12 dB louder
 
     def step(self, encoded: np.ndarray, memory: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         self.asked += len(encoded)
@@ -193,7 +193,7 @@ def test_speech_opens_it_at_any_level(dbfs: int) -> None:
 
 @settings(max_examples=20, deadline=None)
 @given(data=st.data())
-def test_gates_that_are_heard_together_decide_as_each_alone(data: st.DataObject) -> None:
+def test_detectors_that_advance_together_decide_as_each_alone(data: st.DataObject) -> None:
     sounds = [voice_and_pauses(seed) for seed in range(3)]
     alone = [VoiceActivityDetector() for _ in sounds]
     for vad, sound in zip(alone, sounds, strict=True):
@@ -240,11 +240,11 @@ def test_it_needs_no_torch_and_computes_in_the_calling_thread() -> None:
     program = """
 import sys, time, numpy
 from stream_ser.audio.vad import VoiceActivityDetector
-gate = VoiceActivityDetector()
+vad = VoiceActivityDetector()
 noise = numpy.random.default_rng(0).normal(0, 0.1, 160_000).astype("f4")
-gate.push(0, noise)
+vad.push(0, noise)
 everybody, ours = time.process_time(), time.thread_time()
-gate.push(160_000, noise)
+vad.push(160_000, noise)
 everybody, ours = time.process_time() - everybody, time.thread_time() - ours
 assert "torch" not in sys.modules
 assert everybody - ours < 0.2 * everybody, f"{everybody - ours} s of {everybody} s were spent in other threads"

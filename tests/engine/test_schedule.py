@@ -57,7 +57,7 @@ def test_block_sizes_make_no_difference(sizes: list[int], hop: int) -> None:
     ]
 
 
-def test_no_window_without_enough_speech_or_an_open_gate() -> None:
+def test_no_window_without_enough_speech_or_voice_activity() -> None:
     closed, little = schedule((0, 20_000)), schedule((WINDOW - LEAST_SPEECH + 1, WINDOW))
     assert all(hop.window is None for hop in run(closed, counting(0, WINDOW)))
     last = run(little, counting(0, WINDOW))[-1]

@@ -51,7 +51,7 @@ async def until_closed(socket: ClientConnection) -> Said:
 
 @dataclass
 class Ward:
-    """A server with every door, and the tokens of a tenant."""
+    """A server with every way in, and the tokens of a tenant."""
 
     server: CallServer
     feed: Feed
