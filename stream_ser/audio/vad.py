@@ -182,7 +182,7 @@ def advance_together(pushes: Sequence[tuple[VoiceActivityDetector, int, Samples]
     for vad, start, _ in pushes:
         vad._catch_up()
         if start != vad._end:
-            raise ValueError(f"samples at {start} do not continue what was pushed up to {vad._end}")
+            raise ValueError(f"samples at {start} do not continue what was heard up to {vad._end}")
     detectors = [vad for vad, _, _ in pushes]
     cuts = [vad._cut(start, samples) for vad, start, samples in pushes]
     if not any(map(len, cuts)):
