@@ -183,7 +183,7 @@ class Monitor:
             collector = PointCollector()
             stream = self._open(source.info, name, collector)
             failing.pop_all()
-        return Listening(source, stream, follow(source, stream, collector, ANSWER_S))
+        return Listening(source, stream, follow(source, stream, collector, ANSWER_S), self)
 
     def close(self) -> None:
         """End all streams and threads. Safe to call twice, and from any thread."""

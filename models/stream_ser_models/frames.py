@@ -5,24 +5,29 @@ this voice has said before, shrunk to the training mean as long as little is kno
 
     baseline = (prior_s · mean + voice_sum) / (prior_s + voice_s),
 
-where ``voice_sum`` is the sum of earlier windows' mean frames, each times the seconds of speech that were new in it, and
-``voice_s`` those seconds. Both zero means that nothing is known. The same formula serves training, evaluation and the
-live system; the running sums are kept outside, the mean and the prior are constants of the network.
+where ``voice_sum`` is the sum of earlier windows' voice vectors, each times the seconds of speech that were new in it, and
+``voice_s`` those seconds. A window's voice vector is the mean of its frames that hold speech.
+Both zero means that nothing is known. The same formula serves training, evaluation and the live system; the running sums
+are kept outside, the mean and the prior are constants of the network.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from stream_ser_models.config import Config
+from stream_ser_models.encoders import SPEECH, find_encoder, read_encoder
 from stream_ser_models.network import Network, Scores
 from stream_ser_models.whisper import WhisperConfig, WhisperFrontend
 
 VIEWS = ("relative", "both")
+RESERVE = 0.01  # of a frame's weight, for windows in which nobody speaks
 
 
 class Voice(NamedTuple):
@@ -38,11 +43,11 @@ class FrameHeadConfig(Config):
 
     classes: int = 4
     channels: int = 64  # that frames are projected to
-    pool: int = 2  # frames of 20 ms that are averaged into one before anything else
+    pool: int = 4  # frames of 20 ms that are averaged into one before anything else
     prior_s: float = 30.0  # seconds of speech that the training mean is worth
     views: str = "relative"  # to the baseline; or both: relative to the training mean too
     dropout: float = 0.2
-    frontend: WhisperConfig = field(default_factory=lambda: WhisperConfig(layers=1))
+    frontend: WhisperConfig = field(default_factory=WhisperConfig)
 
     def __post_init__(self) -> None:
         """Refuse what cannot be built, with the value seen."""
@@ -87,20 +92,40 @@ class FrameHead(Network):
     """
 
     config: FrameHeadConfig
-    frontend: PooledFrames
     mean: Tensor
     deviation: Tensor
+    speech: Tensor
+    speech_bias: Tensor
 
     def __init__(self, config: FrameHeadConfig) -> None:
-        """Load the encoder and make the projection. Raises CheckpointError when the encoder is not there."""
+        """Make the projection. Raises CheckpointError when the encoder is not there; it is loaded when it is first asked."""
         super().__init__()
         self.config = config
-        self.frontend = PooledFrames(config)
-        width = self.frontend.whisper.width
+        folder = find_encoder(config.frontend.encoder)
+        width = read_encoder(folder).width
+        self._encoder: list[PooledFrames] = []  # in a list, so that its weights are no part of the head's
         self.register_buffer("mean", torch.zeros(width))
         self.register_buffer("deviation", torch.ones(width))
+        self.register_buffer("speech", torch.zeros(width))
+        self.register_buffer("speech_bias", torch.zeros(()))
+        self._take_probe(folder / SPEECH)
         wide = width * (2 if config.views == "both" else 1)
         self.project = nn.Sequential(nn.Linear(wide, config.channels), nn.GELU(), nn.Dropout(config.dropout))
+
+    def _take_probe(self, path: Path) -> None:
+        """Take what tells speech from silence, where the encoder has it for these layers; else all frames weigh the same."""
+        if path.is_file():
+            with np.load(path) as told:
+                if int(told["layers"]) == self.config.frontend.layers:
+                    self.speech.copy_(torch.from_numpy(told["weights"]))
+                    self.speech_bias.copy_(torch.from_numpy(told["bias"]))
+
+    @property
+    def frontend(self) -> PooledFrames:  # type: ignore[override]
+        """The encoder. Raises CheckpointError when it is corrupt."""
+        if not self._encoder:
+            self._encoder.append(PooledFrames(self.config))
+        return self._encoder[0]
 
     @property
     def width(self) -> int:
@@ -108,8 +133,8 @@ class FrameHead(Network):
         return len(self.mean)
 
     def measure(self, features: Tensor) -> None:
-        """Take mean and deviation of every value from training frames (N, steps, D)."""
-        self.mean.copy_(features.mean(dim=(0, 1)))
+        """Take the mean of voice vectors and every value's deviation from training frames (N, steps, D)."""
+        self.mean.copy_(self.voice_of(features).mean(dim=0))
         self.deviation.copy_(features.std(dim=(0, 1)).clamp(min=1e-3))
 
     def nobody(self, batch: int) -> Voice:
@@ -120,6 +145,13 @@ class FrameHead(Network):
         """The caller's baseline (B, D)."""
         prior = self.config.prior_s
         return (prior * self.mean + voice.total) / (prior + voice.seconds).unsqueeze(1)
+
+    def voice_of(self, features: Tensor) -> Tensor:
+        """A window's voice vector (B, D), the mean frame of its speech: what enters the sum, times its new seconds."""
+        frames = features if features.shape[1] == self.config.steps else pooled(features, self.config.pool)
+        weights = torch.sigmoid(frames @ self.speech + self.speech_bias).unsqueeze(2)
+        all_of_them = RESERVE * frames.mean(dim=1)  # what a window without any speech gives
+        return ((weights * frames).sum(dim=1) + all_of_them) / (weights.sum(dim=1) + RESERVE)
 
     def relative(self, features: Tensor, voice: Voice | None) -> Tensor:
         """Frames as the head sees them (B, channels, steps)."""
@@ -144,11 +176,6 @@ class FrameHead(Network):
         return self.judge(self.relative(features, None))[1]
 
 
-def voice_of(features: Tensor) -> Tensor:
-    """A window's own mean frame (B, D): what enters the running sum, times its new seconds of speech."""
-    return features.mean(dim=1)
-
-
 class HeadAlone(nn.Module):
     """A head without its encoder, as it is exported: frames (B, 100, D), voice_sum (B, D) and voice_s (B,) to tensors.
 
@@ -170,7 +197,7 @@ class HeadAlone(nn.Module):
     def forward(self, frames: Tensor, voice_sum: Tensor, voice_s: Tensor) -> tuple[Tensor, ...]:
         """The outputs, in the order of ``names``."""
         scores = self.head.classify(frames, voice=Voice(voice_sum, voice_s))
-        found = {**scores._asdict(), "voice": voice_of(frames)}
+        found = {**scores._asdict(), "voice": self.head.voice_of(frames)}
         return tuple(found[name] for name in self.names)
 
 

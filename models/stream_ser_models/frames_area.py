@@ -26,7 +26,7 @@ class FramesAreaConfig(FrameHeadConfig):
     area: tuple[int, ...] = (1, 5)  # largest height in groups and width in frames
     key: str = "mean"  # of an area's frames, or max, sample
     value: str = "sum"  # of an area's frames, or max, mean
-    halvings: int = 1  # of time before attention, by averages
+    halvings: int = 0  # of time before attention, by averages
     attention_dropout: float = 0.3
 
     def __post_init__(self) -> None:

@@ -1,6 +1,6 @@
 """CNN-BiLSTM with stacked transformer layers on a pre-trained encoder's frames.
 
-Wang et al. 2021 (see ``stream_ser_models.cnn_bilstm`` and ``stream_ser_models.stl``): a convolution and a pool, one BiLSTM
+Wang et al. 2021 (see ``stream_ser_models.cnn_bilstm`` and ``stream_ser_models.stl``): a convolution, one BiLSTM
 over time, one vector by an attention-weighted sum, then up to ten transformer layers over that single vector.
 """
 
@@ -38,7 +38,7 @@ class FramesBiLSTMConfig(FrameHeadConfig):
 
 
 class FramesBiLSTM(FrameHead):
-    """Frames to scores; ``attention`` (B, 1, steps / 2)."""
+    """Frames to scores; ``attention`` (B, 1, steps)."""
 
     architecture = "frames_bilstm"
     config: FramesBiLSTMConfig
@@ -51,7 +51,6 @@ class FramesBiLSTM(FrameHead):
         self.before = nn.Sequential(
             nn.Conv1d(config.channels, config.channels, 3, padding=1),
             nn.ELU(),
-            nn.AvgPool1d(2),
             nn.Dropout(config.dropout),
         )
         self.lstm = nn.LSTM(config.channels, config.hidden, batch_first=True, bidirectional=True)

@@ -24,11 +24,11 @@ class FramesCPCConfig(FrameHeadConfig):
     heads: int = 8
     head_width: int = 16
     hidden: int = 96
-    halvings: int = 1  # of time before attention, by averages
+    halvings: int = 0  # of time before attention, by averages
 
 
 class FramesCPC(FrameHead):
-    """Frames to scores, attention (B, 1, steps / 2) and dimensions (B, 3), nominally in [-1, 1]."""
+    """Frames to scores, attention (B, 1, steps) and dimensions (B, 3), nominally in [-1, 1]."""
 
     architecture = "frames_cpc"
     config: FramesCPCConfig

@@ -22,7 +22,7 @@ class FramesMSCNNConfig(FrameHeadConfig):
     """Everything needed to rebuild the head without its weights."""
 
     filters: int = 32  # of each length
-    kernels: tuple[int, ...] = (3, 5, 7, 9)  # frames of ``pool`` · 20 ms
+    kernels: tuple[int, ...] = (1, 3, 5, 7)  # frames of ``pool`` · 20 ms
     hidden: int = 128
     asks: bool = False
 

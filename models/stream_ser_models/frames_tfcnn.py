@@ -16,7 +16,7 @@ from stream_ser_models.frames import FrameHead, FrameHeadConfig
 from stream_ser_models.heads import HEADS
 from stream_ser_models.network import Scores
 
-LONG, SHORT = 8, 2  # frames that the first filters reach over
+LONG, SHORT = 5, 2  # frames that the first filters reach over
 
 
 @dataclass(frozen=True)

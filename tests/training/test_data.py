@@ -13,7 +13,7 @@ import torch
 
 from stream_ser_training.augment import AugmentConfig
 from stream_ser_training.clips import Clip, CorpusError, read_manifest
-from stream_ser_training.data import BalancedSampler, Batches, load_utterances, mask_picture
+from stream_ser_training.data import BalancedSampler, Batches, CellSampler, load_utterances, mask_picture
 from stream_ser_training.feature_cache import Staged
 from stream_ser_training.splits import LeakError, Split
 from tests.training.conftest import LABELS
@@ -80,7 +80,7 @@ def test_a_batch_depends_on_seed_and_step_alone(split: Split) -> None:
 def test_features_and_targets_belong_together(split: Split) -> None:
     batches = Batches(split, staged(list(split.train)), LABELS, QUIET, batch=16)
     for step in range(5):
-        features, targets, ratings = batches.at(step, 1)
+        features, targets, ratings = batches.at(step, 1)[:3]
         assert features.shape == (16, 1, 4, 6)
         assert features.dtype == torch.float32
         clips = torch.floor(features[:, 0, 0, 0] + 0.05).long()
@@ -92,7 +92,7 @@ def test_features_and_targets_belong_together(split: Split) -> None:
 def test_ratings_come_along_where_they_are_known() -> None:
     known = replace(clip(0, "c"), dimensions=(0.5, math.nan, -0.25))
     split = Split((known, clip(1, "c")), (), ())
-    _, targets, ratings = Batches(split, staged(list(split.train)), LABELS, QUIET, batch=32).at(0, 1)
+    _, targets, ratings = Batches(split, staged(list(split.train)), LABELS, QUIET, batch=32).at(0, 1)[:3]
     mine = targets[:, 0] == 1
     assert torch.isnan(ratings[~mine]).all()
     assert torch.equal(ratings[mine][:, [0, 2]], torch.tensor([0.5, -0.25]).expand(int(mine.sum()), 2))
@@ -101,7 +101,7 @@ def test_ratings_come_along_where_they_are_known() -> None:
 
 def test_mixed_pairs_mix_features_and_targets_by_the_same_share(split: Split) -> None:
     batches = Batches(split, staged(list(split.train), copies=1), LABELS, QUIET, batch=64, mixup=0.5)
-    features, targets, _ = batches.at(0, 3)
+    features, targets, _ = batches.at(0, 3)[:3]
     mixed = (targets > 0).sum(dim=1) == 2
     assert mixed.any()
     assert (targets.max(dim=1).values >= 0.5).all()
@@ -161,3 +161,26 @@ def test_utterances_are_loaded_with_label_and_active_range(corpora: Path) -> Non
 def test_a_label_that_the_protocol_lacks_is_refused(corpora: Path) -> None:
     with pytest.raises(CorpusError, match=r"\.flac is labelled 'sad', the labels are angry, happy, neutral; complete"):
         load_utterances(read_manifest(corpora / "twovoices"), ["angry", "happy", "neutral"])
+
+
+def test_cells_are_drawn_alike_and_clips_outside_a_corpus_answers_never() -> None:
+    held = [*(clip(0, "big", i) for i in range(50)), clip(1, "big"), clip(0, "two"), clip(1, "two"), clip(2, "two")]
+    sampler, rng = CellSampler(held, LABELS, {"two": [LABELS[0], LABELS[1]]}), np.random.default_rng(0)
+    drawn = Counter((item.corpus, label) for item, label in (sampler.draw(rng) for _ in range(4_000)))
+    assert set(drawn) == {("big", 0), ("big", 1), ("two", 0), ("two", 1)}
+    assert all(count == pytest.approx(1_000, abs=120) for count in drawn.values())
+
+
+def test_a_batch_says_what_each_window_decides_between() -> None:
+    held = [clip(0, "two"), clip(1, "two"), clip(0, "all"), clip(2, "all", speaker="t")]
+    split = Split(tuple(held), (), ())
+    plain = Batches(split, staged(held), LABELS, QUIET, batch=16)
+    assert plain.at(0, 1).allowed is None
+    assert plain.at(0, 1).voice is None
+    batches = Batches(split, staged(held), LABELS, QUIET, batch=64, cells=True, answers={"two": list(LABELS[:2])})
+    batch = batches.at(0, 1)
+    assert batch.allowed is not None
+    of_two = batch.features[:, 0, 0, 0] < 1.9  # clips 0 and 1
+    assert batch.allowed[of_two].tolist() == [[True, True, False, False]] * int(of_two.sum())
+    assert bool(batch.allowed[~of_two].all())
+    assert 0 < int(of_two.sum()) < 64

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from stream_ser_training.losses import concordance, concordance_loss, info_nce
+from stream_ser_training.losses import concordance, concordance_loss, info_nce, masked_cross_entropy
 
 
 def naive_info_nce(frames: torch.Tensor, expected: torch.Tensor, away: torch.Tensor) -> float:
@@ -87,3 +87,19 @@ def test_better_predictions_lose_less() -> None:
     losses = [float(concordance_loss(target + share * noise, target)) for share in (0.0, 0.5, 2.0)]
     assert losses == sorted(losses)
     assert losses[0] == pytest.approx(0.0, abs=1e-5)
+
+
+def test_masked_cross_entropy_is_torchs_where_all_answers_are_allowed() -> None:
+    logits, targets = torch.randn(5, 4), torch.nn.functional.one_hot(torch.tensor([0, 1, 2, 3, 0]), 4).float()
+    own = masked_cross_entropy(logits, targets, torch.ones(5, 4, dtype=torch.bool), 0.1)
+    torch.testing.assert_close(own, torch.nn.functional.cross_entropy(logits, targets, label_smoothing=0.1))
+
+
+def test_masked_answers_are_neither_pushed_nor_pulled() -> None:
+    logits = torch.randn(3, 4, requires_grad=True)
+    allowed = torch.tensor([[False, True, False, True]] * 3)
+    targets = torch.nn.functional.one_hot(torch.tensor([1, 3, 1]), 4).float()
+    masked_cross_entropy(logits, targets, allowed, 0.1).backward()
+    assert logits.grad is not None
+    assert not logits.grad[:, [0, 2]].any()
+    assert bool(logits.grad[:, [1, 3]].any())

@@ -181,3 +181,28 @@ def test_bundled_protocols_on_the_real_corpora(name: str, count: int) -> None:
     if count > 1:  # everybody is tested once
         tested = [clip.path for fold in folds for clip in fold.split.test]
         assert sorted(tested) == sorted(clip.path for clip in given)
+
+
+def test_a_corpus_is_left_out_whole_while_named_speakers_of_the_others_choose(tmp_path: Path) -> None:
+    every = [*clips(SIX, "one"), *clips(SIX, "two"), *clips(SIX, "more"), *clips(SIX, "far")]
+    config = ProtocolConfig("corpora", validation={"one": ["a"], "two": ["b"]}, cross=("far",), extra=("more",))
+    folds = {fold.name: fold for fold in make_folds(config, every, tmp_path)}
+    assert sorted(folds) == ["one", "two"]
+    fold = folds["one"]
+    assert {clip.corpus for clip in fold.split.test} == {"one"}
+    assert {clip.speaker for clip in fold.split.validation} == {"two/b"}
+    assert {clip.speaker for clip in fold.split.train} == {f"two/{who}" for who in "acdef"} | {f"more/{w}" for w in SIX}
+    assert {clip.corpus for clip in fold.cross} == {"far"}
+
+
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        (ProtocolConfig("corpora", validation={"one": ["a"]}, extra=("two",)), "1 corpora to leave out"),
+        (ProtocolConfig("corpora", validation={"one": ["a"]}), "fold one has no clip for validation"),
+        (ProtocolConfig("corpora", validation={"one": ["z"]}), "validation speakers without a clip: one/z"),
+    ],
+)
+def test_corpora_that_cannot_be_left_out_are_named(config: ProtocolConfig, says: str, tmp_path: Path) -> None:
+    with pytest.raises(SplitError, match=says):
+        make_folds(config, [*clips(SIX, "one"), *clips(SIX, "two")], tmp_path)

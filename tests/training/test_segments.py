@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_ser_training.corpora import Samples
-from stream_ser_training.segments import active_range, evaluation_windows, segments, training_window
+from stream_ser_training.segments import active_range, evaluation_windows, new_speech_seconds, segments, training_window
 
 LENGTH, HOP = 32_000, 6_400
 
@@ -130,3 +130,14 @@ def test_short_clips_give_one_training_segment_padded_on_the_left(count: int) ->
     assert len(segment) == LENGTH
     assert (segment[LENGTH - count :] == ramp(count)).all()
     assert not segment[: LENGTH - count].any()
+
+
+def test_new_speech_is_counted_once_and_silence_never() -> None:
+    loud, quiet = np.full(16_000, 0.1, np.float32), np.zeros(16_000, np.float32)
+    clip = np.concatenate([quiet, loud, loud, quiet, loud])
+    seconds = new_speech_seconds(clip)
+    assert len(seconds) == len(evaluation_windows(clip))
+    assert sum(seconds) == pytest.approx(3.0, abs=0.03)
+    assert seconds[0] == pytest.approx(1.0, abs=0.03)
+    assert new_speech_seconds(quiet) == [0.0]
+    assert new_speech_seconds(loud[:8000]) == [pytest.approx(0.5, abs=0.03)]

@@ -17,6 +17,7 @@ from stream_ser_models.card import CheckpointError, find, read_card
 from stream_ser_models.checkpoint import load_network
 from stream_ser_models.export import ExportError
 from stream_ser_models.frames import FrameHead
+from stream_ser_models.frames_tfcnn import FramesTFCNN
 from stream_ser_models.words import WordsError
 from stream_ser_training.clips import CorpusError
 from stream_ser_training.corpora import verify
@@ -35,6 +36,7 @@ from stream_ser_training.records import RecordError, read_records
 from stream_ser_training.reexport import write_again
 from stream_ser_training.report import report
 from stream_ser_training.resume import FitError, Interrupted
+from stream_ser_training.speech_probe import make_probe
 from stream_ser_training.splits import SplitError
 from stream_ser_training.text import run_text
 
@@ -63,7 +65,9 @@ def parser() -> argparse.ArgumentParser:
     task = argparse.ArgumentParser(add_help=False)
     task.add_argument("--protocol", default="pooled4", help="bundled protocol's name or a .toml file")
     common = argparse.ArgumentParser(add_help=False, parents=[data, task])
-    common.add_argument("--recipe", required=True, help="bundled recipe's name or a .toml file")
+    common.add_argument(
+        "--recipe", required=True, help="bundled recipe's name or a .toml file; fit takes several, with commas"
+    )
     common.add_argument("--runs", type=Path, default=Path("runs"), help="folder of runs and staged features")
     folds = argparse.ArgumentParser(add_help=False)
     folds.add_argument("--folds", default="", help="names of folds, separated by commas; all by default")
@@ -97,6 +101,9 @@ def parser() -> argparse.ArgumentParser:
     join.add_argument("--runs", type=Path, default=Path("runs"), help="folder of runs")
     join.add_argument("--records", type=Path, default=RECORDS, help=f"where the record goes (default: {RECORDS})")
     join.add_argument("--out", type=Path, required=True, help="the checkpoint's folder; its name becomes the model's")
+    commands.add_parser(
+        "speech-probe", parents=[data], help="fit what tells an encoder's frames of speech from silence"
+    )
     price = commands.add_parser("cost", help="measure what a window costs every recorded system, into its records")
     price.add_argument("--records", type=Path, default=RECORDS, help=f"stored records (default: {RECORDS})")
     check = commands.add_parser("verify", parents=[data], help="hold corpora against the checksums in their manifests")
@@ -120,15 +127,18 @@ def _names(text: str) -> list[str]:
 
 
 def _fit(options: argparse.Namespace) -> int:
-    recipe = read_recipe(options.recipe, options.protocol)
-    where = place(options.device, recipe.fit.precision)
+    recipes = [read_recipe(name, options.protocol) for name in _names(options.recipe)]
+    data, seeds = data_folder(options.data), [int(seed) for seed in _names(options.seeds)]
+    where = place(options.device, recipes[0].fit.precision)
     try:
-        experiment = Experiment(recipe, data_folder(options.data), options.runs, where)
-        folds = choose(experiment.folds, _names(options.folds))
-        seeds = [int(seed) for seed in _names(options.seeds)]
-        for record in experiment.run(folds, seeds, options.records):
-            best = max((line.get("validation_UA", 0.0) for line in record.curve), default=0.0)
-            print(f"{record.recipe} {record.protocol} fold {record.fold} seed {record.seed}: validation UA {best:.4f}")
+        experiments = [Experiment(recipe, data, options.runs, where) for recipe in recipes]
+        for seed in seeds:  # the outer loop, so that a grid that is stopped has a seed of everything
+            for experiment in experiments:
+                folds = choose(experiment.folds, _names(options.folds))
+                for record in experiment.run(folds, [seed], options.records):
+                    best = max((line.get("validation_UA", 0.0) for line in record.curve), default=0.0)
+                    told = f"{record.recipe} {record.protocol} fold {record.fold} seed {record.seed}"
+                    print(f"{told}: validation UA {best:.4f}, {record.seconds:.0f} s", flush=True)
     finally:
         leave()
     return 0
@@ -217,6 +227,9 @@ def run(options: argparse.Namespace) -> int:
         train, held = speech(data)
         config = PretrainConfig(steps=options.steps)
         print(Pretrainer(train, held, config, options.runs / FOLDER, place(options.device)).run())
+    elif options.command == "speech-probe":
+        path, right = make_probe(FramesTFCNN(), data)
+        print(f"{path.name}: right on {100.0 * right:.1f} % of the frames of kept clips")
     elif options.command == "fuse":
         show(fuse(data, options.runs, options.records, options.out)[0].figures["test"])
     elif options.command == "text":

@@ -20,7 +20,7 @@ from stream_ser_training.feature_cache import Staged
 from stream_ser_training.segments import active_range
 from stream_ser_training.splits import Split, refuse_leak
 from stream_ser_training.targets import DIMENSIONS
-from stream_ser_training.voices import Histories
+from stream_ser_training.voices import Histories, Vectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,15 +143,15 @@ class Batches:
         mixup: float = 0.0,
         cells: bool = False,
         answers: Mapping[str, Sequence[str]] | None = None,
-        voices: bool = False,
+        voices: Vectors | None = None,
     ) -> None:
         """``cells`` draws every corpus and class alike; ``answers`` says by corpus what it decides between.
 
-        ``voices`` gives every window a made-up history, of its own voice, on the training side alone.
+        With ``voices``, the rows' voice vectors, every window gets a made-up history of its own voice, from training clips.
         """
         refuse_leak(split.train, (*split.validation, *split.test))
         self._sampler = (CellSampler if cells else BalancedSampler)(split.train, labels, answers)
-        self._histories = Histories(split.train, staged) if voices else None
+        self._histories = Histories(split.train, staged, voices) if voices is not None else None
         self._allowed = {
             corpus: torch.tensor([label in own for label in labels]) for corpus, own in (answers or {}).items()
         }

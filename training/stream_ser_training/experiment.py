@@ -22,6 +22,7 @@ from stream_ser_training.baseline import evaluate_fold
 from stream_ser_training.clips import Clip, CorpusError, read_manifest
 from stream_ser_training.corpora import Samples, load, read_corpora
 from stream_ser_training.devices import Placement
+from stream_ser_training.encoded import frontend_of
 from stream_ser_training.evaluate import (
     Scored,
     concordances,
@@ -235,7 +236,7 @@ class Experiment:
             network, start = untrained(self.recipe.architecture, self.recipe.model), self._start()
             if start is not None:
                 start_from(network, start)  # a front end may itself be pre-trained
-            stager = Stager(network.frontend, self.runs / "staged", self.recipe.stage, self.recipe.augment)
+            stager = Stager(frontend_of(network), self.runs / "staged", self.recipe.stage, self.recipe.augment)
             learnt = [clip for clip in clips if clip.fingerprint in training]
             if self.recipe.stage.whole:  # the same rows whatever the protocol's sides are
                 learnt = clips = sorted(clips, key=lambda clip: clip.fingerprint)

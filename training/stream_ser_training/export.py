@@ -20,6 +20,7 @@ from stream_ser_models.card import FORMAT, ONNX, STEP, WEIGHTS, Card, file_hash,
 from stream_ser_models.counting import macs, parameters
 from stream_ser_models.export import export_onnx, round_to_half
 from stream_ser_models.export_step import export_step
+from stream_ser_models.frames import FrameHead
 from stream_ser_models.incremental import refusal
 from stream_ser_models.mscnn import MSCNN
 from stream_ser_models.network import Network
@@ -106,7 +107,8 @@ def cost_of(network: Network, window_samples: int, sample_rate: int) -> tuple[in
     """Parameters, and multiply-accumulates a window as papers count them: without the front end, unless it was learnt."""
     example = probe_of(network, window_samples, sample_rate)
     fixed = 0 if parameters(network.frontend) else macs(network.frontend, example[0])
-    return parameters(network), macs(network, *example) - fixed
+    apart = parameters(network.frontend) if isinstance(network, FrameHead) else 0  # shared by heads, part of none
+    return parameters(network) + apart, macs(network, *example) - fixed
 
 
 def trained(recipe: Recipe, weights: Path) -> Network:

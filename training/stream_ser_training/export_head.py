@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import fmean, stdev
 from typing import Any
 
 import torch
@@ -19,6 +18,7 @@ from stream_ser_models.export import round_to_half
 from stream_ser_models.export_head import export_head
 from stream_ser_models.frames import FrameHead
 from stream_ser_training.clips import Clip
+from stream_ser_training.encoded import frontend_of
 from stream_ser_training.evaluate import Scored, concordances, figures_by_corpus, fit_temperature, selective
 from stream_ser_training.export import (
     INTENDED_USE,
@@ -30,6 +30,7 @@ from stream_ser_training.export import (
     probe_of,
 )
 from stream_ser_training.feature_cache import Staged
+from stream_ser_training.ideas import over_seeds
 from stream_ser_training.protocols import Fold
 from stream_ser_training.recipe import Recipe
 from stream_ser_training.records import Record
@@ -70,20 +71,12 @@ def strangers(records: Sequence[Record], recipe: str) -> dict[str, Any]:
         return {}
     found: dict[str, Any] = {"protocol": own[0].about, "seeds": len(seeds)}
     for cross, name in ((False, "loco"), (True, "emovo")):
-        for condition in ("plain", *own[0].streams):
-            by_seed = [
-                fmean(value for record in own if record.seed == seed for value in _windows(record, condition, cross))
-                for seed in seeds
-            ]
-            spread = stdev(by_seed) if len(by_seed) > 1 else 0.0
-            found[f"{name} {condition}"] = {"UA_windows": round(fmean(by_seed), 4), "sd": round(spread, 4)}
+        for condition in own[0].streams:
+            value = over_seeds(own, condition, cross=cross)
+            if value is not None:
+                told = {"UA_windows": round(value.mean, 4), "sd": round(value.sd or 0.0, 4)}
+                found[f"{name} {condition}"] = told
     return found
-
-
-def _windows(record: Record, condition: str, cross: bool) -> list[float]:
-    groups = record.windows if condition == "plain" else record.streams[condition]
-    name = "UA" if condition == "plain" else "UA_windows"
-    return [value[name] for group, value in groups.items() if group.startswith("cross:") == cross]
 
 
 def export_on_encoder(
@@ -133,7 +126,7 @@ def export_on_encoder(
     save_file({name: value.contiguous() for name, value in halves.items()}, out / WEIGHTS)
     figures["onnx_largest_logit_difference"] = export_head(head, out / ONNX)
     with torch.inference_mode():
-        logits = head(*probe_of(head, WINDOW, RATE)).logits[0]
+        logits = head.classify(frontend_of(head)(probe_of(head, WINDOW, RATE)[0])).logits[0]
     own, products = cost_of(head, WINDOW, RATE)
     facts = head.frontend.whisper.facts
     card = Card(

@@ -26,7 +26,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from stream_ser_models.architectures import ARCHITECTURES, untrained
+from stream_ser_models.architectures import untrained
 from stream_ser_models.frames import FrameHead, Voice
 from stream_ser_models.network import Network
 from stream_ser_training.clips import Clip
@@ -39,6 +39,7 @@ from stream_ser_training.recipe import Recipe
 from stream_ser_training.resume import FitError, Interrupted, asked_to_stop, atomically, seed_of
 from stream_ser_training.splits import LeakError, Split
 from stream_ser_training.streams import score_streams
+from stream_ser_training.voices import voice_vectors
 
 STATISTICS_BATCHES = 12  # that the averaged weights' batch-norm statistics are measured on
 MEASURED_ROWS = 2048  # training windows that means and deviations of the features are taken from
@@ -114,6 +115,8 @@ class Fitter:
         self.held = held
         folder.mkdir(parents=True, exist_ok=True)
         fit, labels = recipe.fit, recipe.task.labels
+        torch.manual_seed(seed)
+        self.network = untrained(recipe.architecture, recipe.model)
         self.batches = Batches(
             split,
             train,
@@ -123,10 +126,8 @@ class Fitter:
             mixup=fit.mixup,
             cells=fit.cells,
             answers=fit.answers,
-            voices=issubclass(ARCHITECTURES[recipe.architecture][1], FrameHead),
+            voices=voice_vectors(self.network, train) if isinstance(self.network, FrameHead) else None,
         )
-        torch.manual_seed(seed)
-        self.network = untrained(recipe.architecture, recipe.model)
         rows = np.unique(np.concatenate([train.rows_of(clip)[:2] for clip in split.train]))
         rows = np.random.default_rng(seed).permutation(rows)[:MEASURED_ROWS]
         self.network.measure(torch.from_numpy(train.rows[np.sort(rows)].astype(np.float32)))

@@ -19,6 +19,7 @@ from stream_ser_models.export_head import export_head
 from stream_ser_models.export_step import export_step
 from stream_ser_models.frames import FrameHead
 from stream_ser_models.mscnn import MSCNN
+from stream_ser_training.encoded import frontend_of
 from stream_ser_training.export import probe_of
 
 
@@ -30,7 +31,9 @@ def write_again(folder: Path) -> Card:
     card = read_card(folder)
     network = load_network(folder, card)
     with torch.inference_mode():
-        logits = network(*probe_of(network, card.window_samples, card.sample_rate)).logits[0].numpy()
+        example = probe_of(network, card.window_samples, card.sample_rate)
+        features = frontend_of(network)(example[0])
+        logits = network.classify(features, *example[1:]).logits[0].numpy()
     worst = float(np.abs(logits - np.asarray(card.probe_logits, np.float32)).max())
     if not worst <= PARITY:
         raise ExportError(f"{card.name} computes its probe {worst:.2e} away from its card; {PARITY:.0e} is accepted")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from stream_ser_training import plots
 from stream_ser_training.conclusions import verdict, weak_points
+from stream_ser_training.ideas import STRANGERS, ideas
 from stream_ser_training.metrics import Spread, recalls, ua, weighted_accuracy
 from stream_ser_training.records import Record, RecordError, read_records
 from stream_ser_training.results import (
@@ -114,6 +115,7 @@ def report(records: Path, out: Path) -> list[Path]:
         rows = [(system.name, own) for system in systems if (own := system.under(column.key))]
         if rows:
             _protocol(writer, column, rows)
+    writer.add(*ideas(found, reference))
     _dimensions(writer, found)
     _depths(writer, found, reference)
     _shapes(writer, found, reference)
@@ -272,7 +274,7 @@ def _others(writer: Writer, systems: Sequence[System], reference: Reference) -> 
     """Protocols that the main table has no column for, and whose labels are learnt."""
     known = {*reference.rated, *(column.key for column in reference.columns)}
     protocols = sorted(
-        {record.protocol for system in systems for record in system.records if record.utterances} - known
+        {record.protocol for system in systems for record in system.records if record.utterances} - known - {STRANGERS}
     )
     for protocol in protocols:
         rows = [(system.name, own) for system in systems if (own := system.under(protocol))]

@@ -49,6 +49,15 @@ class Column(Config):
 
 
 @dataclass(frozen=True)
+class Idea(Config):
+    """What a paper proposes, by the recipes on its own front end and on a pre-trained encoder; "" where there is none."""
+
+    name: str = ""
+    own: str = ""
+    encoder: str = ""
+
+
+@dataclass(frozen=True)
 class Published(Config):
     """A figure from elsewhere and whether it can be held against ours."""
 
@@ -67,6 +76,7 @@ class Reference:
     papers: list[Paper]
     columns: list[Column]
     figures: list[Published]
+    ideas: list[Idea]
     rated: list[str]  # protocols whose labels only balance what is drawn, so that UA says nothing
 
 
@@ -96,6 +106,7 @@ def read_reference(path: Path = PUBLISHED) -> Reference:
         [Paper.from_dict(item) for item in data["paper"]],
         [Column.from_dict(item) for item in data["protocol"]],
         [Published.from_dict(item) for item in data["figure"]],
+        [Idea.from_dict(item) for item in data.get("idea", [])],
         list(data["rated"]),
     )
 
@@ -125,9 +136,14 @@ def systems_of(records: Sequence[Record], reference: Reference) -> list[System]:
     rows += [
         System("", name, own)
         for name, own in groups.items()
-        if own[0].architecture not in known and not _of_sweep(own[0])
+        if own[0].architecture not in known and not _of_sweep(own[0]) and not on_encoder(own[0])
     ]
     return rows
+
+
+def on_encoder(record: Record) -> bool:
+    """Whether the system stands on a pre-trained encoder; such have tables of their own (``ideas``)."""
+    return record.architecture.startswith("frames_")
 
 
 def _of_sweep(record: Record) -> bool:

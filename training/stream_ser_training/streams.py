@@ -14,12 +14,13 @@ from stream_ser_training.clips import Clip
 from stream_ser_training.corpora import load
 from stream_ser_training.data import label_index
 from stream_ser_training.devices import Placement
+from stream_ser_training.encoded import frontend_of
 from stream_ser_training.evaluate import Scored, figures
 from stream_ser_training.feature_cache import Staged
 from stream_ser_training.lines import HEARD
 from stream_ser_training.metrics import CROSS
 from stream_ser_training.segments import evaluation_windows, new_speech_seconds
-from stream_ser_training.voices import as_voice, stream_histories
+from stream_ser_training.voices import STREAMS, as_voice, stream_histories, voice_vectors
 
 ROWS = 256  # windows that are asked at once
 ORDER = 1  # seed of the order of a voice's clips
@@ -52,7 +53,8 @@ def score_streams(
 ) -> list[Scored]:
     """What the head says of every window, in streams of one of ``voices.STREAMS``; without baseline where that is None."""
     device = where.device if where else torch.device("cpu")
-    known = stream_histories(clips, staged, kind, ORDER) if kind else None
+    known = stream_histories(clips, staged, voice_vectors(head.cpu(), staged), kind, ORDER) if kind else None
+    head.to(device)
     found = []
     for group in _groups(clips, staged):
         counts = [len(staged.rows_of(clip)) for clip in group]
@@ -82,11 +84,11 @@ def stage_here(head: FrameHead, clips: Sequence[Clip], heard: str = "") -> Stage
     """
     unique = list({clip.fingerprint: clip for clip in clips}.values())
     parts, seconds, places, end = [], list[float](), {}, 0
+    frontend = frontend_of(head)
     for clip in unique:
         samples = load(clip)
         windows = evaluation_windows(HEARD[heard](samples) if heard else samples)
-        frames = [head.frontend(torch.from_numpy(windows[i : i + 16])) for i in range(0, len(windows), 16)]
-        parts.append(torch.cat(frames).half().numpy())
+        parts.append(frontend(torch.from_numpy(windows)).half().numpy())
         seconds += [round(value, 3) for value in new_speech_seconds(samples)]
         places[clip.fingerprint] = np.arange(end, end + len(windows))
         end += len(windows)
@@ -103,10 +105,11 @@ def by_group(scored: Sequence[Scored], labels: Sequence[str], temperature: float
 
 
 def conditions(head: bool, telephone: bool) -> list[tuple[str, str | None, bool]]:
-    """Name, kind of stream and whether by telephone of every condition that is measured besides the plain one."""
+    """Name, kind of stream and whether by telephone of every condition that is measured."""
     found: list[tuple[str, str | None, bool]] = []
     if head:
-        found += [("caller", "caller", False), ("neutral", "neutral", False), ("one", "one", False)]
+        found += [("plain", None, False)]
+        found += [(kind, kind, False) for kind in STREAMS]
     if telephone:
         found.append(("telephone", None, True))
         found += [("telephone caller", "caller", True)] if head else []

@@ -7,6 +7,7 @@ before it, exactly as the live system does (``stream_ser_models.frames`` has the
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ import numpy.typing as npt
 import torch
 
 from stream_ser_models.card import VOICE_CAP_S
-from stream_ser_models.frames import Voice
+from stream_ser_models.frames import FrameHead, Voice
 from stream_ser_training.clips import Clip
 from stream_ser_training.corpora import NOBODY
 from stream_ser_training.feature_cache import Places, Staged
@@ -25,26 +26,32 @@ MOST = 32  # clips in a made-up history
 NEUTRAL = "neutral"
 NEUTRAL_SHARE = 0.7
 STREAMS = ("caller", "neutral", "one")  # all emotions in a random order; 70 % neutral; one emotion only
-CHUNK = 4096  # rows whose means are taken at once
+OVERLAP = 5  # windows of 2 s every 0.4 s: a window begins where the one so many before it ends
+CHUNK = 4096  # rows whose voice vectors are taken at once
 
 Vectors = npt.NDArray[np.float32]
 History = tuple[Vectors, Vectors]  # totals (N, D) and seconds (N,)
 
 
-def row_means(staged: Staged) -> Vectors:
-    """Mean frame (N, D) of every staged row (N, steps, D); kept beside the rows' file, where they lie in one."""
-    kept = staged.path.with_suffix(".means.npy") if staged.path else None
+def voice_vectors(head: FrameHead, staged: Staged) -> Vectors:
+    """Voice vector (N, D) of every staged row (N, steps, D); kept beside the rows' file, where they lie in one."""
+    probe = hashlib.sha256(head.speech.numpy().tobytes() + head.speech_bias.numpy().tobytes()).hexdigest()[:8]
+    kept = staged.path.with_suffix(f".voices-{probe}.npy") if staged.path else None
     if kept is not None and kept.is_file():
         found: Vectors = np.load(kept, mmap_mode="r")
         return found
-    parts = [staged.rows[i : i + CHUNK].astype(np.float32).mean(axis=1) for i in range(0, len(staged.rows), CHUNK)]
-    means: Vectors = np.concatenate(parts)
+    parts = []
+    with torch.inference_mode():
+        for first in range(0, len(staged.rows), CHUNK):
+            rows = torch.from_numpy(staged.rows[first : first + CHUNK].astype(np.float32))
+            parts.append(head.voice_of(rows).numpy())
+    vectors: Vectors = np.concatenate(parts)
     if kept is not None:
         partial = Path(f"{kept}.{os.getpid()}.part")
         with partial.open("wb") as handle:
-            np.save(handle, means)
+            np.save(handle, vectors)
         os.replace(partial, kept)
-    return means
+    return vectors
 
 
 def speech_of(staged: Staged) -> Vectors:
@@ -62,9 +69,9 @@ def as_voice(totals: Vectors, seconds: Vectors) -> Voice:
 class Histories:
     """Made-up histories for training rows: rows of the same voice and copy, so that they came over the same line."""
 
-    def __init__(self, clips: Sequence[Clip], staged: Staged) -> None:
+    def __init__(self, clips: Sequence[Clip], staged: Staged, vectors: Vectors) -> None:
         """Group the rows of clips, which all have equally many copies. Raises ValueError for rows without seconds."""
-        self._means, self._seconds = row_means(staged), speech_of(staged)
+        self._means, self._seconds = vectors, speech_of(staged)
         groups: dict[str, list[tuple[str, Places]]] = {}
         for clip in clips:
             if clip.speaker not in NOBODY:
@@ -128,15 +135,17 @@ class _Running:
             self.total, self.seconds = self.total * share, np.float32(VOICE_CAP_S)
 
 
-def stream_histories(clips: Sequence[Clip], staged: Staged, kind: str, seed: int) -> dict[str, History]:
+def stream_histories(clips: Sequence[Clip], staged: Staged, means: Vectors, kind: str, seed: int) -> dict[str, History]:
     """By fingerprint, what is known of the voice before each of a clip's windows, in streams of one of ``STREAMS``.
+
+    ``means`` (N, D) are the rows' voice vectors.
 
     ``caller``: a voice's clips in a random order. ``one``: each emotion of a voice is a stream of its own. ``neutral``:
     before each clip as many others of that voice as in ``caller``, drawn so that 70 % are neutral.
     """
     if kind not in STREAMS:
         raise ValueError(f"stream {kind!r} is unknown; choose one of {', '.join(STREAMS)}")
-    means, seconds = row_means(staged), speech_of(staged)
+    seconds = speech_of(staged)
     voices: dict[tuple[str, str], list[Clip]] = {}
     for clip in sorted(clips, key=lambda item: (item.speaker, item.fingerprint)):
         voices.setdefault((clip.speaker, clip.label if kind == "one" else ""), []).append(clip)
@@ -152,8 +161,14 @@ def stream_histories(clips: Sequence[Clip], staged: Staged, kind: str, seed: int
                 running = _Running(means.shape[1])
             rows = staged.rows_of(clip)
             totals, known = np.empty((len(rows), means.shape[1]), dtype=np.float32), np.empty(len(rows), np.float32)
-            for window, row in enumerate(rows):
+            counted = 0
+            for window in range(len(rows)):
+                ended = window - OVERLAP - (window + 1 == len(rows))  # a clip's last window begins a little early
+                while counted <= ended:
+                    running.add(means[rows[counted]], float(seconds[rows[counted]]))
+                    counted += 1
                 totals[window], known[window] = running.total, running.seconds
+            for row in rows[counted:]:
                 running.add(means[row], float(seconds[row]))
             found[clip.fingerprint] = totals, known
     return found
