@@ -59,7 +59,7 @@ def dbfs(value: float) -> float:
     return max(QUIET_DBFS, round(20.0 * float(np.log10(max(value, 1e-12))), 2))
 
 
-class Conditioner(Protocol):
+class SampleFilter(Protocol):
     """What sound goes through before anything hears it: as many samples out as in, at once, however they were cut."""
 
     def push(self, samples: Samples) -> Samples:
@@ -106,7 +106,7 @@ class WindowSchedule:
         *,
         start: int = 0,
         baseline: bool = True,
-        conditioner: Conditioner | None = None,
+        conditioner: SampleFilter | None = None,
     ) -> None:
         if not 0 < hop <= window:
             raise hop_error(hop / SAMPLE_RATE, window)
