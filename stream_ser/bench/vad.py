@@ -74,7 +74,7 @@ def open_frames(vad: VoiceActivityDetector, samples: Samples) -> npt.NDArray[np.
     vad.reset(start)
     count = len(samples) // FRAME
     vad.push(start, samples)
-    return np.array([vad.is_open(start + (frame + 1) * FRAME) for frame in range(count)])
+    return np.array([vad.is_speech(start + (frame + 1) * FRAME) for frame in range(count)])
 
 
 def loud_frames(samples: Samples, below_peak_db: float = 25.0) -> npt.NDArray[np.bool_]:
