@@ -45,6 +45,7 @@ def analyze(
     text: str = "auto",
     transcript: str | os.PathLike[str] | None = None,
     show_text: bool = False,
+    baseline: bool = True,
     name: str | None = None,
     partial: bool = False,
 ) -> Trajectory:
@@ -53,7 +54,8 @@ def analyze(
     ``sound`` is the path of a sound file, all bytes of one, an open binary file, or a numpy array: (frames,) or (frames,
     channels), floats in [-1, 1] or int16. ``rate`` is the array's, in Hz; files say their own. ``model`` is a name of
     ``stream-ser models`` or a folder with a card; ``hop`` the seconds between two points; ``engine``, ``text``, ``transcript``
-    and ``show_text`` are the command's options. ``name`` is what the result calls its stream. With ``partial``, sound that
+    and ``show_text`` are the command's options; without ``baseline`` each window is judged by itself, whatever this voice said
+    before. ``name`` is what the result calls its stream. With ``partial``, sound that
     breaks off gives what came before, and says so in ``Trajectory.error``.
 
     Loads the model each time; for many recordings, see ``Monitor.analyze``.
@@ -62,7 +64,9 @@ def analyze(
 
     >>> stream_ser.analyze("call.wav").to_dataframe()
     """
-    with Monitor(model=model, hop=hop, engine=engine, text=text, transcript=transcript, show_text=show_text) as monitor:
+    with Monitor(
+        model=model, hop=hop, engine=engine, text=text, transcript=transcript, show_text=show_text, baseline=baseline
+    ) as monitor:
         return monitor.analyze(sound, rate=rate, name=name, partial=partial)
 
 
@@ -94,11 +98,12 @@ class Monitor:
         text: str = "auto",
         transcript: str | os.PathLike[str] | None = None,
         show_text: bool = False,
+        baseline: bool = True,
         feed: str | None = None,
         out: str | os.PathLike[str] | None = None,
     ) -> None:
         spoken = TextOptions(text, None if transcript is None else Path(transcript), show_text)
-        options = Options(model, engine, hop, feed or "off", None if out is None else Path(out), spoken)
+        options = Options(model, engine, hop, feed or "off", None if out is None else Path(out), spoken, baseline)
         self._rate, self._live = None if rate is None else check_rate(rate), live
         self._lock = threading.Lock()
         self._streams: weakref.WeakSet[Stream] = weakref.WeakSet()  # the worker holds those that run
@@ -178,7 +183,7 @@ class Monitor:
             collector = PointCollector()
             stream = self._open(source.info, name, collector)
             failing.pop_all()
-        return Listening(source, stream, follow(source, stream, collector, ANSWER_S))
+        return Listening(source, stream, follow(source, stream, collector, ANSWER_S), self)
 
     def close(self) -> None:
         """End all streams and threads. Safe to call twice, and from any thread."""
@@ -213,7 +218,7 @@ class Monitor:
     def _open(self, info: SourceInfo, name: str, collector: PointCollector) -> Stream:
         with self._lock:
             self._check_open()
-            stream = self._runtime.stream(info, name, watch=collector)
+            stream = self._runtime.stream(info, name, observer=collector)
             stream.open()
             self._streams.add(stream)
         return stream

@@ -6,7 +6,7 @@ Values fall into bins that are two per cent wide, so memory is the same for a se
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal, get_args
 
 import numpy as np
@@ -19,6 +19,27 @@ SHARES = (0.5, 0.95, 0.99)
 NAMES: tuple[Literal["p50", "p95", "p99"], ...] = ("p50", "p95", "p99")  # of them
 LEAST_MS, WIDTH = 1e-3, 1.02  # the first bin holds what is below a microsecond
 BINS = math.ceil(math.log(1e12) / math.log(WIDTH)) + 1  # up to some twelve days
+
+
+def rank(share: float, count: int) -> int:
+    """Which of ``count`` values in order, counted from 1, is the smallest that a ``share`` in (0, 1] does not exceed."""
+    return math.ceil(share * count - 1e-9)
+
+
+def quantile(values: Iterable[float], share: float, *, interpolate: bool = False) -> float:
+    """The smallest of the values that a ``share`` in (0, 1] of them does not exceed. Raises ValueError where there is none.
+
+    With ``interpolate`` what lies between two of them, as is usual where there are few: Hyndman and Fan's definition 7
+    ("Sample quantiles in statistical packages", 1996) rather than 1.
+    """
+    ordered = sorted(values)
+    if not ordered:
+        raise ValueError("a quantile of no values was asked for; pass at least one")
+    if not interpolate:
+        return ordered[rank(share, len(ordered)) - 1]
+    below, rest = divmod(share * (len(ordered) - 1), 1.0)
+    low, high = ordered[int(below)], ordered[min(int(below) + 1, len(ordered) - 1)]
+    return low + rest * (high - low)
 
 
 class Histogram:
@@ -37,7 +58,7 @@ class Histogram:
         total = int(self.counts.sum())
         if not total:
             return None
-        place = int(np.searchsorted(np.cumsum(self.counts), math.ceil(share * total - 1e-9)))
+        place = int(np.searchsorted(np.cumsum(self.counts), rank(share, total)))
         return LEAST_MS * WIDTH ** (place - 0.5) if place else 0.0
 
     def quantiles(self) -> QuantilesMessage | None:

@@ -1,4 +1,4 @@
-"""The few words that mean one thing everywhere. Rooms know each other only through these.
+"""The few types that mean one thing everywhere. Packages know each other only through these.
 
 All positions are **sample indices**: the number of 16 kHz samples since the stream began, Python ints without limit. Ranges
 are half-open, ``[start, end)``. Times that end in ``_ns`` are readings of a monotonic clock, taken outside the core and
@@ -97,7 +97,7 @@ class Hop:
     end: int
     covered: int  # unbroken real samples that end at ``end``, at most the window's length; 0 inside a gap
     speech: int  # samples of speech within the covered part
-    gate_open: bool  # whether someone is speaking at ``end``
+    voice_active: bool  # whether someone is speaking at ``end``
     level_dbfs: float  # RMS of the newest hop, dB below full scale; -120 for digital silence
     peak_dbfs: float
     window: Window | None
@@ -109,13 +109,13 @@ class Hop:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """When each step of one result ended, monotonic ns: the ledger.
+    """When each step of one result ended, monotonic ns: on the wire, the ledger.
 
     ``started`` and ``computed`` are None where no model ran, ``captured`` where the source does not tell.
     """
 
     completed_ns: int  # the window's last sample had arrived
-    started_ns: int | None = None  # the worker took it from the line
+    started_ns: int | None = None  # the worker took it from the queue
     computed_ns: int | None = None
     captured_ns: int | None = None  # its last sample was captured
     smoothed_ns: int | None = None  # it was its turn and the trajectory had it

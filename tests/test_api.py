@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -60,7 +62,7 @@ def test_importing_touches_no_library_and_takes_no_time() -> None:
         "print([name for name in sys.modules if name.startswith('stream_ser.')])"
     )
     runs = [python(code).splitlines() for _ in range(3)]
-    assert all(run[0].split(" ", 1)[1] == "[]" and run[1] == "[]" for run in runs)
+    assert {(run[0].split(" ", 1)[1], run[1]) for run in runs} == {("[]", "['stream_ser._version']")}
     assert min(float(run[0].split()[0]) for run in runs) <= 20.0  # ms of CPU: neighbours on the machine do not count
 
 
@@ -134,6 +136,18 @@ def test_blocks_of_any_size_give_what_analyze_gives(
     points += monitor.flush()
     assert told(points) == told(whole.points)
     assert monitor.flush() == [], "there is nothing more of it"
+
+
+def test_a_block_may_be_written_over_once_it_is_pushed(
+    monitor: stream_ser.Monitor, whole: stream_ser.Trajectory, talk: Path
+) -> None:
+    buffer = np.empty(441, np.float32)  # as a device's callback has it
+    points = []
+    for block in soundfile.blocks(talk, blocksize=441, dtype="float32"):
+        buffer[: len(block)] = block
+        points += monitor.push(buffer[: len(block)])
+        buffer[:] = 1.0
+    assert told(points + monitor.flush()) == told(whole.points)
 
 
 def test_short_sound_gets_its_label_with_flush(monitor: stream_ser.Monitor, talk: Path) -> None:
@@ -292,6 +306,24 @@ def test_listen_gives_a_microphones_points_until_it_is_left(
     assert list(listening) == []
 
 
+def test_listening_keeps_its_monitor(talk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Hearing(talk, monkeypatch)
+    with stream_ser.Monitor().listen() as listening:
+        gc.collect()
+        states = [point.state for point, _ in zip(listening, range(30), strict=False)]
+    assert "speech" in states, "the model is there"
+
+
+def test_a_monitor_that_nobody_closes_ends_with_the_last_who_knows_it() -> None:
+    workers = {thread for thread in threading.enumerate() if thread.name == "worker"}
+    monitor = stream_ser.Monitor()
+    (own,) = {thread for thread in threading.enumerate() if thread.name == "worker"} - workers
+    del monitor
+    gc.collect()
+    own.join(5)
+    assert not own.is_alive()
+
+
 def test_a_microphone_that_is_gone_becomes_stale_and_never_silence(talk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hearing = Hearing(talk, monkeypatch, seconds=3)
     with stream_ser.listen() as listening:
@@ -302,6 +334,14 @@ def test_a_microphone_that_is_gone_becomes_stale_and_never_silence(talk: Path, m
                 listening.close()
     assert states[:12].count("stale") == 0
     assert set(states[13:]) == {"stale"}
+
+
+def test_listening_can_be_ended_by_another_thread(talk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hearing = Hearing(talk, monkeypatch)
+    listening = stream_ser.listen()
+    hearing.clock.at(5_004 * SECOND, listening.close)  # in a thread of its own, while ours waits for sound
+    assert 15 <= len(list(listening)) <= 16
+    assert all(stream.closed for stream in hearing.backend.streams)
 
 
 def test_no_microphone_is_an_error_that_leaves_nothing_running(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_ser.latency import BINS, STAGES, Histogram, LatencyStats, table
+from stream_ser import types
+from stream_ser.latency import BINS, STAGES, Histogram, LatencyStats, quantile, table
+from stream_ser_models import card
 
 
 @given(values=st.lists(st.floats(0.0, 1e7), min_size=1, max_size=300), share=st.sampled_from([0.01, 0.5, 0.95, 1.0]))
@@ -40,3 +43,20 @@ def test_steps_that_were_not_taken_do_not_count() -> None:
     assert lines[0].split() == ["ms", "p50", "p95", "p99"]
     assert lines[1].split() == ["capture", "–", "–", "–"]
     assert len({len(line) for line in lines}) == 1
+
+
+@given(st.lists(st.floats(0.0, 1e6), min_size=1, max_size=50), st.floats(0.01, 1.0))
+def test_a_quantile_is_one_of_the_values_or_lies_between_two(values: list[float], share: float) -> None:
+    assert quantile(values, share) in values
+    assert sum(value <= quantile(values, share) for value in values) >= share * len(values) - 1e-6
+    between = quantile(values, share, interpolate=True)
+    assert between == pytest.approx(float(np.quantile(values, share)), rel=1e-9, abs=1e-9)
+
+
+def test_a_quantile_of_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="no values"):
+        quantile([], 0.5)
+
+
+def test_everything_inside_has_the_rate_that_networks_were_trained_on() -> None:
+    assert types.SAMPLE_RATE is card.SAMPLE_RATE

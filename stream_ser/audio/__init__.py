@@ -1,1 +1,1 @@
-"""Sound in: sources, resampling, the sample ring and the speech gate."""
+"""Sound in: sources, resampling, the sample ring and the voice activity detector (VAD)."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stream_ser.audio.devices import Status, Times
+from stream_ser.audio.devices import CallbackFlags, Times
 from stream_ser.audio.pacing import Clock
 from stream_ser.audio.resample import Frames
 
@@ -51,7 +51,7 @@ class CaptureBuffer:
         self._arrived = arrived  # set after each block, cleared by the reader
         self.heard_ns = 0  # when the newest callback came, with room or without
 
-    def callback(self, indata: Frames, frames: int, times: Times | None, status: Status) -> None:
+    def callback(self, indata: Frames, frames: int, times: Times | None, status: CallbackFlags) -> None:
         """PortAudio's callback. ``times`` are on the stream's own clock; some drivers leave them zero."""
         now = self._clock.now_ns()
         self.heard_ns = now

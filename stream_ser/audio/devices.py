@@ -30,7 +30,7 @@ class InputDevice:
     default: bool
 
 
-class Status(Protocol):
+class CallbackFlags(Protocol):
     """What PortAudio says with a block (sounddevice's CallbackFlags)."""
 
     @property
@@ -45,7 +45,7 @@ class Times(Protocol):
     currentTime: float  # noqa: N815
 
 
-Callback = Callable[[Frames, int, Times | None, Status], None]  # indata (frames, channels), frames, time, status
+Callback = Callable[[Frames, int, Times | None, CallbackFlags], None]  # indata (frames, channels), frames, time, status
 
 
 class OpenStream(Protocol):
@@ -55,7 +55,7 @@ class OpenStream(Protocol):
         """Stop; no callback comes after this returns. May block with a device that is gone."""
 
 
-class Backend(Protocol):
+class AudioBackend(Protocol):
     """The part of PortAudio that a microphone needs."""
 
     def devices(self) -> list[InputDevice]:
@@ -132,7 +132,7 @@ class PortAudio:
         return opened
 
 
-def list_devices(backend: Backend | None = None) -> list[InputDevice]:
+def list_devices(backend: AudioBackend | None = None) -> list[InputDevice]:
     """All sound inputs of this machine. Raises SourceError where PortAudio is missing."""
     return (backend or PortAudio()).devices()
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from stream_ser.audio.capture import CaptureBuffer, Captured, LossEstimator
-from stream_ser.audio.devices import BLOCK_S, Backend, InputDevice, OpenStream, PortAudio, choose_device
+from stream_ser.audio.devices import BLOCK_S, AudioBackend, InputDevice, OpenStream, PortAudio, choose_device
 from stream_ser.audio.pacing import Clock, SystemClock
 from stream_ser.audio.resample import worst_delay_s
 from stream_ser.audio.source import Item, Notice
@@ -44,7 +44,7 @@ class _Opened:
 class Microphone:
     """A sound input as a source. Made by :func:`open_microphone`, which has opened it already."""
 
-    def __init__(self, backend: Backend, device: InputDevice, *, follow_default: bool, clock: Clock) -> None:
+    def __init__(self, backend: AudioBackend, device: InputDevice, *, follow_default: bool, clock: Clock) -> None:
         self._backend = backend
         self._clock = clock
         self._follow_default = follow_default
@@ -236,7 +236,7 @@ class Microphone:
 
 
 def open_microphone(
-    wanted: str | int | None = None, *, backend: Backend | None = None, clock: Clock | None = None
+    wanted: str | int | None = None, *, backend: AudioBackend | None = None, clock: Clock | None = None
 ) -> Microphone:
     """Open the input with this index, name or part of a name, or the default one, at its own rate.
 

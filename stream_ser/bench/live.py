@@ -19,7 +19,7 @@ from stream_ser.latency import Histogram
 from stream_ser.types import SAMPLE_RATE
 
 HOP_S = 0.25
-ROOM_DBFS = -60.0  # noise of a quiet room, which the speech gate has to listen to
+ROOM_DBFS = -60.0  # noise of a quiet room, which the voice activity detector has to listen to
 RATE, BLOCK, CHANNELS = 48_000, 960, 2  # 20 ms blocks of a common device
 
 

@@ -20,7 +20,7 @@ Ask = Callable[[Samples], object]
 
 
 @dataclass(frozen=True, slots=True)
-class Peer:
+class PeerSystem:
     """A system that is timed, the packages it needs, and how it is made ready to be asked about a window."""
 
     name: str
@@ -28,7 +28,7 @@ class Peer:
     make: Callable[[], Ask]
 
 
-def peer_cost(peer: Peer, card: Card, seconds: float) -> dict[str, Any]:
+def peer_cost(peer: PeerSystem, card: Card, seconds: float) -> dict[str, Any]:
     """Time a peer on the model's window, or say what to install."""
     missing = [package for package in peer.packages if find_spec(package) is None]
     if missing:
@@ -79,7 +79,7 @@ def _opensmile() -> Ask:
 PEERS = {
     peer.name: peer
     for peer in (
-        Peer("wav2vec2-base", ("transformers", "torch"), _wav2vec2),
-        Peer("opensmile-egemaps", ("opensmile",), _opensmile),
+        PeerSystem("wav2vec2-base", ("transformers", "torch"), _wav2vec2),
+        PeerSystem("opensmile-egemaps", ("opensmile",), _opensmile),
     )
 }

@@ -112,7 +112,7 @@ def _streams(cost: dict[str, Any]) -> list[list[str]]:
 
 def _stream(result: dict[str, Any]) -> list[str]:
     stream, live, words = result["stream"], result["live"], result["words"]
-    steps = f"reading, gate, {'' if words is None else 'recogniser, '}schedule, trajectory, publishing"
+    steps = f"reading, voice activity, {'' if words is None else 'recogniser, '}schedule, trajectory, publishing"
     lines = [
         f"rest              {stream['rest_ms_a_point']:.2f} ms a point: {steps}",
         f"speed             {stream['times_real_time']:.1f} × real time at {stream['hop_s']} s hop on {stream['sound_s']} s of "

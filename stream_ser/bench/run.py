@@ -22,7 +22,7 @@ from stream_ser.bench.live import live_cost
 from stream_ser.bench.peers import PEERS, compare, peer_cost
 from stream_ser.bench.stream import start_to_ready, stream_cost, words_cost
 from stream_ser.engine.backend import Backend
-from stream_ser.engine.loading import CUDA, LADDER, fallback_chain, load_card
+from stream_ser.engine.loading import CUDA, FALLBACK_ORDER, fallback_chain, load_card
 from stream_ser.errors import EngineError, StreamSerError
 from stream_ser.types import SAMPLE_RATE
 
@@ -53,7 +53,7 @@ def bench(
         return Job(part, model, name, str(recording), effort or Effort())
 
     stream, device = _part(job("stream", engine)), _part(job("machine"))
-    engines = [_part_or_why(job("engine", name)) for name in (LADDER if engine == "auto" else (engine,))]
+    engines = [_part_or_why(job("engine", name)) for name in (FALLBACK_ORDER if engine == "auto" else (engine,))]
     hop_by_hop: dict[str, Any] | None = None
     if not any(cost.get("steps") for cost in engines):  # what the model cannot do is shown on the one that can
         steps = replace(effort or Effort(), hops_s=(0.1, 0.25), whole_hops_s=(0.25,), crowds=2)

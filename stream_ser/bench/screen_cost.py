@@ -229,6 +229,7 @@ def _point(slot: int, hop: int) -> PointMessage:
         "speech_s": 1.6 if spoken else 0.0,
         "level_dbfs": -20.0 - 40 * wobble,
         "peak_dbfs": -8.0 - 20 * wobble,
+        "baseline_s": None,
         "ledger": {
             "capture_ms": took,
             "wait_ms": took,

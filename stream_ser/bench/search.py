@@ -1,7 +1,7 @@
 """How many streams can be carried, found with few trials. Pure.
 
-A trial is short, so it cannot tell an overload of a few per cent by lag alone: a line that grows by 3 % reaches a lag of one
-hop after 33 hops. That the line grows is judged from the trend of the ages instead.
+A trial is short, so it cannot tell an overload of a few per cent by lag alone: a queue that grows by 3 % reaches a lag of one
+hop after 33 hops. That the queue grows is judged from the trend of the ages instead.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Trial:
 
     @property
     def passed(self) -> bool:
-        """Nothing dropped, the 99th percentile of age below the hop, and no line that grows."""
+        """Nothing dropped, the 99th percentile of age below the hop, and no queue that grows."""
         return self.dropped == 0 and self.p99_ms < self.hop_ms and self.growth < GROWTH
 
 

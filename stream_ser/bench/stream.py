@@ -18,7 +18,7 @@ HOP_S = 0.25
 
 
 def stream_cost(recording: Path, model: str, engine: str) -> dict[str, Any]:
-    """Run a recording unpaced, and split its time: model, and everything else (gate, schedule, trajectory, publishing).
+    """Run a recording unpaced, and split its time: model, and everything else (VAD, schedule, trajectory, publishing).
 
     Raises EngineError where nobody speaks in it.
     """

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-import numpy as np
+from stream_ser.latency import quantile
 
 COLD = 3  # first calls that do not count
 Key = TypeVar("Key")
@@ -14,8 +14,8 @@ Key = TypeVar("Key")
 
 def percentiles(seconds: Sequence[float]) -> dict[str, float]:
     """Median and 99th percentile in milliseconds."""
-    p50, p99 = np.percentile(np.asarray(seconds) * 1e3, [50, 99])
-    return {"p50_ms": round(float(p50), 4), "p99_ms": round(float(p99), 4)}
+    p50, p99 = (quantile(seconds, share, interpolate=True) for share in (0.5, 0.99))
+    return {"p50_ms": round(p50 * 1e3, 4), "p99_ms": round(p99 * 1e3, 4)}
 
 
 def alternate(

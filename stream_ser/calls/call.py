@@ -1,8 +1,8 @@
 """One call while it goes on: its legs' streams, what follows from their points, and its end.
 
-Events of the connection come from one thread (the server's event loop); points come from the worker's and the ears' threads,
-under a stream's lock. Lock order: a stream's, then the call's, then the hub's; nothing here calls a stream with the call's
-lock held.
+Events of the connection come from one thread (the server's event loop); points come from the worker's and the leg
+scheduler's threads, under a stream's lock. Lock order: a stream's, then the call's, then the hub's; nothing here calls a
+stream with the call's lock held.
 
 An agent's leg is analysed only where the policy states a purpose. Where it is not, it may be heard for turns alone: when
 somebody speaks goes into the call's figures, and nothing else of it anywhere. The call's messages name it, with no stream.
@@ -74,14 +74,14 @@ class Policy:
 class CallBackend(Protocol):
     """What a call needs of the server it is in."""
 
-    def stream(self, leg: Leg, name: str, opened: Opened, watch: StreamObserver) -> Stream:
+    def stream(self, leg: Leg, name: str, opened: Opened, observer: StreamObserver) -> Stream:
         """A stream, not yet open, of this tenant's hub."""
 
-    def turns(self, name: str, watch: StreamObserver) -> TurnsOnly:
-        """What hears a leg for turns alone."""
+    def turns(self, name: str, observer: StreamObserver) -> TurnsOnly:
+        """What takes a leg's sound for turns alone."""
 
-    def line(self, stream: StreamLike, rate: int) -> LegBuffer:
-        """The way of a leg's sound to what hears it."""
+    def add_leg(self, stream: StreamLike, rate: int) -> LegBuffer:
+        """The buffer of a leg's sound on its way to its stream."""
 
     def begin(self, opened: Opened, streams: Mapping[str, Leg], purpose: str | None, at: datetime) -> None:
         """Have the call kept. Raises RefusedError where there is one of that name, or no room."""
@@ -106,7 +106,7 @@ class Call:
     ) -> None:
         self.opened, self._backend, self._policy, self._ended, self._clock = opened, backend, policy, ended, clock
         self._lock = threading.Lock()
-        self._lines: dict[str, LegBuffer] = {}
+        self._buffers: dict[str, LegBuffer] = {}
         self._streams: list[Stream | TurnsOnly] = []
         self._unfinished = 0
         self._meter: CallMeter | None = None
@@ -129,24 +129,24 @@ class Call:
         self.begun = True
         try:
             for name, leg in analysed.items():
-                watcher = _Leg(self, leg)
-                stream = self._backend.stream(leg, name, self.opened, watcher)
-                watcher.begin(stream, self._policy)
+                observer = _Leg(self, leg)
+                stream = self._backend.stream(leg, name, self.opened, observer)
+                observer.begin(stream, self._policy)
                 if self._meter is None:
                     self._meter = self._make_meter(stream.hop, stream.info.labels, stream.info.dimensions)
                 stream.open()
                 self._unfinished += 1
                 self._streams.append(stream)
-                for rule, why in watcher.skipped:
+                for rule, why in observer.skipped:
                     stream.say("info", f"alert rule {rule!r} is not held against this stream: {why}")
-                self._lines[leg.name] = self._backend.line(stream, self.opened.rate)
+                self._buffers[leg.name] = self._backend.add_leg(stream, self.opened.rate)
             for leg in filter(self._policy.times, self.opened.legs):
                 turns = self._backend.turns(leg.name, _Leg(self, leg))
                 if self._meter is None:
                     self._meter = self._make_meter(turns.hop, (), ())
                 self._unfinished += 1
                 self._streams.append(turns)
-                self._lines[leg.name] = self._backend.line(turns, self.opened.rate)
+                self._buffers[leg.name] = self._backend.add_leg(turns, self.opened.rate)
         except Exception as error:  # whatever it is, what was opened must end
             self.close("refused")
             if isinstance(error, StreamSerError):
@@ -155,9 +155,9 @@ class Call:
 
     def sound(self, event: Sound | Lost, now_ns: int) -> None:
         """Take sound of a leg, or word that it is missing."""
-        line = self._lines.get(event.leg)
-        if line is not None:
-            line.put(event, now_ns)
+        buffer = self._buffers.get(event.leg)
+        if buffer is not None:
+            buffer.put(event, now_ns)
 
     def pause(self) -> None:
         """Analyse nothing from now on, not even what has come and waits."""
@@ -185,9 +185,9 @@ class Call:
             if self._closed:
                 return
             self._closed, self._reason = True, reason
-        for line in self._lines.values():
-            line.end()
-        for stream in self._streams[len(self._lines) :]:  # opened, but nothing leads to it
+        for buffer in self._buffers.values():
+            buffer.end()
+        for stream in self._streams[len(self._buffers) :]:  # opened, but nothing leads to it
             stream.stop()
         self._finish()
 
@@ -244,7 +244,7 @@ class Call:
 
 
 class _Leg:
-    """Watches the points of one leg: alerts, and the call's figures."""
+    """Observes the points of one leg: alerts, and the call's figures."""
 
     def __init__(self, call: Call, leg: Leg) -> None:
         self._call, self._leg = call, leg

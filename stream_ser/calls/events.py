@@ -1,8 +1,8 @@
 """What every call protocol says, whatever its bytes look like: a call opens, its legs sound, pause and end.
 
-A dialect turns what came over a connection into these events and holds what is to be answered. It does no I/O, owns no thread
-and reads no clock, so the same code serves a websocket, a TCP connection and a test. Positions are native frames: the
-number of samples of one leg since the call was opened, without limit.
+A call protocol turns what came over a connection into these events and holds what is to be answered. It does no I/O, owns
+no thread and reads no clock, so the same code serves a websocket, a TCP connection and a test. Positions are native frames:
+the number of samples of one leg since the call was opened, without limit.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Coded:
-    """Samples as they came: whoever hears many pieces joins them and decodes once. ``data`` is whole samples."""
+    """Samples as they came: whoever takes many pieces joins them and decodes once. ``data`` is whole samples."""
 
     data: bytes
     width: int  # bytes of a sample
@@ -110,8 +110,8 @@ class RefusedError(Exception):
         self.code, self.text = code, text
 
 
-class Dialect(Protocol):
-    """One connection's side of a protocol."""
+class CallProtocol(Protocol):
+    """A call protocol: one connection's side of it."""
 
     def receive(self, data: str | bytes) -> list[Event]:
         """Take one message (of a byte stream: any piece of it). Raises RefusedError; ``refuse`` says then what to send."""

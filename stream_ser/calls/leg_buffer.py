@@ -1,7 +1,7 @@
-"""One leg's sound on its way from a connection to its stream.
+"""Leg buffer: one leg's sound on its way from a connection to its stream.
 
-Whoever owns the connection puts pieces in (``put``); the ears take them out, brought to 16 kHz. Positions say what is
-missing: what lies between two pieces is a gap of exactly its length. A line holds at most ``LONGEST_WAIT_S`` of sound; what
+Whoever owns the connection puts pieces in (``put``); the leg scheduler takes them out, brought to 16 kHz. Positions say what is
+missing: what lies between two pieces is a gap of exactly its length. A buffer holds at most ``LONGEST_WAIT_S`` of sound; what
 finds no room is a gap too, and counted. A leg whose stream is over, by an error say, takes nothing more: what still comes
 for it is thrown away.
 """
@@ -23,7 +23,7 @@ from stream_ser.pipeline.multi_stream import StreamLike
 from stream_ser.types import SAMPLE_RATE
 
 LONGEST_WAIT_S = 5.0
-LOOK_HOPS = 12  # of one leg at once: after hours of silence its gap must not keep the ears from the others
+LOOK_HOPS = 12  # of one leg at once: after hours of silence its gap must not keep the scheduler from the others
 STALL_S = 0.3
 NOT_RECEIVED, OVERLOAD = "not received", "this server is overloaded"
 
@@ -36,7 +36,7 @@ class End:
 
 
 class LegBuffer:
-    """Made by ``LegScheduler.line``. ``put`` and ``end`` belong to the connection's thread, everything else to the ears'."""
+    """Made by ``LegScheduler.add_leg``. ``put`` and ``end`` are for the connection's thread, all else for the scheduler's."""
 
     def __init__(self, stream: StreamLike, rate: int, wake: Callable[[LegBuffer], None]) -> None:
         self.stream = stream
@@ -46,7 +46,7 @@ class LegBuffer:
         self._position = 0  # native frames that the conditioner has had
         self._pieces: deque[tuple[Sound | Lost | End, int]] = deque()
         # Native frames of sound, and of sound and what is told as lost. Each count has one writer, the connection's thread or
-        # the ears': a sum that both wrote would lose one's change now and then, and drift away over hours.
+        # the scheduler's: a sum that both wrote would lose one's change now and then, and drift away over hours.
         self._came = self._told = 0
         self._taken = self._heard = 0
         self._most = int(LONGEST_WAIT_S * rate)
@@ -56,7 +56,7 @@ class LegBuffer:
         self._look = LOOK_HOPS * self._hop
         self._worth = self._until_due()
         self._complete_ns = 0  # when the sound came that a hop ends in: the newest such hop of this stretch
-        self.queued = False  # whether the ears know that there is something to take
+        self.queued = False  # whether the scheduler knows that there is something to take
         self.over = False  # nothing is taken any more
 
     def put(self, piece: Sound | Lost, arrived_ns: int) -> None:

@@ -1,8 +1,9 @@
-"""A leg of which only is heard when somebody speaks: for turns, overlap and silence, and nothing of how the voice sounds.
+"""Turn detection: of a leg only when somebody speaks, for turns, overlap and silence, and nothing of how the voice sounds.
 
-It stands where a stream stands, for the ears: the speech gate hears it, no model is asked, and nothing of it is published or
-stored. Its points go to the call's figures alone; their state is ``warming``, ``silence``, ``uncertain`` (somebody speaks),
-``stale`` or ``paused``, at the same hops as those of a stream of that window, so that legs can be compared.
+It stands where a stream stands, for the leg scheduler: a voice activity detector takes its sound, no model is asked, and
+nothing of it is published or stored. Its points go to the call's figures alone; their state is ``warming``, ``silence``,
+``uncertain`` (somebody speaks), ``stale`` or ``paused``, at the same hops as those of a stream of that window, so that legs
+can be compared.
 
 Threads: one takes (``take``, ``conclude``); any may pause and stop. No more sound is kept than two hops.
 """
@@ -13,9 +14,10 @@ import logging
 import math
 import threading
 
+from stream_ser.audio.dc_blocker import DcBlocker
 from stream_ser.audio.source import Item, Notice
 from stream_ser.audio.vad import VoiceActivityDetector
-from stream_ser.engine.schedule import Gate, WindowSchedule
+from stream_ser.engine.schedule import SpeechDetector, WindowSchedule
 from stream_ser.pipeline.observer import StreamObserver
 from stream_ser.types import SAMPLE_RATE, Block, Gap, Hop, Point, State, Timing
 
@@ -25,11 +27,11 @@ _log = logging.getLogger("stream_ser.calls")
 class TurnsOnly:
     """A leg's turns. ``hop`` and ``window`` are in samples: before a window of unbroken sound a stream would say nothing."""
 
-    def __init__(self, name: str, hop: int, window: int, watch: StreamObserver) -> None:
-        self.vad: Gate = VoiceActivityDetector()
+    def __init__(self, name: str, hop: int, window: int, observer: StreamObserver) -> None:
+        self.vad: SpeechDetector = VoiceActivityDetector()
         self.hop = hop
-        self._window, self._watch = window, watch
-        self._schedule = WindowSchedule(name, hop, hop, self.vad)
+        self._window, self._observer = window, observer
+        self._schedule = WindowSchedule(name, hop, hop, self.vad, conditioner=DcBlocker())
         self._since = 0  # sound is unbroken since then
         self._paused = threading.Event()
         self._lock = threading.Lock()  # nothing is told after the end
@@ -51,7 +53,7 @@ class TurnsOnly:
         return True
 
     def pause(self) -> None:
-        """Hear nothing until ``resume``."""
+        """Take nothing until ``resume``."""
         self._paused.set()
 
     def resume(self) -> None:
@@ -68,7 +70,7 @@ class TurnsOnly:
             if self._over:
                 return
             for hop in self._schedule.push(item):
-                self._watch.point(self._point(hop))
+                self._observer.point(self._point(hop))
             if isinstance(item, Gap):
                 self._since = item.end
 
@@ -84,11 +86,11 @@ class TurnsOnly:
             if self._over:
                 return
             self._over = True
-        self._watch.end(self._schedule.position)
-        self._watch.ended()
+        self._observer.end(self._schedule.position)
+        self._observer.ended()
 
     def _point(self, hop: Hop) -> Point:
-        state: State = "uncertain" if hop.gate_open else "silence"
+        state: State = "uncertain" if hop.voice_active else "silence"
         if hop.covered == 0:
             state = "paused" if hop.missing == "paused" else "stale"
         elif hop.end - self._since < self._window:

@@ -22,7 +22,7 @@ from stream_ser.cli.progress import Progress, plain
 from stream_ser.errors import ConfigError, FeedError, SourceError, StreamSerError
 from stream_ser.export.convert import convert
 from stream_ser.export.formats import FORMATS, Format
-from stream_ser.export.index import Entry, Index, settings_digest
+from stream_ser.export.index import Index, IndexEntry, settings_digest
 from stream_ser.export.out import ConvertingWriter
 from stream_ser.feed.message_types import EndMessage, Message
 from stream_ser.feed.messages import SCHEMA_VERSION
@@ -119,7 +119,7 @@ class Archive:
     def take(self, file: Path) -> str | None:
         """Analyse one recording, unless that was done; what is wrong with it, if anything. Raises KeyboardInterrupt."""
         name = _readable(file.as_posix())
-        entry: Entry = {"file": name, **self._about, **_stamp(self._folder / file)}
+        entry: IndexEntry = {"file": name, **self._about, **_stamp(self._folder / file)}
         if self._done(entry, file):
             self.skipped += 1
             self._progress.skip()
@@ -138,7 +138,7 @@ class Archive:
         self._progress.done(_told(entry))
         return error
 
-    def _done(self, entry: Entry, file: Path) -> bool:
+    def _done(self, entry: IndexEntry, file: Path) -> bool:
         """Whether it was analysed before; formats that were not asked for then are made from its messages."""
         known = self._index.done(entry)
         if known is None:
@@ -221,7 +221,7 @@ def _figures(end: EndMessage | None) -> dict[str, Any]:
     }
 
 
-def _told(entry: Entry) -> str:
+def _told(entry: IndexEntry) -> str:
     if entry["share"] is None:
         return f"bad: {plain(entry['error'])}"
     share = ", ".join(f"{label} {100 * part:.0f} %" for label, part in entry["share"].items() if part > 0) or "no label"

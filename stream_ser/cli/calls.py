@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 from stream_ser.errors import ConfigError
 from stream_ser.server import settings
+from stream_ser.server.tokens import LOCAL
 
 if TYPE_CHECKING:
     from stream_ser.store.records import CallRecord
     from stream_ser.store.store import Store
 
-LOCAL = "local"
 PAGE = 1000  # messages read at once
 REST_S = 0.05  # between two steps of expiry: a server that writes has its turn
 WIDEST = 48  # columns for a call's name in the list

@@ -74,6 +74,12 @@ def parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="words for models that read them: pocketsphinx, transcript or none",
     )
+    common.add_argument(
+        "--no-baseline",
+        dest="baseline",
+        action="store_false",
+        help="judge every window by itself, whatever this voice said before",
+    )
     common.add_argument("--show-text", action="store_true", help="show words on screen, feed and files; else nowhere")
     transcript = argparse.ArgumentParser(add_help=False)
     transcript.add_argument("--transcript", type=Path, metavar="FILE", help="words in jsonl, csv, tsv, vtt or srt")

@@ -1,4 +1,4 @@
-"""What ``live``, ``replay`` and ``analyze`` do: open a source, run it through a station, show it."""
+"""What ``live``, ``replay`` and ``analyze`` do: open a source, run it through a runtime, show it."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ def _show(
     options: argparse.Namespace,
     controller: Callable[[Runtime], StreamController] | None = None,
 ) -> int:
-    """Run one stream at a desk on the screen, or as lines where there is no terminal, or no desk for its source."""
+    """Run one stream with a controller on the screen, or as lines where there is no terminal, or no controller for it."""
     with Runtime(_runtime_options(options, feed=options.feed)) as runtime:
         tell_addresses(runtime.feed_url)
         if controller is None or options.headless or not has_terminal():
@@ -198,7 +198,7 @@ def _run_screen(runtime: Runtime, controller: StreamController) -> None:
 
 def _runtime_options(options: argparse.Namespace, feed: str) -> Options:
     text = TextOptions(options.text, getattr(options, "transcript", None), options.show_text)
-    return Options(options.model, options.engine, options.hop, feed, options.out, text)
+    return Options(options.model, options.engine, options.hop, feed, options.out, text, options.baseline)
 
 
 def _unique(files: list[str]) -> list[str]:

@@ -70,8 +70,8 @@ def serve(options: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     logging.getLogger("stream_ser.server.websockets").setLevel(logging.ERROR)  # scanners' broken handshakes are no news
     log = logging.getLogger("stream_ser.server")
-    # Sound is heard in many short calls outside Python's lock. Getting it back from another thread takes up to this long,
-    # every time: at Python's own 5 ms, many calls would be heard seconds late.
+    # Sound is analysed in many short calls outside Python's lock. Getting it back from another thread takes up to this long,
+    # every time: at Python's own 5 ms, many calls would be analysed seconds late.
     sys.setswitchinterval(SWITCH_S)
     server = CallServer(config, os.environ)
     server.start()

@@ -16,7 +16,7 @@ from stream_ser.cli.console import LinePrinter
 from stream_ser.cli.options import TOKEN, parse_speed
 from stream_ser.cli.screen import has_terminal, show, tell_addresses
 from stream_ser.controls.capabilities import ScreenMessage
-from stream_ser.controls.remote_feed import Watcher
+from stream_ser.controls.remote_feed import RemoteFeed
 from stream_ser.controls.session_file import RecordedSession
 from stream_ser.errors import ConfigError
 from stream_ser.feed.address import feed_url
@@ -41,12 +41,12 @@ def watch(options: argparse.Namespace) -> int:
         raise ConfigError(f"--speed {options.speed} was given for a feed, which comes as it comes", fix="leave it out")
     filters = SubscriptionFilter(call=options.call, stream=options.stream, hz=options.hz, snapshot=True)
     token = options.token or os.environ.get(TOKEN) or None
-    with closing(Watcher(feed_url(options.target), filters, token)) as watcher:
-        watcher.start()
+    with closing(RemoteFeed(feed_url(options.target), filters, token)) as remote:
+        remote.start()
         if headless:
-            _print_feed(watcher)
+            _print_feed(remote)
         else:
-            show(watcher, watcher, feed=watcher.url, home=_all_streams)
+            show(remote, remote, feed=remote.url, home=_all_streams)
     return 0
 
 
@@ -100,18 +100,18 @@ class Lines:
             del self._printers[stream]
 
 
-def _print_feed(watcher: Watcher) -> None:
-    tell_addresses(watcher.url)
+def _print_feed(remote: RemoteFeed) -> None:
+    tell_addresses(remote.url)
     lines, told = Lines(), False
-    while watcher.alive:
-        for message in watcher.drain():
+    while remote.alive:
+        for message in remote.drain():
             lines(message)
-        trouble = watcher.trouble
+        trouble = remote.trouble
         if (trouble is not None) != told:
             told = trouble is not None
             print(trouble or "connected again", flush=True)
         time.sleep(TICK_S)
-    raise ConfigError(f"the feed is gone for good: {watcher.trouble}", fix="start stream-ser watch again")
+    raise ConfigError(f"the feed is gone for good: {remote.trouble}", fix="start stream-ser watch again")
 
 
 def _print_session(session: RecordedSession) -> None:

@@ -1,4 +1,4 @@
-"""What a source may let the keys do beyond pausing and stopping. A key is there where its source has the ability.
+"""Capabilities: what a source may let the keys do beyond pausing and stopping. A key is there where its source has it.
 
 Every method returns at once, from the screen's thread: the work behind it belongs to another thread, and what becomes
 of it is told by notices among the source's messages.

@@ -1,8 +1,8 @@
-"""A stream of this machine with all that keys do to it: pause, mark, record, another model. The base of two kinds.
+"""Stream controller: a local stream with all that keys do to it: pause, mark, record, another model. The base of two kinds.
 
 Thread ownership: the screen's thread calls everything public but ``close`` and gets its answer at once. What may take
-long (opening a device, loading a model, writing a file's name) is a command for one thread of the desk's own, in order,
-at most ``COMMANDS`` of them waiting; what becomes of it is told by notices. ``close`` belongs to whoever made the desk. The
+long (opening a device, loading a model, writing a file's name) is a command for one thread of the controller's own, in order,
+at most ``COMMANDS`` of them waiting; what becomes of it is told by notices. ``close`` belongs to whoever made it. The
 thread may hang in a driver: it is a daemon, and nobody waits for it longer than ``PATIENCE_S``.
 
 Invariants: one session at a time. Another source or model ends the stream there and then, with a notice that says why,
@@ -32,9 +32,9 @@ from stream_ser.pipeline.session import Session
 from stream_ser_models.card import CheckpointError, find, read_card, shipped
 
 COMMANDS = 8
-NOTICES = 32  # of the desk itself, that wait for the screen
+NOTICES = 32  # of the controller itself, that wait for the screen
 WAITING = 4096  # messages of the hub that wait for the screen
-PATIENCE_S = 0.2  # for a source to let go, and for the desk's thread to end
+PATIENCE_S = 0.2  # for a source to let go, and for the controller's thread to end
 LONGEST_CHOICE = 60  # columns
 
 
@@ -55,7 +55,7 @@ class StreamController(ABC):
         self._sound: SoundFile | None = None
         self._commands: queue.Queue[Callable[[], None] | None] = queue.Queue(COMMANDS)
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="desk", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="controls", daemon=True)
 
     @abstractmethod
     def _again(self) -> Source:
@@ -142,7 +142,7 @@ class StreamController(ABC):
         return frozenset({"model"})
 
     def choices(self, kind: Kind) -> Future[Sequence[Choice]]:
-        """What there is to choose from, looked up by the desk's thread."""
+        """What there is to choose from, looked up by the controller's thread."""
         found: Future[Sequence[Choice]] = Future()
 
         def look() -> None:

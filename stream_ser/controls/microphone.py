@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from stream_ser.audio.devices import Backend, list_devices
+from stream_ser.audio.devices import AudioBackend, list_devices
 from stream_ser.audio.microphone import Microphone, open_microphone
 from stream_ser.audio.source import Source
 from stream_ser.controls.capabilities import Choice, Kind
@@ -23,7 +23,7 @@ class LiveDesk(StreamController):
     """Begins with ``microphone``, which was opened as ``device`` (index, name or part of one; None for the default)."""
 
     def __init__(
-        self, runtime: Runtime, microphone: Microphone, device: str | None, backend: Backend | None = None
+        self, runtime: Runtime, microphone: Microphone, device: str | None, backend: AudioBackend | None = None
     ) -> None:
         self._backend = backend
         self._device = device

@@ -1,7 +1,7 @@
 """Asks a feed elsewhere what points rest on, while somebody looks: by a connection of its own, of one stream at a time.
 
-Thread ownership: ``run`` belongs to an event loop, the watcher's; ``ask_why`` and ``reasons`` may be called by any thread and
-return at once. Only the newest answer is kept.
+Thread ownership: ``run`` belongs to an event loop, the remote feed's; ``ask_why`` and ``reasons`` may be called by any
+thread and return at once. Only the newest answer is kept.
 """
 
 from __future__ import annotations

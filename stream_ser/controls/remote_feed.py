@@ -1,6 +1,6 @@
 """A feed that is read for a screen: messages of another machine, as a screen takes those of this one.
 
-Thread ownership: the watcher owns one thread with one event loop, from ``start`` to ``close``. Everything else may be
+Thread ownership: a ``RemoteFeed`` owns one thread with one event loop, from ``start`` to ``close``. Everything else may be
 called by any thread and returns at once, but for ``close``, which takes less than a second.
 
 Invariants: at most ``LIMIT`` messages wait to be drained; beyond that nothing more is read, and the feed's own rules for
@@ -34,7 +34,7 @@ FIRST_S = 12.0  # for name resolution, handshake and refusal of the first connec
 CLOSE_S = 0.5
 
 
-class Watcher:
+class RemoteFeed:
     """Reads the feed at ``url``. ``start`` raises FeedError where there is none; ``close`` ends the thread."""
 
     can_pause = False  # pausing is for whoever has the microphone
@@ -59,7 +59,7 @@ class Watcher:
         self._stopping = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._reading: asyncio.Task[None] | None = None
-        self._thread = threading.Thread(target=self._main, name="watcher", daemon=True)
+        self._thread = threading.Thread(target=self._main, name="remote feed", daemon=True)
 
     def start(self) -> None:
         """Connect. Raises FeedError where there is no feed, or it refuses."""
@@ -234,7 +234,7 @@ class Watcher:
             for sink in tuple(self._sinks):
                 try:
                     sink(message)
-                except Exception as error:  # a full disk must not end the watching
+                except Exception as error:  # a full disk must not end the reading
                     self._sinks.remove(sink)
                     self._waiting.append(messages.notice(stream or "", "error", str(error)))
 

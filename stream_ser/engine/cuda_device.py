@@ -1,4 +1,4 @@
-"""Programs on an NVIDIA GPU: recorded as CUDA graphs, or, the next rung of the ladder, run one operation after the other.
+"""Programs on an NVIDIA GPU: recorded as CUDA graphs or, next in the fallback chain, run one operation after the other.
 
 Everything happens on one side stream, the same for all devices of a process: warm-up, capture, copies and replays. Its order
 makes outputs whole (they are copied before the next replay, which may write over them, for all graphs share one pool of

@@ -29,11 +29,11 @@ class InferenceRequest:
 
 
 class FairQueue:
-    """The line. Bounded: one window a live stream, ``DEPTH`` a recording."""
+    """The fair queue: who waits longest is served first. Bounded: one window a live stream, ``DEPTH`` a recording."""
 
     def __init__(self) -> None:
         self._own: dict[str, deque[InferenceRequest]] = {}
-        self._line: list[tuple[int, str]] = []  # a heap: when each stream that waits was last served
+        self._heap: list[tuple[int, str]] = []  # when each stream that waits was last served
         self._served: dict[str, int] = {}
         self._count = 0
 
@@ -50,7 +50,7 @@ class FairQueue:
         stream = asked.window.stream
         if stream not in self._own:
             self._own[stream] = deque()
-            heapq.heappush(self._line, (self._served.get(stream, 0), stream))
+            heapq.heappush(self._heap, (self._served.get(stream, 0), stream))
         own = self._own[stream]
         replaced = list(own) if policy == "NEWEST" else []
         if replaced:
@@ -62,8 +62,8 @@ class FairQueue:
         """The next windows, at most ``most`` and at most one of each stream, the one served longest ago first."""
         taken: list[InferenceRequest] = []
         again = []
-        while self._line and len(taken) < most:
-            _, stream = heapq.heappop(self._line)
+        while self._heap and len(taken) < most:
+            _, stream = heapq.heappop(self._heap)
             own = self._own.get(stream)
             if not own:  # it left
                 continue
@@ -75,15 +75,15 @@ class FairQueue:
             else:
                 del self._own[stream]
         for entry in again:
-            heapq.heappush(self._line, entry)
+            heapq.heappush(self._heap, entry)
         return taken
 
     def clear(self, stream: str | None = None) -> list[InferenceRequest]:
-        """Empty the line, or forget one stream; returns who waited."""
+        """Empty the queue, or forget one stream; returns who waited."""
         if stream is not None:
             self._served.pop(stream, None)
             return list(self._own.pop(stream, ()))
         everyone = [asked for own in self._own.values() for asked in own]
         self._own.clear()
-        self._line.clear()
+        self._heap.clear()
         return everyone

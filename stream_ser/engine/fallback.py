@@ -1,6 +1,6 @@
-"""Engines in the order of preference, and why each one that is not used is not.
+"""Fallback chain: engines in the order of preference, and why each one that is not used is not.
 
-A rung that cannot be had (no such device, not installed, wrong results at the start) is passed over; one that breaks while
+A candidate that cannot be had (no such device, not installed, wrong results at the start) is passed over; one that breaks while
 running is left for the next. Every step down is kept with its reason, to be logged once and shown.
 """
 
@@ -38,7 +38,7 @@ class StepDown:
 
 
 class FallbackChain:
-    """Climbs down only. One thread, the worker's; ``steps`` may be read by others once a rung is found."""
+    """Goes down its candidates only. One thread, the worker's; ``steps`` may be read by others once an engine is found."""
 
     def __init__(self, candidates: Sequence[Candidate]) -> None:
         self._left = list(candidates)

@@ -20,8 +20,8 @@ from stream_ser_models.encoders import encoder_file, find_encoder, read_encoder,
 
 INSTALL = "install one with: pip install 'stream-ser[cpu]' (or [gpu])"
 CUDA = ("cuda-graph", "cuda", "onnx-cuda")
-LADDER = (*CUDA, "onnx", "torch")
-ENGINES = ("auto", *LADDER)
+FALLBACK_ORDER = (*CUDA, "onnx", "torch")
+ENGINES = ("auto", *FALLBACK_ORDER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def fallback_chain(folder: Path, card: Card, engine: str = "auto", *, hop: int =
             encoder_onnx(card)
     except CheckpointError as error:
         raise as_engine_error(error) from error
-    names, wanted = LADDER if engine == "auto" else (engine,), Wanted(folder, card, hop, streams)
+    names, wanted = FALLBACK_ORDER if engine == "auto" else (engine,), Wanted(folder, card, hop, streams)
     return FallbackChain([Candidate(name, partial(_ready, name, wanted)) for name in names])
 
 

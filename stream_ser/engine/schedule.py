@@ -1,12 +1,13 @@
 """When a window is due: every hop, on the stream's absolute sample grid.
 
 Pure: takes blocks and gaps, gives hops; no clock, no threads, no I/O. Where the sound was cut into blocks makes no
-difference to what comes out, and memory is one ring and the gate's short history.
+difference to what comes out, and memory is one ring and the voice activity detector's short history.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -21,7 +22,7 @@ QUIET_DBFS = -120.0
 SHORTEST_HOP_S = 0.02
 
 
-class Gate(Protocol):
+class SpeechDetector(Protocol):
     """Says where someone speaks. ``stream_ser.audio.vad.VoiceActivityDetector`` is the real one."""
 
     def push(self, start: int, samples: Samples) -> None:
@@ -37,11 +38,11 @@ class Gate(Protocol):
         """Whether someone is speaking at ``end``."""
 
 
-class Listener(Protocol):
+class WordSource(Protocol):
     """Knows the newest words. ``stream_ser.text.listener.Listener`` is the real one."""
 
     def push(self, start: int, samples: Samples) -> None:
-        """Take the next samples, which the gate has had."""
+        """Take the next samples, which the voice activity detector has had."""
 
     def reset(self, at: int) -> None:
         """Forget: sound before ``at`` is missing."""
@@ -56,6 +57,16 @@ class Listener(Protocol):
 def dbfs(value: float) -> float:
     """Amplitude as decibels below full scale, no lower than QUIET_DBFS."""
     return max(QUIET_DBFS, round(20.0 * float(np.log10(max(value, 1e-12))), 2))
+
+
+class Conditioner(Protocol):
+    """What sound goes through before anything hears it: as many samples out as in, at once, however they were cut."""
+
+    def push(self, samples: Samples) -> Samples:
+        """The next samples."""
+
+    def reset(self) -> None:
+        """Forget: sound is missing."""
 
 
 def hop_samples(hop_s: float, window: int, option: str = "--hop") -> int:
@@ -81,7 +92,7 @@ class WindowSchedule:
     """Turns one stream's sound into hops.
 
     ``window`` and ``hop`` are in samples; the first item begins at ``start``; ``listener`` is there where words are wanted.
-    Without ``baseline`` no window counts for what is known of the voice.
+    Without ``baseline`` no window counts for what is known of the voice; ``conditioner`` is what all sound goes through first.
     Raises ConfigError for a hop that is not between 1 and the window.
     """
 
@@ -90,11 +101,12 @@ class WindowSchedule:
         stream: str,
         window: int,
         hop: int,
-        vad: Gate,
-        listener: Listener | None = None,
+        vad: SpeechDetector,
+        listener: WordSource | None = None,
         *,
         start: int = 0,
         baseline: bool = True,
+        conditioner: Conditioner | None = None,
     ) -> None:
         if not 0 < hop <= window:
             raise hop_error(hop / SAMPLE_RATE, window)
@@ -104,7 +116,7 @@ class WindowSchedule:
         self._vad = vad
         self._listener = listener
         self._unbroken_since = self._voiced_until = start
-        self._baseline = baseline
+        self._baseline, self._conditioner = baseline, conditioner
         self._missing: str | None = None
         self._arrived_ns = self._captured_ns = self._captured_end = 0
 
@@ -118,6 +130,8 @@ class WindowSchedule:
             yield from self._push_gap(item)
             return
         self._missing = None
+        if self._conditioner is not None:
+            item = replace(item, samples=self._conditioner.push(item.samples))
         for start, samples in self._cut_at_hops(item):
             self._ring.write(samples, start)
             self._vad.push(start, samples)
@@ -145,6 +159,8 @@ class WindowSchedule:
             yield self._due()
         self.position = self._unbroken_since = gap.end
         self._vad.reset(gap.end)
+        if self._conditioner is not None:
+            self._conditioner.reset()
         if self._listener is not None:
             self._listener.reset(gap.end)
 
@@ -188,7 +204,7 @@ class WindowSchedule:
             end=end,
             covered=self.window if padded else covered,
             speech=speech,
-            gate_open=is_open or padded,
+            voice_active=is_open or padded,
             level_dbfs=dbfs(float(np.sqrt(np.mean(np.square(newest, dtype=np.float64)))) if len(newest) else 0.0),
             peak_dbfs=dbfs(float(np.abs(newest).max(initial=0.0))),
             window=window,

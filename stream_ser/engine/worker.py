@@ -2,13 +2,13 @@
 
 Two ways to hand a window over, chosen by the stream:
 
-* ``WAIT``: nothing is lost. The caller waits while the stream has ``waiting.DEPTH`` windows unanswered. For recordings.
+* ``WAIT``: nothing is lost. The caller waits while the stream has ``fair_queue.DEPTH`` windows unanswered. For recordings.
 * ``NEWEST``: a window that is still waiting is replaced by the next one of its stream, and answered as Dropped. For live
   sound, which cannot wait: lag is bounded by one hop and one inference, however many streams there are.
 
 Answers are delivered on the worker's thread (Dropped ones on the submitter's), in the order of each stream's windows. An
-engine that breaks while running is left for the next one on the ladder, and the windows it had are computed again; only
-where none is left do all streams hear of the failure.
+engine that breaks while running is left for the next candidate of the fallback chain, and the windows it had are computed
+again; only where none is left are all streams told of the failure.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Tell = Callable[[StepDown], None]
 class Worker:
     """Owns one device. ``start`` returns when the model is READY; ``stop`` ends the thread.
 
-    ``engines`` makes the engine on the worker's thread: a ladder, or one function whose result is used or nothing.
+    ``engines`` makes the engine on the worker's thread: a fallback chain, or one function whose result is used or nothing.
     ``limit`` is how many streams may be admitted at once. ``clock_ns`` stamps when each step ended; results do not depend
     on it.
     """
@@ -151,7 +151,7 @@ class Worker:
             while outputs is None:
                 try:
                     outputs = computer.compute(windows)
-                except Exception as error:  # every waiting stream must hear of it, or it would wait for ever
+                except Exception as error:  # every waiting stream must be told of it, or it would wait for ever
                     try:
                         computer = self._step_down(computer, error)
                     except EngineError as last:

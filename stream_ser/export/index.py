@@ -25,7 +25,7 @@ except ImportError:  # Windows
     fcntl = None
 
 NAME, JOURNAL = "index.jsonl", "index.journal"
-Entry = dict[str, Any]
+IndexEntry = dict[str, Any]
 
 
 def settings_digest(settings: dict[str, Any]) -> str:
@@ -41,7 +41,7 @@ class Index:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.entries: dict[str, Entry] = {}
+        self.entries: dict[str, IndexEntry] = {}
         self._journal = folder / JOURNAL
 
     def __enter__(self) -> Index:
@@ -71,14 +71,14 @@ class Index:
     ) -> None:
         self._file.close()
 
-    def done(self, entry: Entry) -> Entry | None:
+    def done(self, entry: IndexEntry) -> IndexEntry | None:
         """What is known of a recording that was analysed to its end, if all that ``entry`` says is as it was then."""
         known = self.entries.get(entry["file"])
         if known is None or known["error"] is not None or any(known.get(key) != entry[key] for key in entry):
             return None
         return known
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: IndexEntry) -> None:
         """Keep what became of a recording. Raises FeedError where the disk has no room for it."""
         self.entries[entry["file"]] = entry
         line = memoryview(json.dumps(entry, ensure_ascii=False).encode() + b"\n")
@@ -98,8 +98,8 @@ class Index:
             self._journal.unlink()
 
 
-def _lines(path: Path) -> list[Entry]:
-    entries: list[Entry] = []
+def _lines(path: Path) -> list[IndexEntry]:
+    entries: list[IndexEntry] = []
     try:
         with path.open("rb") as file:
             for line in file:

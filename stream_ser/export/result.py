@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from stream_ser.errors import FeedError, StreamSerError
 from stream_ser.export.atomic import write_whole
@@ -20,7 +20,7 @@ from stream_ser.export.formats import FORMATS
 from stream_ser.export.html import html
 from stream_ser.export.plot import figure
 from stream_ser.export.segments import Segment, segments
-from stream_ser.feed.message_types import EndMessage, HelloMessage, Message
+from stream_ser.feed.message_types import EndMessage, HelloMessage, Message, SummaryMessage
 from stream_ser.types import Point
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Trajectory:
     @property
     def stream(self) -> str:
         """The name: a file's, or the one that was given."""
-        return str(self.hello["stream"])
+        return self.hello["stream"]
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -86,15 +86,15 @@ class Trajectory:
     @property
     def duration_s(self) -> float:
         """Seconds of sound."""
-        return float(self._end["duration_s"])
+        return self._end["duration_s"]
 
     @property
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> SummaryMessage:
         """The stream in figures: ``speech_s`` and ``silence_s``; ``share`` of each label among the points that have one.
 
         ``ledger`` has quantiles of what the points cost, in ms.
         """
-        return dict(self._end["summary"])
+        return self._end["summary"]
 
     @cached_property
     def segments(self) -> tuple[Segment, ...]:

@@ -172,7 +172,7 @@ class FeedReader:
             delay = min(2 * delay, LONGEST_DELAY_S)
 
     def _address(self) -> str:
-        """The address with what is wished for, from where on included."""
+        """The address with the filters, from where on included."""
         filters, place = self._filters, self.place
         wanted: dict[str, str | int | float | None] = {"call": filters.call, "stream": filters.stream, "hz": filters.hz}
         wanted["snapshot"], wanted["why"] = 1 if filters.snapshot else None, filters.why

@@ -1,4 +1,4 @@
-"""What a point rests on, as a message for those who asked, and how a hub hands it on.
+"""Explanation of a point: what it rests on, as a message for those who asked, and how a hub hands it on.
 
 A ``why`` message has no number of its own, like a hello: it is not part of the trajectory. A hub keeps the newest explanation
 of a stream until its point is given to subscribers, and a subscription the newest until it is taken; nobody keeps more, no

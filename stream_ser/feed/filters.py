@@ -1,6 +1,6 @@
-"""What one subscriber wants of a feed, and whether a message is due to it. Pure: no I/O, no clock, no state.
+"""Subscription filter: what one subscriber wants of a feed, and whether a message is due. Pure: no I/O, clock or state.
 
-Whether a message is due depends on the message and the wish alone, never on what came before. So the same messages are due
+Whether a message is due depends on the message and the filter alone, never on what came before. So the same messages are due
 live, out of history and after a restart, and what is not due is not lost.
 """
 
@@ -107,7 +107,7 @@ class SubscriptionFilter:
 
     @property
     def key(self) -> tuple[str, str] | None:
-        """Where the hub files this wish: by its stream, else by its call, else with those who want everything."""
+        """Where the hub files such subscriptions: by stream, else by call, else with those who want everything."""
         if self.stream is not None:
             return ("stream", self.stream)
         return None if self.call is None else ("call", self.call)
@@ -127,7 +127,7 @@ class SubscriptionFilter:
 
 
 def parse(query: str) -> SubscriptionFilter:
-    """Read a wish from the query of a URL; what it does not know is passed over. Raises FeedError for what makes no sense."""
+    """Read a filter from the query of a URL; what it does not know is passed over. Raises FeedError for what makes no sense."""
     try:
         given = {name: values[-1] for name, values in parse_qs(query, True, max_num_fields=MOST_PARAMETERS).items()}
     except ValueError as error:

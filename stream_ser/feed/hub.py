@@ -148,9 +148,9 @@ class Hub:
         """
         self._attach(sink, lambda message, _: sink(message))
 
-    def attach_text(self, keeper: TextSink) -> None:
+    def attach_text(self, sink: TextSink) -> None:
         """Like ``attach``, for a sink that wants the text: a message is encoded once for it and all subscribers."""
-        self._attach(keeper, keeper)
+        self._attach(sink, sink)
 
     def _attach(self, sink: Sink | TextSink, call: TextSink) -> None:
         with self._order:

@@ -79,6 +79,7 @@ class _ReaderThread(threading.Thread):
         self._loop = asyncio.new_event_loop()
         self._room = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._ending = False  # the loop's thread alone sees to this and to the task
 
     def run(self) -> None:
         """Read until the feed is over or ``end`` is called."""
@@ -116,11 +117,14 @@ class _ReaderThread(threading.Thread):
         self.join()
 
     def _cancel(self) -> None:
+        self._ending = True  # for a task that has yet to begin
         if self._task is not None:
             self._task.cancel()
 
     async def _read(self) -> None:
         self._task = asyncio.current_task()
+        if self._ending:
+            return
         async for message in self._reader:
             with self._moved:
                 self._messages.append(message)

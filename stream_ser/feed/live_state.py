@@ -1,4 +1,4 @@
-"""How things stand: which streams, calls and alerts are open, for whoever joins now.
+"""Live state: which streams, calls and alerts are open, for whoever joins now.
 
 Thread ownership: belongs to its hub and is only used with the hub's state locked.
 
@@ -81,7 +81,7 @@ class LiveState:
                     self._calls.pop(call, None)
 
     def snapshot(self, filters: SubscriptionFilter, seq: int) -> Iterator[PublishedMessage]:
-        """What is open and concerns a wish, as messages for one who joins after number ``seq``."""
+        """What is open and concerns a filter, as messages for one who joins after number ``seq``."""
         for group in (self._calls, self._points, self._alerts):
             for entry in group.values():
                 if filters.concerns(entry.stream, entry.call):

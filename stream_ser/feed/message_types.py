@@ -54,7 +54,7 @@ class HelloMessage(TypedDict):
     type: Literal["hello"]
     seq: int
     epoch: str | None
-    schema: Literal[3]
+    schema: Literal[4]
     version: str
     stream: str
     call: str | None
@@ -98,6 +98,7 @@ class PointMessage(PointHeading):
     speech_s: float
     level_dbfs: float
     peak_dbfs: float
+    baseline_s: float | None
     ledger: LedgerMessage
 
 

@@ -42,7 +42,7 @@ from stream_ser.feed.message_types import (
 )
 from stream_ser.types import SAMPLE_RATE, Consent, Gap, Point, QuantilesMessage, Role, SourceInfo, State
 
-SCHEMA_VERSION: Literal[3] = 3
+SCHEMA_VERSION: Literal[4] = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +159,7 @@ def point(info: StreamInfo, point: Point, published_ns: int, lag_samples: int = 
         "speech_s": float(point.speech_s),
         "level_dbfs": float(point.level_dbfs),
         "peak_dbfs": float(point.peak_dbfs),
+        "baseline_s": _number(point.baseline_s),
         "ledger": {
             "capture_ms": _milliseconds(timing.captured_ns, timing.completed_ns),
             "wait_ms": _milliseconds(timing.completed_ns, timing.started_ns),

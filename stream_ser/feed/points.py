@@ -27,6 +27,7 @@ def point_of(message: PointMessage) -> Point:
         level_dbfs=message["level_dbfs"],
         peak_dbfs=message["peak_dbfs"],
         timing=_timing(message["ledger"]),
+        baseline_s=message["baseline_s"],
         dimensions=_known(message["dimensions"]) or None,
     )
 

@@ -49,7 +49,7 @@ class FeedStats:
     sent: int  # messages, over all subscribers
     dropped: int  # messages that were too much for slow subscribers
     cut: int  # subscribers that took nothing for too long
-    refused: int  # connections turned away: too many, a page from elsewhere, a wish that makes no sense
+    refused: int  # connections turned away: too many, a page from elsewhere, a filter that makes no sense
 
 
 class FeedServer:
@@ -149,11 +149,11 @@ class FeedServer:
             write_limit=2 * BUFFER_CUT,  # the library's own flow control never comes to act: ours does
             logger=_log,
         )
-        watch = asyncio.create_task(subscribers.watch())
+        supervising = asyncio.create_task(subscribers.supervise())
         ready.set_result(None)
         await self._stopping.wait()
         await self._end(server, subscribers)
-        watch.cancel()
+        supervising.cancel()
 
     async def _end(self, server: Server, subscribers: Subscribers) -> None:
         server.close(close_connections=False)
@@ -167,7 +167,7 @@ class FeedServer:
         if page is not None:
             return page
         path, mark, query = request.path.partition("?")
-        asks = path == assets.DOOR  # the page, before it comes
+        asks = path == assets.ADMISSION  # the page, before it comes
         full = len(subscribers.members) >= self._max_subscribers
         answer = refusal(
             f"{FEED_PATH}{mark}{query}" if asks else request.path,
@@ -176,7 +176,7 @@ class FeedServer:
             full=self._max_subscribers if full else None,
         )
         if asks:
-            return assets.door(*answer) if answer is not None else assets.door(None)
+            return assets.admission(*answer) if answer is not None else assets.admission(None)
         if answer is None:
             return None
         status, text = answer

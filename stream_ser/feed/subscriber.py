@@ -1,9 +1,9 @@
 """One connected subscriber, and all those of one event loop: what is sent, when, and to whom no longer.
 
-A server with its own port, routes and doors makes one ``Subscribers`` in its event loop, runs ``watch`` beside it and gives
-every connection it lets in to ``serve``, with the hub and the wish that belong to it.
+A server with its own port, routes and authentication makes one ``Subscribers`` in its event loop, runs ``supervise`` beside
+it and gives every connection it lets in to ``serve``, with the hub and the filter that belong to it.
 
-Thread ownership: everything runs in the event loop, but for ``_stir``, which publishers call and which never waits, and
+Thread ownership: everything runs in the event loop, but for ``_wake``, which publishers call and which never waits, and
 ``stats``, which any thread may ask. A history that lies on a disk is read in a thread of its own pool.
 
 Invariants:
@@ -68,8 +68,8 @@ class Subscriber:
         self._owner = owner
         self._hub = hub
         self.connection = connection
-        self.stirred = True  # a look is due; publishers set it, the loop clears it
-        self.subscription = hub.subscribe(limit, functools.partial(owner._stir, self), filters)
+        self.look_due = True  # a look is due; publishers set it, the loop clears it
+        self.subscription = hub.subscribe(limit, functools.partial(owner._wake, self), filters)
         self.ended = asyncio.Event()  # nothing more will be sent
         self.failed = False  # history could not be read
         self.gone = False
@@ -80,7 +80,7 @@ class Subscriber:
 
     def pump(self) -> None:
         """Send what is there and what the transport takes."""
-        self.stirred = False  # first: what is published from here on asks for another look
+        self.look_due = False  # first: what is published from here on asks for another look
         transport = self.connection.transport
         for _ in range(TURN):
             if self.gone or self._reading is not None or transport.is_closing():
@@ -113,9 +113,9 @@ class Subscriber:
             self.gone = True
             self.connection.transport.abort()
         elif now - self._sent_at >= self._owner.heartbeat_s and waiting == 0:
-            self.greet()
+            self.send_heartbeat()
 
-    def greet(self) -> None:
+    def send_heartbeat(self) -> None:
         """Say how far the feed is, if nothing waits to be sent."""
         seq = self.subscription.idle_at()
         if seq is not None:
@@ -131,8 +131,8 @@ class Subscriber:
         self._sent_at = self._owner.loop.time()
 
     def _again(self, delay: float) -> None:
-        if not self.stirred:
-            self.stirred = True
+        if not self.look_due:
+            self.look_due = True
             self._owner.loop.call_later(delay, self.pump)
 
     def _read(self) -> None:
@@ -156,7 +156,7 @@ class Subscriber:
 
 
 class Subscribers:
-    """All subscribers of the running event loop. Make one in the loop, run ``watch`` in a task, ``serve`` connections.
+    """All subscribers of the running event loop. Make one in the loop, run ``supervise`` in a task, ``serve`` connections.
 
     ``cut_after_s`` is how long a subscriber may take nothing, ``heartbeat_s`` how long the feed may be silent to one.
     """
@@ -168,7 +168,7 @@ class Subscribers:
         self.readers = ThreadPoolExecutor(READERS, "feed history")
         self.members: set[Subscriber] = set()
         self._handlers: set[asyncio.Task[None]] = set()
-        self._stirred: deque[Subscriber] = deque()
+        self._due: deque[Subscriber] = deque()
         self._woken = False
         self._sent = self._bytes = self._cut = self._heartbeats = self._dropped = self._missed = 0
         self._farewell = (1001, "the feed has ended")
@@ -186,7 +186,7 @@ class Subscribers:
         try:
             member.pump()
             if hub.epoch is not None and member.written == 0:
-                member.greet()  # so that it can come back even if nothing is published before the connection breaks
+                member.send_heartbeat()  # so that it can come back even if nothing is published before the connection breaks
             await member.ended.wait()
             if not member.gone:
                 member.gone = True
@@ -201,7 +201,7 @@ class Subscribers:
             self._missed += member.subscription.missed
             listening.cancel()
 
-    async def watch(self) -> None:
+    async def supervise(self) -> None:
         """Cut those who take nothing, and tell the idle that the feed is alive. Runs until it is cancelled."""
         while True:
             await asyncio.sleep(min(0.5, self.cut_after_s / 4, self.heartbeat_s / 4))
@@ -240,12 +240,12 @@ class Subscribers:
         member.gone = True
         member.ended.set()
 
-    def _stir(self, member: Subscriber) -> None:
+    def _wake(self, member: Subscriber) -> None:
         """Have the loop look at a subscriber. Publishers call this; one look serves many messages and subscribers."""
-        if member.stirred:
+        if member.look_due:
             return
-        member.stirred = True
-        self._stirred.append(member)
+        member.look_due = True
+        self._due.append(member)
         if not self._woken:
             self._woken = True
             with contextlib.suppress(RuntimeError):  # the loop has closed: nobody is left to wake
@@ -253,5 +253,5 @@ class Subscribers:
 
     def _look(self) -> None:
         self._woken = False  # first, as in ``pump``
-        while self._stirred:
-            self._stirred.popleft().pump()
+        while self._due:
+            self._due.popleft().pump()

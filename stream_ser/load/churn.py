@@ -1,8 +1,8 @@
 """Subscribers of a feed that come and go: each reads for a while, stalls, resumes, or leaves without a word.
 
 Thread ownership: ``ChurningSubscribers`` owns one thread with one event loop, from ``start`` to ``stop``. Every number that a
-visitor was due must come or be told of, also over reconnections; ``holes`` counts those that did neither, ``again`` those that
-came twice.
+subscriber was due must come or be told of, also over reconnections; ``holes`` counts those that did neither, ``again``
+those that came twice.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from stream_ser.load.subscribers import stall
 
 AT_ONCE = 12
-WISHES = ("", "", "snapshot=1", "hz=1", "call=soak-1")
+QUERIES = ("", "", "snapshot=1", "hz=1", "call=soak-1")
 
 
 class Place:
@@ -63,7 +63,7 @@ class ChurningSubscribers:
         self.visits = self.stalled = self.refused = self.messages = self.holes = self.again = 0
         self.errors: list[str] = []
         self._transports: set[asyncio.WriteTransport] = set()
-        self._thread = threading.Thread(target=self._main, name="visitors", daemon=True)
+        self._thread = threading.Thread(target=self._main, name="churning subscribers", daemon=True)
         self._over = asyncio.Event()
 
     def start(self) -> None:
@@ -110,9 +110,9 @@ class ChurningSubscribers:
         if manner == 0:
             await self._half_open(chance)
         elif manner == 1:
-            await self._read(None, "stream=" + "x" * 300, 1)  # a wish that makes no sense
+            await self._read(None, "stream=" + "x" * 300, 1)  # a filter that makes no sense
         elif manner < 4:
-            await self._read(None, chance.choice(WISHES), chance.randint(1, 2000))
+            await self._read(None, chance.choice(QUERIES), chance.randint(1, 2000))
         else:
             place = Place()
             try:

@@ -26,6 +26,7 @@ from stream_ser.latency import LatencyStats
 from stream_ser.load.callers import Sent, play, telephone
 from stream_ser.load.server import Running, server
 from stream_ser.load.subscribers import Reading, subscribe
+from stream_ser.types import SAMPLE_RATE
 
 HOP_S = 0.5
 
@@ -51,7 +52,7 @@ def readers(url: str, count: int, seconds: float, stalled: bool) -> Reading:
     return asyncio.run(subscribe(url, count, seconds, stalled))
 
 
-class Heard:
+class Received:
     """What a feed says of all calls."""
 
     def __init__(self) -> None:
@@ -80,7 +81,7 @@ def _withheld_s() -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
-async def _watch(url: str, heard: Heard, done: asyncio.Event) -> int:
+async def _read_feed(url: str, received: Received, done: asyncio.Event) -> int:
     """Read the feed until ``done``; gives the numbers that were missed."""
     from stream_ser.feed.client import subscribe as feed
 
@@ -88,7 +89,7 @@ async def _watch(url: str, heard: Heard, done: asyncio.Event) -> int:
 
     async def go() -> None:
         async for message in reader:
-            heard(message)
+            received(message)
 
     reading = asyncio.create_task(go())
     await done.wait()
@@ -98,8 +99,8 @@ async def _watch(url: str, heard: Heard, done: asyncio.Event) -> int:
 
 async def measure_calls(running: Running, recording: Path, count: int, seconds: float) -> dict[str, Any]:
     """Phase one."""
-    heard, done = Heard(), asyncio.Event()
-    watching = asyncio.create_task(_watch(running.url, heard, done))
+    received, done = Received(), asyncio.Event()
+    reading_feed = asyncio.create_task(_read_feed(running.url, received, done))
     await asyncio.sleep(0.5)
     before, withheld_s = running.figures(), _withheld_s()
     loop = asyncio.get_running_loop()
@@ -108,7 +109,7 @@ async def measure_calls(running: Running, recording: Path, count: int, seconds: 
     await asyncio.sleep(2.0)
     after = running.figures()
     done.set()
-    missed = await watching
+    missed = await reading_feed
     cpu = after["process_cpu_seconds_total"] - before["process_cpu_seconds_total"]
     expected = int(seconds / HOP_S)
     return {
@@ -118,12 +119,14 @@ async def measure_calls(running: Running, recording: Path, count: int, seconds: 
         "why": sorted({one.error for one in sent if one.error})[:3],
         "generator_late_ms": round(max(one.late_ms for one in sent), 1),
         "points_expected": expected * count,
-        "points": heard.points,
-        "calls_short": sum(points < expected for points in heard.points_of.values()) + count - len(heard.points_of),
-        "sound_missing_s": heard.missing / 16_000,
-        "windows_dropped": heard.dropped,
+        "points": received.points,
+        "calls_short": sum(points < expected for points in received.points_of.values())
+        + count
+        - len(received.points_of),
+        "sound_missing_s": received.missing / SAMPLE_RATE,
+        "windows_dropped": received.dropped,
         "messages_missed": missed,
-        **{stage: quantiles for stage, quantiles in heard.ledger.summary().items() if stage != "capture_ms"},
+        **{stage: quantiles for stage, quantiles in received.ledger.summary().items() if stage != "capture_ms"},
         "cores_withheld_by_host": round((_withheld_s() - withheld_s) / (seconds + 4.0), 2),
         "cpu_share": round(cpu / (seconds + 2.0), 3),
         "cpu_ms_a_call_second": round(1e3 * cpu / (count * seconds), 2),

@@ -1,8 +1,9 @@
 """``python -m stream_ser.load.soak``: days of calls in minutes, through a whole call server in this process, for what it leaks.
 
-Virtual callers hand their sound to the calls directly, as fast as the server takes it: past the doors and the rate limits, and
-through everything behind them. The model, ears, hub, feed, store and metrics are the real ones; subscribers are real sockets.
-At the end memory must be flat, nothing may be lost, and every object, thread, task and descriptor must be gone.
+Virtual callers hand their sound to the calls directly, as fast as the server takes it: past authentication and rate limits, and
+through everything behind them. The model, leg scheduler, hub, feed, store and metrics are the real ones; subscribers are
+real sockets. At the end memory must be flat, nothing may be lost, and every object, thread, task and descriptor must be
+gone.
 """
 
 from __future__ import annotations
@@ -36,8 +37,9 @@ from stream_ser.load.resources import Held
 from stream_ser.load.synthetic_calls import RATE, SCRIPTS, Step, far, opened
 from stream_ser.load.time_shift import TimeShiftedBackend
 from stream_ser.pipeline.stream import Stream
-from stream_ser.server.app import LOCAL, CallServer
+from stream_ser.server.app import CallServer
 from stream_ser.server.config import Limits, ServeConfig
+from stream_ser.server.tokens import LOCAL
 from stream_ser.types import SAMPLE_RATE
 
 MOST_GROWTH_MB = (
@@ -58,7 +60,7 @@ class Played:
     """A call and what it still has to do."""
 
     call: Call
-    lines: list[LegBuffer]
+    buffers: list[LegBuffer]
     steps: Iterator[Step]
     closed_at: float | None = None  # monotonic
     over: bool = False
@@ -66,7 +68,7 @@ class Played:
     @property
     def hungry(self) -> bool:
         """Whether the server has taken what it was given."""
-        return not any(line.queued and not line.over for line in self.lines)
+        return not any(buffer.queued and not buffer.over for buffer in self.buffers)
 
 
 @dataclass(slots=True)
@@ -148,7 +150,7 @@ class Soak:
             if kind == "far"
             else SCRIPTS[kind][1](self._voice, self._chance)
         )
-        self._playing.append(Played(call, shifted.lines, script))
+        self._playing.append(Played(call, shifted.buffers, script))
 
     def _ended(self, call: Call) -> None:
         self._tenant.leave(call)
@@ -222,7 +224,7 @@ class Soak:
     def _report(self, at_s: float) -> None:
         now, writer, hub = self._held(), self._server.services.tenants.writer, self._tenant.hub
         assert writer is not None
-        held_back, legs = hub.seq - writer.acknowledged(LOCAL), self._server.services.inference.scheduler.lines
+        held_back, legs = hub.seq - writer.acknowledged(LOCAL), self._server.services.inference.scheduler.leg_count
         self._tell(
             f"{at_s / 60:5.1f} min  {self._number:>6} calls ({len(self._playing)} open)  {self.found.sound_s / 3600:7.1f} h of "
             f"sound  {now.memory_mb:6.1f} MB ({now.free_mb:.0f} free)  {now.threads} threads  {now.tasks} tasks  "
@@ -276,8 +278,8 @@ def _judge(soaking: Soak, server: CallServer, most_mb: float) -> Iterator[str]:
         yield f"no point passed sample {MILESTONES[-1]}: the last one ended at {found.highest}"
     if not writer.flush(END_S) or writer.lost:
         yield f"{writer.lost} results were lost, and {writer.waiting} wait for the store"
-    counts = {"open calls": services.tenants.calls, "legs": services.inference.scheduler.lines, "open calls in the store": len(
-        store.calls(LOCAL, state="open", limit=1000))}  # fmt: skip
+    counts = {"open calls": services.tenants.calls, "legs": services.inference.scheduler.leg_count,
+              "open calls in the store": len(store.calls(LOCAL, state="open", limit=1000))}  # fmt: skip
     yield from (f"{count} {name} when all calls had ended" for name, count in counts.items() if count)
     if churning.holes or churning.again:
         yield f"of the feed's numbers {churning.holes} never came, and {churning.again} came twice"

@@ -43,7 +43,7 @@ def talk(voice: Frames, chance: Random) -> Iterator[Step]:
 
 
 def two(voice: Frames, chance: Random) -> Iterator[Step]:
-    """Two voices that are both heard; one goes silent before the other."""
+    """Two voices that are both analysed; one goes silent before the other."""
     at, other = chance.randrange(len(voice)), chance.randrange(len(voice))
     hops, until = chance.randint(4, 30), chance.randint(1, 30)
     for number in range(hops):

@@ -1,4 +1,4 @@
-"""A call's house that a load generator looks into: it lends the lines, and lets a call begin as if it had gone on for days.
+"""A call backend that a load generator looks into: it lends the leg buffers, and lets a call begin as if days old.
 
 Belongs to the generator's thread, as its calls do.
 """
@@ -21,32 +21,32 @@ from stream_ser.types import SAMPLE_RATE
 
 
 class TimeShiftedBackend:
-    """A house that lends its lines to whoever feeds them, and in which a call's time may begin at a later sample."""
+    """A backend that lends its leg buffers to whoever feeds them, and in which a call's time may begin at a later sample."""
 
     def __init__(self, tenant: Tenant, begins: int = 0) -> None:
         self._tenant, self._begins = tenant, begins
-        self.lines: list[LegBuffer] = []
+        self.buffers: list[LegBuffer] = []
 
-    def stream(self, leg: Leg, name: str, opened: Opened, watch: StreamObserver) -> Stream:
+    def stream(self, leg: Leg, name: str, opened: Opened, observer: StreamObserver) -> Stream:
         """See ``CallBackend``."""
-        stream = self._tenant.stream(leg, name, opened, watch)
+        stream = self._tenant.stream(leg, name, opened, observer)
         if self._begins:  # as if all before had been a gap, which would take half a million points to tell
             stream.vad.reset(self._begins)
             stream._schedule.position = stream._schedule._unbroken_since = self._begins
         return stream
 
-    def turns(self, name: str, watch: StreamObserver) -> TurnsOnly:
+    def turns(self, name: str, observer: StreamObserver) -> TurnsOnly:
         """See ``CallBackend``."""
-        return self._tenant.turns(name, watch)
+        return self._tenant.turns(name, observer)
 
-    def line(self, stream: StreamLike, rate: int) -> LegBuffer:
+    def add_leg(self, stream: StreamLike, rate: int) -> LegBuffer:
         """See ``CallBackend``."""
-        line = self._tenant.line(stream, rate)
-        self.lines.append(line)
+        buffer = self._tenant.add_leg(stream, rate)
+        self.buffers.append(buffer)
         if self._begins:
-            line._position = line._end = self._begins * rate // SAMPLE_RATE
-            list(line._conditioner.lose(line._position, "", 0))
-        return line
+            buffer._position = buffer._end = self._begins * rate // SAMPLE_RATE
+            list(buffer._conditioner.lose(buffer._position, "", 0))
+        return buffer
 
     def begin(self, opened: Opened, streams: Mapping[str, Leg], purpose: str | None, at: datetime) -> None:
         """See ``CallBackend``."""

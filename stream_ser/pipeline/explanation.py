@@ -1,4 +1,4 @@
-"""Why a window got its label, as far as a model shows it: its attention maps, and the window's sound as a coarse spectrogram.
+"""Explanation of a point: the model's attention maps for its window, and the window's sound as a coarse spectrogram.
 
 An ``Explanation`` keeps what its message is made of, and makes it when somebody takes it: in the taker's thread, once for all
 takers. So whoever publishes a point does nothing for it but keep a reference, and what is replaced before anybody took it

@@ -14,7 +14,7 @@ from contextlib import closing, suppress
 from types import TracebackType
 
 from stream_ser.audio.source import Source
-from stream_ser.errors import as_person_error
+from stream_ser.errors import EngineError, StreamSerError
 from stream_ser.feed.message_types import Message
 from stream_ser.pipeline.stream import Stream
 from stream_ser.types import Point
@@ -62,6 +62,13 @@ class PointCollector:
                 self._arrived.wait(min(left, WAKE_S))
 
 
+def as_typed(error: Exception) -> StreamSerError:
+    """What ended a stream, as an error that programs are promised: sources raise theirs, so the rest is an engine's."""
+    if isinstance(error, StreamSerError):
+        return error
+    return EngineError(f"the engine broke: {type(error).__name__}: {error}", fix="run stream-ser doctor")
+
+
 def follow(source: Source, stream: Stream, collector: PointCollector, wait_s: float = 0.0) -> Generator[Point]:
     """Drive an open stream by a source in this thread, and give its points as they come, the last before any error.
 
@@ -84,7 +91,7 @@ def follow(source: Source, stream: Stream, collector: PointCollector, wait_s: fl
             stream.wait()
             yield from collector.take()
         if stream.error is not None:
-            raise as_person_error(stream.error) from stream.error
+            raise as_typed(stream.error) from stream.error
     finally:
         if not stream.wait(0):
             stream.stop()
@@ -97,8 +104,9 @@ class Listening:
     than the sound loses sound after 4 s, which becomes a gap and ``stale`` points: nothing piles up.
     """
 
-    def __init__(self, source: Source, stream: Stream, points: Generator[Point]) -> None:
+    def __init__(self, source: Source, stream: Stream, points: Generator[Point], owner: object = None) -> None:
         self._source, self._stream, self._points = source, stream, points
+        self._owner = owner  # of the model, which must live as long as this does
         self.ended: Callable[[], None] = lambda: None  # called when it is over: whoever lent the model may take it back
 
     @property

@@ -1,4 +1,4 @@
-"""Many streams from one thread: sound that is due together is heard together, and nobody waits for anybody.
+"""Many streams from one thread: sound that is due together is computed together, and nobody waits for anybody.
 
 A thread for each stream would have fifty of them fight for Python's lock; one takes what is due, a hop at a time, and hands
 it over. A recording that the engine is behind with is left alone until there is room, so nothing of it is lost; how late that
@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from stream_ser.audio.source import Item, Notice
-from stream_ser.audio.vad import VoiceActivityDetector, hear
-from stream_ser.engine.schedule import Gate
+from stream_ser.audio.vad import VoiceActivityDetector, advance_together
+from stream_ser.engine.schedule import SpeechDetector
 from stream_ser.errors import StreamSerError
 from stream_ser.pipeline.stream import Stream
 from stream_ser.types import SAMPLE_RATE, Block
@@ -24,7 +24,7 @@ from stream_ser.types import SAMPLE_RATE, Block
 class StreamLike(Protocol):
     """What sound is taken for: a ``Stream``, or what stands in its place. ``hop`` is in samples."""
 
-    vad: Gate
+    vad: SpeechDetector
     hop: int
 
     @property
@@ -128,18 +128,18 @@ def _next(player: Player) -> Item:
 
 
 def process_batch(items: Sequence[tuple[StreamLike, Item]]) -> None:
-    """Take one item of each of many streams; their gates hear the sound together, in few native calls.
+    """Take one item of each of many streams; their voice activity detectors take the sound together, in few native calls.
 
     A stream that breaks over its item is concluded with the reason; the others go on.
     """
-    hear(
+    advance_together(
         [
             (stream.vad, item.start, item.samples)
             for stream, item in items
             if isinstance(item, Block)
             and isinstance(stream.vad, VoiceActivityDetector)
             and not stream.withholds
-            and stream.vad.end == item.start  # after a gap, which the stream may still hold, it hears alone
+            and stream.vad.end == item.start  # after a gap, which the stream may still hold, it goes alone
         ]
     )
     for stream, item in items:

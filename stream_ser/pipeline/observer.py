@@ -1,4 +1,4 @@
-"""What a stream asks of somebody who looks on: a call's alerts and figures."""
+"""Stream observer: what a stream asks of somebody who looks on, as for a call's alerts and figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A hop that waits in its stream's line for the worker's answer. Guarded by the lock of the stream that owns it."""
+"""A pending hop waits in its stream's queue for the worker's answer. Guarded by the lock of the stream that owns it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from stream_ser.types import Dropped, Hop, Observation
 
-LINE = 64  # hops that may wait for an answer
+MOST_PENDING = 64  # hops that may wait for an answer
 
 
 @dataclass(slots=True)
 class Waiting:
-    """A hop in the line, with its answer once there is one."""
+    """A pending hop, with its answer once there is one."""
 
     hop: Hop
     answer: Observation | Dropped | None = None

@@ -15,8 +15,8 @@ from types import TracebackType
 from stream_ser.audio.array import as_frames, check_array
 from stream_ser.audio.source import Item
 from stream_ser.audio.timeline import Conditioner
-from stream_ser.errors import ConfigError, as_person_error
-from stream_ser.pipeline.following import PointCollector
+from stream_ser.errors import ConfigError
+from stream_ser.pipeline.following import PointCollector, as_typed
 from stream_ser.pipeline.stream import Stream
 from stream_ser.types import SAMPLE_RATE, Point, SourceInfo
 
@@ -30,6 +30,9 @@ class PushStream:
     A stream that is not ``live`` loses nothing: ``push`` waits while more than a few windows are unanswered. A ``live`` one
     never waits for the model: a window that a newer one overtook leaves a ``stale`` point. That is for callbacks of sound
     devices.
+
+    >>> with monitor.stream("customer", rate=8_000) as customer:
+    ...     points = customer.push(block) + customer.flush()
     """
 
     def __init__(
@@ -157,6 +160,6 @@ class PushStream:
         if stream.error is not None:
             stream.conclude(stream.error)
             self._over = True
-            raise as_person_error(stream.error) from stream.error
+            raise as_typed(stream.error) from stream.error
         if stream.over:
             raise ConfigError(f"the stream {self.name!r} was closed", fix="push no more into it, or make another")

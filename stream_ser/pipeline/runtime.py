@@ -25,7 +25,7 @@ from stream_ser.feed.server import FeedServer
 from stream_ser.pipeline.observer import StreamObserver
 from stream_ser.pipeline.session import Pausable, Session
 from stream_ser.pipeline.stream import Stream
-from stream_ser.text.choice import TextOptions, Words
+from stream_ser.text.choice import ListenerFactory, TextOptions
 from stream_ser.types import SourceInfo
 from stream_ser_models.card import DEFAULT, Card
 
@@ -43,6 +43,7 @@ class Options:
     feed: str = "127.0.0.1:8765"  # or "off"
     out: Path | None = None
     text: TextOptions = field(default_factory=TextOptions)
+    baseline: bool = True  # whether a model that can is told what this voice said before
 
 
 class ModelInUse:
@@ -53,7 +54,7 @@ class ModelInUse:
 
     def __init__(self, options: Options) -> None:
         self.loaded = LoadedModel(options.model, options.engine, options.hop_s)
-        self.words = Words(options.text, self.loaded.folder, self.loaded.card)
+        self.words = ListenerFactory(options.text, self.loaded.folder, self.loaded.card)
 
 
 class Runtime:
@@ -136,7 +137,7 @@ class Runtime:
         stands_still: bool = False,
         broken: Callable[[], None] = lambda: None,
         key: str | None = None,
-        watch: StreamObserver | None = None,
+        observer: StreamObserver | None = None,
     ) -> Stream:
         """A stream of a source like that, not yet open. Raises ConfigError where its recogniser cannot start."""
         vad = VoiceActivityDetector()
@@ -154,8 +155,9 @@ class Runtime:
             notice=words.notice,
             stands_still=stands_still,
             broken=broken,
-            watch=watch,
+            observer=observer,
             key=key,
+            baseline=self.options.baseline,
         )
 
 

@@ -1,8 +1,8 @@
 """One stream from its sound to the hub: schedule, worker, trajectory and messages, whoever brings the sound.
 
 Threads: one thread takes (``take``, ``conclude``). Answers come back on the worker's thread. Points leave in the order of
-their hops, whoever brings the missing answer: hops wait in a bounded line, and whoever completes its head publishes from
-there on, under one lock; once the stream is concluded, whoever empties the line publishes its end.
+their hops, whoever brings the missing answer: hops wait in a bounded queue, and whoever completes its head publishes from
+there on, under one lock; once the stream is concluded, whoever empties the queue publishes its end.
 
 A recording waits for the worker, so nothing of it is lost at any speed; live sound does not wait, and a window that was
 replaced by a newer one leaves a ``stale`` point. Words are recognised in the taking thread, before the window that reads
@@ -18,18 +18,20 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from stream_ser.audio.dc_blocker import DcBlocker
 from stream_ser.audio.source import Item, Notice
 from stream_ser.engine.fair_queue import Answer, Policy
 from stream_ser.engine.fallback import StepDown
-from stream_ser.engine.schedule import Gate, WindowSchedule
+from stream_ser.engine.schedule import SpeechDetector, WindowSchedule
 from stream_ser.engine.worker import Worker
 from stream_ser.errors import SourceError
 from stream_ser.feed import messages
 from stream_ser.feed.hub import Hub
 from stream_ser.feed.message_types import Level, Message
 from stream_ser.pipeline.explanation import explain
+from stream_ser.pipeline.introduction import introduce
 from stream_ser.pipeline.observer import StreamObserver
-from stream_ser.pipeline.pending import LINE, Waiting
+from stream_ser.pipeline.pending import MOST_PENDING, Waiting
 from stream_ser.pipeline.summary import StreamSummary
 from stream_ser.text.listener import Listener
 from stream_ser.trajectory.trajectory import Calibration, TrajectoryBuilder
@@ -42,7 +44,8 @@ class Stream:
 
     ``info`` says what the source is; ``paused`` sound of one that cannot stand still becomes a gap. ``hop`` is in samples;
     ``listener`` hears words, which are published with ``show_text`` only, and belongs to the stream. ``key`` names the stream
-    to the worker, where its own name may come twice; ``call`` and ``role`` are a leg's. Raises ConfigError when the hop does
+    to the worker, where its own name may come twice; ``call`` and ``role`` are a leg's. Without
+    ``baseline`` the model is told nothing of what this voice said before. Raises ConfigError when the hop does
     not fit the model's window.
     """
 
@@ -52,7 +55,7 @@ class Stream:
         card: Card,
         worker: Worker,
         hub: Hub,
-        vad: Gate,
+        vad: SpeechDetector,
         *,
         stream: str,
         hop: int,
@@ -61,37 +64,27 @@ class Stream:
         notice: str | None = None,
         stands_still: bool = False,
         broken: Callable[[], None] = lambda: None,
-        watch: StreamObserver | None = None,
+        observer: StreamObserver | None = None,
         key: str | None = None,
         call: str | None = None,
         role: Role | None = None,
+        baseline: bool = True,
         clock_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         calibration = Calibration(tuple(card.labels), card.window_samples, card.temperature, card.abstain_below)
         self._worker, self._hub, self._clock_ns = worker, hub, clock_ns
-        self._listener, self._notice, self._broken, self._watch = listener, notice, broken, watch
+        self._listener, self._notice, self._broken, self._observer = listener, notice, broken, observer
         self._key, self._card = key or stream, card
         self._live, self._stands_still = info.live, stands_still
         self.vad, self.hop = vad, hop
-        self._schedule = WindowSchedule(self._key, card.window_samples, hop, vad, listener)
-        self._trajectory = TrajectoryBuilder(calibration)
-        self._info = messages.StreamInfo(
-            stream=stream,
-            labels=tuple(card.labels),
-            window=card.window_samples,
-            hop=hop,
-            model_name=card.name,
-            model_digest=card.digest,
-            engine=worker.engine,
-            passed_over=tuple((step.engine, step.reason) for step in worker.steps_down),
-            source=info,
-            dimensions=tuple(card.dimensions),
-            text=None if listener is None else listener.name,
-            show_text=show_text,
-            call=call,
-            role=role,
+        self._schedule = WindowSchedule(
+            self._key, card.window_samples, hop, vad, listener, baseline=baseline, conditioner=DcBlocker()
         )
-        self._line: deque[Waiting | Gap] = deque()
+        self._trajectory = TrajectoryBuilder(calibration)
+        self._info = introduce(
+            info, card, worker, stream, hop, None if listener is None else listener.name, show_text, call, role
+        )
+        self._pending: deque[Waiting | Gap] = deque()
         self._gap: Gap | None = None  # missing sound that may still grow; the taking thread alone
         self._moved = threading.Condition(threading.RLock())
         self._summary = StreamSummary()
@@ -141,7 +134,7 @@ class Stream:
     def has_room(self) -> bool:
         """Whether an item of a hop, or of many hops of live sound, can be taken without waiting."""
         with self._moved:
-            return len(self._line) <= LINE // 2 and (self._live or self._worker.has_room(self._key))
+            return len(self._pending) <= MOST_PENDING // 2 and (self._live or self._worker.has_room(self._key))
 
     def open(self) -> None:
         """Publish the ``hello``, and the notice if there is one. Raises EngineError where there is no room."""
@@ -247,12 +240,12 @@ class Stream:
                 self.say("warning", warning)
 
     def _take_gap(self) -> None:
-        """Put the gap that has grown so far into the line, and the hops that are due in it."""
+        """Put the gap that has grown so far into the queue, and the hops that are due in it."""
         gap, self._gap = self._gap, None
         if gap is None:
             return
         with self._moved:
-            self._line.append(gap)
+            self._pending.append(gap)
             self._publish_ready()
         self._enqueue(self._schedule.push(gap))
 
@@ -260,9 +253,9 @@ class Stream:
         policy: Policy = "NEWEST" if self._live else "WAIT"
         for hop in hops:
             with self._moved:
-                while len(self._line) >= LINE and not self.over:
+                while len(self._pending) >= MOST_PENDING and not self.over:
                     self._moved.wait(0.5)
-                self._line.append(Waiting(hop))
+                self._pending.append(Waiting(hop))
                 if hop.window is None:
                     self._publish_ready()
             if hop.window is not None and not self._worker.submit(hop.window, self._answered, policy):
@@ -276,7 +269,7 @@ class Stream:
             if isinstance(answer, Failed):
                 self._break(answer.error)
                 return
-            for waiting in self._line:
+            for waiting in self._pending:
                 if isinstance(waiting, Waiting) and waiting.hop.window is not None and waiting.hop.end == answer.end:
                     waiting.answer = answer
                     break
@@ -293,14 +286,14 @@ class Stream:
         self._moved.notify_all()
 
     def _publish_ready(self) -> None:
-        """Publish from the head of the line as far as answers are there. Call with the lock held."""
-        while self._line and self._open:
-            head = self._line[0]
+        """Publish from the head of the queue as far as answers are there. Call with the lock held."""
+        while self._pending and self._open:
+            head = self._pending[0]
             if isinstance(head, Waiting) and not head.ready:
                 break
-            self._line.popleft()  # first, so that what cannot be published is not tried for ever
+            self._pending.popleft()  # first, so that what cannot be published is not tried for ever
             self._publish_head(head)
-        if self._concluded and not self._line:
+        if self._concluded and not self._pending:
             self._publish_end()
         self._moved.notify_all()
 
@@ -316,22 +309,22 @@ class Stream:
         message = messages.point(self._info, point, self._clock_ns(), lag)
         self._summary.add(point, message["ledger"])
         self._hub.publish(message, explain(self._hub, self._info, self._card, point, head.hop, answer))
-        if self._watch is not None:
-            for more in self._watch.point(point):
+        if self._observer is not None:
+            for more in self._observer.point(point):
                 self._hub.publish(more)
 
     def _publish_end(self) -> None:
         """Publish the ``end``, once; nothing of this stream is published after it."""
         with self._moved:
-            self._line.clear()  # what was not answered when stopping
+            self._pending.clear()  # what was not answered when stopping
             self._moved.notify_all()
             if not self._open:
                 return
             self._open = False
             self._worker.release(self._key)
             error = self._error
-            if self._watch is not None:
-                for more in self._watch.end(self._schedule.position):
+            if self._observer is not None:
+                for more in self._observer.end(self._schedule.position):
                     self._hub.publish(more)
             self._hub.publish(
                 messages.end(
@@ -345,5 +338,5 @@ class Stream:
                 )
             )
             self._ended.set()
-            if self._watch is not None:
-                self._watch.ended()
+            if self._observer is not None:
+                self._observer.ended()

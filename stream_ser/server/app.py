@@ -1,9 +1,9 @@
 """The call server: sound in and trajectories out on one port, for weeks.
 
-Thread ownership: ``CallServer`` owns one thread with one event loop, from ``start`` to ``stop``, in which the ears hear
-too; the room owns the worker's, the store its writer's. Order of the end: nobody new is let in, word to those that bring
-sound, their calls finished or, when the time is up, cut; then results are written, subscribers are told to come back, and
-threads end. The pages for operators answer until then.
+Thread ownership: ``CallServer`` owns one thread with one event loop, from ``start`` to ``stop``, in which the leg
+scheduler works too; the inference service owns the worker's, the store its writer's. Order of the end: nobody new is let
+in, word to those that bring sound, their calls finished or, when the time is up, cut; then results are written, subscribers
+are told to come back, and threads end. The pages for operators answer until then.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from stream_ser.errors import ConfigError, FeedError
 from stream_ser.feed.server_thread import listen, run
 from stream_ser.feed.subscriber import BUFFER_CUT, Subscribers
 from stream_ser.server.audiosocket_port import AudioSocketPort
-from stream_ser.server.auth import LOCAL, SUBPROTOCOL
+from stream_ser.server.auth import SUBPROTOCOL
 from stream_ser.server.config import ServeConfig
 from stream_ser.server.limits import ConnectionLimit
 from stream_ser.server.media_server import MediaServer
@@ -126,8 +126,8 @@ class CallServer:
             asyncio.create_task(coroutine)
             for coroutine in (
                 self.services.inference.scheduler.run(),
-                self.services.subscribers.watch(),
-                self.sound.watch(),
+                self.services.subscribers.supervise(),
+                self.sound.supervise(),
                 self._expire(),
             )
         ]
@@ -175,7 +175,7 @@ class CallServer:
         writer = self.services.tenants.writer
         return {
             "calls": self.services.tenants.calls,
-            "legs": self.services.inference.scheduler.lines,
+            "legs": self.services.inference.scheduler.leg_count,
             "connections": self.sound.count,
             "subscribers": len(self.services.subscribers.members),
             "store_waiting": 0 if writer is None else writer.waiting,
@@ -219,6 +219,3 @@ def _tls(config: ServeConfig) -> ssl.SSLContext | None:
             fix="give a PEM certificate with its chain and the private key that belongs to it",
         ) from error
     return context
-
-
-__all__ = ["LOCAL", "CallServer"]

@@ -17,11 +17,11 @@ from stream_ser.server.services import Services
 from stream_ser.server.tokens import Grant
 
 PIECE = 16_384  # bytes read at once
-LAST_S = 0.5  # how long who is refused gets to hear of it
+LAST_S = 0.5  # how long who is refused gets to know of it
 
 
 class _Tcp:
-    """A TCP connection as the desk knows connections."""
+    """A TCP connection as the media server knows connections."""
 
     def __init__(self, writer: asyncio.StreamWriter) -> None:
         self._writer = writer
@@ -72,12 +72,12 @@ class AudioSocketPort:
                 self._sound.count_refusal(Refusal("wrong-peer", ""))
                 return
             settings = self._settings
-            dialect = AudioSocket(
+            protocol = AudioSocket(
                 role=settings.role, consent=settings.consent, agent_purpose=self._services.policy.agents_purpose
             )
-            entered = self._sound.enter(dialect, Grant(settings.tenant, "publisher"), _Tcp(writer))
+            entered = self._sound.enter(protocol, Grant(settings.tenant, "publisher"), _Tcp(writer))
             if isinstance(entered, Refusal):
-                await _last(reader, writer, dialect.refuse(entered.reason, entered.text))
+                await _last(reader, writer, protocol.refuse(entered.reason, entered.text))
                 return
             session, leaving = entered
             with contextlib.suppress(ConnectionError):
@@ -90,7 +90,7 @@ class AudioSocketPort:
     ) -> list[str | bytes]:
         """Serve until it is over; gives what is still to be said to who is refused."""
         while not session.over:
-            data = await reader.read(PIECE)  # the desk closes the connection of one that is silent
+            data = await reader.read(PIECE)  # the media server closes the connection of one that is silent
             if not data:
                 break
             replies, refusal = session.receive(data)

@@ -25,9 +25,8 @@ from stream_ser.feed.admission import same_host
 from stream_ser.server.config import ServeConfig
 from stream_ser.server.rejection import Refusal, RefusalCounter
 from stream_ser.server.token_file import TokenFile
-from stream_ser.server.tokens import Grant, Role, bearer
+from stream_ser.server.tokens import LOCAL, Grant, Role, bearer
 
-LOCAL = "local"  # the tenant where there are no tokens
 SUBPROTOCOL, BEARER = "stream-ser", "bearer."
 ONCE = (  # what decides who comes in may not be said twice, in two ways
     "Authorization",

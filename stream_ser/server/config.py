@@ -70,7 +70,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Twilio:
+class TwilioSettings:
     """Twilio Media Streams."""
 
     auth_token: Secret | None = None
@@ -85,7 +85,7 @@ class Twilio:
 
 
 @dataclass(frozen=True, slots=True)
-class AudioHook:
+class AudioHookSettings:
     """Genesys AudioHook. Off while there is no API key."""
 
     api_key: Secret | None = None
@@ -102,7 +102,7 @@ class AudioHook:
 
 
 @dataclass(frozen=True, slots=True)
-class AudioSocket:
+class AudioSocketSettings:
     """Asterisk AudioSocket. It is plain TCP: no encryption and no token, so only named peers may connect."""
 
     listen: str = ""
@@ -163,6 +163,9 @@ class ServeConfig:
     hop: float = _number(0.5, 0.02, 60.0)
     """Seconds between two points of a stream."""
 
+    baseline: bool = True
+    """Whether a model that can is told how a leg's voice has sounded before, since its call began."""
+
     rules: Path | None = None
     """Alert rules of your own; the shipped ones hold where it is absent. See docs/alerts.md."""
 
@@ -192,13 +195,13 @@ class ServeConfig:
     limits: Limits = field(default_factory=Limits)
     """The table [limits]."""
 
-    twilio: Twilio = field(default_factory=Twilio)
+    twilio: TwilioSettings = field(default_factory=TwilioSettings)
     """The table [twilio]."""
 
-    audiohook: AudioHook = field(default_factory=AudioHook)
+    audiohook: AudioHookSettings = field(default_factory=AudioHookSettings)
     """The table [audiohook]."""
 
-    audiosocket: AudioSocket = field(default_factory=AudioSocket)
+    audiosocket: AudioSocketSettings = field(default_factory=AudioSocketSettings)
     """The table [audiosocket]."""
 
     def __post_init__(self) -> None:

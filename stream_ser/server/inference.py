@@ -1,4 +1,4 @@
-"""What all calls of the server share: the model, the thread that owns the device, and the ears.
+"""What all calls of the server share: the model, the thread that owns the device, and the leg scheduler.
 
 ``open`` it before the first call; ``close`` ends the thread.
 """
@@ -19,12 +19,12 @@ from stream_ser.types import SourceInfo
 
 
 class InferenceService:
-    """Model, worker and ears for at most ``streams`` legs with a point every ``hop_s`` seconds.
+    """Model, worker and leg scheduler for at most ``streams`` legs with a point every ``hop_s`` seconds.
 
     Raises ConfigError for a hop that does not fit the model, and for a model that reads words.
     """
 
-    def __init__(self, model: str, engine: str, hop_s: float, streams: int) -> None:
+    def __init__(self, model: str, engine: str, hop_s: float, streams: int, baseline: bool = True) -> None:
         loaded = LoadedModel(model, engine, hop_s, streams, hop_option="hop")
         if "tokens" in loaded.card.inputs:
             raise ConfigError(
@@ -32,6 +32,7 @@ class InferenceService:
                 fix="choose a model of sound: stream-ser models lists them",
             )
         self.card, self.hop, self.worker = loaded.card, loaded.hop, loaded.worker
+        self._baseline = baseline
         self.scheduler = LegScheduler()
 
     def open(self) -> None:
@@ -43,11 +44,11 @@ class InferenceService:
         """End the worker."""
         self.worker.stop()
 
-    def turns(self, name: str, watch: StreamObserver) -> TurnsOnly:
-        """What hears a leg for turns alone, as finely as a stream would."""
-        return TurnsOnly(name, self.hop, self.card.window_samples, watch)
+    def turns(self, name: str, observer: StreamObserver) -> TurnsOnly:
+        """What takes a leg's sound for turns alone, as finely as a stream would."""
+        return TurnsOnly(name, self.hop, self.card.window_samples, observer)
 
-    def stream(self, hub: Hub, tenant: str, leg: Leg, name: str, opened: Opened, watch: StreamObserver) -> Stream:
+    def stream(self, hub: Hub, tenant: str, leg: Leg, name: str, opened: Opened, observer: StreamObserver) -> Stream:
         """A stream of a leg, not yet open, whose messages go to ``hub``."""
         info = SourceInfo("call", opened.protocol, opened.rate, 1, None, live=True)
         return Stream(
@@ -58,8 +59,9 @@ class InferenceService:
             VoiceActivityDetector(),
             stream=name,
             hop=self.hop,
-            watch=watch,
+            observer=observer,
             key=f"{tenant}/{name}",
             call=opened.call,
             role=leg.role,
+            baseline=self._baseline,
         )

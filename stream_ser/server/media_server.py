@@ -1,4 +1,4 @@
-"""All connections that bring sound: served, watched, and sent away.
+"""All connections that bring sound: served, supervised, and sent away.
 
 One event loop. A connection that says nothing for too long is closed; so is one that has not said what it is in time. Each
 ends with its own call and disturbs no other.
@@ -16,7 +16,7 @@ from typing import Protocol
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
-from stream_ser.calls.events import Dialect, Opened
+from stream_ser.calls.events import CallProtocol, Opened
 from stream_ser.calls.protocols.audiohook import DRAIN, STOPPED
 from stream_ser.server.batched_websocket import Pace, SoundConnection
 from stream_ser.server.limits import SECOND_NS, ConnectionLimit, Slot
@@ -28,7 +28,7 @@ from stream_ser.server.tokens import Grant
 
 LONGEST_REASON = 120  # bytes of a close frame's reason
 TOGETHER = 25  # messages taken at once: half a second of a call
-WATCH_S = 1.0
+SUPERVISE_S = 1.0
 DEAD_S = 3.0  # without a message, after which another connection may go on with a call: telephony sends 50 a second
 PART_S = 1.0  # how long who was refused, or told to go, gets to say its last word, where its protocol has one
 SETTLE_S = 1.0  # how long whoever ignored our goodbye gets after the second one
@@ -107,7 +107,7 @@ class MediaServer:
         return None
 
     def enter(
-        self, dialect: Dialect, grant: Grant | None, peer: Peer
+        self, protocol: CallProtocol, grant: Grant | None, peer: Peer
     ) -> tuple[MediaSession, contextlib.ExitStack] | Refusal:
         """Make room for a connection; the stack gives it back."""
         slot = self._limit.enter("" if grant is None else grant.tenant)
@@ -115,17 +115,17 @@ class MediaServer:
             self.count_refusal(slot)
             return slot
         tenant = None if grant is None else self._services.tenants.get(grant.tenant)
-        session = MediaSession(self, dialect, tenant)
+        session = MediaSession(self, protocol, tenant)
         self.sessions[session] = _Seat(peer, slot)
         leaving = contextlib.ExitStack()
         leaving.callback(self._forget, session)
         return session, leaving
 
-    async def serve(self, connection: ServerConnection, dialect: Dialect, grant: Grant | None) -> None:
+    async def serve(self, connection: ServerConnection, protocol: CallProtocol, grant: Grant | None) -> None:
         """Serve one websocket until it is over."""
-        entered = self.enter(dialect, grant, connection)
+        entered = self.enter(protocol, grant, connection)
         if isinstance(entered, Refusal):
-            await _end(connection, POLICY, _reason(entered), dialect.refuse(entered.reason, entered.text))
+            await _end(connection, POLICY, _reason(entered), protocol.refuse(entered.reason, entered.text))
             return
         session, leaving = entered
         with leaving, self._read_by(session):
@@ -185,11 +185,11 @@ class MediaServer:
                 self.count_refusal(Refusal(name, ""))
                 session.lost(f"refused: {name}")
 
-    async def watch(self) -> None:
+    async def supervise(self) -> None:
         """Close who says nothing. Runs until it is cancelled."""
         limits = self._services.config.limits
         while True:
-            await asyncio.sleep(WATCH_S)
+            await asyncio.sleep(SUPERVISE_S)
             now = time.monotonic_ns()
             for session, seat in tuple(self.sessions.items()):
                 late = (now - session.heard_ns) / SECOND_NS

@@ -1,7 +1,7 @@
 """One connection that brings sound, whatever it speaks: from its first byte to the end of its call.
 
-Everything runs in the server's event loop. The transport is a websocket or a TCP connection; the dialect knows the protocol,
-the call knows what to do. What a dialect or a limit refuses ends the connection with its name, and nothing else.
+Everything runs in the server's event loop. The transport is a websocket or a TCP connection; the call protocol knows its bytes,
+the call knows what to do. What a protocol or a limit refuses ends the connection with its name, and nothing else.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
 from stream_ser.calls.call import Call, Policy
-from stream_ser.calls.events import Closed, Dialect, Event, Lost, Opened, Paused, RefusedError, Resumed, Sound
+from stream_ser.calls.events import CallProtocol, Closed, Event, Lost, Opened, Paused, RefusedError, Resumed, Sound
 from stream_ser.server.limits import SECOND_NS, RateLimit, call_length, position
 from stream_ser.server.rejection import Refusal
 from stream_ser.server.tenants import Tenant
@@ -46,15 +46,15 @@ class SessionHost(Protocol):
 
 @runtime_checkable
 class OneWay(Protocol):
-    """A dialect that never answers, so that what came together can be taken together."""
+    """A protocol that never answers, so that what came together can be taken together."""
 
     def receive_all(self, messages: Sequence[str | bytes]) -> Iterator[Event]:
-        """See ``Dialect.receive``, for one message after another; gives events before it refuses a later message."""
+        """See ``CallProtocol.receive``, for one message after another; gives events before it refuses a later message."""
 
 
 @runtime_checkable
 class Courteous(Protocol):
-    """A dialect in which the other side closes after it was refused."""
+    """A protocol in which the other side closes after it was refused."""
 
     def part(self, data: str | bytes) -> list[str | bytes]:
         """Take a message after ``refuse``; gives the last words once it is the one that was waited for."""
@@ -69,12 +69,12 @@ class MediaSession:
     def __init__(
         self,
         host: SessionHost,
-        dialect: Dialect,
+        protocol: CallProtocol,
         tenant: Tenant | None,
         now_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        self._host, self._dialect, self._tenant, self._now_ns = host, dialect, tenant, now_ns
-        self._one_way = dialect if isinstance(dialect, OneWay) else None
+        self._host, self._protocol, self._tenant, self._now_ns = host, protocol, tenant, now_ns
+        self._one_way = protocol if isinstance(protocol, OneWay) else None
         self.call: Call | None = None
         self.heard_ns = self.opened_ns = now_ns()
         self.over = False  # the other side has said goodbye, or was refused
@@ -90,15 +90,15 @@ class MediaSession:
         now = self.heard_ns = self._now_ns()
         refusal = None
         try:
-            for event in self._dialect.receive(data):
+            for event in self._protocol.receive(data):
                 self._take(event, now, now)
         except RefusedError as error:
             refusal = self._refused(Refusal(error.code, error.text))
         refusal = refusal or self._too_long(now)
-        return (self._dialect.replies() if refusal is None else self.refuse(refusal)), refusal
+        return (self._protocol.replies() if refusal is None else self.refuse(refusal)), refusal
 
     def receive_all(self, messages: Sequence[str | bytes], came_ns: int) -> Refusal | None:
-        """Take messages of a one-way dialect that came together, not before ``came_ns``: the same as ``receive`` for each."""
+        """Take messages of a one-way protocol that came together, not before ``came_ns``: the same as ``receive`` for each."""
         assert self._one_way is not None
         if self.over:
             return None
@@ -119,20 +119,20 @@ class MediaSession:
 
     def refuse(self, refusal: Refusal) -> list[str | bytes]:
         """What to send where the connection ends by a refusal."""
-        return self._dialect.refuse(refusal.reason, refusal.text)
+        return self._protocol.refuse(refusal.reason, refusal.text)
 
     @property
     def courteous(self) -> bool:
         """Whether the other side has still a word to say after it was refused."""
-        return isinstance(self._dialect, Courteous)
+        return isinstance(self._protocol, Courteous)
 
     def part(self, data: str | bytes) -> list[str | bytes]:
         """Take a message of one that was refused; gives the last words, nothing while it has not said its own."""
-        return self._dialect.part(data) if isinstance(self._dialect, Courteous) else []
+        return self._protocol.part(data) if isinstance(self._protocol, Courteous) else []
 
     def leave(self, reason: str) -> list[str | bytes]:
         """What to send when this side must go."""
-        return self._dialect.leave(reason)
+        return self._protocol.leave(reason)
 
     def lost(self, reason: str = "connection lost") -> None:
         """The connection is gone; a call that nobody closed ends here."""

@@ -19,7 +19,7 @@ from websockets.http11 import Request as HandshakeRequest
 from websockets.http11 import Response
 from websockets.typing import Subprotocol
 
-from stream_ser.calls.events import Dialect, RefusedError
+from stream_ser.calls.events import CallProtocol, RefusedError
 from stream_ser.calls.protocols.audiohook import AudioHook
 from stream_ser.calls.protocols.plain import Plain
 from stream_ser.calls.protocols.twilio import Twilio
@@ -51,7 +51,7 @@ class Routes:
         """Answer a request that leads to no connection; None lets it in."""
         address = connection.remote_address
         request = Request(handshake.path, handshake.headers, str(address[0]) if address else "")
-        if request.path == assets.DOOR:
+        if request.path == assets.ADMISSION:
             request = dataclasses.replace(request, headers=assets.as_page(request.headers))
         if request.path in (HEALTH, READY, METRICS):
             return self._page(connection, request.path)
@@ -67,10 +67,10 @@ class Routes:
             if refusal is None and request.path.startswith(CALLS):
                 return self._delete(connection, request, handshake.method)
             refusal = refusal or self._judge(connection, request)
-        if request.path == assets.DOOR:
+        if request.path == assets.ADMISSION:
             if refusal is None:
-                return assets.door(None, subprotocol=SUBPROTOCOL)
-            return assets.door(status(refusal), f"{refusal.reason}: {refusal.text}", SUBPROTOCOL)
+                return assets.admission(None, subprotocol=SUBPROTOCOL)
+            return assets.admission(status(refusal), f"{refusal.reason}: {refusal.text}", SUBPROTOCOL)
         if refusal is None:
             return None
         return connection.respond(status(refusal), f"{refusal.reason}: {refusal.text}\n")
@@ -96,7 +96,7 @@ class Routes:
             if closed is not None and not connection.protocol.close_rcvd_then_sent and closed.code in UNWELCOME:
                 self._services.auth.refuse(Refusal(UNWELCOME[closed.code], closed.reason))
             return
-        await self._sound.serve(connection, self._dialect(request), grant)
+        await self._sound.serve(connection, self._protocol(request), grant)
 
     def subprotocol(self, connection: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
         """Choose ours where it is offered, and none otherwise: other systems name theirs, or none."""
@@ -146,7 +146,7 @@ class Routes:
     def _judge(self, connection: ServerConnection, request: Request) -> Refusal | None:
         auth = self._services.auth
         match request.path:
-            case "/v1/feed" | assets.DOOR:
+            case "/v1/feed" | assets.ADMISSION:
                 found: Grant | Refusal | None = self._viewer(request)
             case "/v1/audio":
                 found = auth.publisher(request)
@@ -181,7 +181,7 @@ class Routes:
             return services.auth.refuse(Refusal("too-many-why", f"{asking} connections ask for reasons; come later"))
         return found if filters.why == "attention" else services.auth.spectrogram(found) or found
 
-    def _dialect(self, request: Request) -> Dialect:
+    def _protocol(self, request: Request) -> CallProtocol:
         if request.path == TWILIO:
             return Twilio()
         if request.path == AUDIOHOOK:

@@ -41,7 +41,9 @@ class Services:
         purpose = config.agents_purpose.strip() or None
         rules = read_rules(config.rules, agent_purpose=purpose) if config.rules is not None else read_rules()
         self.policy = Policy(rules, config.consent_required, config.agents, purpose)
-        self.inference = InferenceService(config.model, config.engine, config.hop, 2 * config.limits.connections)
+        self.inference = InferenceService(
+            config.model, config.engine, config.hop, 2 * config.limits.connections, config.baseline
+        )
         self.leaving = False  # whether nobody new is let in
 
     @property

@@ -29,7 +29,7 @@ from stream_ser.pipeline.stream import Stream
 from stream_ser.server.inference import InferenceService
 from stream_ser.store.database import StoreError
 from stream_ser.store.store import Store
-from stream_ser.store.writer import Lost, StoreWriter
+from stream_ser.store.writer import LostWrite, StoreWriter
 
 FLUSHED_S = 5.0  # how long a deletion waits for what is to be written before it
 EXPIRE_STEP, EXPIRE_REST_S = 500, 0.05  # messages removed at once, and the pause between
@@ -171,12 +171,12 @@ class Tenants:
         else:
             _log.error("the store cannot write: %s", error)
 
-    def _lost(self, lost: Lost) -> None:
+    def _lost(self, lost: LostWrite) -> None:
         _log.error("a result was not stored", extra={"tenant": lost.tenant, "seq": lost.seq, "why": lost.reason})
 
 
 class Tenant:
-    """One tenant: its hub and its calls. The house of its calls."""
+    """One tenant: its hub, and the backend of its calls."""
 
     def __init__(
         self,
@@ -217,17 +217,17 @@ class Tenant:
             if self.calls.get(call.name) is call:
                 del self.calls[call.name]
 
-    def stream(self, leg: Leg, name: str, opened: Opened, watch: StreamObserver) -> Stream:
+    def stream(self, leg: Leg, name: str, opened: Opened, observer: StreamObserver) -> Stream:
         """See ``CallBackend``."""
-        return self._inference.stream(self.hub, self.name, leg, name, opened, watch)
+        return self._inference.stream(self.hub, self.name, leg, name, opened, observer)
 
-    def turns(self, name: str, watch: StreamObserver) -> TurnsOnly:
+    def turns(self, name: str, observer: StreamObserver) -> TurnsOnly:
         """See ``CallBackend``."""
-        return self._inference.turns(name, watch)
+        return self._inference.turns(name, observer)
 
-    def line(self, stream: StreamLike, rate: int) -> LegBuffer:
+    def add_leg(self, stream: StreamLike, rate: int) -> LegBuffer:
         """See ``CallBackend``."""
-        return self._inference.scheduler.line(stream, rate)
+        return self._inference.scheduler.add_leg(stream, rate)
 
     def begin(self, opened: Opened, streams: Mapping[str, Leg], purpose: str | None, at: datetime) -> None:
         """See ``CallBackend``."""

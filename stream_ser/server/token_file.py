@@ -16,7 +16,7 @@ from stream_ser.errors import ConfigError
 from stream_ser.server import tokens
 from stream_ser.server.limits import SECOND_NS
 from stream_ser.server.rejection import Refusal
-from stream_ser.server.tokens import Entry, Grant, NewToken, Role
+from stream_ser.server.tokens import Grant, NewToken, Role, TokenEntry
 
 LARGEST = 1 << 20  # bytes
 KEPT = 0o640  # of a file's mode, when it is written anew
@@ -36,12 +36,12 @@ class TokenFile:
         self._entries = read(path)
 
     @property
-    def entries(self) -> tuple[Entry, ...]:
+    def entries(self) -> tuple[TokenEntry, ...]:
         """The tokens in force."""
         return self._entries
 
     def check(self, secret: str | None, role: Role, now: datetime, now_ns: int) -> Grant | Refusal:
-        """Say whose token this is, or why it does not open the door; ``now_ns`` is monotonic, ``now`` wall time."""
+        """Say whose token this is, or why it does not let in; ``now_ns`` is monotonic, ``now`` wall time."""
         self.look(now_ns)
         return tokens.check(self._entries, secret, role, now)
 
@@ -65,7 +65,7 @@ class TokenFile:
                 self._report(None)
 
 
-def read(path: Path) -> tuple[Entry, ...]:
+def read(path: Path) -> tuple[TokenEntry, ...]:
     """Read a token file. Raises ConfigError where it is absent, wrong, or open for others to write."""
     try:
         with path.open("rb") as file:

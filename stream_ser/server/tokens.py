@@ -28,6 +28,7 @@ from typing import Any, Literal, cast, get_args
 from stream_ser.errors import ConfigError
 from stream_ser.server.rejection import Refusal
 
+LOCAL = "local"  # the tenant where there are no tokens
 Role = Literal["publisher", "viewer", "admin"]
 
 SECRET_BYTES = 32
@@ -47,7 +48,7 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class TokenEntry:
     """One token of the file."""
 
     tenant: str
@@ -68,8 +69,8 @@ class NewToken:
         return f"NewToken({self.toml!r})"
 
 
-def check(entries: Sequence[Entry], secret: str | None, role: Role, now: datetime) -> Grant | Refusal:
-    """Say whose token this is, if it opens the door of ``role`` at wall time ``now``, or why it does not.
+def check(entries: Sequence[TokenEntry], secret: str | None, role: Role, now: datetime) -> Grant | Refusal:
+    """Say whose token this is, if it grants ``role`` at wall time ``now``, or why it does not.
 
     Reasons: ``token-missing``, ``token-unknown``, ``token-expired``, ``token-wrong-role``. Every entry is compared, and each in
     constant time, so the time taken tells nothing.
@@ -77,7 +78,7 @@ def check(entries: Sequence[Entry], secret: str | None, role: Role, now: datetim
     if not secret:
         return Refusal("token-missing", "no token was given; send the header Authorization: Bearer TOKEN")
     given = digest(secret[:LONGEST])
-    found: Entry | None = None
+    found: TokenEntry | None = None
     for entry in entries:
         if hmac.compare_digest(entry.sha256, given):
             found = entry
@@ -113,7 +114,7 @@ def new_token(tenant: str, role: str, expires: datetime | None = None) -> NewTok
     return NewToken(secret, "\n".join(lines) + "\n")
 
 
-def parse(text: str, name: str) -> tuple[Entry, ...]:
+def parse(text: str, name: str) -> tuple[TokenEntry, ...]:
     """Read a token file's text; ``name`` is the file's, for errors. Raises ConfigError and says where."""
     try:
         data = tomllib.loads(text)
@@ -128,7 +129,7 @@ def parse(text: str, name: str) -> tuple[Entry, ...]:
     return entries
 
 
-def _entry(table: dict[str, Any], where: str) -> Entry:
+def _entry(table: dict[str, Any], where: str) -> TokenEntry:
     unknown = sorted(set(table) - set(_KEYS))
     if unknown:
         raise ConfigError(f"{where} has the key {unknown[0]!r}", fix=f"use {', '.join(_KEYS)}")
@@ -138,7 +139,7 @@ def _entry(table: dict[str, Any], where: str) -> Entry:
         raise ConfigError(f"{where}: sha256 is not 64 hexadecimal digits in lower case", fix="make the token again")
     if expires is not None and (not isinstance(expires, datetime) or expires.tzinfo is None):
         raise ConfigError(f"{where}: expires = {expires}", fix="give date, time and zone, as 2027-01-01T00:00:00Z")
-    return Entry(tenant, role, hashed, expires)
+    return TokenEntry(tenant, role, hashed, expires)
 
 
 def _named(tenant: object, role: object, where: str) -> tuple[str, Role]:

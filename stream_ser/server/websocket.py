@@ -1,4 +1,4 @@
-"""Handshakes that come to nothing, counted: what never was a websocket is refused by the library before any door is asked.
+"""Handshakes that come to nothing, counted: what never was a websocket is refused by the library before authentication.
 
 Runs in the server's event loop.
 """

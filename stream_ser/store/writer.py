@@ -39,7 +39,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
+class LostWrite:
     """A write that is not stored. ``seq`` is None for a hello, an opening or an end."""
 
     tenant: str
@@ -65,7 +65,7 @@ class StoreWriter:
         flush_rows: int = 500,
         on_commit: Callable[[Mapping[str, int]], None] | None = None,
         on_trouble: Callable[[StoreError | None], None] | None = None,
-        on_lost: Callable[[Lost], None] | None = None,
+        on_lost: Callable[[LostWrite], None] | None = None,
     ) -> None:
         if min(queue, flush_rows) < 1 or flush_s < 0:
             raise ValueError(f"queue {queue}, flush_rows {flush_rows}, flush_s {flush_s}; a batch needs at least 1 row")
@@ -262,7 +262,9 @@ class StoreWriter:
         if is_message:
             with self._changed:
                 self._lost += 1
-        self._call(self._on_lost, Lost(item.tenant, item.call, item.seq if isinstance(item, Row) else None, reason))
+        self._call(
+            self._on_lost, LostWrite(item.tenant, item.call, item.seq if isinstance(item, Row) else None, reason)
+        )
 
     def _call(self, back: Callable[[_T], None] | None, value: _T) -> None:
         if back is None:

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from stream_ser.errors import ConfigError, EngineError, as_engine_error
-from stream_ser.text.listener import SECONDS, Gate, Listener
+from stream_ser.text.listener import SECONDS, Listener, SpeechIndicator
 from stream_ser.text.recogniser import KEPT, Recogniser
 from stream_ser.text.transcript import Transcript, read_transcript
 from stream_ser.types import SAMPLE_RATE
@@ -45,7 +45,7 @@ def make_pocketsphinx() -> Recogniser:
 RECOGNISERS: dict[str, Callable[[], Recogniser]] = {"pocketsphinx": make_pocketsphinx}
 
 
-class Words:
+class ListenerFactory:
     """Makes a listener for each stream of a model. Raises ConfigError and EngineError for what cannot be had.
 
     ``notice`` is what a person should know of the choice, if anything.
@@ -58,7 +58,7 @@ class Words:
         self._make = self._choose(options, card, reads)
         self._vocabulary = _vocabulary(folder, card) if reads and self._make is not None else None
 
-    def listener(self, vad: Gate, count: int) -> Listener | None:
+    def listener(self, vad: SpeechIndicator, count: int) -> Listener | None:
         """A fresh listener for one stream of a network that reads ``count`` words; None where nobody needs one."""
         if self._make is None:
             return None

@@ -1,8 +1,8 @@
 """From one stream's sound to the words of its last seconds: cuts the sound for the recogniser, and numbers the words.
 
-Pure but for the recogniser, and the thread's that pushes. Sound goes to the recogniser in blocks of the speech gate's
-frames, at multiples of BLOCK of the absolute sample index, and only while someone speaks; a little from before the gate
-opened goes first, because the gate opens late. So words depend neither on how the sound came nor on how fast.
+Pure but for the recogniser, and the thread's that pushes. Sound goes to the recogniser in blocks of the voice activity
+detector's frames, at multiples of BLOCK of the absolute sample index, and only while someone speaks; a little from before the
+detector decided goes first, because it decides late. So words depend neither on how the sound came nor on how fast.
 
 Where the machine is too slow for live sound, whoever owns the stream sets ``skipping``: sound then goes by unheard, which is
 counted, until it is set back. A recording has no need of it.
@@ -20,14 +20,14 @@ from stream_ser.text.recogniser import Recogniser
 from stream_ser.types import SAMPLE_RATE, Samples, Word
 from stream_ser_models.words import Vocabulary
 
-BLOCK = 512  # samples, a frame of the speech gate
-BEFORE = 8  # blocks before the gate opened that are heard too: it needs two, and misses quiet beginnings
+BLOCK = 512  # samples, a frame of the voice activity detector
+BEFORE = 8  # blocks before speech was detected that are taken too: it needs two, and misses quiet beginnings
 # A microphone keeps 4 s of sound for us: words are given up long before any of it is lost.
 LATE_NS, CAUGHT_UP_NS = 1_000_000_000, 250_000_000
 SECONDS = 10.0  # of words for networks whose config says nothing else
 
 
-class Gate(Protocol):
+class SpeechIndicator(Protocol):
     """Says whether someone speaks. ``stream_ser.audio.vad.VoiceActivityDetector`` is the real one."""
 
     def is_open(self, end: int) -> bool:
@@ -44,7 +44,7 @@ class Listener:
     def __init__(
         self,
         recogniser: Recogniser,
-        vad: Gate,
+        vad: SpeechIndicator,
         vocabulary: Vocabulary | None = None,
         count: int = 0,
         seconds: float = SECONDS,
@@ -53,7 +53,7 @@ class Listener:
     ) -> None:
         self.name = recogniser.name
         self.skipping = False
-        self.skipped = 0  # samples of speech that nobody heard
+        self.skipped = 0  # samples of speech that were skipped
         self._recogniser, self._vad = recogniser, vad
         self._vocabulary, self._count = vocabulary, count
         self._span = round(seconds * SAMPLE_RATE)
@@ -104,7 +104,7 @@ class Listener:
         return None
 
     def close(self) -> str | None:
-        """Let go of the recogniser; gives what people should be told of what nobody heard."""
+        """Let go of the recogniser; gives what people should be told of what was skipped."""
         self._recogniser.close()
         if not self.skipped:
             return None

@@ -17,11 +17,11 @@ import numpy as np
 from pocketsphinx import Config, Decoder
 
 from stream_ser.text.recogniser import KEPT
-from stream_ser.types import Samples, Word
+from stream_ser.types import SAMPLE_RATE, Samples, Word
 
 PIECE = 128  # samples handed over at once: at most one frame
 FRAME = 160  # samples between two frames of the decoder
-LONGEST = 20 * 16_000  # samples of an utterance; a longer one is cut, so that memory stays bounded
+LONGEST = 20 * SAMPLE_RATE  # samples of an utterance; a longer one is cut, so that memory stays bounded
 OPTIONS = {"fwdflat": False, "bestpath": False, "maxhmmpf": 5_000, "maxwpf": 10, "loglevel": "FATAL"}
 MARKS = ("<", "[", "+")  # what is no word: <sil>, [NOISE], ++UH++
 

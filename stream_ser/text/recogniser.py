@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from stream_ser.types import Samples, Word
+from stream_ser.types import SAMPLE_RATE, Samples, Word
 
 
 class Recogniser(Protocol):
@@ -35,4 +35,4 @@ class Recogniser(Protocol):
         """Let go of what is held. May be called again."""
 
 
-KEPT = 60 * 16_000  # samples: words that ended longer ago may be forgotten
+KEPT = 60 * SAMPLE_RATE  # samples: words that ended longer ago may be forgotten

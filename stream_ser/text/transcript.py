@@ -25,7 +25,7 @@ _TIME = r"(?:(\d+):)?(\d+):(\d+)[.,](\d{1,3})"
 _CUE = re.compile(rf"{_TIME}\s+-->\s+{_TIME}(?:\s.*)?")
 _TAG = re.compile(r"<[^>]*>|\{[^}]*\}")
 
-Entry = tuple[int, float, float, str]  # line, start and end in seconds, what was said
+TranscriptEntry = tuple[int, float, float, str]  # line, start and end in seconds, what was said
 
 
 class Transcript:
@@ -88,14 +88,14 @@ def _share(path: Path, line: int, start_s: float, end_s: float, said: str) -> It
         yield Word(word, edges[number], edges[number + 1])
 
 
-def _entry(path: Path, line: int, values: dict[str, Any], seen: object) -> Entry:
+def _entry(path: Path, line: int, values: dict[str, Any], seen: object) -> TranscriptEntry:
     try:
         return line, float(values["start_s"]), float(values["end_s"]), str(values["word"])
     except (KeyError, TypeError, ValueError) as error:
         raise _wrong(path, line, seen) from error
 
 
-def _json_lines(text: str, path: Path) -> Iterator[Entry]:
+def _json_lines(text: str, path: Path) -> Iterator[TranscriptEntry]:
     for line, written in enumerate(text.splitlines(), 1):
         if not written.strip():
             continue
@@ -108,7 +108,7 @@ def _json_lines(text: str, path: Path) -> Iterator[Entry]:
         yield _entry(path, line, values, written)
 
 
-def _table(text: str, path: Path) -> Iterator[Entry]:
+def _table(text: str, path: Path) -> Iterator[TranscriptEntry]:
     rows = csv.reader(text.splitlines(), delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
     names: list[str] = list(FIELDS)
     for row in rows:
@@ -118,7 +118,7 @@ def _table(text: str, path: Path) -> Iterator[Entry]:
             yield _entry(path, rows.line_num, dict(zip(names, row, strict=False)), row)
 
 
-def _cues(text: str, path: Path) -> Iterator[Entry]:
+def _cues(text: str, path: Path) -> Iterator[TranscriptEntry]:
     """The cues of WebVTT or SRT: a line of two times, then lines of text up to an empty one."""
     lines = text.splitlines()
     for number, written in enumerate(lines):

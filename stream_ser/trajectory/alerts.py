@@ -70,7 +70,7 @@ class AlertMonitor:
         self._labels, self._dimensions, self._hop = tuple(labels), tuple(dimensions), hop
         self._seen = 0
         self._stream = ""
-        self._watches: list[_Watch] = []
+        self._states: list[_RuleState] = []
         skipped: list[tuple[str, str]] = []
         for rule in rules:
             lacking = self._lacking(rule)
@@ -79,7 +79,7 @@ class AlertMonitor:
             if lacking:
                 skipped.append((rule.name, lacking))
             else:
-                self._watches.append(_Watch(rule))
+                self._states.append(_RuleState(rule))
         self.skipped = tuple(skipped)
 
     def advance(self, point: Point) -> list[AlertEvent]:
@@ -90,26 +90,26 @@ class AlertMonitor:
         torn = start > self._seen  # points are missing, and with them what was heard
         self._seen, self._stream = point.end, point.stream
         events: list[AlertEvent] = []
-        for watch in self._watches:
+        for state in self._states:
             if torn or point.state in ("stale", "paused", "warming"):
-                events += self._events(watch, watch.stop("gap", point.end))
+                events += self._events(state, state.stop("gap", point.end))
             if point.raw is not None:
-                values = [self._value(condition, point) for condition in watch.rule.when]
-                events += self._events(watch, watch.judge(values, start, point.end))
+                values = [self._value(condition, point) for condition in state.rule.when]
+                events += self._events(state, state.judge(values, start, point.end))
             else:
-                watch.rest(point.end - start)
+                state.rest(point.end - start)
         return events
 
     def finish(self, end: int) -> list[AlertEvent]:
         """The stream is over at ``end``: what is open is cleared."""
         self._seen = max(self._seen, end)
-        return [event for watch in self._watches for event in self._events(watch, watch.stop("end", self._seen))]
+        return [event for state in self._states for event in self._events(state, state.stop("end", self._seen))]
 
-    def _events(self, watch: _Watch, happened: _Happened | None) -> list[AlertEvent]:
+    def _events(self, state: _RuleState, happened: _Happened | None) -> list[AlertEvent]:
         if happened is None:
             return []
         kind, opened, start, end, value, reason = happened
-        rule = watch.rule
+        rule = state.rule
         name = f"{rule.name}@{opened}"
         return [AlertEvent(kind, name, rule.name, rule.severity, self._stream, self._seen, start, end, value, reason)]
 
@@ -136,7 +136,7 @@ class AlertMonitor:
 _Happened = tuple[Literal["opened", "updated", "cleared"], int, int, int, float, Reason | None]
 
 
-class _Watch:
+class _RuleState:
     """One rule on one leg: evidence that gathers, or an alert that is open."""
 
     def __init__(self, rule: Rule) -> None:

@@ -1,7 +1,7 @@
 """What one leg of a call comes to: talk, silence and missing sound, its level, and how it sounded where that may be asked.
 
 Pure, exact in samples, and of fixed size whatever the call's length. Every point judges its newest hop, so talk, silence and
-missing sound add up to the leg's duration. Somebody talks in a hop at whose end the speech gate is open.
+missing sound add up to the leg's duration. Somebody talks in a hop at whose end the voice activity detector says so.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ class TrajectoryBuilder:
             state = "paused" if hop.missing == "paused" else "stale"
         elif hop.covered < self.calibration.window:
             state = "warming"
-        elif not hop.gate_open:
+        elif not hop.voice_active:
             self._smoother.rest(hop.end)
             state = "silence"
         elif hop.window is None:

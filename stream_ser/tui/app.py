@@ -27,7 +27,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from stream_ser.controls.capabilities import Controls, Explains, MessageSource
-from stream_ser.tui.grid import Grid
+from stream_ser.tui.grid import StreamGrid
 from stream_ser.tui.help import Help
 from stream_ser.tui.latency import Latency
 from stream_ser.tui.palette import PALETTES, make_theme
@@ -97,12 +97,12 @@ class StreamSerApp(SourceApp):
         """Make the screen of one stream, without showing it."""
         return StreamScreen(state, self.controls, heading=self.title, feed=self._feed)
 
-    def grid(self, keep_s: float | None = None, *, open_single: bool = False) -> Grid:
+    def grid(self, keep_s: float | None = None, *, open_single: bool = False) -> StreamGrid:
         """Make the screen of all streams; what has ended stays for ``keep_s`` seconds, or for good.
 
         With ``open_single`` a stream that is the only one at the beginning is opened at once.
         """
-        return Grid(self.streams, self.controls, heading=self.title, keep_s=keep_s, open_single=open_single)
+        return StreamGrid(self.streams, self.controls, heading=self.title, keep_s=keep_s, open_single=open_single)
 
     def open_stream(self, stream: str) -> None:
         """Show the screen of the stream with that name on top of the present one. Raises KeyError for no such stream."""
@@ -117,7 +117,9 @@ class StreamSerApp(SourceApp):
     @property
     def state(self) -> ScreenState:
         """The stream whose screen is shown, or whose tile is selected where a screen shows several."""
-        shown = (screen.state for screen in reversed(self.screen_stack) if isinstance(screen, StreamScreen | Grid))
+        shown = (
+            screen.state for screen in reversed(self.screen_stack) if isinstance(screen, StreamScreen | StreamGrid)
+        )
         return next(shown, self.streams.first)
 
     def on_mount(self) -> None:

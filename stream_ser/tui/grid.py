@@ -177,7 +177,7 @@ class Count(Canvas[CountPicture]):
         ]
 
 
-class Grid(Screen[None]):
+class StreamGrid(Screen[None]):
     """The screen of all streams. ``keep_s`` is how long ended ones stay (None: as long as there is room)."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

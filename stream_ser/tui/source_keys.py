@@ -1,8 +1,8 @@
 """The keys that act on the source, for the app: mark, record, choose, speed, place; and the palette, which has every key.
 
-Owned by the Textual event loop. A key is there only where the source has the ability (:mod:`stream_ser.controls.capabilities`),
-so footer, help and palette never offer what cannot be done. While a prompt is open its letters are its own: of the keys
-that take precedence only ctrl+c remains.
+Owned by the Textual event loop. A key is there only where the source has the capability
+(:mod:`stream_ser.controls.capabilities`), so footer, help and palette never offer what cannot be done. While a prompt is
+open its letters are its own: of the keys that take precedence only ctrl+c remains.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ NEEDS: dict[str, type] = {
 
 
 class SourceApp(App[None]):
-    """An app whose ``controls`` may have abilities; ``state`` is the stream that is looked at."""
+    """An app whose ``controls`` may have capabilities; ``state`` is the stream that is looked at."""
 
     ENABLE_COMMAND_PALETTE = True
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -64,7 +64,7 @@ class SourceApp(App[None]):
         raise NotImplementedError
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Whether a key is there: not while letters are wanted, and not without the ability."""
+        """Whether a key is there: not while letters are wanted, and not without the capability."""
         if isinstance(self.screen, Prompt | CommandPalette) and not self._listing:
             return action in ("quit", "command_palette")
         if action == "toggle_pause":

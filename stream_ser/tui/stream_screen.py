@@ -22,11 +22,11 @@ from stream_ser.tui.panels.alert_list import AlertList
 from stream_ser.tui.panels.banner import Banner
 from stream_ser.tui.panels.bars import Bars
 from stream_ser.tui.panels.explanation import Why
-from stream_ser.tui.panels.extras import Dimensions, Words
+from stream_ser.tui.panels.extras import Dimensions, WordsPanel
 from stream_ser.tui.panels.headline import Headline
 from stream_ser.tui.panels.meter import Meter
 from stream_ser.tui.panels.plane import Plane, has_plane
-from stream_ser.tui.panels.status import Header, NoticeLine, Status
+from stream_ser.tui.panels.status import Header, NoticeLine, StatusPanel
 from stream_ser.tui.panels.timeline import Timeline
 from stream_ser.tui.state.stream_state import ScreenState
 
@@ -62,12 +62,12 @@ class StreamScreen(Screen[None]):
         self.timeline = Timeline("trajectory", id="timeline")
         self.plane = Plane(id="plane")
         self.meter = Meter("sound", id="meter")
-        self.status = Status("speed", feed, id="status")
+        self.status = StatusPanel("speed", feed, id="status")
         self.alerts = AlertList("alerts", id="alerts")
         self.banner = Banner(controls)
         self.header = Header(heading, id="header")
         self.dimensions = Dimensions(id="dimensions")
-        self.words = Words(id="words")
+        self.words = WordsPanel(id="words")
         self.notice = NoticeLine(id="notice")
         self.why = Why("why", id="why")
         panels: list[Panel[Any]] = [

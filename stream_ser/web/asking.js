@@ -34,10 +34,10 @@ export class Asking {
     try {
       for (const asked of ["spectrogram", "attention"]) {
         const query = new URLSearchParams({ stream: this.stream, why: asked, hz: HZ });
-        const door = await this.link.ask(query);
+        const admission = await this.link.ask(query);
         if (turn !== this.turn) return;
-        if (door.status === 200) return this.#open(turn, query, door.subprotocol, asked);
-        if (!door.text.startsWith("spectrograms-")) return this.#again(door.text);
+        if (admission.status === 200) return this.#open(turn, query, admission.subprotocol, asked);
+        if (!admission.text.startsWith("spectrograms-")) return this.#again(admission.text);
       }
     } catch {
       if (turn === this.turn) this.#again("the connection is lost");

@@ -8,8 +8,8 @@ Invariants:
 - Files lie below a folder that is named by the digest of all of them, and modules name each other relatively. So a browser
   may keep each for ever, and after an upgrade no page has files of two versions. The page itself, at ``/``, is never kept.
 - A page at ``/`` runs its own files and nothing else, and speaks to its own host only: the policy in ``POLICY``.
-- Nothing here is secret, so no token is asked for. What is secret is behind the feed's own door, and the page asks at
-  ``DOOR`` how that would answer, because a browser does not tell a page why a websocket was refused.
+- Nothing here is secret, so no token is asked for. What is secret is behind the feed's authentication, and the page asks at
+  ``ADMISSION`` how that would answer, because a browser does not tell a page why a websocket was refused.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from websockets.http11 import Request, Response
 
 PAGE = "/"
 FOLDER = "/web/"
-DOOR = "/web/door"
+ADMISSION = "/web/door"
 PATIENCE_S = 20.0  # how long a file may take to leave; on its way to a telephone it does
 TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -99,15 +99,15 @@ def answer(connection: ServerConnection, request: Request) -> Response | None:
 
 
 def as_page(headers: Headers) -> Headers:
-    """The headers with which the page would ask for the feed: what asks at the door names its site in a header of its own."""
+    """The headers with which the page would ask for the feed: what asks for admission names its site in a header of its own."""
     told = headers.copy()
     if "X-Page-Origin" in told and "Origin" not in told:
         told["Origin"] = told["X-Page-Origin"]
     return told
 
 
-def door(status: HTTPStatus | None, text: str = "", subprotocol: str | None = None) -> Response:
-    """Tell the page how the feed's door would answer it.
+def admission(status: HTTPStatus | None, text: str = "", subprotocol: str | None = None) -> Response:
+    """Tell the page how the feed would answer it.
 
     ``status`` is that of a refusal with its ``text``, None where the feed is open; ``subprotocol`` is what the websocket must
     name beside a token, None where tokens mean nothing.

@@ -1,4 +1,4 @@
-// The connection to the feed: asks at the door, opens the websocket, comes back by itself. All that is remembered of the
+// The connection to the feed: asks for admission, opens the websocket, comes back by itself. All that is remembered of the
 // numbering lies in Resume.
 
 const FIRST_DELAY_MS = 300, LAST_DELAY_MS = 5000;
@@ -39,7 +39,7 @@ export class Link {
     return "";
   }
 
-  /** How the feed's door would answer a query: { status, text, subprotocol }. */
+  /** How the feed would answer a query: { status, text, subprotocol }. */
   async ask(query) {
     const headers = { "X-Page-Origin": location.origin };
     if (this.token) headers.Authorization = `Bearer ${this.token}`;
@@ -49,7 +49,7 @@ export class Link {
     return answer.ok ? answer.json() : { status: answer.status, text: `the server answers ${answer.status}`, subprotocol: null };
   }
 
-  /** A websocket of the feed with a query; `subprotocol` is what the door named. */
+  /** A websocket of the feed with a query; `subprotocol` is what that answer named. */
   socketFor(query, subprotocol) {
     const address = new URL("v1/feed", base);
     address.protocol = address.protocol.replace("http", "ws");
@@ -59,11 +59,11 @@ export class Link {
 
   async #connect(turn) {
     if (this.lostAt === null) this.tell({ state: "connecting" });
-    const door = await this.ask("");
+    const admission = await this.ask("");
     if (turn !== this.turn) return;
-    if (door.status === 401 || door.text.startsWith("token-")) return this.#ask(door.text);
-    if (door.status !== 200) return this.#lose(door.text);
-    this.#open(turn, door.subprotocol);
+    if (admission.status === 401 || admission.text.startsWith("token-")) return this.#ask(admission.text);
+    if (admission.status !== 200) return this.#lose(admission.text);
+    this.#open(turn, admission.subprotocol);
   }
 
   #open(turn, subprotocol) {

@@ -11,7 +11,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_ser.audio.vad import CONFIRM, CONTEXT, FRAME, HANG_OVER, VoiceActivityDetector, hear
+from stream_ser.audio.vad import CONFIRM, CONTEXT, FRAME, HANG_OVER, VoiceActivityDetector, advance_together
 
 RATE = 16_000
 rng = np.random.default_rng(14)
@@ -26,7 +26,7 @@ class Scripted:
 
     def encode(self, sound: np.ndarray) -> np.ndarray:
         assert sound.shape[1] == CONTEXT + FRAME
-        return sound[:, CONTEXT : CONTEXT + 1] / 4.0 * 10.0  # the gate makes frames 12 dB louder
+        return sound[:, CONTEXT : CONTEXT + 1] / 4.0 * 10.0  # the detector makes frames 12 dB louder
 
     def step(self, encoded: np.ndarray, memory: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         self.asked += len(encoded)
@@ -193,7 +193,7 @@ def test_speech_opens_it_at_any_level(dbfs: int) -> None:
 
 @settings(max_examples=20, deadline=None)
 @given(data=st.data())
-def test_gates_that_are_heard_together_decide_as_each_alone(data: st.DataObject) -> None:
+def test_detectors_that_advance_together_decide_as_each_alone(data: st.DataObject) -> None:
     sounds = [voice_and_pauses(seed) for seed in range(3)]
     alone = [VoiceActivityDetector() for _ in sounds]
     for vad, sound in zip(alone, sounds, strict=True):
@@ -207,7 +207,7 @@ def test_gates_that_are_heard_together_decide_as_each_alone(data: st.DataObject)
             if len(part):
                 pushes.append((number, at[number], part))
                 at[number] += len(part)
-        hear([(together[number], start, part) for number, start, part in pushes])
+        advance_together([(together[number], start, part) for number, start, part in pushes])
         for number, start, part in pushes:
             together[number].push(start, part)
             end = start + len(part)
@@ -231,7 +231,7 @@ def voice_and_pauses(seed: int) -> np.ndarray:
 def test_what_was_not_heard_before_cannot_be_heard() -> None:
     first, second = scripted()[0], scripted()[0]
     with pytest.raises(ValueError, match="do not continue what was heard up to 0"):
-        hear([(first, 0, frames(0.6)), (second, 7, frames(0.6))])
+        advance_together([(first, 0, frames(0.6)), (second, 7, frames(0.6))])
     assert first.end == 0
     first.push(0, frames(0.6))  # nothing was taken
 
@@ -240,11 +240,11 @@ def test_it_needs_no_torch_and_computes_in_the_calling_thread() -> None:
     program = """
 import sys, time, numpy
 from stream_ser.audio.vad import VoiceActivityDetector
-gate = VoiceActivityDetector()
+vad = VoiceActivityDetector()
 noise = numpy.random.default_rng(0).normal(0, 0.1, 160_000).astype("f4")
-gate.push(0, noise)
+vad.push(0, noise)
 everybody, ours = time.process_time(), time.thread_time()
-gate.push(160_000, noise)
+vad.push(160_000, noise)
 everybody, ours = time.process_time() - everybody, time.thread_time() - ours
 assert "torch" not in sys.modules
 assert everybody - ours < 0.2 * everybody, f"{everybody - ours} s of {everybody} s were spent in other threads"

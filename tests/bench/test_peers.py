@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from stream_ser.bench.peers import PEERS, Peer, compare, peer_cost
+from stream_ser.bench.peers import PEERS, PeerSystem, compare, peer_cost
 from stream_ser.types import Samples
 from tests.bench.engines import any_card
 
 
 def test_what_is_not_installed_says_how_to_install_it() -> None:
-    peer = Peer("huge", ("numpy", "no_such_package", "nor_this"), lambda: np.sum)
+    peer = PeerSystem("huge", ("numpy", "no_such_package", "nor_this"), lambda: np.sum)
     cost = peer_cost(peer, any_card(), 0.0)
     assert cost == {"unavailable": "not installed; pip install no_such_package nor_this"}
     compare(cost, {}, [])
@@ -17,7 +17,7 @@ def test_what_is_not_installed_says_how_to_install_it() -> None:
 
 def test_a_peer_hears_the_models_window() -> None:
     heard: list[Samples] = []
-    cost = peer_cost(Peer("sum", ("numpy",), lambda: heard.append), any_card(), 0.0)
+    cost = peer_cost(PeerSystem("sum", ("numpy",), lambda: heard.append), any_card(), 0.0)
     assert cost["runs"] == 5
     assert 0.0 < cost["p50_ms"] <= cost["p99_ms"]
     assert {sound.shape for sound in heard} == {(32_000,)}

@@ -97,7 +97,7 @@ onnxruntime-cpu      1     whole        0        200        –        –      
 onnxruntime-cpu   0.25  in steps      400          –      3.2     21.0               0.5
 
 one recording on onnxruntime-cpu
-rest              0.20 ms a point: reading, gate, recogniser, schedule, trajectory, publishing
+rest              0.20 ms a point: reading, voice activity, recogniser, schedule, trajectory, publishing
 speed             130.0 × real time at 0.25 s hop on 38.26 s of sound with silences (80.0 × if nobody paused)
 live              1.0 % of a core, 1.2 % in a quiet room; a device's callback takes 11 µs (p99 41)
 start to READY    0.30 s

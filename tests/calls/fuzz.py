@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
-from stream_ser.calls.events import Closed, Dialect, Event, RefusedError
+from stream_ser.calls.events import CallProtocol, Closed, Event, RefusedError
 from tests.calls.sound import check_contract
 
 Message = str | bytes
-LARGEST_STATE = 600_000  # bytes that a dialect may hold, whatever it is sent
+LARGEST_STATE = 600_000  # bytes that a protocol may hold, whatever it is sent
 
 JSON = st.recursive(
     st.none()
@@ -97,43 +97,43 @@ def _with_a_wrong_field(draw: st.DrawFn, message: str) -> str:
     return json.dumps(whole)
 
 
-def survive(make: Callable[[], Dialect], messages: Sequence[Message]) -> list[Event]:
+def survive(make: Callable[[], CallProtocol], messages: Sequence[Message]) -> list[Event]:
     """Feed anything: only RefusedError may come, replies can be sent, the state stays small, the contract holds."""
-    dialect = make()
+    protocol = make()
     events: list[Event] = []
     for message in messages:
         refused: RefusedError | None = None
         try:
-            events += dialect.receive(message)
+            events += protocol.receive(message)
         except RefusedError as error:
             refused = error
         if refused is not None:
             assert refused.code
             assert len(refused.text) < 1_000
             assert refused.text.encode()  # can be logged and sent
-            for left in dialect.refuse(refused.code, refused.text):
+            for left in protocol.refuse(refused.code, refused.text):
                 assert isinstance(left, bytes) or json.loads(left)
-            _check_replies(dialect)
-            _check_over(dialect, message)
+            _check_replies(protocol)
+            _check_over(protocol, message)
             break
-        _check_replies(dialect)
-        assert len(pickle.dumps(dialect)) < LARGEST_STATE
+        _check_replies(protocol)
+        assert len(pickle.dumps(protocol)) < LARGEST_STATE
         if events and isinstance(events[-1], Closed):
-            _check_over(dialect, message)
-    _check_replies(dialect)
-    for left in dialect.leave("too long"):
+            _check_over(protocol, message)
+    _check_replies(protocol)
+    for left in protocol.leave("too long"):
         assert isinstance(left, bytes) or json.loads(left)
     check_contract(events)
     return events
 
 
-def _check_replies(dialect: Dialect) -> None:
-    for reply in dialect.replies():
+def _check_replies(protocol: CallProtocol) -> None:
+    for reply in protocol.replies():
         assert isinstance(reply, bytes) or isinstance(json.loads(reply), dict)
-    assert not dialect.replies()
+    assert not protocol.replies()
 
 
-def _check_over(dialect: Dialect, message: Message) -> None:
+def _check_over(protocol: CallProtocol, message: Message) -> None:
     with pytest.raises(RefusedError) as caught:
-        dialect.receive(message)
+        protocol.receive(message)
     assert caught.value.code == "after-close"

@@ -1,4 +1,4 @@
-"""The bundled conversation as telephony has it, and what a dialect's events say about it."""
+"""The bundled conversation as telephony has it, and what a protocol's events say about it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 import soundfile
 
-from stream_ser.calls.events import Closed, Dialect, Event, Frames, Lost, Opened, Paused, Resumed, Sound
+from stream_ser.calls.events import CallProtocol, Closed, Event, Frames, Lost, Opened, Paused, Resumed, Sound
 from tests.conftest import BUNDLED
 
 RATE = 8_000
@@ -33,8 +33,8 @@ def interleaved(channels: Sequence[Frames]) -> Frames:
     return np.stack(channels, axis=1).reshape(-1)
 
 
-def feed(dialect: Dialect, messages: Iterable[str | bytes]) -> list[Event]:
-    return [event for message in messages for event in dialect.receive(message)]
+def feed(protocol: CallProtocol, messages: Iterable[str | bytes]) -> list[Event]:
+    return [event for message in messages for event in protocol.receive(message)]
 
 
 def heard(events: Iterable[Event], leg: str) -> Frames:
@@ -47,7 +47,7 @@ def heard(events: Iterable[Event], leg: str) -> Frames:
 
 
 def check_contract(events: Iterable[Event]) -> None:
-    """What stream_ser.calls.events promises of every dialect, whatever came over the wire."""
+    """What stream_ser.calls.events promises of every call protocol, whatever came over the wire."""
     opened: Opened | None = None
     paused = closed = False
     ends: dict[str, int] = {}

@@ -45,7 +45,7 @@ for_s = 1
 
 
 class CallBackend:
-    """What a call needs of a server: a real hub, worker and ears, a fake engine, and a list in place of a store."""
+    """What a call needs of a server: a real hub, worker and leg scheduler, a fake engine, and a list in place of a store."""
 
     def __init__(self, streams: int = 8) -> None:
         self.backend, self.hub, self.scheduler = FakeBackend(), Hub(), LegScheduler()
@@ -57,18 +57,24 @@ class CallBackend:
         self.ended: list[tuple[str, dict[str, Any] | None]] = []
         self.over = threading.Semaphore(0)
 
-    def stream(self, leg: Leg, name: str, opened: Opened, watch: StreamObserver) -> Stream:
+    def stream(self, leg: Leg, name: str, opened: Opened, observer: StreamObserver) -> Stream:
         info = SourceInfo("call", opened.protocol, opened.rate, 1, None, live=True)
         card = read_card(find("tfcnn-attention"))
         vad = FakeDetector((0, 10**9))
-        options: dict[str, Any] = {"stream": name, "hop": HOP, "watch": watch, "call": opened.call, "role": leg.role}
+        options: dict[str, Any] = {
+            "stream": name,
+            "hop": HOP,
+            "observer": observer,
+            "call": opened.call,
+            "role": leg.role,
+        }
         return Stream(info, card, self.worker, self.hub, vad, **options)
 
-    def turns(self, name: str, watch: StreamObserver) -> TurnsOnly:
-        return TurnsOnly(name, HOP, read_card(find("tfcnn-attention")).window_samples, watch)
+    def turns(self, name: str, observer: StreamObserver) -> TurnsOnly:
+        return TurnsOnly(name, HOP, read_card(find("tfcnn-attention")).window_samples, observer)
 
-    def line(self, stream: StreamLike, rate: int) -> LegBuffer:
-        return self.scheduler.line(stream, rate)
+    def add_leg(self, stream: StreamLike, rate: int) -> LegBuffer:
+        return self.scheduler.add_leg(stream, rate)
 
     def begin(self, opened: Opened, streams: Mapping[str, Leg], purpose: str | None, at: datetime) -> None:
         assert at == NOW
@@ -128,7 +134,7 @@ def test_a_call_has_points_alerts_figures_and_one_end(backend: CallBackend) -> N
     assert ended[0]["summary"]["duration_s"] == 4.0
     assert json.dumps(ended[0]["summary"])
     assert not backend.over.acquire(timeout=0.05), "it ends once"
-    assert backend.scheduler.lines == 0
+    assert backend.scheduler.leg_count == 0
 
 
 @pytest.mark.parametrize("purpose", [None, "treatment of staff"])
@@ -193,7 +199,7 @@ def test_a_call_without_room_for_its_second_leg_is_refused_and_ends_what_it_open
     assert backend.over.acquire(timeout=10.0)
     assert [message["kind"] for message in backend.of("call")] == ["opened", "ended"]
     assert len(backend.of("end")) == 1
-    assert backend.scheduler.lines == 0
+    assert backend.scheduler.leg_count == 0
     again = backend.open(Policy())  # nothing of it is left
     again.close("hung up")
     backend.wait(again)
@@ -204,9 +210,9 @@ def test_a_mistake_of_ours_while_opening_leaves_nothing_open(
     backend: CallBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def breaks(*_: object) -> LegBuffer:
-        raise RuntimeError("no line")
+        raise RuntimeError("no buffer")
 
-    monkeypatch.setattr(backend, "line", breaks)
+    monkeypatch.setattr(backend, "add_leg", breaks)
     with pytest.raises(RuntimeError):
         backend.open(Policy())
     assert backend.over.acquire(timeout=10.0)

@@ -24,7 +24,7 @@ MOST = int(LONGEST_WAIT_S * RATE)
 
 
 class CallBackend:
-    """Streams with a fake engine, and ears that hear when a test says so."""
+    """Streams with a fake engine, and a leg scheduler that works when a test says so."""
 
     def __init__(self) -> None:
         self.backend, self.hub, self.scheduler = FakeBackend(), Hub(), LegScheduler()
@@ -34,22 +34,22 @@ class CallBackend:
         self.hub.attach(self.got.append)
         self.streams: list[Stream] = []
 
-    def line(self, name: str = "c/customer", rate: int = RATE) -> LegBuffer:
+    def add_leg(self, name: str = "c/customer", rate: int = RATE) -> LegBuffer:
         info = SourceInfo("call", "plain", rate, 1, None, live=True)
         card = read_card(find("tfcnn-attention"))
         stream = Stream(info, card, self.worker, self.hub, FakeDetector((0, 10**9)), stream=name, hop=HOP)
         stream.open()
         self.streams.append(stream)
-        return self.scheduler.line(stream, rate)
+        return self.scheduler.add_leg(stream, rate)
 
     def of(self, kind: str, stream: str = "c/customer") -> list[dict[str, Any]]:
         return [message for message in self.got if (message["type"], message["stream"]) == (kind, stream)]
 
-    def end(self, line: LegBuffer) -> None:
+    def end(self, buffer: LegBuffer) -> None:
         """Let the engine answer everything, and the stream be over."""
-        line.end()
-        self.scheduler.hear([line])
-        assert line.stream.wait(10.0)
+        buffer.end()
+        self.scheduler.process([buffer])
+        assert buffer.stream.wait(10.0)
 
 
 @pytest.fixture
@@ -65,10 +65,10 @@ def sound(start: int, length: int = FRAME, value: float = 0.1) -> Sound:
     return Sound("customer", start, np.full(length, value, dtype=np.float32))
 
 
-def timeline(line: LegBuffer) -> list[tuple[str, int, int]]:
+def timeline(buffer: LegBuffer) -> list[tuple[str, int, int]]:
     """What a line hands over, as (reason, start, end) at 16 kHz; blocks have none."""
     told: list[tuple[str, int, int]] = []
-    for item in line.take():
+    for item in buffer.take():
         reason = getattr(item, "reason", "") if hasattr(item, "start") else "end"
         start, end = (item.start, item.end) if hasattr(item, "start") else (0, 0)  # type: ignore[union-attr]
         if told and reason == "" == told[-1][0] and told[-1][2] == start:
@@ -78,11 +78,11 @@ def timeline(line: LegBuffer) -> list[tuple[str, int, int]]:
 
 
 def test_what_is_missing_is_a_gap_of_exactly_its_length(backend: CallBackend) -> None:
-    line = backend.line()
+    buffer = backend.add_leg()
     for piece in (sound(0), sound(160), sound(640), Lost("customer", 800, 960, "paused"), sound(960), sound(960)):
-        line.put(piece, 1)
-    line.end()
-    assert timeline(line) == [
+        buffer.put(piece, 1)
+    buffer.end()
+    assert timeline(buffer) == [
         ("", 0, 640),
         (NOT_RECEIVED, 640, 1_280),
         ("", 1_280, 1_600),
@@ -105,65 +105,65 @@ class Still:
     )
 )
 def test_any_pieces_make_one_timeline_without_hole_or_overlap(pieces: list[tuple[bool, int, int, bool]]) -> None:
-    line = LegBuffer(Still(), RATE, lambda _: None)  # type: ignore[arg-type]
+    buffer = LegBuffer(Still(), RATE, lambda _: None)  # type: ignore[arg-type]
     end, told = 0, []
     for is_sound, start, length, look in pieces:
-        line.put(sound(start, length) if is_sound else Lost("customer", start, start + length, "why"), 1)
+        buffer.put(sound(start, length) if is_sound else Lost("customer", start, start + length, "why"), 1)
         end = max(end, start + length)
         if look:
-            told += timeline(line)
-    line.end()
-    told += timeline(line)
+            told += timeline(buffer)
+    buffer.end()
+    told += timeline(buffer)
     assert told[-1][0] == "end"
     at = 0
     for _, first, last in told[:-1]:
         assert (first, last) == (at, max(last, at + 1))
         at = last
     assert at == 2 * end
-    assert line._came == line._taken
-    assert line._told == line._heard
+    assert buffer._came == buffer._taken
+    assert buffer._told == buffer._heard
 
 
 def test_what_finds_no_room_is_a_gap_and_counted(backend: CallBackend) -> None:
-    line = backend.line()
+    buffer = backend.add_leg()
     for start in range(0, MOST + 3 * FRAME, FRAME):
-        line.put(sound(start), 1)
-    assert line.overloaded == 3 * FRAME
-    told = timeline(line)
+        buffer.put(sound(start), 1)
+    assert buffer.overloaded == 3 * FRAME
+    told = timeline(buffer)
     assert [reason for reason, _, _ in told] == ["", *[OVERLOAD] * 3]
     assert (told[1][1], told[-1][2]) == (2 * MOST, 2 * MOST + 6 * FRAME)
-    line.put(sound(MOST + 3 * FRAME), 1)
-    assert line.overloaded == 3 * FRAME, "what was taken makes room"
+    buffer.put(sound(MOST + 3 * FRAME), 1)
+    assert buffer.overloaded == 3 * FRAME, "what was taken makes room"
 
 
 @pytest.mark.parametrize("looked_at", [None, 4_000, 8_000])
-def test_ears_are_woken_once_for_a_point_and_as_soon_as_it_can_be_made(
+def test_the_scheduler_is_woken_once_for_a_point_and_as_soon_as_it_can_be_made(
     backend: CallBackend, looked_at: int | None
 ) -> None:
     """Wherever an earlier look stopped, on a hop's border too."""
     woken: list[LegBuffer] = []
-    line = LegBuffer(backend.line().stream, RATE, woken.append)
+    buffer = LegBuffer(backend.add_leg().stream, RATE, woken.append)
     wakes = []
     for start in range(0, 5 * HOP // 2, FRAME):
-        line.put(sound(start), 1)
+        buffer.put(sound(start), 1)
         if woken or start + FRAME == looked_at:
             if woken:
                 wakes.append(start + FRAME)
             woken.clear()
-            list(line.take())
+            list(buffer.take())
     delays = [at - (number + 1) * HOP // 2 for number, at in enumerate(wakes)]
     assert len(delays) == 4
-    assert all(line._slack <= delay < line._slack + FRAME for delay in delays)
+    assert all(buffer._slack <= delay < buffer._slack + FRAME for delay in delays)
 
 
 def test_hours_that_are_missing_are_heard_a_little_at_a_time_beside_the_others(backend: CallBackend) -> None:
-    late, good = backend.line("late/customer"), backend.line()
+    late, good = backend.add_leg("late/customer"), backend.add_leg()
     late.put(sound(0), 1)
     late.put(sound(20 * 60 * RATE), 1)
     looks = 0
     while late.queued or not looks:
         good.put(sound(looks * 4_000, 4_000), 1)
-        backend.scheduler.hear([late, good])
+        backend.scheduler.process([late, good])
         looks += 1
         assert len(backend.of("point", "late/customer")) <= looks * (LOOK_HOPS + 1)
     assert looks * LOOK_HOPS >= 20 * 60 / 0.5
@@ -173,58 +173,58 @@ def test_hours_that_are_missing_are_heard_a_little_at_a_time_beside_the_others(b
 
 
 def test_a_line_is_forgotten_when_its_end_was_taken_and_takes_nothing_more(backend: CallBackend) -> None:
-    line = backend.line()
-    line.put(sound(0, 4_000), 1)
-    line.end()
-    line.put(sound(4_000, 4_000), 1)
-    backend.scheduler.hear([line])
-    assert line.stream.wait(10.0)
-    assert backend.scheduler.lines == 0
+    buffer = backend.add_leg()
+    buffer.put(sound(0, 4_000), 1)
+    buffer.end()
+    buffer.put(sound(4_000, 4_000), 1)
+    backend.scheduler.process([buffer])
+    assert buffer.stream.wait(10.0)
+    assert backend.scheduler.leg_count == 0
     assert backend.of("end")[0]["duration_s"] == 0.5
     for start in range(0, 200 * 4_000, 4_000):
-        line.put(sound(start, 4_000), 1)
-    line.end()
-    backend.scheduler.hear([line])
-    assert not line._pieces
-    assert not line.stream._line
+        buffer.put(sound(start, 4_000), 1)
+    buffer.end()
+    backend.scheduler.process([buffer])
+    assert not buffer._pieces
+    assert not buffer.stream._pending
 
 
 def test_a_leg_that_breaks_ends_alone(backend: CallBackend, monkeypatch: pytest.MonkeyPatch) -> None:
-    bad, good = backend.line("bad/customer"), backend.line("c/customer")
+    bad, good = backend.add_leg("bad/customer"), backend.add_leg("c/customer")
 
     def breaks(*_: object) -> Any:
         raise RuntimeError("this leg is out of order")
 
     monkeypatch.setattr(bad._conditioner, "push", breaks)
-    for line in (bad, good):
-        line.put(sound(0, 8_000), 1)
-    backend.scheduler.hear([bad, good])
+    for buffer in (bad, good):
+        buffer.put(sound(0, 8_000), 1)
+    backend.scheduler.process([bad, good])
     assert backend.of("end", "bad/customer")[0]["reason"] == "error"
-    assert backend.scheduler.lines == 1
+    assert backend.scheduler.leg_count == 1
     backend.end(good)
     assert [point["end"] for point in backend.of("point")][:2] == [8_000, 16_000]
     assert backend.of("end")[0]["reason"] == "finished"
 
 
 def test_a_stream_that_cannot_conclude_ends_all_the_same(backend: CallBackend, monkeypatch: pytest.MonkeyPatch) -> None:
-    line = backend.line()
+    buffer = backend.add_leg()
 
     def breaks(*_: object) -> Any:
         raise RuntimeError("no end in sight")
 
-    monkeypatch.setattr(line.stream, "conclude", breaks)
-    line.end()
-    backend.scheduler.hear([line])
-    assert line.stream.wait(10.0)
+    monkeypatch.setattr(buffer.stream, "conclude", breaks)
+    buffer.end()
+    backend.scheduler.process([buffer])
+    assert buffer.stream.wait(10.0)
     assert backend.of("end")
 
 
 def test_paused_sound_is_not_heard_even_if_it_waits_already(backend: CallBackend) -> None:
-    line = backend.line()
-    line.put(sound(0, 4 * RATE), 1)
-    line.stream.pause()
-    backend.scheduler.hear([line])
-    backend.end(line)
+    buffer = backend.add_leg()
+    buffer.put(sound(0, 4 * RATE), 1)
+    buffer.stream.pause()
+    backend.scheduler.process([buffer])
+    backend.end(buffer)
     assert backend.backend.runs == 0
     assert {point["state"] for point in backend.of("point")} == {"paused"}
     assert {gap["reason"] for gap in backend.of("gap")} == {"paused"}

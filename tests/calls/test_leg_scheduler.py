@@ -14,7 +14,7 @@ from stream_ser.audio.vad import VoiceActivityDetector
 from stream_ser.calls.events import Lost, Sound
 from stream_ser.calls.leg_buffer import LegBuffer
 from stream_ser.calls.leg_scheduler import AT_ONCE, LegScheduler
-from stream_ser.engine.schedule import Gate
+from stream_ser.engine.schedule import SpeechDetector
 from stream_ser.engine.worker import Worker
 from stream_ser.feed.hub import Hub
 from stream_ser.pipeline.stream import Stream
@@ -27,7 +27,7 @@ NOISE = np.random.default_rng(1).normal(0.0, 0.05, 60 * RATE).astype(np.float32)
 
 
 class Rig:
-    """Streams over one worker, and ears whose turns the test takes."""
+    """Streams over one worker, and a leg scheduler whose turns the test takes."""
 
     def __init__(self) -> None:
         self.hub, self.messages = Hub(), list[dict[str, Any]]()
@@ -37,12 +37,12 @@ class Rig:
         self.worker.start()
         self.scheduler = LegScheduler()
 
-    def line(self, name: str = "c/customer", vad: Gate | None = None) -> LegBuffer:
+    def add_leg(self, name: str = "c/customer", vad: SpeechDetector | None = None) -> LegBuffer:
         info = SourceInfo("call", "plain", RATE, 1, None, live=True)
         card = read_card(find("cnn-bilstm"))
         stream = Stream(info, card, self.worker, self.hub, vad or VoiceActivityDetector(), stream=name, hop=HOP)
         stream.open()
-        return self.scheduler.line(stream, RATE)
+        return self.scheduler.add_leg(stream, RATE)
 
     def told(self, kind: str) -> list[dict[str, Any]]:
         return [message for message in self.messages if message["type"] == kind]
@@ -61,23 +61,23 @@ def sound(start: int, frames: int) -> Sound:
 
 
 def test_what_is_told_as_lost_is_taken_when_a_point_is_due_and_does_not_pile_up(rig: Rig) -> None:
-    line = rig.line()
+    buffer = rig.add_leg()
     for number in range(100):  # two seconds of a paused call, as a telephone tells them
-        line.put(Lost("customer", 160 * number, 160 * (number + 1), "paused"), 1)
-        if line.queued:
-            rig.scheduler.hear([line])
+        buffer.put(Lost("customer", 160 * number, 160 * (number + 1), "paused"), 1)
+        if buffer.queued:
+            rig.scheduler.process([buffer])
     assert sum(gap["end"] - gap["start"] for gap in rig.told("gap")) >= 24_000
     assert len(rig.told("point")) == 3
-    assert len(line._pieces) < 50
+    assert len(buffer._pieces) < 50
 
 
 @pytest.mark.parametrize("missing", [1, 160, 3_999])  # less than a hop
 def test_legs_that_lose_a_little_disturb_nobody(rig: Rig, missing: int) -> None:
-    good, holed = rig.line("a/customer"), rig.line("b/customer")
+    good, holed = rig.add_leg("a/customer"), rig.add_leg("b/customer")
     for at in range(0, 5 * RATE, RATE):
         good.put(sound(at, RATE), 1)
         holed.put(sound(at, RATE - missing), 1)
-        rig.scheduler.hear([good, holed])
+        rig.scheduler.process([good, holed])
     assert {message["stream"] for message in rig.told("gap")} == {"b/customer"}
     assert [gap["end"] - gap["start"] for gap in rig.told("gap")] == [2 * missing] * 4
     assert len([point for point in rig.told("point") if point["stream"] == "a/customer"]) >= 8
@@ -85,77 +85,77 @@ def test_legs_that_lose_a_little_disturb_nobody(rig: Rig, missing: int) -> None:
 
 
 def test_a_leg_that_breaks_takes_nothing_more_and_keeps_nothing(rig: Rig) -> None:
-    good, broken = rig.line("a/customer"), rig.line("b/customer")
+    good, broken = rig.add_leg("a/customer"), rig.add_leg("b/customer")
     broken.put(Sound("customer", 0, np.array(["no", "sound"] * RATE, dtype=object)), 1)
     for at in range(0, 20 * RATE, RATE):
         good.put(sound(at, RATE), 1)
         broken.put(sound(at, RATE), 1)
         broken.put(Lost("customer", at + RATE, at + 2 * RATE, "paused"), 1)
-        rig.scheduler.hear([good, broken])
+        rig.scheduler.process([good, broken])
     (end,) = rig.told("end")
     assert (end["stream"], end["reason"]) == ("b/customer", "error")
-    assert (len(broken._pieces), len(broken.stream._line), rig.scheduler.lines) == (0, 0, 1)
+    assert (len(broken._pieces), len(broken.stream._pending), rig.scheduler.leg_count) == (0, 0, 1)
     broken.end()
-    rig.scheduler.hear([broken])
+    rig.scheduler.process([broken])
     assert len(rig.told("end")) == 1
 
 
 def test_a_stream_that_was_stopped_is_forgotten(rig: Rig) -> None:
-    line = rig.line()
-    line.put(sound(0, 2 * RATE), 1)
-    line.stream.stop()
-    rig.scheduler.hear([line])
-    assert line.over
-    assert rig.scheduler.lines == 0
-    assert len(line.stream._line) == 0
+    buffer = rig.add_leg()
+    buffer.put(sound(0, 2 * RATE), 1)
+    buffer.stream.stop()
+    rig.scheduler.process([buffer])
+    assert buffer.over
+    assert rig.scheduler.leg_count == 0
+    assert len(buffer.stream._pending) == 0
 
 
-def test_a_mistake_in_hearing_ends_the_legs_that_were_heard_and_not_the_ears(
+def test_a_mistake_ends_the_legs_that_were_taken_together_and_not_the_scheduler(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def mistake(_: object) -> None:
         raise RuntimeError("the detector fell off")
 
-    first, later = rig.line("a/customer"), rig.line("b/customer")
+    first, later = rig.add_leg("a/customer"), rig.add_leg("b/customer")
     with monkeypatch.context() as patched:
         patched.setattr("stream_ser.calls.leg_scheduler.process_batch", mistake)
         first.put(sound(0, 2 * RATE), 1)
-        rig.scheduler.hear([first])
+        rig.scheduler.process([first])
     (end,) = rig.told("end")
     assert end["error"] == "the detector fell off"
     later.put(sound(0, 2 * RATE), 1)
-    rig.scheduler.hear([later])
+    rig.scheduler.process([later])
     assert {point["stream"] for point in rig.told("point")} == {"b/customer"}
 
 
-def test_ears_hear_what_is_due_and_what_stalls_until_they_are_cancelled(rig: Rig) -> None:
+def test_it_takes_what_is_due_and_what_stalls_until_it_is_cancelled(rig: Rig) -> None:
     async def talk() -> None:
         hearing = asyncio.create_task(rig.scheduler.run())
-        line = rig.line()
-        line.put(Lost("customer", 0, 3_000, "gone"), 1)  # not enough to wake anybody, and nothing follows
-        line.put(sound(3_000, 160), 1)
+        buffer = rig.add_leg()
+        buffer.put(Lost("customer", 0, 3_000, "gone"), 1)  # not enough to wake anybody, and nothing follows
+        buffer.put(sound(3_000, 160), 1)
         await eventually(lambda: bool(rig.told("gap")))
-        line.end()
+        buffer.end()
         await eventually(lambda: bool(rig.told("end")))
-        assert rig.scheduler.lines == 0
+        assert rig.scheduler.leg_count == 0
         hearing.cancel()
 
     asyncio.run(talk())
 
 
 def test_a_turn_is_short_and_says_that_there_is_more(rig: Rig) -> None:
-    lines = [rig.line(f"{number}/customer") for number in range(AT_ONCE + 3)]
-    for line in lines:
-        line.put(sound(0, RATE), 1)
+    buffers = [rig.add_leg(f"{number}/customer") for number in range(AT_ONCE + 3)]
+    for buffer in buffers:
+        buffer.put(sound(0, RATE), 1)
     assert rig.scheduler.look()
     assert len({point["stream"] for point in rig.told("point")}) == AT_ONCE
     assert not rig.scheduler.look()
-    assert len({point["stream"] for point in rig.told("point")}) == len(lines)
+    assert len({point["stream"] for point in rig.told("point")}) == len(buffers)
 
 
 def test_a_leg_whose_engine_does_not_answer_is_left_alone_and_holds_nobody_up(rig: Rig) -> None:
     rig.backend.go.clear()  # the engine is stuck
-    stuck, other = rig.line("a/customer", FakeDetector((0, 10**9))), rig.line("b/customer")
+    stuck, other = rig.add_leg("a/customer", FakeDetector((0, 10**9))), rig.add_leg("b/customer")
     for second in range(60):
         stuck.put(Sound("customer", second * RATE, NOISE[:RATE]), 1)
         rig.scheduler.look()

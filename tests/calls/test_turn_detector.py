@@ -53,15 +53,21 @@ def two_channels() -> dict[str, Frames]:
     return channels
 
 
-class RealGates(CallBackend):
-    """Legs are heard by the real gate; the test takes the ears' turns."""
+class RealDetectors(CallBackend):
+    """Legs go through the real voice activity detector; the test takes the scheduler's turns."""
 
     def __init__(self) -> None:
         super().__init__()
 
-    def stream(self, leg: Leg, name: str, opened: Opened, watch: StreamObserver) -> Stream:
+    def stream(self, leg: Leg, name: str, opened: Opened, observer: StreamObserver) -> Stream:
         info = SourceInfo("call", opened.protocol, opened.rate, 1, None, live=True)
-        options: dict[str, Any] = {"stream": name, "hop": HOP, "watch": watch, "call": opened.call, "role": leg.role}
+        options: dict[str, Any] = {
+            "stream": name,
+            "hop": HOP,
+            "observer": observer,
+            "call": opened.call,
+            "role": leg.role,
+        }
         card = read_card(find("tfcnn-attention"))
         return Stream(info, card, self.worker, self.hub, VoiceActivityDetector(), **options)
 
@@ -75,10 +81,10 @@ class RealGates(CallBackend):
                     call.sound(Lost(leg, at, at + RATE // 4, "discarded"), 1)
                 else:
                     call.sound(piece, 1)
-                self.scheduler.hear(list(call._lines.values()))
+                self.scheduler.process(list(call._buffers.values()))
                 self.settle(call)
         call.close("hung up")
-        self.scheduler.hear(list(call._lines.values()))
+        self.scheduler.process(list(call._buffers.values()))
         self.wait(call)
         ((_, summary),) = self.ended
         return summary
@@ -86,14 +92,14 @@ class RealGates(CallBackend):
     def settle(self, call: Call) -> None:
         """Let the engine answer, so that no window is replaced by a newer one."""
         until = time.monotonic() + PATIENCE_S
-        while any(stream._line for stream in call._streams if isinstance(stream, Stream)):
+        while any(stream._pending for stream in call._streams if isinstance(stream, Stream)):
             assert time.monotonic() < until, "the engine does not answer"
             time.sleep(0.001)
 
 
 @pytest.fixture
-def houses() -> Iterator[list[RealGates]]:
-    made = [RealGates(), RealGates()]
+def backends() -> Iterator[list[RealDetectors]]:
+    made = [RealDetectors(), RealDetectors()]
     yield made
     for backend in made:
         backend.backend.go.set()
@@ -106,17 +112,17 @@ def turns(summary: Mapping[str, Any]) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("lost", [None, (11, 13)])
-def test_turns_are_those_of_an_analysed_leg(houses: list[RealGates], lost: tuple[int, int] | None) -> None:
-    analysed = houses[0].play(Policy(agents="emotion", agents_purpose="treatment of staff"), lost=lost)
-    timed = houses[1].play(Policy(agents="turns"), lost=lost)
+def test_turns_are_those_of_an_analysed_leg(backends: list[RealDetectors], lost: tuple[int, int] | None) -> None:
+    analysed = backends[0].play(Policy(agents="emotion", agents_purpose="treatment of staff"), lost=lost)
+    timed = backends[1].play(Policy(agents="turns"), lost=lost)
     assert turns(timed) == turns(analysed)
     agent = timed["legs"]["agent"]
     assert (agent["emotion"], agent["level_dbfs"], agent["clipped_share"]) == (None, None, None)
     assert timed["legs"]["customer"] == analysed["legs"]["customer"]
 
 
-def test_who_speaks_for_how_long_is_right(houses: list[RealGates]) -> None:
-    summary = houses[0].play(Policy(agents="turns"))
+def test_who_speaks_for_how_long_is_right(backends: list[RealDetectors]) -> None:
+    summary = backends[0].play(Policy(agents="turns"))
     spoken = dict.fromkeys(("customer", "agent"), 0.0)
     for leg, samples in two_channels().items():
         vad, wide = VoiceActivityDetector(), np.repeat(samples, 2)
@@ -132,26 +138,26 @@ def test_who_speaks_for_how_long_is_right(houses: list[RealGates]) -> None:
     assert 3.5 <= summary["longest_non_talk_s"] <= 5.0, "after the last word"
 
 
-def test_nothing_of_the_agent_is_said_or_asked(houses: list[RealGates]) -> None:
-    backend = houses[0]
+def test_nothing_of_the_agent_is_said_or_asked(backends: list[RealDetectors]) -> None:
+    backend = backends[0]
     summary = backend.play(Policy(agents="turns"))
     assert set(summary["legs"]) == {"customer", "agent"}
     said = [message for message in backend.got if "agent" in json.dumps(without_figures(message))]
     assert [message["type"] for message in said] == ["call", "call"]
     assert [leg["stream"] for leg in said[0]["legs"]] == ["c/customer", None]
     assert backend.begun == [("c", {"c/customer": BOTH[0]}, None)]
-    assert backend.scheduler.lines == 0
+    assert backend.scheduler.leg_count == 0
 
 
 def without_figures(message: Message) -> Message:
     return {key: value for key, value in message.items() if key != "summary"}
 
 
-def test_an_agent_alone_is_counted_and_the_model_never_asked(houses: list[RealGates]) -> None:
-    summary = houses[0].play(Policy(agents="turns"), BOTH[1:])
+def test_an_agent_alone_is_counted_and_the_model_never_asked(backends: list[RealDetectors]) -> None:
+    summary = backends[0].play(Policy(agents="turns"), BOTH[1:])
     assert summary["legs"]["agent"]["talk_s"] > 4.0
-    assert houses[0].backend.runs == 0
-    assert [message["type"] for message in houses[0].got] == ["call", "call"]
+    assert backends[0].backend.runs == 0
+    assert [message["type"] for message in backends[0].got] == ["call", "call"]
 
 
 class Seen:
@@ -214,7 +220,7 @@ def test_whatever_comes_it_does_what_a_stream_does(pieces: list[tuple[str, int]]
     worker.start()
     of_stream, of_turns = Seen(), Seen()
     info = SourceInfo("call", "plain", RATE, 1, None, live=True)
-    stream = Stream(info, card, worker, Hub(), FakeDetector(*speech), stream="c", hop=HOP, watch=of_stream)
+    stream = Stream(info, card, worker, Hub(), FakeDetector(*speech), stream="c", hop=HOP, observer=of_stream)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("stream_ser.calls.turn_detector.VoiceActivityDetector", lambda: FakeDetector(*speech))
         turns = TurnsOnly("c", HOP, card.window_samples, of_turns)

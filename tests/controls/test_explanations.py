@@ -10,7 +10,7 @@ from stream_ser.controls.capabilities import Explains
 from stream_ser.controls.explanations import Reasons
 from stream_ser.controls.local_stream import StreamController
 from stream_ser.controls.remote_explanations import RemoteReasons
-from stream_ser.controls.remote_feed import Watcher
+from stream_ser.controls.remote_feed import RemoteFeed
 from stream_ser.controls.session_file import RecordedSession
 from stream_ser.feed import messages
 from stream_ser.feed.filters import SubscriptionFilter
@@ -52,7 +52,7 @@ def until(condition: Callable[[], object], what: str) -> None:
 
 
 def test_who_can_be_asked() -> None:
-    assert all(hasattr(StreamController, name) and hasattr(Watcher, name) for name in ("ask_why", "reasons"))
+    assert all(hasattr(StreamController, name) and hasattr(RemoteFeed, name) for name in ("ask_why", "reasons"))
     assert not hasattr(RecordedSession, "ask_why"), "a file has none"
 
 
@@ -62,25 +62,25 @@ def test_a_feed_that_is_watched_is_asked_by_a_connection_of_its_own() -> None:
         hub.publish(messages.hello(make_info(name)))
     server = FeedServer(hub, port=0)
     server.start()
-    watcher = Watcher(server.url, SubscriptionFilter())
-    watcher.start()
+    remote = RemoteFeed(server.url, SubscriptionFilter())
+    remote.start()
     try:
         until(lambda: hub.subscribers == 1, "the watcher subscribes")
-        assert watcher.reasons() == []
-        watcher.ask_why("a")
+        assert remote.reasons() == []
+        remote.ask_why("a")
         until(lambda: hub.asks_why("a"), "it asks")
         hub.publish(point_message(0, "a"), Reason(0, "a"))
         seen: list[Message] = []
-        until(lambda: seen.extend(watcher.reasons()) or seen, "the answer comes")
+        until(lambda: seen.extend(remote.reasons()) or seen, "the answer comes")
         assert (seen[0]["stream"], seen[0]["spectrogram"]["name"]) == ("a", "spectrogram")
-        assert "why" not in {message["type"] for message in watcher.drain()}
-        watcher.ask_why("b")
+        assert "why" not in {message["type"] for message in remote.drain()}
+        remote.ask_why("b")
         until(lambda: hub.asks_why("b") and not hub.asks_why("a"), "it asks about another")
-        watcher.ask_why(None)
+        remote.ask_why(None)
         until(lambda: hub.subscribers == 1, "it asks no more")
     finally:
         began = time.monotonic()
-        watcher.close()
+        remote.close()
         server.stop()
         assert time.monotonic() - began < 1.0
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from stream_ser.controls import remote_feed
-from stream_ser.controls.remote_feed import Watcher
+from stream_ser.controls.remote_feed import RemoteFeed
 from stream_ser.errors import FeedError
 from stream_ser.export.reading import read
 from stream_ser.feed import messages
@@ -20,7 +20,7 @@ from stream_ser.feed.history import History
 from stream_ser.feed.hub import Hub
 from stream_ser.feed.server import FeedServer
 from stream_ser.tui.app import make_app
-from tests.controls.desks import Seen
+from tests.controls.controllers import Seen
 from tests.feed.wire import alert_message, call_message, end_message, make_info, point_message
 from tests.tui.wire import text_of
 
@@ -31,19 +31,19 @@ class Watched(Seen):
     """A watcher, and all that it has drained."""
 
     def __init__(self, url: str) -> None:
-        self.watcher = Watcher(url, SNAPSHOT)
-        super().__init__(self.watcher)
+        self.remote = RemoteFeed(url, SNAPSHOT)
+        super().__init__(self.remote)
 
 
 @contextmanager
 def watching(url: str) -> Iterator[Watched]:
     watched = Watched(url)
-    watched.watcher.start()
+    watched.remote.start()
     try:
         yield watched
     finally:
         began = time.monotonic()
-        watched.watcher.close()
+        watched.remote.close()
         assert time.monotonic() - began < 1.0
 
 
@@ -64,19 +64,19 @@ def test_a_feed_that_goes_and_comes_back_is_filled_in_without_a_double() -> None
             watched.until(lambda: len(watched.of("point")) == 1, "the snapshot's point")
             hub.publish(point_message(1, "a"))
             watched.until(lambda: len(watched.of("point")) == 2, "a live point")
-            assert watched.watcher.trouble is None
+            assert watched.remote.trouble is None
             first.stop()
-            watched.until(lambda: watched.watcher.trouble is not None, "word of the loss")
-            assert "connecting again" in str(watched.watcher.trouble)
+            watched.until(lambda: watched.remote.trouble is not None, "word of the loss")
+            assert "connecting again" in str(watched.remote.trouble)
             for number in range(2, 6):
                 hub.publish(point_message(number, "a"))
             second.start()
-            watched.until(lambda: watched.watcher.trouble is None, "a connection")
+            watched.until(lambda: watched.remote.trouble is None, "a connection")
             hub.publish(point_message(6, "a"))
             watched.until(lambda: len(watched.of("point")) == 7, "everything that came meanwhile")
             assert [message["end"] for message in watched.of("point")] == [32_000 + 4_000 * n for n in range(7)]
             assert len(watched.of("hello")) == 1
-            assert watched.watcher.missed == 0
+            assert watched.remote.missed == 0
     finally:
         first.stop()
         second.stop()
@@ -87,9 +87,9 @@ async def test_the_screen_says_that_it_is_cut_off_and_when_it_is_not() -> None:
     first = FeedServer(hub, port=0)
     _, port = first.start()
     second = FeedServer(hub, port=port)
-    watcher = Watcher(first.url, SNAPSHOT)
-    watcher.start()
-    app = make_app(watcher, watcher, title="stream-ser", feed=watcher.url, home=lambda app: app.grid())
+    remote = RemoteFeed(first.url, SNAPSHOT)
+    remote.start()
+    app = make_app(remote, remote, title="stream-ser", feed=remote.url, home=lambda app: app.grid())
     try:
         async with app.run_test(size=(80, 24)) as pilot:
             async with asyncio.timeout(20.0):
@@ -111,7 +111,7 @@ async def test_the_screen_says_that_it_is_cut_off_and_when_it_is_not() -> None:
             await pilot.press("escape", "q")
         assert time.monotonic() - began < 1.0
     finally:
-        watcher.close()
+        remote.close()
         first.stop()
         second.stop()
 
@@ -140,17 +140,17 @@ def test_what_comes_is_recorded_from_then_on_with_marks(tmp_path: Path) -> None:
         with watching(server.url) as watched:
             hub.publish(point_message(0, "a"))
             watched.until(lambda: len(watched.of("point")) == 1, "a point")
-            watched.watcher.mark("a", 31_000, "before")
-            watched.watcher.record(path)
-            assert watched.watcher.recording == path
+            watched.remote.mark("a", 31_000, "before")
+            watched.remote.record(path)
+            assert watched.remote.recording == path
             hub.publish(point_message(1, "a"))
-            watched.until(lambda: watched.watcher.position("a") == 36_000, "another point")
-            watched.watcher.mark("a", 35_000, "a sigh")
-            watched.watcher.stop_recording()
-            assert watched.watcher.recording is None
+            watched.until(lambda: watched.remote.position("a") == 36_000, "another point")
+            watched.remote.mark("a", 35_000, "a sigh")
+            watched.remote.stop_recording()
+            assert watched.remote.recording is None
             hub.publish(end_message("a"))
             watched.until(lambda: bool(watched.of("end")), "the end")
-            assert watched.watcher.position("a") is None
+            assert watched.remote.position("a") is None
     finally:
         server.stop()
     (stream,) = read(path)
@@ -169,10 +169,10 @@ def test_an_existing_file_is_not_written_over(tmp_path: Path) -> None:
     server.start()
     try:
         with watching(server.url) as watched:
-            watched.watcher.record(path)
+            watched.remote.record(path)
             watched.until(lambda: bool(watched.of("notice")), "a refusal")
             assert "is there already" in watched.of("notice")[0]["text"]
-            assert watched.watcher.recording is None
+            assert watched.remote.recording is None
     finally:
         server.stop()
     assert path.read_text() == "precious"
@@ -182,21 +182,21 @@ def test_where_no_feed_is_an_error_says_so_at_once() -> None:
     server = FeedServer(make_hub(), port=0)
     server.start()
     server.stop()
-    watcher = Watcher(server.url, SNAPSHOT)
+    remote = RemoteFeed(server.url, SNAPSHOT)
     with pytest.raises(FeedError, match="there is no feed at"):
-        watcher.start()
-    watcher.close()
+        remote.start()
+    remote.close()
 
 
 def test_a_wrong_path_is_told_with_what_the_server_says() -> None:
     server = FeedServer(make_hub(), port=0)
     server.start()
-    watcher = Watcher(server.url.replace("/v1/feed", "/v2/none"), SNAPSHOT)
+    remote = RemoteFeed(server.url.replace("/v1/feed", "/v2/none"), SNAPSHOT)
     try:
         with pytest.raises(FeedError, match="HTTP 404: There is nothing at '/v2/none'"):
-            watcher.start()
+            remote.start()
     finally:
-        watcher.close()
+        remote.close()
         server.stop()
 
 
@@ -213,7 +213,7 @@ def test_a_screen_that_takes_nothing_leaves_the_rest_at_the_server(monkeypatch: 
             most = 0
             end = time.monotonic() + 0.3
             while time.monotonic() < end:
-                most = max(most, len(watched.watcher._waiting))
+                most = max(most, len(watched.remote._waiting))
             assert most == 20
             watched.until(lambda: len(watched.of("point")) == 200, "everything after all")
     finally:

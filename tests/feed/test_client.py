@@ -155,7 +155,7 @@ async def test_a_feed_with_a_history_gives_what_came_meanwhile(limit: int, misse
         second.stop()
 
 
-async def test_a_token_and_a_wish_are_shown_to_the_feed() -> None:
+async def test_a_token_and_a_filter_are_shown_to_the_feed() -> None:
     asked: list[tuple[str, str | None]] = []
 
     async def answer(connection: ServerConnection) -> None:
@@ -235,7 +235,7 @@ async def test_a_wrong_path_says_what_the_server_said(server: FeedServer) -> Non
         ("hello", "no message of a feed: 'hello'"),
         ("[1, 2]", "no message of a feed"),
         ('{"type": "hello"}', "no message of a feed"),
-        ('{"type": "hello", "seq": 0, "schema": 1}', "speaks schema 1, and this program knows 3"),
+        ('{"type": "hello", "seq": 0, "schema": 1}', "speaks schema 1, and this program knows 4"),
     ],
 )
 async def test_something_else_behind_the_address_is_an_error(text: str, said: str) -> None:

@@ -112,3 +112,11 @@ def test_what_ends_the_reading_is_raised_where_it_is_read(server: FeedServer) ->
     assert readers() == []
     with pytest.raises(FeedError):
         stream_ser.subscribe(server.url, hz=-1.0)
+
+
+def test_a_reader_that_is_ended_before_it_began_ends(server: FeedServer) -> None:
+    for _ in range(20):
+        thread = iterate._ReaderThread(stream_ser.subscribe(server.url)._reader)
+        thread.start()
+        thread.end()
+        assert not thread.is_alive()

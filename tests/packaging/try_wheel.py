@@ -46,7 +46,7 @@ soundfile.write("x.wav", *soundfile.read(bundled_recording(), dtype="int16"))
 """
 ANALYSED = """
 import stream_ser
-print(len(stream_ser.analyze("x.wav").points), "points") if hasattr(stream_ser, "analyze") else print("no analyze")
+print(len(stream_ser.analyze("x.wav").points), "points")
 """
 
 
@@ -114,7 +114,7 @@ def try_out(programs: Path, folder: Path) -> None:
     run([program, "models"], folder, "cnn-bilstm", "CC BY-NC-SA 4.0")
     run([python, "-c", WRITTEN], folder)
     run([program, "analyze", "x.wav", "--out", "x.jsonl"], folder, "finished: 38.3 s of sound")
-    run([python, "-c", ANALYSED], folder)
+    run([python, "-c", ANALYSED], folder, "153 points")
     run([program, "bench", "--quick", "--engine", "onnx"], folder, "cnn-bilstm: 433,897 parameters")
 
 

@@ -78,7 +78,7 @@ class Rig:
             yield Block(start, np.full(HOP, 0.1, dtype=np.float32))
 
     def rest(self, seconds: float) -> None:
-        while self.backend.go.is_set() and any(player.stream._line for player in self.players):
+        while self.backend.go.is_set() and any(player.stream._pending for player in self.players):
             time.sleep(0.0005)  # the engine's thread runs in real time
         self.clock.ns += int(seconds * 1e9)
 

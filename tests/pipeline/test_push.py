@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,7 +10,7 @@ import pytest
 
 from stream_ser.audio.source import SourceInfo
 from stream_ser.engine.worker import Worker
-from stream_ser.errors import ConfigError, SourceError
+from stream_ser.errors import ConfigError, EngineError, SourceError
 from stream_ser.feed.hub import Hub
 from stream_ser.pipeline.following import PointCollector
 from stream_ser.pipeline.push import PushStream
@@ -34,7 +33,7 @@ class Rig:
         self.infos.append(info)
         vad = FakeDetector((0, 10**9))
         card = read_card(find("tfcnn-attention"))
-        stream = Stream(info, card, self.worker, self.hub, vad, stream=info.name, hop=HOP, watch=collector)
+        stream = Stream(info, card, self.worker, self.hub, vad, stream=info.name, hop=HOP, observer=collector)
         stream.open()
         return stream
 
@@ -58,19 +57,6 @@ def test_points_come_in_order_and_once(rig: Rig) -> None:
     assert stream.flush() == []
 
 
-def test_a_block_is_copied(rig: Rig) -> None:
-    stream = rig.stream()
-    rig.backend.go.clear()
-    block = SPOKEN.copy()
-    assert len(stream.push(block)) == 7
-    block[:] = 0
-    rig.backend.go.set()
-    (last,) = stream.flush()
-    assert last.raw is not None
-    assert last.raw[0] == pytest.approx(np.e / (np.e + 3), abs=0.2), "the engine's logit is ten times the last sample"
-    assert last.raw[0] > last.raw[1]
-
-
 def test_sound_that_may_not_be_lost_waits_for_the_model(rig: Rig) -> None:
     stream = rig.stream()
     stream.push(SPOKEN[:-HOP])
@@ -81,8 +67,8 @@ def test_sound_that_may_not_be_lost_waits_for_the_model(rig: Rig) -> None:
         assert not pushing.done()
         rig.backend.go.set()
         points = pushing.result(timeout=10) + stream.flush()
-    assert len(points) == 17
-    assert {point.state for point in points[1:]} <= {"speech", "uncertain"}, "nothing was dropped"
+    assert [point.end for point in points] == list(range(8 * HOP, 23 * HOP + 1, HOP))
+    assert {point.state for point in points} <= {"speech", "uncertain"}, "nothing was dropped"
 
 
 def test_a_live_stream_does_not_wait_and_tells_of_what_gave_way(rig: Rig) -> None:
@@ -112,7 +98,7 @@ def test_lost_sound_is_told_and_time_goes_on(rig: Rig) -> None:
 def test_an_engine_that_breaks_is_said_at_the_next_call_and_ever_after(rig: Rig) -> None:
     stream = rig.stream()
     rig.backend.breaks_at = 1
-    with pytest.raises(SourceError, match="the device fell off the bus"):
+    with pytest.raises(EngineError, match="the device fell off the bus"):
         stream.push(SPOKEN, wait=True)
     with pytest.raises(ConfigError, match="'s' is over"):
         stream.push(SPOKEN)
@@ -125,7 +111,7 @@ def test_an_engine_that_breaks_is_said_by_flush(rig: Rig) -> None:
     stream.push(SPOKEN)
     rig.backend.breaks_at = 1
     rig.backend.go.set()
-    with pytest.raises(SourceError, match="the device fell off the bus"):
+    with pytest.raises(EngineError, match="the device fell off the bus"):
         stream.flush()
 
 
@@ -155,7 +141,6 @@ def test_close_from_another_thread_ends_who_waits(rig: Rig) -> None:
         with pytest.raises(ConfigError, match="closed"):
             pushing.result(timeout=10)
     rig.backend.go.set()
-    assert threading.active_count() >= 1
 
 
 def test_what_is_no_sound_changes_nothing(rig: Rig) -> None:

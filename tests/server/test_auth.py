@@ -16,8 +16,7 @@ from websockets.exceptions import ConnectionClosed
 from stream_ser.calls.call import Policy
 from stream_ser.feed.filters import SubscriptionFilter
 from stream_ser.server.app import CallServer
-from stream_ser.server.config import AudioHook, Limits, ServeConfig, SettingError
-from stream_ser.server.config import Twilio as TwilioSettings
+from stream_ser.server.config import AudioHookSettings, Limits, ServeConfig, SettingError, TwilioSettings
 from stream_ser.server.secret import Secret
 from tests.server.serving import (
     PATIENCE_S,
@@ -146,7 +145,10 @@ async def test_a_declared_proxy_must_be_used_and_must_have_been_reached_by_tls(t
 
 async def test_signatures_and_keys_of_providers_are_asked_for(tmp_path: Path) -> None:
     secrets = {"TWILIO": "twilio-secret", "KEY": "genesys-key"}
-    given = {"twilio": TwilioSettings(auth_token=Secret("env", "TWILIO")), "audiohook": AudioHook(Secret("env", "KEY"))}
+    given = {
+        "twilio": TwilioSettings(auth_token=Secret("env", "TWILIO")),
+        "audiohook": AudioHookSettings(Secret("env", "KEY")),
+    }
     async with serving(tmp_path, secrets, **given) as server:
         wrong = {"X-Twilio-Signature": "AAAA"}
         assert (await knock(f"{server.url}/v1/twilio", additional_headers=wrong))[1].startswith("wrong-signature:")

@@ -18,7 +18,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from stream_ser.calls.events import Frames
 from stream_ser.server.app import CallServer
-from stream_ser.server.config import AudioHook, AudioSocket, Limits
+from stream_ser.server.config import AudioHookSettings, AudioSocketSettings, Limits
 from stream_ser.server.secret import Secret
 from tests.calls.fuzz import mutated
 from tests.conftest import trajectory
@@ -195,7 +195,7 @@ def test_hostile_connections_leave_nothing_open_and_a_good_call_beside_them_is_t
                 await asyncio.gather(*(siege.attack(*attack, abort) for attack, abort in attacks), call.go_on())
                 await eventually(lambda: server.sound.count == 1, "a connection is stuck")
                 await eventually(lambda: server.services.tenants.calls == 1, "a call is stuck")
-                await eventually(lambda: server.services.inference.scheduler.lines == 1, "a leg is stuck")
+                await eventually(lambda: server.services.inference.scheduler.leg_count == 1, "a leg is stuck")
 
             runner.run(go())
 
@@ -207,7 +207,10 @@ def test_hostile_connections_leave_nothing_open_and_a_good_call_beside_them_is_t
 
 
 async def enter(folder: Path) -> Any:
-    given = {"audiohook": AudioHook(Secret("env", "KEY")), "audiosocket": AudioSocket(listen="127.0.0.1:0")}
+    given = {
+        "audiohook": AudioHookSettings(Secret("env", "KEY")),
+        "audiosocket": AudioSocketSettings(listen="127.0.0.1:0"),
+    }
     stack = AsyncExitStack()
     server = await stack.enter_async_context(serving(folder, {"KEY": "genesys-key"}, **given))
     feed = await stack.enter_async_context(Feed(server.url))
@@ -224,7 +227,7 @@ async def enter(folder: Path) -> Any:
 
 async def test_half_open_connections_and_unfinished_handshakes_take_nobodys_place(tmp_path: Path) -> None:
     limits = Limits(connections=4, open_s=0.3, idle_s=1.0, burst_s=600.0)
-    given = {"audiosocket": AudioSocket(listen="127.0.0.1:0"), "limits": limits}
+    given = {"audiosocket": AudioSocketSettings(listen="127.0.0.1:0"), "limits": limits}
     async with serving(tmp_path, **given) as server, Feed(server.url) as feed:
         half = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(20)]
         for number, one in enumerate(half):

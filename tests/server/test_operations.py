@@ -13,7 +13,7 @@ import pytest
 
 from stream_ser.errors import EngineError, StreamSerError
 from stream_ser.server.app import CallServer
-from stream_ser.server.config import AudioSocket, Limits, ServeConfig
+from stream_ser.server.config import AudioSocketSettings, Limits, ServeConfig
 from tests.server.serving import Feed, answer, dial, eventually, farewell, figures, knock, page, serving, voices
 from tests.server.speaking import Plain, Twilio, hello, hops, silence, talk
 
@@ -116,7 +116,7 @@ async def test_a_drain_lets_calls_finish_and_nobody_new_in(tmp_path: Path) -> No
 
 async def test_a_drain_ends_in_time_whoever_stays(tmp_path: Path) -> None:
     """Calls that do not end, one that never reads, one that never began, and Asterisk: all are cut, and summarised."""
-    given = AudioSocket(listen="127.0.0.1:0")
+    given = AudioSocketSettings(listen="127.0.0.1:0")
     async with serving(tmp_path, audiosocket=given) as server, Feed(server.url) as feed:
         half = await asyncio.open_connection("127.0.0.1", server.port)
         half[1].write(b"GET /v1/audio HTTP/1.1\r\nHost: x\r\n")
@@ -142,7 +142,7 @@ async def test_a_drain_ends_in_time_whoever_stays(tmp_path: Path) -> None:
 
 async def test_five_starts_and_stops_leave_nothing_behind(tmp_path: Path) -> None:
     async def round_of_calls() -> None:
-        given = AudioSocket(listen="127.0.0.1:0")
+        given = AudioSocketSettings(listen="127.0.0.1:0")
         async with serving(tmp_path, audiosocket=given) as server, Feed(server.url) as feed:
             for number in range(2):
                 speaker = Plain(f"c-{number}", "customer", "unknown")
@@ -174,7 +174,9 @@ def test_a_start_that_fails_leaves_nothing_behind(tmp_path: Path, fails: str) ->
         (tmp_path / "no.db").write_text("this is no database, and long enough to be seen as one that is broken" * 20)
         store = f"sqlite:///{tmp_path / ('no.db' if fails == 'store' else 'results.db')}"
         listen = f"127.0.0.1:{port}" if fails == "audiosocket" else ""
-        server = CallServer(ServeConfig(port=0, engine="onnx", store=store, audiosocket=AudioSocket(listen=listen)), {})
+        server = CallServer(
+            ServeConfig(port=0, engine="onnx", store=store, audiosocket=AudioSocketSettings(listen=listen)), {}
+        )
         with pytest.raises(StreamSerError):
             server.start()
     server.stop()  # nothing to stop, and no error

@@ -13,14 +13,14 @@ import pytest
 
 from stream_ser.calls.events import Agents
 from stream_ser.server.app import CallServer
-from stream_ser.server.config import AudioHook, AudioSocket, Limits
+from stream_ser.server.config import AudioHookSettings, AudioSocketSettings, Limits
 from stream_ser.server.secret import Secret
 from stream_ser.store.store import Store
 from tests.server.serving import HOP_S, Feed, dial, eventually, figures, serving, voices
 from tests.server.speaking import Hook, Plain, Speaker, Telnyx, Twilio, encode, hops, silence, talk
 
 PURPOSE = "treatment of staff after threats"
-HOOK = AudioHook(api_key=Secret("env", "KEY"))
+HOOK = AudioHookSettings(api_key=Secret("env", "KEY"))
 KEY = {"KEY": "genesys-key"}
 HEADERS = {"X-API-KEY": "genesys-key"}
 
@@ -131,7 +131,7 @@ async def test_the_plain_protocol_takes_every_encoding(tmp_path: Path, encoding:
 
 async def test_asterisk_brings_a_call_over_tcp(tmp_path: Path) -> None:
     call = "2b5a3a2c-7d0a-4a0e-9f6e-0123456789ab"
-    given = AudioSocket(listen="127.0.0.1:0", consent="given")
+    given = AudioSocketSettings(listen="127.0.0.1:0", consent="given")
     async with serving(tmp_path, audiosocket=given) as server, Feed(server.url) as feed:
         reader, writer = await asyncio.open_connection("127.0.0.1", server._audiosocket.port)
         writer.write(b"\x01\x00\x10" + UUID(call).bytes)
@@ -270,7 +270,7 @@ async def test_a_pause_of_the_plain_protocol_is_a_gap(tmp_path: Path) -> None:
 async def at_rest(server: CallServer) -> None:
     """Nothing is left of any call."""
     await eventually(
-        lambda: server.services.tenants.calls == 0 and server.services.inference.scheduler.lines == 0,
+        lambda: server.services.tenants.calls == 0 and server.services.inference.scheduler.leg_count == 0,
         "a call stays open",
     )
     await eventually(lambda: server.sound.count == 0, "a connection stays")

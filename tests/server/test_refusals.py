@@ -16,7 +16,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from stream_ser.server.app import CallServer
-from stream_ser.server.config import AudioHook, AudioSocket, Limits
+from stream_ser.server.config import AudioHookSettings, AudioSocketSettings, Limits
 from stream_ser.server.limits import SECOND_NS
 from stream_ser.server.secret import Secret
 from tests.calls.protocols.genesys import offer, parameters
@@ -51,7 +51,7 @@ async def until_closed(socket: ClientConnection) -> Said:
 
 @dataclass
 class Ward:
-    """A server with every door, and the tokens of a tenant."""
+    """A server with every way in, and the tokens of a tenant."""
 
     server: CallServer
     feed: Feed
@@ -97,8 +97,8 @@ async def ward(folder: Path, **given: Any) -> AsyncIterator[Ward]:
     options: dict[str, Any] = {
         "tokens": path,
         "limits": Limits(burst_s=2.0, message_bytes=32_768),
-        "audiohook": AudioHook(Secret("env", "KEY"), tenant="acme"),
-        "audiosocket": AudioSocket(listen="127.0.0.1:0", tenant="acme", consent="given"),
+        "audiohook": AudioHookSettings(Secret("env", "KEY"), tenant="acme"),
+        "audiosocket": AudioSocketSettings(listen="127.0.0.1:0", tenant="acme", consent="given"),
     }
     async with (
         serving(folder, {"KEY": "key"}, **(options | given)) as server,
@@ -174,7 +174,7 @@ async def test_a_call_without_consent_is_refused_before_anything_is_accepted(tmp
 
 @pytest.mark.parametrize("protocol", [PLAIN, TWILIO, HOOK, ASTERISK])
 async def test_an_agents_voice_alone_is_refused_before_anything_is_accepted(tmp_path: Path, protocol: str) -> None:
-    given = AudioSocket(listen="127.0.0.1:0", tenant="acme", role="agent")
+    given = AudioSocketSettings(listen="127.0.0.1:0", tenant="acme", role="agent")
     alone: list[str | bytes] = {
         PLAIN: lambda: Plain("c-1", "agent").opening(),
         TWILIO: lambda: Twilio("CA1", "outbound").opening(),
@@ -188,7 +188,7 @@ async def test_an_agents_voice_alone_is_refused_before_anything_is_accepted(tmp_
 
 
 async def test_asterisk_is_hung_up_on_where_nobody_promised_consent(tmp_path: Path) -> None:
-    given = AudioSocket(listen="127.0.0.1:0", tenant="acme")
+    given = AudioSocketSettings(listen="127.0.0.1:0", tenant="acme")
     async with ward(tmp_path, consent_required=True, audiosocket=given) as w:
         said = await w.refused("consent-missing", ASTERISK, opening(ASTERISK))
         check_words(ASTERISK, said, "consent-missing", accepted=False)
@@ -324,7 +324,7 @@ async def test_a_handshake_that_comes_to_nothing_is_counted(
 
 
 async def test_asterisk_is_let_in_from_named_peers_only(tmp_path: Path) -> None:
-    given = AudioSocket(listen="127.0.0.1:0", tenant="acme", peers=("10.0.0.0/8",))
+    given = AudioSocketSettings(listen="127.0.0.1:0", tenant="acme", peers=("10.0.0.0/8",))
     async with ward(tmp_path, audiosocket=given) as w:
         said = await w.refused("wrong-peer", ASTERISK, opening(ASTERISK))
         assert said.messages == [], "a stranger learns nothing"

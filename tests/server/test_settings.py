@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stream_ser.errors import ConfigError
-from stream_ser.server.config import AudioSocket, Limits, ServeConfig, SettingError, is_origin
+from stream_ser.server.config import AudioSocketSettings, Limits, ServeConfig, SettingError, is_origin
 from stream_ser.server.secret import Secret
 from stream_ser.server.settings import ELSEWHERE, Setting, add_flags, load, settings
 
@@ -40,7 +40,7 @@ def test_nothing_given_is_every_default_and_stays_on_this_machine() -> None:
 
 def test_every_setting_is_documented_under_its_name_alone() -> None:
     assert all(setting.doc.strip().endswith(".") for setting in settings())
-    count = sum(len(dataclasses.fields(kind)) for kind in (Limits, AudioSocket)) + 3 + 4
+    count = sum(len(dataclasses.fields(kind)) for kind in (Limits, AudioSocketSettings)) + 3 + 4
     assert len(settings()) == len(dataclasses.fields(ServeConfig)) - 4 + count
     for values in ("name", "variable", "flag"):
         assert len({getattr(setting, values) for setting in settings()}) == len(settings())
@@ -190,7 +190,7 @@ def test_other_machines_are_let_in_with_tls_or_a_declared_proxy_and_tokens(tmp_p
     cert, key, tokens = files
     assert ServeConfig(host="0.0.0.0", tls_cert=cert, tls_key=key, tokens=tokens).behind_proxy is False
     assert ServeConfig(host="0.0.0.0", trusted_proxies=("10.0.0.1",), tokens=tokens).behind_proxy is True
-    assert ServeConfig(audiosocket=AudioSocket(listen="0.0.0.0:9092", peers=("10.0.0.7",)))
+    assert ServeConfig(audiosocket=AudioSocketSettings(listen="0.0.0.0:9092", peers=("10.0.0.7",)))
     with pytest.raises(SettingError, match="there are no tokens"):
         ServeConfig(host="0.0.0.0", tls_cert=cert, tls_key=key)
     with pytest.raises(SettingError, match="tls_cert is set without tls_key; set both"):

@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 
 from stream_ser.server.app import CallServer
-from stream_ser.server.config import AudioHook, AudioSocket
+from stream_ser.server.config import AudioHookSettings, AudioSocketSettings
 from stream_ser.server.limits import SECOND_NS
 from stream_ser.server.secret import Secret
 from stream_ser.store.store import Store
@@ -46,7 +46,7 @@ def check_gap(feed: Feed, stream: str, spoken_s: float) -> None:
     "make", [lambda: Plain("c-1"), lambda: Twilio("CA1"), Hook], ids=["plain", "twilio", "audiohook"]
 )
 async def test_the_streams_go_on_behind_a_gap(tmp_path: Path, make: Callable[[], Speaker]) -> None:
-    hook = AudioHook(Secret("env", "KEY"))
+    hook = AudioHookSettings(Secret("env", "KEY"))
     first, second = make(), make()
     leg = next(iter(first.legs))
     voices = [silence(2)] * len(first.legs)
@@ -67,7 +67,8 @@ async def test_the_streams_go_on_behind_a_gap(tmp_path: Path, make: Callable[[],
                     await alive.send(message)
                 ended = (await feed.wait("call", kind="ended"))[0]
         await eventually(
-            lambda: server.sound.count == 0 and server.services.inference.scheduler.lines == 0, "something stays open"
+            lambda: server.sound.count == 0 and server.services.inference.scheduler.leg_count == 0,
+            "something stays open",
         )
         assert await refusals(server) == {"taken-over": 1}
         assert server.sound.seconds == pytest.approx(ended["summary"]["duration_s"] * len(first.legs), rel=0.5)
@@ -84,7 +85,7 @@ async def test_asterisk_comes_back(tmp_path: Path) -> None:
     call = UUID(int=7)
     sound = b"".join(b"\x10\x01\x40" + encode(silence(1)[at : at + 160], "s16le") for at in range(0, RATE, 160))
     async with (
-        serving(tmp_path, audiosocket=AudioSocket(listen="127.0.0.1:0")) as server,
+        serving(tmp_path, audiosocket=AudioSocketSettings(listen="127.0.0.1:0")) as server,
         Feed(server.url) as feed,
     ):
         lines = []

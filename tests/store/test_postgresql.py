@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from stream_ser.store.store import Store
-from stream_ser.store.writer import Lost, StoreWriter
+from stream_ser.store.writer import LostWrite, StoreWriter
 from tests.store.made_up import NOW, ended, message, numbers, opened, stored
 
 
@@ -58,7 +58,7 @@ def url() -> Iterator[str]:
 
 
 def test_postgresql_does_what_sqlite_does(url: str) -> None:
-    lost: list[Lost] = []
+    lost: list[LostWrite] = []
     store = Store.open(url)
     try:
         writer = StoreWriter(store, flush_s=0.0, on_lost=lost.append)

@@ -13,7 +13,7 @@ from sqlalchemy import event
 
 from stream_ser.store.database import StoreError
 from stream_ser.store.store import Store
-from stream_ser.store.writer import Lost, StoreWriter
+from stream_ser.store.writer import LostWrite, StoreWriter
 from tests.store.made_up import NOW, ended, message, numbers, opened, store_at, stored
 
 
@@ -23,7 +23,7 @@ class Heard:
     def __init__(self) -> None:
         self.commits: list[dict[str, int]] = []
         self.trouble: list[StoreError | None] = []
-        self.lost: list[Lost] = []
+        self.lost: list[LostWrite] = []
         self.troubled = threading.Event()
 
     def on_commit(self, numbers: Mapping[str, int]) -> None:
@@ -120,7 +120,7 @@ def test_a_full_queue_loses_the_newest_and_tells_of_each(
         began = time.monotonic()
         assert put(writer, 1, 8) == [True] * 5 + [False] * 3
         assert time.monotonic() - began < 0.3  # less than a statement waits for the lock
-        assert heard.lost == [Lost("acme", "c1", seq, "full") for seq in (6, 7, 8)]
+        assert heard.lost == [LostWrite("acme", "c1", seq, "full") for seq in (6, 7, 8)]
         assert writer.lost == 3
         with pytest.raises(StoreError, match="5 results wait for the store sqlite"):
             writer.open_call("acme", "c2", NOW)
@@ -181,7 +181,7 @@ def test_closing_a_database_that_stays_locked_gives_up_in_time_and_tells_what_is
         began = time.monotonic()
         writer.close(0.2)
         assert time.monotonic() - began < 3
-    assert heard.lost == [Lost("acme", "c1", seq, "closed") for seq in (None, 1, 2, 3)]
+    assert heard.lost == [LostWrite("acme", "c1", seq, "closed") for seq in (None, 1, 2, 3)]
     assert writer.lost == 3
     assert numbers(store) == []
 
@@ -203,7 +203,7 @@ def test_after_closing_everything_is_lost_and_told(make: Callable[..., StoreWrit
     writer.close()
     assert put(writer, 1, 1) == [False]
     writer.end_call("acme", "c1", NOW)
-    assert heard.lost == [Lost("acme", "c1", 1, "closed"), Lost("acme", "c1", None, "closed")]
+    assert heard.lost == [LostWrite("acme", "c1", 1, "closed"), LostWrite("acme", "c1", None, "closed")]
     with pytest.raises(StoreError):
         writer.open_call("acme", "c2", NOW)
 
@@ -229,7 +229,7 @@ def test_a_number_that_another_message_has_is_told_of_as_lost(
     writer.open_call("acme", "c1", NOW)
     put(writer, 1, 2)
     assert writer.flush()
-    assert heard.lost == [Lost("acme", "c1", 1, "taken")]
+    assert heard.lost == [LostWrite("acme", "c1", 1, "taken")]
     assert numbers(store, call="c1") == [2]
     assert (writer.stored, writer.lost) == (1, 1)
 

@@ -7,7 +7,7 @@ import pytest
 
 from stream_ser.errors import ConfigError, EngineError
 from stream_ser.text import choice
-from stream_ser.text.choice import RECOGNISERS, TextOptions, Words
+from stream_ser.text.choice import RECOGNISERS, ListenerFactory, TextOptions
 from stream_ser.types import Word
 from stream_ser_models.card import Card, find, read_card
 from tests.fakes import FakeDetector
@@ -45,7 +45,7 @@ def notebook_for_pocketsphinx(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_model_that_reads_gets_the_embedded_recogniser(reads: tuple[Path, Card]) -> None:
-    words = Words(TextOptions(), *reads)
+    words = ListenerFactory(TextOptions(), *reads)
     listener = words.listener(FakeDetector(), COUNT)
     assert listener is not None
     assert (listener.name, words.notice) == ("notebook", None)
@@ -55,7 +55,7 @@ def test_a_model_that_reads_gets_the_embedded_recogniser(reads: tuple[Path, Card
 
 
 def test_streams_share_no_recogniser(reads: tuple[Path, Card]) -> None:
-    words = Words(TextOptions(), *reads)
+    words = ListenerFactory(TextOptions(), *reads)
     first, second = words.listener(FakeDetector(), COUNT), words.listener(FakeDetector(), COUNT)
     assert first is not None
     assert second is not None
@@ -66,7 +66,7 @@ def test_without_a_recogniser_the_notice_names_the_extra(
     reads: tuple[Path, Card], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(choice, "find_spec", lambda _: None)
-    words = Words(TextOptions(), *reads)
+    words = ListenerFactory(TextOptions(), *reads)
     assert words.listener(FakeDetector(), COUNT) is None
     assert words.notice is not None
     assert "stream-ser[asr]" in words.notice
@@ -78,20 +78,20 @@ def test_without_a_recogniser_the_notice_names_the_extra(
 
 
 def test_a_model_that_only_hears_gets_none_unless_words_are_to_be_seen(hears: tuple[Path, Card]) -> None:
-    assert Words(TextOptions(), *hears).listener(FakeDetector(), 0) is None
-    shown = Words(TextOptions(show=True), *hears).listener(FakeDetector(), 0)
+    assert ListenerFactory(TextOptions(), *hears).listener(FakeDetector(), 0) is None
+    shown = ListenerFactory(TextOptions(show=True), *hears).listener(FakeDetector(), 0)
     assert shown is not None
     assert shown.tokens((Word("do", 0, 1),)) is None
 
 
 def test_none_is_none(reads: tuple[Path, Card]) -> None:
-    words = Words(TextOptions("none"), *reads)
+    words = ListenerFactory(TextOptions("none"), *reads)
     assert (words.listener(FakeDetector(), COUNT), words.notice) == (None, None)
 
 
 @pytest.mark.parametrize("text", ["auto", "transcript"])
 def test_a_transcript_is_read(text: str, reads: tuple[Path, Card], transcript: Path) -> None:
-    listener = Words(TextOptions(text, transcript), *reads).listener(FakeDetector(), COUNT)
+    listener = ListenerFactory(TextOptions(text, transcript), *reads).listener(FakeDetector(), COUNT)
     assert listener is not None
     assert listener.name == "transcript"
     assert [word.text for word in listener.words(16_000)] == ["forget", "the", "airplane"]
@@ -100,12 +100,12 @@ def test_a_transcript_is_read(text: str, reads: tuple[Path, Card], transcript: P
 def test_the_card_says_for_how_long_words_count(reads: tuple[Path, Card], transcript: Path) -> None:
     folder, card = reads
     short = dataclasses.replace(card, config={**card.config, "text_seconds": 0.5})
-    listener = Words(TextOptions("transcript", transcript), folder, short).listener(FakeDetector(), COUNT)
+    listener = ListenerFactory(TextOptions("transcript", transcript), folder, short).listener(FakeDetector(), COUNT)
     assert listener is not None
     assert [word.text for word in listener.words(16_000)] == ["the", "airplane"]
     for bad in (0, "ten", 61.0):
         with pytest.raises(EngineError, match="text_seconds"):
-            Words(TextOptions(), folder, dataclasses.replace(card, config={"text_seconds": bad}))
+            ListenerFactory(TextOptions(), folder, dataclasses.replace(card, config={"text_seconds": bad}))
 
 
 def test_what_cannot_be(reads: tuple[Path, Card], hears: tuple[Path, Card], transcript: Path) -> None:
@@ -118,19 +118,19 @@ def test_what_cannot_be(reads: tuple[Path, Card], hears: tuple[Path, Card], tran
         (TextOptions("auto", transcript), hears, "--show-text"),
     ):
         with pytest.raises(ConfigError, match=word):
-            Words(options, *model)
+            ListenerFactory(options, *model)
 
 
 def test_a_checkpoint_without_its_vocabulary_is_refused(reads: tuple[Path, Card]) -> None:
     folder, card = reads
     with pytest.raises(EngineError, match=r"words\.txt"):
-        Words(TextOptions(), folder, dataclasses.replace(card, files={}))
+        ListenerFactory(TextOptions(), folder, dataclasses.replace(card, files={}))
     (folder / "words.txt").write_text("two words\n")
     with pytest.raises(EngineError, match="corrupt"):
-        Words(TextOptions(), folder, card)
+        ListenerFactory(TextOptions(), folder, card)
     from stream_ser_models.card import file_hash
 
     broken = dataclasses.replace(card, files={"words.txt": file_hash(folder / "words.txt")})
     with pytest.raises(EngineError, match="get the checkpoint again"):
-        Words(TextOptions(), folder, broken)
-    Words(TextOptions("none"), folder, broken)  # nobody needs it
+        ListenerFactory(TextOptions(), folder, broken)
+    ListenerFactory(TextOptions("none"), folder, broken)  # nobody needs it

@@ -41,10 +41,10 @@ def test_an_undecided_window_abstains() -> None:
 @pytest.mark.parametrize(
     ("change", "state"),
     [
-        ({"covered": 0, "missing": "overflow", "gate_open": False, "speech": 0}, "stale"),
-        ({"covered": 0, "missing": "paused", "gate_open": False, "speech": 0}, "paused"),
+        ({"covered": 0, "missing": "overflow", "voice_active": False, "speech": 0}, "stale"),
+        ({"covered": 0, "missing": "paused", "voice_active": False, "speech": 0}, "paused"),
         ({"covered": WINDOW - 1, "window": None}, "warming"),
-        ({"gate_open": False, "window": None}, "silence"),
+        ({"voice_active": False, "window": None}, "silence"),
         ({"speech": 100, "window": None}, "uncertain"),
         ({}, "stale"),  # asked, but the window was dropped
     ],
@@ -68,7 +68,7 @@ def test_dimensions_are_given_where_the_model_was_asked_and_nowhere_else() -> No
     grown = trajectory()
     rated = replace(said(HEARD, 0.0, 4.0, 0.0, 0.0), dimensions=(0.5, -0.25))
     assert grown.advance(HEARD, rated).dimensions == pytest.approx((0.5, -0.25))
-    for change in ({"gate_open": False, "window": None}, {"covered": 0}, {"covered": 9}, {"window": None}, {}):
+    for change in ({"voice_active": False, "window": None}, {"covered": 0}, {"covered": 9}, {"window": None}, {}):
         assert grown.advance(replace(HEARD, **change), None).dimensions is None  # type: ignore[arg-type]
     assert trajectory().advance(HEARD, said(HEARD, 0.0, 4.0, 0.0, 0.0)).dimensions is None
 

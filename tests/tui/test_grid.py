@@ -7,7 +7,7 @@ from typing import Any
 from textual.pilot import Pilot
 
 from stream_ser.tui.app import StreamSerApp, make_app
-from stream_ser.tui.grid import Grid
+from stream_ser.tui.grid import StreamGrid
 from stream_ser.tui.stream_screen import StreamScreen
 from tests.tui.wire import HOP, Clock, Message, Source, Switch, end, gap, hello, notice, point, text_of
 
@@ -123,13 +123,13 @@ async def test_arrows_move_enter_opens_and_escape_comes_back() -> None:
         await wall.after(pilot)
         for keys, name in MOVES:
             await pilot.press("home", *keys.split())
-            assert isinstance(wall.app.screen, Grid)
+            assert isinstance(wall.app.screen, StreamGrid)
             assert wall.app.screen.wall.selected == name, keys
         await pilot.press("right", "enter")
         assert shown(wall.app) == "call-01"
         for _ in range(2):
             await pilot.press("escape")
-            assert isinstance(wall.app.screen, Grid)
+            assert isinstance(wall.app.screen, StreamGrid)
 
 
 async def test_a_click_opens_what_it_hits_and_the_wheel_moves_on() -> None:
@@ -152,7 +152,7 @@ async def test_a_click_beside_the_tiles_opens_nothing() -> None:
         await wall.after(pilot)
         await pilot.click("#wall", offset=(60, 2))
         await pilot.click("#wall", offset=(5, 12))
-        assert isinstance(wall.app.screen, Grid)
+        assert isinstance(wall.app.screen, StreamGrid)
 
 
 async def test_the_stream_that_is_open_goes_on() -> None:
@@ -194,21 +194,21 @@ async def test_nothing_to_show_is_said_and_enter_does_nothing() -> None:
     async with wall.app.run_test() as pilot:
         assert "no stream is open" in await wall.after(pilot)
         await pilot.press("enter", "down", "end")
-        assert isinstance(wall.app.screen, Grid)
+        assert isinstance(wall.app.screen, StreamGrid)
 
 
 async def test_a_stream_that_is_alone_is_opened_by_itself_once() -> None:
     wall = Wall(many(1), open_single=True)
     async with wall.app.run_test() as pilot:
         await wall.after(pilot)
-        assert isinstance(wall.app.screen, Grid)
+        assert isinstance(wall.app.screen, StreamGrid)
         await wall.after(pilot, seconds=0.5)
         await pilot.pause()
         assert shown(wall.app) == "call-00"
         await pilot.press("escape")
         await wall.after(pilot, seconds=5.0)
         await pilot.pause()
-        assert isinstance(wall.app.screen, Grid)
+        assert isinstance(wall.app.screen, StreamGrid)
 
 
 async def test_several_are_not() -> None:
@@ -217,7 +217,7 @@ async def test_several_are_not() -> None:
         await wall.after(pilot)
         await wall.after(pilot, seconds=5.0)
         await pilot.pause()
-        assert isinstance(wall.app.screen, Grid)
+        assert isinstance(wall.app.screen, StreamGrid)
 
 
 async def test_a_session_that_goes_back_shows_what_there_was(tmp_path: Any) -> None:

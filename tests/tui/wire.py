@@ -70,6 +70,7 @@ def point(
         "speech_s": 1.6 if asked else 0.0,
         "level_dbfs": -23.4 if asked else -54.2,
         "peak_dbfs": -10.3 if asked else -41.0,
+        "baseline_s": None,
         "ledger": {
             "capture_ms": None,
             "wait_ms": 0.4 if asked else None,

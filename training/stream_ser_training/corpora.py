@@ -11,9 +11,9 @@ import numpy.typing as npt
 import soundfile
 import soxr
 
+from stream_ser_models.card import SAMPLE_RATE as SAMPLE_RATE
 from stream_ser_training.clips import Clip, CorpusError, file_sha1, read_table
 
-SAMPLE_RATE = 16_000
 Samples = npt.NDArray[np.float32]
 
 

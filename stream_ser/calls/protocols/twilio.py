@@ -1,9 +1,9 @@
-"""Twilio Media Streams and its Telnyx dialect: JSON text messages with base64 sound, one track for each side of a call.
+"""Twilio Media Streams and Telnyx's variant of it: JSON text messages with base64 sound, one track for each side of a call.
 
 Twilio (twilio.com/docs/voice/media-streams/websocket-messages) writes camelCase and sends µ-law at 8 kHz. Telnyx
 (developers.telnyx.com, Stream call media over WebSocket) writes snake_case, names its format in ``media_format``, may send
 frames out of order, and does not say beforehand which tracks will sound: both legs are opened. The ``start`` message tells
-which dialect it is. Inbound is the customer's voice, outbound the agent's. Consent, the agent's purpose and a token come
+which of the two it is. Inbound is the customer's voice, outbound the agent's. Consent, the agent's purpose and a token come
 as parameters ``consent``, ``agent_purpose`` and ``token``: Twilio's ``<Parameter>``, Telnyx's ``custom_parameters`` or a
 ``client_state`` that is a JSON object. What someone dialled (``dtmf``) is passed over unseen.
 """

@@ -14,7 +14,7 @@ from rich.style import Style
 from stream_ser.tui.canvas import Row, ink, joined
 from stream_ser.tui.palette import Palette, severity_colour
 from stream_ser.tui.state.stream_state import ScreenState
-from stream_ser.tui.state.viewport import Grid
+from stream_ser.tui.state.viewport import ColumnScale
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Events:
     marks: tuple[int, ...] = ()
 
 
-def events_of(state: ScreenState, grid: Grid, left: int, right: int) -> Events:
+def events_of(state: ScreenState, grid: ColumnScale, left: int, right: int) -> Events:
     """What happened between the columns ``left`` and ``right``."""
     hop = state.hello["hop"] if state.hello else 1
 
@@ -92,6 +92,6 @@ def events_row(events: Events, base: list[str], palette: Palette, colours: list[
     return joined(cells)
 
 
-def _first(grid: Grid, slot: int) -> int:
+def _first(grid: ColumnScale, slot: int) -> int:
     """The first column in which a slot is."""
     return -(-(slot - 1 - grid.origin) * grid.width // grid.span) if grid.span < grid.width else grid.column(slot)

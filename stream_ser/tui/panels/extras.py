@@ -65,7 +65,7 @@ class WordsPicture:
     text: str
 
 
-class Words(Panel[WordsPicture]):
+class WordsPanel(Panel[WordsPicture]):
     """The newest words that fit, as they are understood now."""
 
     framed = False

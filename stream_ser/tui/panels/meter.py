@@ -30,7 +30,7 @@ class MeterPicture:
 
 
 class Meter(Panel[MeterPicture]):
-    """Level meter, peak, clipping mark and the lamp of the speech gate."""
+    """Level meter, peak, clipping mark and the lamp of the voice activity detector."""
 
     def look(self, state: ScreenState, now: float) -> MeterPicture:
         """Take the moment's levels; an old level is not shown as if it were the present one."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from stream_ser.feed.message_types import Level, SourceMessage
 from stream_ser.tui.canvas import Panel, Row, ink
-from stream_ser.tui.state.stream_state import Notice, ScreenState, clock_text
+from stream_ser.tui.state.stream_state import ScreenNotice, ScreenState, clock_text
 
 COLUMN = 20  # where the second thing of a row begins, at least
 
@@ -74,7 +74,7 @@ class StatusPicture:
     passed_over: tuple[str, ...]
 
 
-class Status(Panel[StatusPicture]):
+class StatusPanel(Panel[StatusPicture]):
     """Latency, lag, engine and why it is not a faster one; in the frame the model and the feed's address."""
 
     def __init__(self, title: str, feed: str | None, *, id: str) -> None:  # noqa: A002 - as with widgets
@@ -121,7 +121,7 @@ class Status(Panel[StatusPicture]):
         return rows + [[(line if len(line) <= width else line[: width - 1] + "…", muted)] for line in lines]
 
 
-class NoticeLine(Panel[Notice]):
+class NoticeLine(Panel[ScreenNotice]):
     """The newest notice, or the alert that stands where no panel shows it (``tells_alerts``)."""
 
     framed = False
@@ -130,16 +130,16 @@ class NoticeLine(Panel[Notice]):
         super().__init__(id=id)
         self.tells_alerts = True
 
-    def look(self, state: ScreenState, now: float) -> Notice:  # noqa: ARG002 - the same at any time
+    def look(self, state: ScreenState, now: float) -> ScreenNotice:  # noqa: ARG002 - the same at any time
         """Take the newest."""
         alert = state.alerts.newest_open if self.tells_alerts else None
         if alert is not None and state.hello is not None:
             since = clock_text(state.offset_s + alert.at / state.hello["sample_rate"])
             level: Level = "error" if alert.severity == "critical" else "warning"
-            return Notice(level, f"▲ {alert.rule} since {since}, at most {alert.peak:.2f}")
-        return state.notices[-1] if state.notices else Notice("info", "")
+            return ScreenNotice(level, f"▲ {alert.rule} since {since}, at most {alert.peak:.2f}")
+        return state.notices[-1] if state.notices else ScreenNotice("info", "")
 
-    def draw(self, picture: Notice, width: int, height: int) -> list[Row]:  # noqa: ARG002 - one row
+    def draw(self, picture: ScreenNotice, width: int, height: int) -> list[Row]:  # noqa: ARG002 - one row
         """Draw one row that begins with the level, unless it is only information or an alert."""
         palette = self.palette
         colour = {"info": palette.muted, "warning": palette.warning, "error": palette.error}[picture.level]

@@ -22,7 +22,7 @@ from stream_ser.tui.palette import STATE_LETTERS, colours_of, letters_of
 from stream_ser.tui.panels.events import Events, events_of, events_row
 from stream_ser.tui.state.columns import Column, Columns
 from stream_ser.tui.state.stream_state import ScreenState
-from stream_ser.tui.state.viewport import ZOOMS_S, Grid
+from stream_ser.tui.state.viewport import ZOOMS_S, ColumnScale
 
 LEVELS = " ▁▂▃▄▅▆▇█"
 STEPS_S = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400, 28800)
@@ -41,7 +41,7 @@ class TimelinePicture:
     """The columns, oldest first; the last of them is column ``right`` of ``grid``. ``cursor`` is a place among them."""
 
     columns: tuple[Column | None, ...]
-    grid: Grid
+    grid: ColumnScale
     right: int
     labels: tuple[str, ...]
     hop_s: float
@@ -80,7 +80,9 @@ class Timeline(Panel[TimelinePicture]):
         history, window = state.history, state.window
         self._entitle(ZOOMS_S[window.zoom], self.size.width)
         if not state.hop_s or not len(history):
-            return TimelinePicture((None,) * width, Grid(1, width), width - 1, state.labels, 0.0, 0.0, None, Events())
+            return TimelinePicture(
+                (None,) * width, ColumnScale(1, width), width - 1, state.labels, 0.0, 0.0, None, Events()
+            )
         grid = window.grid(width, state.hop_s, history.oldest, history.newest, state.length)
         right = window.right(grid, history.newest)
         left = right - width + 1

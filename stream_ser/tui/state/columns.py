@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_ser.tui.state.history import BIT, MARKS, NO_SHARE, NUMBER, SHARE, History, Mark
-from stream_ser.tui.state.viewport import Grid
+from stream_ser.tui.state.history import BIT, MARKS, NO_SHARE, NUMBER, SHARE, Mark, TrajectoryHistory
+from stream_ser.tui.state.viewport import ColumnScale
 
 LOST = BIT["missing"] | BIT["stale"]
 PREFERENCE = np.array([0.5 if mark == "speech" else 0.0 for mark in MARKS])  # between marks that are as frequent
@@ -38,9 +38,11 @@ class Columns:
         self._known: dict[int, Column] = {}
         self._growing: dict[int, Column | None] = {}  # those that the newest hops are in, as of a version
         self._version = 0
-        self._key: tuple[History, int, Grid] | None = None
+        self._key: tuple[TrajectoryHistory, int, ColumnScale] | None = None
 
-    def between(self, history: History, grid: Grid, first: int, last: int) -> tuple[Column | None, ...]:
+    def between(
+        self, history: TrajectoryHistory, grid: ColumnScale, first: int, last: int
+    ) -> tuple[Column | None, ...]:
         """The columns ``first`` … ``last``; None where the stream is not."""
         key = (history, history.revision, grid)
         if key != self._key or len(self._known) > 4 * grid.width:
@@ -49,7 +51,7 @@ class Columns:
             self._growing, self._version = {}, history.version
         return tuple(self._column(history, grid, number) for number in range(first, last + 1))
 
-    def _column(self, history: History, grid: Grid, number: int) -> Column | None:
+    def _column(self, history: TrajectoryHistory, grid: ColumnScale, number: int) -> Column | None:
         if number in self._known:
             return self._known[number]
         if number in self._growing:

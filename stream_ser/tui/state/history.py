@@ -53,7 +53,7 @@ class Cell:
 MISSING = Cell("missing")
 
 
-class History:
+class TrajectoryHistory:
     """All hops of a stream with ``labels`` labels and ``dimensions`` dimensions, in at most ``capacity`` cells."""
 
     def __init__(self, labels: int = 0, dimensions: int = 0, capacity: int = WHOLE_DAY) -> None:

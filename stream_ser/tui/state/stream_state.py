@@ -21,14 +21,14 @@ from stream_ser.feed.message_types import (
     MarkMessage,
     PointMessage,
 )
-from stream_ser.latency import LatencyStats
+from stream_ser.latency import LatencyStats, quantile
 from stream_ser.trajectory.changes import Changes
 from stream_ser.tui.state.alerts import Alerts
 from stream_ser.tui.state.explanation import Reason, read
 from stream_ser.tui.state.health import Health
-from stream_ser.tui.state.history import MISSING, WHOLE_DAY, Cell, History
+from stream_ser.tui.state.history import MISSING, WHOLE_DAY, Cell, TrajectoryHistory
 from stream_ser.tui.state.moment import SPOKEN, Kind, Moment
-from stream_ser.tui.state.viewport import Window
+from stream_ser.tui.state.viewport import Viewport
 
 STALE_AFTER_HOPS = 3
 LEDGER_POINTS = 240  # a minute at four points a second
@@ -41,15 +41,15 @@ CLIP_HOLD_S = 3.0  # seconds of stream for which a clipped peak stays marked
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class ScreenNotice:
     """One line for the person at the screen."""
 
     level: Level
     text: str
 
 
-class Quantiles:
-    """Quantiles of the last ``capacity`` values."""
+class RecentValues:
+    """The last ``capacity`` values, for their quantiles."""
 
     def __init__(self, capacity: int = LEDGER_POINTS) -> None:
         self._values: deque[float] = deque(maxlen=capacity)
@@ -61,10 +61,7 @@ class Quantiles:
 
     def at(self, share: float) -> float | None:
         """Return the smallest value that a ``share`` in (0, 1] of the values does not exceed; None without values."""
-        if not self._values:
-            return None
-        ordered = sorted(self._values)
-        return ordered[math.ceil(share * len(ordered) - 1e-9) - 1]
+        return quantile(self._values, share) if self._values else None
 
 
 class ScreenState:
@@ -78,7 +75,7 @@ class ScreenState:
         self._capacity = capacity
         self.hello: HelloMessage | None = None
         self.ended: EndMessage | None = None
-        self.notices: deque[Notice] = deque(maxlen=NOTICES)
+        self.notices: deque[ScreenNotice] = deque(maxlen=NOTICES)
         self.lost = 0  # messages that the feed dropped because this screen was too slow
         self.paused = False
         self._consumed = 0  # messages
@@ -97,14 +94,14 @@ class ScreenState:
         self.gap: GapMessage | None = None
         self.reason: Reason | None = None  # what the newest point that was asked about rests on
         self.text: str | None = None  # the words of the last seconds; None where none are shown
-        self.history = History(len(self.labels), len(self.dimensions), self._capacity)
-        self.window = Window()
+        self.history = TrajectoryHistory(len(self.labels), len(self.dimensions), self._capacity)
+        self.window = Viewport()
         self.alerts = Alerts()
         self.changes: deque[tuple[int, int]] = deque(maxlen=CHANGES)  # first slots of another label, and its number
         self.marks: deque[int] = deque(maxlen=MARKS)  # the slots that a person marked
         self._changes = Changes()
-        self.compute = Quantiles()  # ms
-        self.age = Quantiles()  # ms
+        self.compute = RecentValues()  # ms
+        self.age = RecentValues()  # ms
         self.ledger = LatencyStats()  # of the whole stream
         self.health = Health()
         self._arrived = 0.0  # when the newest point came
@@ -234,17 +231,19 @@ class ScreenState:
             case "mark":
                 self._mark(message)
             case "notice":
-                self.notices.append(Notice(message["level"], message["text"]))
+                self.notices.append(ScreenNotice(message["level"], message["text"]))
                 self.health.notice(message)
             case "why" if self.hello is not None and message["stream"] == self.hello["stream"]:
                 self.reason = read(message, self.hello["sample_rate"])
             case "dropped":
                 self.lost += message["count"]
-                self.notices.append(Notice("warning", f"this screen was too slow: {message['count']} messages lost"))
+                self.notices.append(
+                    ScreenNotice("warning", f"this screen was too slow: {message['count']} messages lost")
+                )
             case "end":
                 self.ended = message
                 if message["error"]:
-                    self.notices.append(Notice("error", message["error"]))
+                    self.notices.append(ScreenNotice("error", message["error"]))
 
     def _hello(self, message: HelloMessage) -> None:
         before, self.hello = self.hello, message
@@ -279,7 +278,9 @@ class ScreenState:
             self.changes.append((change.at // hop + 1, self.labels.index(change.after)))
 
     def _mark(self, message: MarkMessage) -> None:
-        self.notices.append(Notice("info", f"marked at {clock_text(self.offset_s + message['t'])}: {message['text']}"))
+        self.notices.append(
+            ScreenNotice("info", f"marked at {clock_text(self.offset_s + message['t'])}: {message['text']}")
+        )
         if self.hello is not None:
             self.marks.append(max(1, -(-message["at"] // self.hello["hop"])))
 
@@ -292,7 +293,9 @@ class ScreenState:
             self.health.gap(message, rate)
             seconds = (message["end"] - message["start"]) / rate
             where = clock_text(self.offset_s + message["start"] / rate)
-            self.notices.append(Notice("warning", f"gap at {where}: {seconds:.2f} s missing, {message['reason']}"))
+            self.notices.append(
+                ScreenNotice("warning", f"gap at {where}: {seconds:.2f} s missing, {message['reason']}")
+            )
 
 
 def _known(values: Sequence[float | None]) -> tuple[float, ...]:

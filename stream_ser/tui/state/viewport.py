@@ -14,7 +14,7 @@ USUAL = 1  # which of them is shown first
 
 
 @dataclass(frozen=True, slots=True)
-class Grid:
+class ColumnScale:
     """``width`` columns for every ``span`` slots, counted from the slot after ``origin``."""
 
     span: int
@@ -31,7 +31,7 @@ class Grid:
         return ((slot - self.origin) * self.width - 1) // self.span
 
 
-class Window:
+class Viewport:
     """Zoom and cursor. ``at`` is the slot that is shown, None for the newest."""
 
     def __init__(self) -> None:
@@ -39,17 +39,19 @@ class Window:
         self.at: int | None = None
         self._right: int | None = None  # the column at the right edge while the cursor is back
 
-    def grid(self, width: int, hop_s: float, oldest: int, newest: int, length: int | None) -> Grid:
+    def grid(self, width: int, hop_s: float, oldest: int, newest: int, length: int | None) -> ColumnScale:
         """The grid for ``width`` columns over a stream from ``oldest`` to ``newest``, ``length`` slots long if known."""
         seconds = ZOOMS_S[self.zoom]
         if seconds is not None:
-            return Grid(max(1, round(seconds / hop_s)), width)
+            return ColumnScale(max(1, round(seconds / hop_s)), width)
         if length is not None and newest <= length:
-            return Grid(max(1, length), width)
+            return ColumnScale(max(1, length), width)
         slots = max(1, newest - oldest + 1)
-        return Grid(-(-slots // width) * width, width, oldest - 1)  # whole slots a column, so that it seldom changes
+        return ColumnScale(
+            -(-slots // width) * width, width, oldest - 1
+        )  # whole slots a column, so that it seldom changes
 
-    def right(self, grid: Grid, newest: int) -> int:
+    def right(self, grid: ColumnScale, newest: int) -> int:
         """The column at the right edge, so that the newest slot or the cursor is to be seen."""
         if ZOOMS_S[self.zoom] is None:
             return grid.width - 1

@@ -287,7 +287,7 @@ def test_anything_at_all_is_taken_or_refused(messages: list[Message]) -> None:
 def test_what_waits_for_its_turn_is_bounded(chunks: list[tuple[int, int]]) -> None:
     payload = b"\xff" * 40_000
     messages: list[Any] = [start(), *(media(payload, number, at=at) for number, at in chunks)]
-    dialect = Twilio()
+    protocol = Twilio()
     for message in messages:
-        dialect.receive(message)
-        assert all(len(order._waiting) <= 8 for order in dialect._tracks.values())
+        protocol.receive(message)
+        assert all(len(order._waiting) <= 8 for order in protocol._tracks.values())

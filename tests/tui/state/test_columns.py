@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from stream_ser.tui.state.columns import Column, Columns
-from stream_ser.tui.state.history import Cell, History
-from stream_ser.tui.state.viewport import Grid
+from stream_ser.tui.state.history import Cell, TrajectoryHistory
+from stream_ser.tui.state.viewport import ColumnScale
 
 ANGRY = Cell("speech", 0, (0.8, 0.2), (0.8, 0.2))
 SAD = Cell("speech", 1, (0.4, 0.6), (0.4, 0.6))
@@ -13,8 +13,8 @@ SILENCE = Cell("silence", None, (0.5, 0.5))
 CELLS = {"A": ANGRY, "S": SAD, "?": UNSURE, "-": SILENCE, "~": Cell("stale"), "w": Cell("warming")}
 
 
-def history_of(story: str) -> History:
-    history = History(2)
+def history_of(story: str) -> TrajectoryHistory:
+    history = TrajectoryHistory(2)
     for slot, sign in enumerate(story, 1):
         if sign == "x":
             history.mark_gap(slot, slot)
@@ -24,7 +24,7 @@ def history_of(story: str) -> History:
 
 
 def column_of(story: str) -> Column:
-    (column,) = Columns().between(history_of(story), Grid(len(story), 1), 0, 0)
+    (column,) = Columns().between(history_of(story), ColumnScale(len(story), 1), 0, 0)
     assert column is not None
     return column
 
@@ -59,7 +59,7 @@ def test_a_column_that_lacks_a_result_says_so(story: str) -> None:
 
 
 def test_what_was_drawn_only_moves() -> None:
-    history, grid, columns = history_of("A-S?" * 50), Grid(30, 10), Columns()
+    history, grid, columns = history_of("A-S?" * 50), ColumnScale(30, 10), Columns()
     before = columns.between(history, grid, 0, 65)
     for slot in range(201, 231):
         history.place(slot, SAD)
@@ -68,18 +68,24 @@ def test_what_was_drawn_only_moves() -> None:
 
 
 def test_a_late_gap_is_seen_at_once() -> None:
-    history, grid, columns = history_of("A" * 40), Grid(4, 1), Columns()
+    history, grid, columns = history_of("A" * 40), ColumnScale(4, 1), Columns()
     assert not any(column.gap for column in columns.between(history, grid, 0, 9) if column)
     history.mark_gap(6, 6)
     assert [column.gap for column in columns.between(history, grid, 0, 9) if column] == [i == 1 for i in range(10)]
 
 
 def test_beyond_the_stream_there_is_nothing() -> None:
-    assert Columns().between(history_of("AA"), Grid(1, 1), -2, 3) == (None, None, *[column_of("A")] * 2, None, None)
+    assert Columns().between(history_of("AA"), ColumnScale(1, 1), -2, 3) == (
+        None,
+        None,
+        *[column_of("A")] * 2,
+        None,
+        None,
+    )
 
 
 def test_only_what_is_new_is_summed_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    history, grid, columns = history_of("A" * 400), Grid(400, 100), Columns()
+    history, grid, columns = history_of("A" * 400), ColumnScale(400, 100), Columns()
     columns.between(history, grid, 0, 99)
     asked: list[int] = []
     original = history.cells
@@ -90,7 +96,7 @@ def test_only_what_is_new_is_summed_up(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_memory_of_columns_is_bounded() -> None:
-    history, grid, columns = history_of("A" * 5000), Grid(10, 10), Columns()
+    history, grid, columns = history_of("A" * 5000), ColumnScale(10, 10), Columns()
     for right in range(10, 5000, 10):
         columns.between(history, grid, right - 9, right)
         assert len(columns._known) <= 4 * grid.width + 10

@@ -2,17 +2,17 @@ from __future__ import annotations
 
 import pytest
 
-from stream_ser.tui.state.history import MISSING, WHOLE_DAY, Cell, History
+from stream_ser.tui.state.history import MISSING, WHOLE_DAY, Cell, TrajectoryHistory
 
 SPEECH = Cell("speech", 0, (0.6, 0.4), (0.7, 0.3), (0.5,), -23.5, -9.25, 1.5)
 SILENCE = Cell("silence", None, (0.5, 0.5), (), (), -60.0, -50.0, 0.0)
 
 
-def empty(capacity: int = WHOLE_DAY) -> History:
-    return History(2, 1, capacity)
+def empty(capacity: int = WHOLE_DAY) -> TrajectoryHistory:
+    return TrajectoryHistory(2, 1, capacity)
 
 
-def marks(history: History) -> str:
+def marks(history: TrajectoryHistory) -> str:
     cells = [history.at(slot) for slot in range(history.oldest, history.newest + 1)]
     return " ".join(cell.mark for cell in cells if cell)
 
@@ -123,7 +123,7 @@ def test_a_gap_of_days_costs_no_more_than_the_capacity() -> None:
     assert marks_of_ends(history) == ("gap", "speech")
 
 
-def marks_of_ends(history: History) -> tuple[str, str]:
+def marks_of_ends(history: TrajectoryHistory) -> tuple[str, str]:
     before, last = history.at(history.newest - history.per), history.at(history.newest)
     assert before is not None
     assert last is not None
@@ -131,7 +131,7 @@ def marks_of_ends(history: History) -> tuple[str, str]:
 
 
 def test_memory_grows_with_the_stream_and_a_day_takes_few_megabytes() -> None:
-    history = History(8, 3)
+    history = TrajectoryHistory(8, 3)
     history.place(1, Cell("silence"))
     assert history.nbytes < 100_000
     history.place(WHOLE_DAY, Cell("silence"))

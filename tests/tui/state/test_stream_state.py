@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from stream_ser.feed.message_types import Message
-from stream_ser.tui.state.stream_state import LEDGER_POINTS, NOTICES, Quantiles, ScreenState, clock_text
+from stream_ser.tui.state.stream_state import LEDGER_POINTS, NOTICES, RecentValues, ScreenState, clock_text
 from tests.tui.wire import HOP, RATE, end, gap, hello, notice, point
 
 HOP_S = HOP / RATE
@@ -91,7 +91,7 @@ def test_an_error_at_the_end_is_a_notice() -> None:
         ("paused", 1.6, None),
     ],
 )
-def test_the_lamp_of_the_gate(state: str, speech_s: float, vad: bool | None) -> None:
+def test_the_lamp_of_the_voice_activity_detector(state: str, speech_s: float, vad: bool | None) -> None:
     assert state_after(hello(), point(8, state, speech_s=speech_s)).moment(0.0).vad is vad
 
 
@@ -126,7 +126,7 @@ def test_clipping_stays_marked_for_three_seconds_of_stream() -> None:
 
 
 def test_quantiles_are_values_that_were_seen_and_are_bounded() -> None:
-    quantiles = Quantiles(capacity=100)
+    quantiles = RecentValues(capacity=100)
     quantiles.add(None)
     assert quantiles.at(0.5) is None
     for value in range(1, 101):

@@ -4,11 +4,14 @@ import itertools
 
 import pytest
 
-from stream_ser.tui.state.viewport import ZOOMS_S, Grid, Window
+from stream_ser.tui.state.viewport import ZOOMS_S, ColumnScale, Viewport
 
 
-@pytest.mark.parametrize("grid", [Grid(40, 68), Grid(100, 68), Grid(68, 68), Grid(1200, 70), Grid(7, 100, 30)])
-def test_columns_share_out_all_slots_in_order(grid: Grid) -> None:
+@pytest.mark.parametrize(
+    "grid",
+    [ColumnScale(40, 68), ColumnScale(100, 68), ColumnScale(68, 68), ColumnScale(1200, 70), ColumnScale(7, 100, 30)],
+)
+def test_columns_share_out_all_slots_in_order(grid: ColumnScale) -> None:
     seen: list[int] = []
     for column in range(3 * grid.width):
         first, last = grid.slots(column)
@@ -24,7 +27,7 @@ def test_columns_share_out_all_slots_in_order(grid: Grid) -> None:
 
 @pytest.mark.parametrize("zoom", range(4))
 def test_a_zoom_shows_just_its_seconds(zoom: int) -> None:
-    window = Window()
+    window = Viewport()
     window.zoom = zoom
     seconds = ZOOMS_S[zoom]
     assert seconds is not None
@@ -38,7 +41,7 @@ def test_a_zoom_shows_just_its_seconds(zoom: int) -> None:
     ("oldest", "newest", "length"), [(1, 10, None), (900, 1000, None), (1, 50, 160), (1, 9999, None)]
 )
 def test_the_whole_stream_is_there_at_once(oldest: int, newest: int, length: int | None) -> None:
-    window = Window()
+    window = Viewport()
     window.zoom_by(99)
     grid = window.grid(70, 0.25, oldest, newest, length)
     assert window.right(grid, newest) == 69
@@ -49,14 +52,14 @@ def test_the_whole_stream_is_there_at_once(oldest: int, newest: int, length: int
 
 
 def test_the_grid_of_the_whole_seldom_changes() -> None:
-    window = Window()
+    window = Viewport()
     window.zoom_by(99)
     grids = [window.grid(70, 0.1, 1, newest, None) for newest in range(1, 7001)]
     assert sum(a != b for a, b in itertools.pairwise(grids)) == 99
 
 
 def test_live_follows_and_a_cursor_stays_where_it_is() -> None:
-    window = Window()
+    window = Viewport()
     grid = window.grid(120, 0.25, 1, 1000, None)
     assert window.right(grid, 1000) == grid.column(1000)
     window.move_to(990, 1, 1000)
@@ -71,7 +74,7 @@ def test_live_follows_and_a_cursor_stays_where_it_is() -> None:
 
 
 def test_a_zoom_keeps_the_cursor_in_sight() -> None:
-    window = Window()
+    window = Viewport()
     window.move_to(200, 1, 5000)
     for steps in (-1, 1, 1, 1, 1, -1, -1, -1):
         window.zoom_by(steps)
@@ -80,7 +83,7 @@ def test_a_zoom_keeps_the_cursor_in_sight() -> None:
 
 
 def test_the_cursor_stays_within_the_stream_and_its_end_is_live() -> None:
-    window = Window()
+    window = Viewport()
     window.move_to(-5, 3, 100)
     assert window.at == 3
     window.move_to(100, 3, 100)

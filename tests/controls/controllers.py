@@ -1,4 +1,4 @@
-"""A desk, what it has drained, and patience: whoever waits waits for a condition, never for a time."""
+"""A controller, what it has drained, and patience: whoever waits waits for a condition, never for a time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from stream_ser.controls.local_stream import StreamController
-from stream_ser.controls.remote_feed import Watcher
+from stream_ser.controls.remote_feed import RemoteFeed
 from stream_ser.controls.session_file import RecordedSession
 
 Message = dict[str, Any]
@@ -17,7 +17,7 @@ PATIENCE_S = 20.0
 class Seen:
     """Everything that a screen would have got of a source."""
 
-    def __init__(self, source: StreamController | Watcher | RecordedSession) -> None:
+    def __init__(self, source: StreamController | RemoteFeed | RecordedSession) -> None:
         self.source = source
         self.got: list[Message] = []
 
