@@ -37,8 +37,8 @@ class _Tcp:
 class AudioSocketPort:
     """Made in the event loop; ``open`` listens, ``close`` takes no more."""
 
-    def __init__(self, services: Services, sound: MediaServer) -> None:
-        self._services, self._sound = services, sound
+    def __init__(self, services: Services, media: MediaServer) -> None:
+        self._services, self._media = services, media
         self._settings = services.config.audiosocket
         self._peers = [ipaddress.ip_network(text) for text in self._settings.peers]
         self._listening: asyncio.Server | None = None
@@ -69,13 +69,13 @@ class AudioSocketPort:
     async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.closing(writer):
             if not self._may(str(writer.get_extra_info("peername")[0])):
-                self._sound.count_refusal(Refusal("wrong-peer", ""))
+                self._media.count_refusal(Refusal("wrong-peer", ""))
                 return
             settings = self._settings
             protocol = AudioSocket(
                 role=settings.role, consent=settings.consent, agent_purpose=self._services.policy.agents_purpose
             )
-            entered = self._sound.enter(protocol, Grant(settings.tenant, "publisher"), _Tcp(writer))
+            entered = self._media.enter(protocol, Grant(settings.tenant, "publisher"), _Tcp(writer))
             if isinstance(entered, Refusal):
                 await _last(reader, writer, protocol.refuse(entered.reason, entered.text))
                 return

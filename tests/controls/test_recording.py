@@ -1,4 +1,4 @@
-"""A recording at a desk, with the shipped model: seek, speed, another model, marks, files."""
+"""A recording with its controller, with the shipped model: seek, speed, another model, marks, files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from stream_ser.controls.recording import ReplayDesk
 from stream_ser.export.reading import read
 from stream_ser.pipeline.runtime import Options, Runtime
 from tests.conftest import trajectory
-from tests.controls.desks import Seen
+from tests.controls.controllers import Seen
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Every key that acts on the source, pressed on real sources: a recording at a desk, a microphone, a recorded session."""
+"""Every key that acts on the source, pressed on real ones: a recording with its controller, a microphone, a session."""
 
 from __future__ import annotations
 
