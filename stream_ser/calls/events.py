@@ -99,7 +99,15 @@ class Closed:
     reason: str
 
 
-Event = Opened | Sound | Lost | Paused | Resumed | Closed
+@dataclass(frozen=True, slots=True)
+class PassedOver:
+    """Something came that could not be used, and the call goes on. ``kind`` is a stable name: refusals' codes, and others."""
+
+    kind: str
+    count: int = 1
+
+
+Event = Opened | Sound | Lost | Paused | Resumed | Closed | PassedOver
 
 
 class RefusedError(Exception):

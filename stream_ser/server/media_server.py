@@ -16,7 +16,7 @@ from typing import Protocol
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
-from stream_ser.calls.events import CallProtocol, Opened
+from stream_ser.calls.events import CallProtocol, Opened, PassedOver
 from stream_ser.calls.protocols.audiohook import DRAIN, STOPPED
 from stream_ser.server.batched_websocket import Pace, SoundConnection
 from stream_ser.server.limits import SECOND_NS, ConnectionLimit, Slot
@@ -81,6 +81,10 @@ class MediaServer:
     def count_refusal(self, refusal: Refusal) -> None:
         """Count a refusal."""
         self._services.refusals.count(refusal.reason)
+
+    def count_passed_over(self, event: PassedOver) -> None:
+        """Count what could not be used, of a call that goes on."""
+        self._services.passed_over.count(event.kind, event.count)
 
     def fallen_silent(self, tenant: Tenant, opened: Opened, now_ns: int) -> MediaSession | None:
         """The connection that has an open call of that name, where it seems dead and the call may go on with another."""

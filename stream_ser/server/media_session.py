@@ -13,7 +13,18 @@ from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
 from stream_ser.calls.call import Call, Policy
-from stream_ser.calls.events import CallProtocol, Closed, Event, Lost, Opened, Paused, RefusedError, Resumed, Sound
+from stream_ser.calls.events import (
+    CallProtocol,
+    Closed,
+    Event,
+    Lost,
+    Opened,
+    PassedOver,
+    Paused,
+    RefusedError,
+    Resumed,
+    Sound,
+)
 from stream_ser.server.limits import SECOND_NS, RateLimit, call_length, position
 from stream_ser.server.rejection import Refusal
 from stream_ser.server.tenants import Tenant
@@ -42,6 +53,9 @@ class SessionHost(Protocol):
 
     def count_refusal(self, refusal: Refusal) -> None:
         """Count a refusal."""
+
+    def count_passed_over(self, event: PassedOver) -> None:
+        """Count what could not be used, of a call that goes on."""
 
 
 @runtime_checkable
@@ -161,6 +175,11 @@ class MediaSession:
             case Resumed():
                 if self.call is not None:
                     self.call.resume()
+            case PassedOver():
+                self._host.count_passed_over(event)
+                if self.call is not None and self.call.pass_over(event):
+                    told = {"protocol": self.call.opened.protocol, "kind": event.kind}
+                    _log.warning("part of a call is passed over", extra=told)
             case Closed():
                 self.over = True
                 if self.call is not None:

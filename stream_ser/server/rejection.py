@@ -23,18 +23,18 @@ class Refusal:
 
 
 class RefusalCounter:
-    """Counts refusals by reason. Any thread may count and read."""
+    """Counts refusals by reason, or what is passed over by kind. Any thread may count and read."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._counts: dict[str, int] = {}
 
-    def count(self, reason: str) -> None:
-        """Count one. Past ``DISTINCT`` names, new ones are counted as ``other``."""
+    def count(self, reason: str, count: int = 1) -> None:
+        """Count one, or several. Past ``DISTINCT`` names, new ones are counted as ``other``."""
         with self._lock:
             if reason not in self._counts and len(self._counts) >= DISTINCT:
                 reason = OTHER
-            self._counts[reason] = self._counts.get(reason, 0) + 1
+            self._counts[reason] = self._counts.get(reason, 0) + count
 
     def by_reason(self) -> dict[str, int]:
         """How many of each, until now."""

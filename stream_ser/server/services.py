@@ -37,6 +37,7 @@ class Services:
     def __init__(self, config: ServeConfig, environ: Mapping[str, str]) -> None:
         self.config = config
         self.refusals = RefusalCounter()
+        self.passed_over = RefusalCounter()
         self.auth = Authenticator(config, environ, self.refusals)
         purpose = config.agents_purpose.strip() or None
         rules = read_rules(config.rules, agent_purpose=purpose) if config.rules is not None else read_rules()
@@ -61,7 +62,7 @@ class Services:
         with contextlib.ExitStack() as undoing:
             undoing.callback(self.inference.close)
             self.inference.open()
-            self.metrics = Metrics(gauges, totals, self.refusals.by_reason)
+            self.metrics = Metrics(gauges, totals, self.refusals.by_reason, self.passed_over.by_reason)
             store = None if self.config.store == "off" else Store.open(self.config.store)
             if store is not None:
                 undoing.callback(store.close)
