@@ -165,7 +165,7 @@ class Call:
         first = event.kind not in self._passed_over
         self._passed_over[event.kind] = self._passed_over.get(event.kind, 0) + event.count
         if first:
-            self._say(f"part of what this call's connection brings is passed over: {event.kind}")
+            self._say(event.text or f"part of what this call's connection brings is passed over: {event.kind}")
         return first
 
     def pause(self) -> None:

@@ -101,10 +101,14 @@ class Closed:
 
 @dataclass(frozen=True, slots=True)
 class PassedOver:
-    """Something came that could not be used, and the call goes on. ``kind`` is a stable name: refusals' codes, and others."""
+    """Something came that could not be used as it is, and the call goes on.
+
+    ``kind`` is a stable name, a refusal's code or another; ``text`` is what a person should read, where more is to be said.
+    """
 
     kind: str
     count: int = 1
+    text: str | None = None
 
 
 Event = Opened | Sound | Lost | Paused | Resumed | Closed | PassedOver

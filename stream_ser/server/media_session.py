@@ -6,6 +6,7 @@ the call knows what to do. What a protocol or a limit refuses ends the connectio
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -51,8 +52,8 @@ class SessionHost(Protocol):
     def settle(self, session: MediaSession, tenant: str) -> Refusal | None:
         """Count a connection that named its tenant late with its tenant's, or say why there is no place."""
 
-    def count_refusal(self, refusal: Refusal) -> None:
-        """Count a refusal."""
+    def count_refusal(self, refusal: Refusal, door: str) -> None:
+        """Count a refusal of a connection that speaks the protocol ``door``, and log it."""
 
     def count_passed_over(self, event: PassedOver) -> None:
         """Count what could not be used, of a call that goes on."""
@@ -64,6 +65,14 @@ class OneWay(Protocol):
 
     def receive_all(self, messages: Sequence[str | bytes]) -> Iterator[Event]:
         """See ``CallProtocol.receive``, for one message after another; gives events before it refuses a later message."""
+
+
+@runtime_checkable
+class Holding(Protocol):
+    """A protocol that may hold sound back, until it is in order or until it is clear what it is."""
+
+    def finish(self) -> list[Event]:
+        """What it still holds of a connection that is gone."""
 
 
 @runtime_checkable
@@ -131,6 +140,11 @@ class MediaSession:
         """Whether nothing is ever answered: ``receive_all`` is for these."""
         return self._one_way is not None
 
+    @property
+    def door(self) -> str:
+        """What it speaks, for the log."""
+        return type(self._protocol).__name__.lower() if self.call is None else self.call.opened.protocol
+
     def refuse(self, refusal: Refusal) -> list[str | bytes]:
         """What to send where the connection ends by a refusal."""
         return self._protocol.refuse(refusal.reason, refusal.text)
@@ -150,12 +164,17 @@ class MediaSession:
 
     def lost(self, reason: str = "connection lost") -> None:
         """The connection is gone; a call that nobody closed ends here."""
+        if self.call is not None and not self.over and isinstance(self._protocol, Holding):
+            now = self._now_ns()
+            with contextlib.suppress(RefusedError):  # it is over all the same
+                for event in self._protocol.finish():
+                    self._take(event, now, now)
         self.over = True
         if self.call is not None:
             self.call.close(reason)
 
     def _refused(self, refusal: Refusal) -> Refusal:
-        self._host.count_refusal(refusal)
+        self._host.count_refusal(refusal, self.door)
         self.lost(f"refused: {refusal.reason}")
         return refusal
 

@@ -85,6 +85,11 @@ class Twilio:
                 yield from self.receive(data)
         yield from self._pieces(runs)
 
+    def finish(self) -> list[Event]:
+        """What still waits for its turn, of a connection that is gone."""
+        tracks = {} if self._over else self._tracks
+        return [event for track, order in tracks.items() for event in _sounds(track, order.finish())]
+
     def replies(self) -> list[str | bytes]:
         """Return nothing: a one-way stream takes no messages."""
         return []
@@ -171,8 +176,8 @@ class Twilio:
         if event == "media":
             return self._media(message.part("media"))
         if event == "stop":
+            left = self.finish()
             self._over = True
-            left = [event for track, order in self._tracks.items() for event in _sounds(track, order.finish())]
             return [*left, Closed("stopped")]
         if event == "error":
             raise RefusedError("error-from-provider", "the provider says that its stream failed")
