@@ -128,6 +128,7 @@ class CallServer:
                 self.services.inference.scheduler.run(),
                 self.services.subscribers.supervise(),
                 self.media.supervise(),
+                self._audiosocket.supervise(),
                 self._expire(),
             )
         ]

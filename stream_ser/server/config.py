@@ -14,6 +14,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from stream_ser.calls.events import Agents
+from stream_ser.calls.protocols.audiosocket import AudioSocketEncoding
 from stream_ser.errors import ConfigError
 from stream_ser.server.secret import Secret
 from stream_ser.types import Consent, Role
@@ -119,6 +120,10 @@ class AudioSocketSettings:
 
     consent: Consent = "unknown"
     """What is known of consent for all of these calls: given, refused or unknown."""
+
+    encoding: AudioSocketEncoding = "auto"
+    """What Asterisk sends at 8 kHz: slin, ulaw or alaw; auto finds out by the bytes, which takes some seconds of a voice where
+    it is not slin."""
 
 
 @dataclass(frozen=True, slots=True)

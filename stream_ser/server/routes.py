@@ -33,6 +33,7 @@ from stream_ser.server.tokens import Grant
 from stream_ser.web import assets
 
 FEED, AUDIO, TWILIO, AUDIOHOOK = "/v1/feed", "/v1/audio", "/v1/twilio", "/v1/audiohook"
+SOUND = (AUDIO, TWILIO, AUDIOHOOK)
 CALLS = "/v1/calls/"
 UNWELCOME = {POLICY: "read-only", **UNREADABLE}  # what a subscriber sent, by close code
 HEALTH, READY, METRICS = "/healthz", "/readyz", "/metrics"
@@ -73,6 +74,8 @@ class Routes:
             return assets.admission(status(refusal), f"{refusal.reason}: {refusal.text}", SUBPROTOCOL)
         if refusal is None:
             return None
+        if request.path in SOUND:
+            self._services.refusal_log.write(request.path, refusal.reason)
         return connection.respond(status(refusal), f"{refusal.reason}: {refusal.text}\n")
 
     async def handle(self, connection: ServerConnection) -> None:
