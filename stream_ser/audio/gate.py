@@ -24,6 +24,7 @@ is a shut frame within 25 dB of a clip's loudest; nine in ten are onsets, for ev
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from itertools import accumulate
 from typing import Protocol
@@ -32,14 +33,18 @@ import numpy as np
 import numpy.typing as npt
 
 from stream_ser.audio.silero import CONTEXT, FRAME, MEMORY, silero
-from stream_ser.types import Samples
+from stream_ser.types import SAMPLE_RATE, Samples
 
 ENTER = 0.55  # at 0.5 the first frames of a hum with overtones pass for speech
-EXIT = 0.35
+EXIT = 0.15  # of a voice without its lowest octave, as a telephone sends it, the detector is seldom sure for long
 CONFIRM = 2  # frames
+ONSET = 4  # frames before the one that opens the gate that were speech too: the detector needs as many to be sure
 HANG_OVER = 9  # frames, 288 ms
-GAIN = np.float32(4.0)  # 12 dB: the detector hears quiet speech better so, and loud speech no worse
 FLOOR = 1e-8  # mean square, -80 dB full scale
+GAIN = 16.0  # 24 dB, at most: the detector misses speech that is too soft
+LOUDEST = 0.25  # RMS to which louder frames are brought, -12 dB full scale, but not below what they were
+RELEASE = 10.0 ** (-12.0 * FRAME / SAMPLE_RATE / 20.0)  # for each frame after a loud one: 12 dB a second
+NEVER = 127  # instead of a number of frames
 MOST_UNHEARD = 32_000  # samples
 NOBODY = np.zeros((0, 0), dtype=np.float32)
 RESTART_AFTER = 8  # frames below the floor after which the detector's memory of before is worth nothing
@@ -62,7 +67,8 @@ class SpeechGate:
 
     def __init__(self, start: int = 0, *, history: int = 960_000, detector: Callable[[], Detector] = silero) -> None:
         self._detector = detector()
-        self._open = np.zeros(-(-history // FRAME) + 1, dtype=np.bool_)  # by frame number, modulo its length
+        # By frame number, modulo its length: how many frames later it was known that this one is speech, or NEVER.
+        self._known_after = np.full(-(-history // FRAME) + 1, NEVER, dtype=np.int8)
         self._rest = np.zeros(CONTEXT, dtype=np.float32)  # what was before the frame that fills, and its beginning
         self._pushed = self._end = start  # sound may be heard before it is pushed, and after
         self._unheard: list[Samples] = []
@@ -86,6 +92,8 @@ class SpeechGate:
         self._above = 0  # frames in a row at ENTER or more
         self._below = 0  # frames in a row below EXIT
         self._quiet = 0  # frames in a row below the floor
+        self._shut = 0  # frames in a row that were above the floor, and the gate shut
+        self._loudest = LOUDEST / GAIN  # RMS of the loudest frame, falling since by RELEASE
         self._memory = np.zeros(MEMORY, dtype=np.float32)
         self._rest = np.zeros(CONTEXT, dtype=np.float32)
 
@@ -116,12 +124,13 @@ class SpeechGate:
         if frame < self._first:
             return False
         self._check(frame, end)
-        return bool(self._open[frame % len(self._open)])
+        return bool(self._known_after[frame % len(self._known_after)] == 0)
 
     def speech_samples(self, start: int, end: int) -> int:
         """How many samples of ``[start, end)`` are speech; the frame that ``end`` cuts counts as the one before it.
 
-        Nothing before the last reset counts. Raises ValueError for a range that was not pushed or is forgotten.
+        The frames before an onset count where the gate had opened by ``end``. Nothing before the last reset counts. Raises
+        ValueError for a range that was not pushed or is forgotten.
         """
         if end < start:
             raise ValueError(f"the range [{start}, {end}) is reversed")
@@ -132,7 +141,9 @@ class SpeechGate:
             return 0
         first = start // FRAME
         self._check(min(first, last - 1), end)
-        states = self._open[np.arange(first, last) % len(self._open)]
+        numbers = np.arange(first, last)
+        after = self._known_after[numbers % len(self._known_after)]
+        states = (after != NEVER) & (numbers + after < last)
         count = int(np.count_nonzero(states)) * FRAME
         if len(states) and states[0]:
             count -= start - first * FRAME
@@ -143,7 +154,7 @@ class SpeechGate:
     def _check(self, oldest_frame: int, end: int) -> None:
         if end > self._end:
             raise ValueError(f"the gate was asked about {end} but has reached {self._end} only")
-        if oldest_frame < self._next - len(self._open):
+        if oldest_frame < self._next - len(self._known_after):
             raise ValueError(f"the gate has forgotten frame {oldest_frame}; it is at {self._next}")
 
     def _cut(self, start: int, samples: Samples) -> Rows:
@@ -154,22 +165,34 @@ class SpeechGate:
         self._rest = rest[count * FRAME :].copy() if count else rest
         return np.ndarray((count, CONTEXT + FRAME), np.float32, rest, 0, (FRAME * rest.itemsize, rest.itemsize))
 
-    def _mark(self, loud: list[bool]) -> list[bool]:
-        """Whether memory of before is worth nothing to each of the next frames."""
-        anew = []
-        for is_loud in loud:
+    def _mark(self, powers: list[float]) -> tuple[list[bool], list[float]]:
+        """Whether memory of before is worth nothing to each of the next frames, and how much louder it is to be made.
+
+        ``powers`` are the frames' mean squares. Loud sound is made less loud, so that nothing is clipped that was whole.
+        """
+        anew, gains = [], []
+        for power in powers:
+            is_loud = power >= FLOOR
             anew.append(is_loud and self._quiet >= RESTART_AFTER)
             self._quiet = 0 if is_loud else self._quiet + 1
-        return anew
+            if is_loud:
+                self._loudest = max(math.sqrt(power), self._loudest * RELEASE, LOUDEST / GAIN)
+            gains.append(max(1.0, LOUDEST / self._loudest))
+        return anew, gains
 
-    def _decide(self, probability: float) -> None:
-        self._above = self._above + 1 if probability >= ENTER else 0
-        self._below = self._below + 1 if probability < EXIT else 0
-        if not self._is_open:
-            self._is_open = self._above >= CONFIRM
-        elif self._below >= HANG_OVER:
-            self._is_open = False
-        self._open[self._next % len(self._open)] = self._is_open
+    def _decide(self, probability: float | None) -> None:
+        """Take what the detector says of the next frame; None for one below the floor."""
+        said = 0.0 if probability is None else probability
+        self._above = self._above + 1 if said >= ENTER else 0
+        self._below = self._below + 1 if said < EXIT else 0
+        if self._is_open:
+            self._is_open = self._below < HANG_OVER
+        elif self._above >= CONFIRM:
+            self._is_open = True
+            for after in range(1, min(self._shut, ONSET) + 1):
+                self._known_after[(self._next - after) % len(self._known_after)] = after
+        self._known_after[self._next % len(self._known_after)] = 0 if self._is_open else NEVER
+        self._shut = 0 if self._is_open or probability is None else self._shut + 1
         self._next += 1
 
 
@@ -190,15 +213,16 @@ def hear(pushes: Sequence[tuple[SpeechGate, int, Samples]]) -> None:
     # From here on for all gates at once: a call for each would wait for Python's lock after each.
     sound = np.concatenate(cuts)
     frames = sound[:, CONTEXT:]
-    loud = np.einsum("ij,ij->i", frames, frames) / FRAME >= FLOOR
-    np.clip(sound, -1 / GAIN, 1 / GAIN, out=sound)
-    sound *= GAIN
+    powers = (np.einsum("ij,ij->i", frames, frames) / FRAME).tolist()
+    ends = list(accumulate(map(len, cuts)))
+    marks = [gate._mark(powers[end - len(cut) : end]) for gate, cut, end in zip(gates, cuts, ends, strict=True)]
+    sound *= np.array([gain for _, gains in marks for gain in gains], dtype=np.float32)[:, None]
+    np.clip(sound, -1, 1, out=sound)
+    is_loud = [power >= FLOOR for power in powers]
+    loud = np.array(is_loud)
     heard = sound if loud.all() else sound[loud]
     encoded = gates[0]._detector.encode(heard) if len(heard) else NOBODY
     row = (np.cumsum(loud) - 1).tolist()  # of each loud frame in ``encoded``
-    is_loud: list[bool] = loud.tolist()
-    ends = list(accumulate(map(len, cuts)))
-    anew = [gate._mark(is_loud[end - len(cut) : end]) for gate, cut, end in zip(gates, cuts, ends, strict=True)]
     memory = np.stack([gate._memory for gate in gates])
     for turn in range(max(map(len, cuts))):
         asked, rows = [], []
@@ -207,9 +231,9 @@ def hear(pushes: Sequence[tuple[SpeechGate, int, Samples]]) -> None:
             if at >= end:
                 continue
             if not is_loud[at]:
-                gate._decide(0.0)
+                gate._decide(None)
                 continue
-            if anew[place][turn]:
+            if marks[place][0][turn]:
                 memory[place] = 0.0
             asked.append(place)
             rows.append(row[at])

@@ -11,7 +11,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_ser.audio.gate import CONFIRM, CONTEXT, FRAME, HANG_OVER, SpeechGate, hear
+from stream_ser.audio.gate import CONFIRM, CONTEXT, FRAME, GAIN, HANG_OVER, ONSET, SpeechGate, hear
 
 RATE = 16_000
 rng = np.random.default_rng(14)
@@ -23,10 +23,12 @@ class Scripted:
     def __init__(self) -> None:
         self.asked = 0
         self.begun = 0  # frames before which nothing is remembered
+        self.heard: list[np.ndarray] = []
 
     def encode(self, sound: np.ndarray) -> np.ndarray:
         assert sound.shape[1] == CONTEXT + FRAME
-        return sound[:, CONTEXT : CONTEXT + 1] / 4.0 * 10.0  # the gate makes frames 12 dB louder
+        self.heard.append(sound)
+        return sound[:, CONTEXT : CONTEXT + 1] / GAIN * 100.0  # so soft, all frames are made louder alike
 
     def step(self, encoded: np.ndarray, memory: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         self.asked += len(encoded)
@@ -36,7 +38,7 @@ class Scripted:
 
 def frames(*probabilities: float) -> np.ndarray:
     """One frame for each probability, loud enough not to be taken for silence."""
-    return np.repeat(np.array([max(probability, 0.01) / 10 for probability in probabilities], dtype=np.float32), FRAME)
+    return np.repeat(np.array([max(probability, 0.02) / 100 for probability in probabilities], dtype=np.float32), FRAME)
 
 
 def states(gate: SpeechGate, count: int, start: int = 0) -> list[bool]:
@@ -62,6 +64,45 @@ def test_it_opens_after_frames_in_a_row_and_hangs_over() -> None:
     assert states(gate, len(says)) == expected[: len(says)]
 
 
+def test_the_frames_before_an_onset_count_once_it_is_known() -> None:
+    gate = pushed([0.0] * 10 + [0.6] * 4 + [0.0] * (HANG_OVER + 3) + [0.6] * 3)
+    opens = 11
+    assert states(gate, 14) == [False] * opens + [True] * 3
+    assert gate.speech_samples(0, opens * FRAME + 511) == 0
+    assert gate.speech_samples(0, (opens + 1) * FRAME) == (1 + ONSET) * FRAME
+    assert gate.speech_samples((opens - 2) * FRAME + 12, (opens + 1) * FRAME) == 3 * FRAME - 12
+    shut = 13 + HANG_OVER
+    assert not gate.is_open((shut + 1) * FRAME)
+    again = shut + 5
+    assert states(gate, again + 1)[shut:] == [False] * 5 + [True]
+    assert gate.speech_samples(shut * FRAME, (again + 1) * FRAME) == (1 + ONSET) * FRAME
+
+
+def test_an_onset_is_counted_no_further_back_than_the_speech_before_it() -> None:
+    gate = pushed([0.6] * 3 + [0.0] * HANG_OVER + [0.6] * 3)
+    closes, opens = 2 + HANG_OVER, 4 + HANG_OVER
+    assert states(gate, opens + 1)[closes - 1 :] == [True, False, False, True]
+    assert gate.speech_samples(0, (opens + 1) * FRAME) == (opens + 1) * FRAME
+
+
+def test_loud_sound_is_turned_down_before_it_would_be_clipped_and_quiet_sound_up() -> None:
+    def heard(level: float, after: float = 0.0) -> float:
+        """How loud the detector hears white noise of one level, two seconds of another before it."""
+        gate, detector = scripted()
+        rng = np.random.default_rng(5)
+        if after:
+            gate.push(0, rng.normal(0, after, 62 * FRAME).astype(np.float32))
+        gate.push(gate.end, rng.normal(0, level, 2 * FRAME).astype(np.float32))
+        gate.is_open(gate.end)
+        return float(np.sqrt(np.mean(detector.heard[-1][-1, CONTEXT:] ** 2)))
+
+    assert heard(0.001) == pytest.approx(0.001 * GAIN, rel=0.1)  # 24 dB, not more
+    assert heard(0.05) == pytest.approx(0.25, rel=0.1)
+    assert heard(0.3) == pytest.approx(0.3, rel=0.1)  # never quieter than it is
+    assert heard(0.01, after=0.25) == pytest.approx(0.01, rel=0.15), "turned up at once after loud sound"
+    assert heard(0.01, after=0.05) == pytest.approx(0.05, rel=0.1)
+
+
 def test_between_the_thresholds_nothing_changes() -> None:
     assert not any(states(pushed([0.4] * 40), 40))
     gate = pushed([0.6, 0.6, *[0.4] * 60])
@@ -69,13 +110,16 @@ def test_between_the_thresholds_nothing_changes() -> None:
 
 
 def test_speech_is_counted_to_the_sample() -> None:
-    gate = pushed([0.0, 0.6, 0.6, *[0.6] * 10])  # open from frame 2 on
+    gate, _ = scripted()
+    gate.push(0, np.concatenate([np.zeros(FRAME, dtype=np.float32), frames(*[0.6] * 12)]))
     end = 13 * FRAME
-    assert gate.speech_samples(0, end) == 11 * FRAME
+    assert states(gate, 13) == [False] * 2 + [True] * 11
+    assert gate.speech_samples(0, end) == 12 * FRAME  # of silence nothing is an onset
     assert gate.speech_samples(2 * FRAME + 100, 5 * FRAME) == 3 * FRAME - 100
-    assert gate.speech_samples(0, 4 * FRAME + 7) == 2 * FRAME + 7  # the frame that is cut counts as the one before it
+    assert gate.speech_samples(0, 4 * FRAME + 7) == 3 * FRAME + 7  # the frame that is cut counts as the one before it
     assert gate.speech_samples(4 * FRAME + 3, 4 * FRAME + 7) == 4
-    assert gate.speech_samples(0, 2 * FRAME + 300) == 0
+    assert gate.speech_samples(0, 2 * FRAME + 300) == 0  # that frame 1 was speech is not known yet
+    assert gate.speech_samples(0, 3 * FRAME) == 2 * FRAME
     assert gate.speech_samples(77, 77) == 0
 
 
@@ -110,7 +154,7 @@ def test_after_a_gap_it_begins_anew_on_the_same_grid() -> None:
     assert gate.end == 13 * FRAME + 100
     assert states(gate, 13) == [False] * 12 + [True]  # frames 11 and 12 are whole and confirm
     assert detector.begun == 2
-    assert gate.speech_samples(0, 13 * FRAME) == FRAME
+    assert gate.speech_samples(0, 13 * FRAME) == 2 * FRAME  # the one before, too
 
 
 def test_what_does_not_continue_the_stream_is_refused() -> None:
