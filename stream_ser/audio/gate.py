@@ -36,12 +36,15 @@ from stream_ser.audio.silero import CONTEXT, FRAME, MEMORY, silero
 from stream_ser.types import SAMPLE_RATE, Samples
 
 ENTER = 0.55  # at 0.5 the first frames of a hum with overtones pass for speech
-EXIT = 0.15  # of a voice without its lowest octave, as a telephone sends it, the detector is seldom sure for long
+EXIT = 0.1  # of a voice without its lowest octave, as a telephone sends it, the detector is seldom sure for long
 CONFIRM = 2  # frames
 ONSET = 4  # frames before the one that opens the gate that were speech too: the detector needs as many to be sure
 HANG_OVER = 9  # frames, 288 ms
 FLOOR = 1e-8  # mean square, -80 dB full scale
-GAIN = 16.0  # 24 dB, at most: the detector misses speech that is too soft
+GAIN = 4.0  # 12 dB: the detector hears quiet speech better so
+MOST = 16.0  # 24 dB, where the background is soft enough: speech is too, then
+HUSH = 10.0 ** (-54 / 20)  # RMS to which the background may be turned up with it
+RISE = 10.0 ** (3.0 * FRAME / SAMPLE_RATE / 20.0)  # 3 dB a second
 LOUDEST = 0.25  # RMS to which louder frames are brought, -12 dB full scale, but not below what they were
 RELEASE = 10.0 ** (-12.0 * FRAME / SAMPLE_RATE / 20.0)  # for each frame after a loud one: 12 dB a second
 NEVER = 127  # instead of a number of frames
@@ -93,7 +96,8 @@ class SpeechGate:
         self._below = 0  # frames in a row below EXIT
         self._quiet = 0  # frames in a row below the floor
         self._shut = 0  # frames in a row that were above the floor, and the gate shut
-        self._loudest = LOUDEST / GAIN  # RMS of the loudest frame, falling since by RELEASE
+        self._loudest = LOUDEST / MOST  # RMS of the loudest frame, falling since by RELEASE
+        self._softest = HUSH / GAIN  # and of the softest, rising since by RISE: what there is when nobody speaks
         self._memory = np.zeros(MEMORY, dtype=np.float32)
         self._rest = np.zeros(CONTEXT, dtype=np.float32)
 
@@ -176,8 +180,10 @@ class SpeechGate:
             anew.append(is_loud and self._quiet >= RESTART_AFTER)
             self._quiet = 0 if is_loud else self._quiet + 1
             if is_loud:
-                self._loudest = max(math.sqrt(power), self._loudest * RELEASE, LOUDEST / GAIN)
-            gains.append(max(1.0, LOUDEST / self._loudest))
+                level = math.sqrt(power)
+                self._loudest = max(level, self._loudest * RELEASE)
+                self._softest = min(level, self._softest * RISE)
+            gains.append(max(1.0, min(LOUDEST / self._loudest, max(GAIN, min(MOST, HUSH / self._softest)))))
         return anew, gains
 
     def _decide(self, probability: float | None) -> None:

@@ -11,7 +11,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_ser.audio.gate import CONFIRM, CONTEXT, FRAME, GAIN, HANG_OVER, ONSET, SpeechGate, hear
+from stream_ser.audio.gate import CONFIRM, CONTEXT, FRAME, GAIN, HANG_OVER, HUSH, LOUDEST, MOST, ONSET, SpeechGate, hear
 
 RATE = 16_000
 rng = np.random.default_rng(14)
@@ -28,7 +28,7 @@ class Scripted:
     def encode(self, sound: np.ndarray) -> np.ndarray:
         assert sound.shape[1] == CONTEXT + FRAME
         self.heard.append(sound)
-        return sound[:, CONTEXT : CONTEXT + 1] / GAIN * 100.0  # so soft, all frames are made louder alike
+        return sound[:, CONTEXT : CONTEXT + 1] / GAIN * 10.0  # at these levels all frames are made louder alike
 
     def step(self, encoded: np.ndarray, memory: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         self.asked += len(encoded)
@@ -38,7 +38,7 @@ class Scripted:
 
 def frames(*probabilities: float) -> np.ndarray:
     """One frame for each probability, loud enough not to be taken for silence."""
-    return np.repeat(np.array([max(probability, 0.02) / 100 for probability in probabilities], dtype=np.float32), FRAME)
+    return np.repeat(np.array([max(probability, 0.01) / 10 for probability in probabilities], dtype=np.float32), FRAME)
 
 
 def states(gate: SpeechGate, count: int, start: int = 0) -> list[bool]:
@@ -85,22 +85,29 @@ def test_an_onset_is_counted_no_further_back_than_the_speech_before_it() -> None
     assert gate.speech_samples(0, (opens + 1) * FRAME) == (opens + 1) * FRAME
 
 
-def test_loud_sound_is_turned_down_before_it_would_be_clipped_and_quiet_sound_up() -> None:
-    def heard(level: float, after: float = 0.0) -> float:
-        """How loud the detector hears white noise of one level, two seconds of another before it."""
-        gate, detector = scripted()
-        rng = np.random.default_rng(5)
-        if after:
-            gate.push(0, rng.normal(0, after, 62 * FRAME).astype(np.float32))
-        gate.push(gate.end, rng.normal(0, level, 2 * FRAME).astype(np.float32))
+def heard_at(*levels: float) -> float:
+    """How loud the detector hears the last of stretches of white noise, of two seconds and of these levels."""
+    gate, detector = scripted()
+    noise = np.random.default_rng(5)
+    for level in levels:
+        gate.push(gate.end, noise.normal(0, level, 62 * FRAME).astype(np.float32))
         gate.is_open(gate.end)
-        return float(np.sqrt(np.mean(detector.heard[-1][-1, CONTEXT:] ** 2)))
+        first = detector.heard[-1][0, CONTEXT:]
+    return float(np.sqrt(np.mean(first**2)))
 
-    assert heard(0.001) == pytest.approx(0.001 * GAIN, rel=0.1)  # 24 dB, not more
-    assert heard(0.05) == pytest.approx(0.25, rel=0.1)
-    assert heard(0.3) == pytest.approx(0.3, rel=0.1)  # never quieter than it is
-    assert heard(0.01, after=0.25) == pytest.approx(0.01, rel=0.15), "turned up at once after loud sound"
-    assert heard(0.01, after=0.05) == pytest.approx(0.05, rel=0.1)
+
+def test_loud_sound_is_not_turned_up_until_it_would_be_clipped() -> None:
+    assert heard_at(0.01) == pytest.approx(0.01 * GAIN, rel=0.1)
+    assert heard_at(0.12) == pytest.approx(LOUDEST, rel=0.1)
+    assert heard_at(0.3) == pytest.approx(0.3, rel=0.1), "turned down"
+    assert heard_at(0.25, 0.01) == pytest.approx(0.01, rel=0.15), "turned up at once after loud sound"
+    assert heard_at(0.25, 0.01, 0.01) == pytest.approx(0.01 * GAIN, rel=0.15), "not turned up again"
+
+
+def test_soft_sound_is_turned_up_more_where_the_background_is_soft() -> None:
+    assert heard_at(0.0002, 0.005) == pytest.approx(0.005 * HUSH / 0.0002, rel=0.2)
+    assert heard_at(0.00011, 0.005) == pytest.approx(0.005 * MOST, rel=0.1)
+    assert heard_at(0.002, 0.005) == pytest.approx(0.005 * GAIN, rel=0.1)
 
 
 def test_between_the_thresholds_nothing_changes() -> None:
