@@ -217,6 +217,9 @@ NEVER_SPEECH = {
     "a 1 kHz tone": 0.3 * np.sin(2 * np.pi * 1000 * at),
     "a faint 1 kHz tone": 0.003 * np.sin(2 * np.pi * 1000 * at),
     "a constant": np.full(10 * RATE, 0.5),
+    "a loud, clipped busy tone": np.clip(
+        0.4 * (np.sin(2 * np.pi * 480 * at) + np.sin(2 * np.pi * 620 * at)) * (at % 1 < 0.5), -1, 1
+    ),
     "clicks": np.where(np.arange(10 * RATE) % 8000 == 0, 0.9, 0.0),
     "a full-scale square wave": np.sign(np.sin(2 * np.pi * 200 * at)),
 }
