@@ -142,6 +142,15 @@ class Recording:
             )
             yield Notice("warning", f"{self.info.name}: {text}")
             return
+        lacks = self._file.frames - taken - self._file.short
+        if (
+            self.info.duration_s is not None
+            and 0 < lacks * 1000 <= SHORTEST_MS * self.info.rate
+            and not self._plan.cut_off
+        ):
+            text = f"its header promises {self._file.frames} samples, and {taken} are there; all are heard"
+            yield Notice("warning", f"{self.info.name}: {text}")
+            return
         promise = self._promise(taken, broken)
         if promise is not None:
             raise SourceError(
@@ -156,7 +165,8 @@ class Recording:
         """What shows that the end is missing."""
         missing = self._plan.missing
         if missing is not None and missing.there:
-            return f"its header promises {taken * missing.declared / missing.there / self.info.rate:.3f} s"
+            frames = missing.frames or taken * missing.declared / missing.there
+            return f"its header promises {frames / self.info.rate:.3f} s"
         if self._plan.cut_off is not None:
             return self._plan.cut_off
         if self.info.duration_s is None:

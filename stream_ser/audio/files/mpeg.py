@@ -168,8 +168,7 @@ class _Walk:
         head = self._window.at(at, 32)
         if head[:3] == b"ID3" and len(head) >= 10:
             self._fresh = True
-            size = sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
-            return at + 10 + size + (10 if head[5] & 0x10 else 0)
+            return at + id3_size(head)
         if head[:3] == b"TAG" and self._total - at >= 128:
             return at + 128
         if head[:8] == b"APETAGEX":
@@ -194,6 +193,12 @@ class _Walk:
     def _behind_lyrics(self, at: int) -> int:
         end = self._window.at(at, _CHUNK).find(b"LYRICS200")
         return at + (end + 9 if end > 0 else 11)
+
+
+def id3_size(head: bytes) -> int:
+    """Bytes of the ID3v2 tag whose first ten these are; its size is written seven bits to a byte."""
+    size = sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
+    return 10 + size + (10 if head[5] & 0x10 else 0)
 
 
 def _told(body: bytes, frame: Frame) -> int | None:

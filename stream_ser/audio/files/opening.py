@@ -12,7 +12,7 @@ import soundfile
 
 from stream_ser.audio.files.parted import PartedFile
 from stream_ser.audio.files.plan import Missing, Plan
-from stream_ser.audio.files.plans import plan_of, plan_of_mpeg
+from stream_ser.audio.files.plans import plan_of, plan_of_mpeg, surely_mpeg
 from stream_ser.errors import SourceError
 
 SHORTEST_MS = 25  # one analysis frame of the models' front ends
@@ -28,9 +28,10 @@ def open_file(path: Path, content: bytes | None = None) -> tuple[PartedFile, Pla
     place = path if content is None else None
     plan = Plan()
     try:
-        plan = plan_of(file)
+        sure = surely_mpeg(file)
+        plan = _counted(path, file) if sure else plan_of(file)
         opened = PartedFile(place, file, plan)
-        if opened.format == "MP3":
+        if opened.format == "MP3" and not sure:
             plan = _counted(path, file)
             if plan != Plan():
                 opened.close_sound()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from stream_ser.audio.files.extents import Piece
-from stream_ser.audio.files.layout import SLACK, Layout, Mend, judge, read_at
+from stream_ser.audio.files.layout import SLACK, Layout, Limit, Mend, judge, read_at
 from stream_ser.audio.files.plan import Plan
 
 MARKS = (b"RIFF", b"RIFX", b"RF64", b"BW64")
@@ -103,7 +103,6 @@ def _judge(file: BinaryIO, wav: _Wav, form: _Format) -> Plan:
     if follows is None and declared and not open_end and not wav.wide:
         wrapped = _wrapped(file, wav, declared)
         total, follows = wrapped or total, None
-    told = not open_end and bool(declared)
     layout = Layout(
         wav.begin,
         wav.data,
@@ -111,8 +110,8 @@ def _judge(file: BinaryIO, wav: _Wav, form: _Format) -> Plan:
         total,
         form.block,
         _mender(wav, form),
-        _limit(form, declared, wav.fact),
-        told=told or not open_end,
+        _limit(form, wav.fact),
+        told=not open_end,
         rewrite=wav.mark == b"BW64",
     )
     return judge(file, layout, follows, plan_riff)
@@ -155,12 +154,16 @@ def _wrapped(file: BinaryIO, wav: _Wav, declared: int) -> int | None:
     return None
 
 
-def _limit(form: _Format, declared: int, fact: int) -> int | None:
+def _limit(form: _Format, fact: int) -> Limit | None:
     """How many frames a codec of blocks holds: by ``fact``, or by its blocks, where libsndfile counts the padding too."""
     if form.tag in _PCM or form.samples == 1:
         return None
-    blocks = declared // form.block * form.samples
-    return fact if blocks - form.samples < fact <= blocks else blocks or None
+
+    def limit(sound: int) -> int | None:
+        blocks = sound // form.block * form.samples
+        return fact if blocks - form.samples < fact <= blocks else blocks or None
+
+    return limit
 
 
 def _mender(wav: _Wav, form: _Format) -> Mend | None:
