@@ -1,4 +1,4 @@
-"""AU, NIST SPHERE, VOC, AVR, WVE, MPC 2000 and MATLAB: one header, and the sound behind it.
+"""AU, NIST SPHERE, HTK, AVR, WVE, MPC 2000 and MATLAB: one header, and the sound behind it.
 
 IRCAM, PAF, PVF and SD2 are not here: their headers give no length, so nobody can tell whether one is whole.
 """
@@ -15,8 +15,6 @@ from stream_ser.audio.files.plan import Plan
 
 _AU_BYTES = {1: 1, 2: 1, 3: 2, 4: 3, 5: 4, 6: 4, 7: 8, 27: 1}  # by encoding; the others are codecs
 _MAT4_BYTES = {0: 8, 1: 4, 2: 4, 3: 2, 4: 2, 5: 1}
-_VOC = b"Creative Voice File\x1a"
-_SOUND, _SOUND_16 = 1, 9  # types of VOC's blocks
 
 
 def plan_au(file: BinaryIO, begin: int, total: int) -> Plan | None:
@@ -63,63 +61,6 @@ def _number(text: bytes, name: bytes) -> int:
 def _as_it_is(begin: int, data: int) -> Mend:
     """For containers whose length libsndfile does not look at."""
     return lambda sound: ((begin, data + sound),)
-
-
-def plan_voc(file: BinaryIO, begin: int, total: int) -> Plan | None:
-    """How to hear the Creative Voice file that begins at byte ``begin``: libsndfile plays its first block of sound."""
-    head = read_at(file, begin, 26)
-    if head[:20] != _VOC or len(head) < 26:
-        return None
-    at = begin + int.from_bytes(head[20:22], "little")
-    while total - at >= 4:
-        kind, size = read_at(file, at, 1)[0], int.from_bytes(read_at(file, at + 1, 3), "little")
-        if kind in (_SOUND, _SOUND_16):
-            return _voc(file, (begin, at, total), kind, size)
-        if kind == 0:
-            return None
-        at += 4 + size
-    return None
-
-
-def _voc(file: BinaryIO, place: tuple[int, int, int], kind: int, size: int) -> Plan:
-    begin, at, total = place
-    own = 2 if kind == _SOUND else 12
-    bits, channels = struct.unpack("<BB", read_at(file, at + 8, 2)) if kind == _SOUND_16 else (8, 1)
-    frame = max(1, bits // 8) * max(1, channels)
-    data = at + 4 + own
-
-    def mend(sound: int) -> tuple[Piece, ...]:
-        return ((begin, at + 1), (sound + own).to_bytes(3, "little"), (at + 4, data + sound))
-
-    follows, blocks = _voc_follows(file, at + 4 + size, total)
-    fits = total - data < 1 << 24 and not blocks
-    declared = max(0, size - own) or None
-    layout = Layout(
-        begin,
-        data,
-        declared,
-        total,
-        frame,
-        mend if fits else None,
-        limit=lambda sound: sound // frame,
-        told=size >= own,
-    )
-    return judge(file, layout, follows if declared else None, plan_voc)
-
-
-def _voc_follows(file: BinaryIO, at: int, total: int) -> tuple[int | None, bool]:
-    """Where the sound's file ends, None where that is not behind its first block; and whether blocks follow that one."""
-    if at >= total or (read_at(file, at, 1) == b"\0" and total - at <= SLACK):
-        return total, False
-    if read_at(file, at, 21) == b"\0" + _VOC:
-        return at + 1, False
-    begin = at
-    while total - at >= 4 and (kind := read_at(file, at, 1)[0]):
-        size = int.from_bytes(read_at(file, at + 1, 3), "little")
-        if kind > _SOUND_16 or at + 4 + size > total:
-            return None, False
-        at += 4 + size
-    return None, at > begin
 
 
 def plan_counted(file: BinaryIO, begin: int, total: int) -> Plan | None:

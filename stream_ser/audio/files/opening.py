@@ -35,7 +35,7 @@ def open_file(path: Path, content: bytes | None = None) -> tuple[PartedFile, Pla
         sure = surely_mpeg(file)
         plan = _counted(path, file) if sure else plan_of(file)
         opened = PartedFile(place, file, plan)
-        if opened.format == "MP3" and not sure:
+        if opened.format == "MP3" and not sure and plan.parts[0].pieces is None:
             plan = _counted(path, file)
             if plan != Plan():
                 opened.close_sound()

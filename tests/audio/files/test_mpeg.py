@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import struct
 
 import numpy as np
 import pytest
@@ -190,3 +191,27 @@ def test_the_whole_file_is_left_as_it_is_where_its_header_is_right() -> None:
     assert plan is not None
     assert plan.parts[0].pieces is None
     assert plan.notices == ()
+
+
+def test_layer_ii_is_read_to_its_last_frame_whatever_the_first_ones_are() -> None:
+    fast, slow = (bytes((0xFF, 0xFD, rate << 4 | 0x04, 0xC4)) for rate in (9, 1))  # 160 and 32 kb/s at 48 kHz, mono
+    sizes = [frame.size for frame in (frame_of(fast), frame_of(slow)) if frame is not None]
+    assert sizes == [480, 96]
+    quick, quiet = fast + bytes(476), slow + bytes(92)  # no bits for any band: silence
+    for data in (20 * quick + 200 * quiet, 200 * quiet + 20 * quick):
+        heard, notices, failure = hear(data)
+        assert failure is None
+        assert len(heard) == 220 * 1_152 // 3
+        assert [notice.level for notice in notices] == ["info"]
+
+
+def test_mp3_in_a_wav_file_is_counted_too() -> None:
+    data = bare(encoded(noise()))
+    form = struct.pack("<HHIIHHHHIHHH", 0x55, 1, 16_000, 4_000, 1, 0, 12, 1, 2, 288, 1, 1_105)
+    head = b"RIFF" + struct.pack("<I", 0) + b"WAVEfmt " + struct.pack("<I", len(form)) + form
+    heard, notices, failure = hear(head + b"data" + struct.pack("<I", len(data)) + data)
+    assert (len(heard), notices, failure) == (samples_of(data), [], None)
+    heard, _, failure = hear(head + b"data" + struct.pack("<I", 2 * len(data)) + data)
+    assert len(heard) == samples_of(data)
+    assert failure is not None
+    assert "is cut off: its header promises" in failure.what
