@@ -12,14 +12,12 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-import numpy as np
 import soundfile
 
-from stream_ser.audio.files.opening import SHORTEST_MS, convert, forgiven, open_file
+from stream_ser.audio.files.opening import SHORTEST_MS, convert, forgiven, no_sound, open_file, until_fault
 from stream_ser.audio.files.parted import UNKNOWN, PartedFile
 from stream_ser.audio.files.plan import Plan
 from stream_ser.audio.pacing import Clock, Pacer, SystemClock
-from stream_ser.audio.resample import Frames
 from stream_ser.audio.source import Item, Notice
 from stream_ser.audio.timeline import Conditioner
 from stream_ser.errors import SourceError
@@ -96,13 +94,14 @@ class Recording:
                     break
                 if not len(frames):
                     break
-                good, fault = _until_fault(frames)
+                good, fault = until_fault(frames)
                 if not self._pacer.wait_for(taken + len(good)):
                     return
                 yield from conditioner.push(good, self._clock.now_ns())
+                yield from conditioner.notices()
                 if fault is not None:
                     yield from conditioner.finish(self._clock.now_ns())
-                    raise self._not_a_number(self._begin + taken + len(good), fault)
+                    raise no_sound(self._path, fault, (self._begin + taken + len(good)) / self.info.rate)
                 taken += len(good)
             if not self._pacer.closed:
                 yield from conditioner.finish(self._clock.now_ns())
@@ -122,12 +121,6 @@ class Recording:
         if not self._iterating:  # else the thread that iterates closes the file
             self._file.close()
 
-    def _not_a_number(self, frame: int, value: float) -> SourceError:
-        return SourceError(
-            f"{self._path} holds the value {value} at {frame / self.info.rate:.6f} s, which is not sound",
-            fix="write the file again, or cut that place out of it",
-        )
-
     def _check_whole(self, taken: int, broken: Exception | None) -> Iterator[Notice]:
         """Say what is missing of the sound that was promised. Raises SourceError where that is more than a slip."""
         if self._file.error is not None:
@@ -140,6 +133,15 @@ class Recording:
             text = (
                 f"its header promises {missing.declared} bytes of sound, and {missing.there} are there; all are heard"
             )
+            yield Notice("warning", f"{self.info.name}: {text}")
+            return
+        lacks = self._file.frames - taken - self._file.short
+        if (
+            self.info.duration_s is not None
+            and 0 < lacks * 1000 <= SHORTEST_MS * self.info.rate
+            and not self._plan.cut_off
+        ):
+            text = f"its header promises {self._file.frames} samples, and {taken} are there; all are heard"
             yield Notice("warning", f"{self.info.name}: {text}")
             return
         promise = self._promise(taken, broken)
@@ -156,7 +158,8 @@ class Recording:
         """What shows that the end is missing."""
         missing = self._plan.missing
         if missing is not None and missing.there:
-            return f"its header promises {taken * missing.declared / missing.there / self.info.rate:.3f} s"
+            frames = missing.frames or taken * missing.declared / missing.there
+            return f"its header promises {frames / self.info.rate:.3f} s"
         if self._plan.cut_off is not None:
             return self._plan.cut_off
         if self.info.duration_s is None:
@@ -209,12 +212,3 @@ def _begin(file: PartedFile, path: Path, begin_s: float) -> int:
             fix=convert(path),
         ) from error
     return begin
-
-
-def _until_fault(frames: Frames) -> tuple[Frames, float | None]:
-    """Give the frames before the first value that is not finite, and that value."""
-    good = np.isfinite(frames)
-    if good.all():
-        return frames, None
-    first = int(np.flatnonzero(~good.all(axis=1))[0])
-    return frames[:first], float(frames[first][~good[first]][0])

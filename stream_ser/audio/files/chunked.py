@@ -40,7 +40,7 @@ def plan_iff(file: BinaryIO, begin: int, total: int) -> Plan | None:
             mend = _aiff_mender(begin, at, offset) if codec in _OPEN_CODECS else None
             return _iff(file, Layout(begin, at + 8 + offset, declared, total, frame, mend))
         elif name == b"BODY":
-            return _iff(file, Layout(begin, at, size or None, total))
+            return _iff(file, Layout(begin, at, size or None, total, mend=_as_it_is(begin, at)))
     return None
 
 
@@ -71,6 +71,11 @@ def _chunks(file: BinaryIO, at: int, total: int) -> Iterator[tuple[bytes, int, i
         name, size = struct.unpack(">4sI", read_at(file, at, 8))
         yield name, at + 8, size
         at += 8 + size + size % 2
+
+
+def _as_it_is(begin: int, data: int) -> Mend:
+    """Libsndfile plays the sound of an SVX file to the file's end in any case."""
+    return lambda sound: ((begin, data + sound),)
 
 
 def _aiff_mender(begin: int, at: int, offset: int) -> Mend:

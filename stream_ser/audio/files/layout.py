@@ -14,6 +14,7 @@ from stream_ser.audio.files.extents import Piece
 from stream_ser.audio.files.plan import Missing, Part, Plan, joined
 
 Mend = Callable[[int], tuple[Piece, ...]]  # bytes of sound that there are -> a file whose header says so
+Limit = Callable[[int], int | None]  # bytes of sound -> frames of sound, where that is known
 Next = Callable[[BinaryIO, int, int], Plan | None]  # the plan of the file that begins at a byte of this one
 SLACK = 8  # bytes behind the sound that are no chunk and no sound: padding to an even or a rounded size
 
@@ -28,7 +29,7 @@ class Layout:
     total: int  # one past the file's last byte
     frame: int = 1  # bytes of a frame, or of a block of a codec
     mend: Mend | None = None
-    limit: int | None = None  # sound frames, where the header knows better than libsndfile
+    limit: Limit | None = None  # where the header knows better than libsndfile
     told: bool = True  # whether a missing length is worth a word: not where writers leave it out on purpose
     rewrite: bool = False  # libsndfile cannot read the header as it is, though it is right
 
@@ -45,7 +46,7 @@ def judge(file: BinaryIO, layout: Layout, follows: int | None, after: Next) -> P
         return _to_the_end(layout, there)
     if layout.declared > there:
         part = _part(layout, there - there % layout.frame if there else None, None)
-        return Plan((part,), missing=Missing(layout.declared, there))
+        return Plan((part,), missing=Missing(layout.declared, there, _frames(layout, layout.declared)))
     if follows is None:
         return _to_the_end(layout, there)
     second = None if total - follows < SLACK else after(file, follows, total)
@@ -63,8 +64,8 @@ def _to_the_end(layout: Layout, there: int) -> Plan:
             f"{there - (layout.declared or 0)} bytes behind the {layout.declared} bytes of sound that its header gives"
         )
         return Plan((_part(layout, None, None),), more=None if layout.declared is None else more)
-    mended = Part(layout.begin, layout.mend(sound))
-    if not layout.told:
+    mended = Part(layout.begin, layout.mend(sound), _frames(layout, sound))
+    if layout.declared is None and not layout.told:
         return Plan((mended,))
     says = f"says {layout.declared} bytes of sound" if layout.declared else "does not say how much sound there is"
     return Plan(
@@ -75,10 +76,15 @@ def _to_the_end(layout: Layout, there: int) -> Plan:
 def _part(layout: Layout, sound: int | None, end: int | None) -> Part:
     """The file up to ``end``, with a header that says ``sound`` bytes if it can be made to."""
     if sound is not None and layout.mend is not None:
-        return Part(layout.begin, layout.mend(sound))
+        return Part(layout.begin, layout.mend(sound), _frames(layout, sound))
+    frames = None if layout.declared is None else _frames(layout, layout.declared)
     if layout.begin == 0 and end is None:
-        return Part(0, None, layout.limit)
-    return Part(layout.begin, ((layout.begin, layout.total if end is None else end),), layout.limit)
+        return Part(0, None, frames)
+    return Part(layout.begin, ((layout.begin, layout.total if end is None else end),), frames)
+
+
+def _frames(layout: Layout, sound: int) -> int | None:
+    return None if layout.limit is None else layout.limit(sound)
 
 
 def read_at(file: BinaryIO, at: int, size: int) -> bytes:

@@ -98,8 +98,10 @@ def plan_mpeg(file: BinaryIO, begin: int, total: int) -> Plan | None:
         notices.append(f"{walk.junk} bytes between its frames are neither sound nor tags; they were passed over")
     parts = []
     for run in walk.runs:
-        if run.info and run.told == run.frames and len(run.stretches) == 1 and len(walk.runs) == 1 and not walk.cut:
-            parts.append(Part(begin))
+        if run.first.kind[1] < 3:
+            parts.append(_without_header(run))
+        elif run.info and run.told == run.frames and len(run.stretches) == 1 and len(walk.runs) == 1 and not walk.cut:
+            parts.append(Part(begin, None if begin == 0 else ((run.begin, run.stretches[-1][1]),)))
         elif run.info and run.told > run.frames and run is walk.runs[-1]:
             parts.append(Part(run.begin, (run.info, *run.stretches)))  # cut off: libsndfile says how long it should be
         else:
@@ -109,8 +111,18 @@ def plan_mpeg(file: BinaryIO, begin: int, total: int) -> Plan | None:
     last = walk.runs[-1]
     told = walk.cut is None or last.told > last.frames  # then libsndfile knows how long it should be
     cut = None if told or walk.cut is None else f"its last MP3 frame has {walk.cut[0]} of {walk.cut[1]} bytes"
-    whole = (Part(begin),) if begin == 0 and len(parts) == 1 and parts[0].pieces is None else tuple(parts)
-    return Plan(whole, tuple(notices), cut_off=cut)
+    return Plan(tuple(parts), tuple(notices), cut_off=cut)
+
+
+def _without_header(run: _Run) -> Part:
+    """Layers I and II, which have no Xing header: read to the frames that were counted.
+
+    libsndfile reads no further than it guesses from the first frames' size, so the bytes are given more than once, until any
+    such guess lies behind their end.
+    """
+    size = sum(end - begin for begin, end in run.stretches)
+    times = 2 + run.frames * run.first.size * 5 // (4 * size)
+    return Part(run.begin, tuple(run.stretches) * times, run.frames * run.first.samples)
 
 
 class _Walk:
@@ -168,8 +180,7 @@ class _Walk:
         head = self._window.at(at, 32)
         if head[:3] == b"ID3" and len(head) >= 10:
             self._fresh = True
-            size = sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
-            return at + 10 + size + (10 if head[5] & 0x10 else 0)
+            return at + id3_size(head)
         if head[:3] == b"TAG" and self._total - at >= 128:
             return at + 128
         if head[:8] == b"APETAGEX":
@@ -194,6 +205,12 @@ class _Walk:
     def _behind_lyrics(self, at: int) -> int:
         end = self._window.at(at, _CHUNK).find(b"LYRICS200")
         return at + (end + 9 if end > 0 else 11)
+
+
+def id3_size(head: bytes) -> int:
+    """Bytes of the ID3v2 tag whose first ten these are; its size is written seven bits to a byte."""
+    size = sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
+    return 10 + size + (10 if head[5] & 0x10 else 0)
 
 
 def _told(body: bytes, frame: Frame) -> int | None:

@@ -8,14 +8,18 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
 import soundfile
 
 from stream_ser.audio.files.parted import PartedFile
 from stream_ser.audio.files.plan import Missing, Plan
-from stream_ser.audio.files.plans import plan_of, plan_of_mpeg
+from stream_ser.audio.files.plans import plan_of, plan_of_mpeg, surely_mpeg
+from stream_ser.audio.resample import Frames
+from stream_ser.audio.timeline import LOUDEST
 from stream_ser.errors import SourceError
 
 SHORTEST_MS = 25  # one analysis frame of the models' front ends
+LOOK_S = 10.0
 HEADER_SLIP = 64  # bytes: some recorders count the header's own into the sound's
 
 
@@ -28,9 +32,10 @@ def open_file(path: Path, content: bytes | None = None) -> tuple[PartedFile, Pla
     place = path if content is None else None
     plan = Plan()
     try:
-        plan = plan_of(file)
+        sure = surely_mpeg(file)
+        plan = _counted(path, file) if sure else plan_of(file)
         opened = PartedFile(place, file, plan)
-        if opened.format == "MP3":
+        if opened.format == "MP3" and not sure and plan.parts[0].pieces is None:
             plan = _counted(path, file)
             if plan != Plan():
                 opened.close_sound()
@@ -41,6 +46,8 @@ def open_file(path: Path, content: bytes | None = None) -> tuple[PartedFile, Pla
     except SourceError:
         file.close()
         raise
+    if opened.subtype in ("FLOAT", "DOUBLE"):
+        _check_level(path, opened)
     if opened.frames * 1000 < SHORTEST_MS * opened.samplerate:
         opened.close()
         raise _cut(path, plan) or _too_short(path, opened.frames, opened.samplerate)
@@ -50,6 +57,42 @@ def open_file(path: Path, content: bytes | None = None) -> tuple[PartedFile, Pla
 def convert(path: Path) -> str:
     """The command that makes a readable file, beside the one that is not: ffmpeg cannot write over what it reads."""
     return f"convert it first: ffmpeg -i {path.name} {path.stem}-converted.wav"
+
+
+def until_fault(frames: Frames) -> tuple[Frames, float | None]:
+    """Give the frames before the first value that is no sound, and that value: not finite, or far above full scale."""
+    good = np.abs(frames) <= LOUDEST
+    if good.all():
+        return frames, None
+    first = int(np.flatnonzero(~good.all(axis=1))[0])
+    return frames[:first], float(frames[first][~good[first]][0])
+
+
+def no_sound(path: Path, value: float, at_s: float) -> SourceError:
+    """The error for such a value."""
+    if not np.isfinite(value):
+        return SourceError(
+            f"{path} holds the value {value} at {at_s:.6f} s, which is not sound",
+            fix="write the file again, or cut that place out of it",
+        )
+    return SourceError(
+        f"{path} holds the float {value:g} at {at_s:.6f} s, and full scale is 1",
+        fix=f"divide by full scale, for 16 bits: ffmpeg -i {path.name} -af volume=1/32768 {path.stem}-scaled.wav",
+    )
+
+
+def _check_level(path: Path, opened: PartedFile) -> None:
+    """Look at the first seconds before anything is heard of them; what comes later is looked at as it comes."""
+    taken = 0
+    while taken < LOOK_S * opened.samplerate and len(frames := opened.read(opened.samplerate)):
+        good, value = until_fault(frames)
+        if value is not None and np.isfinite(value):
+            opened.close()
+            raise no_sound(path, value, (taken + len(good)) / opened.samplerate)
+        if value is not None:
+            break
+        taken += len(frames)
+    opened.seek(0)
 
 
 def forgiven(missing: Missing, frames: int, rate: int) -> bool:

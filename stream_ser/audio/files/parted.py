@@ -45,6 +45,7 @@ class PartedFile:
         self.samplerate: int = self._open.samplerate
         self.channels: int = self._open.channels
         self.format: str = self._open.format
+        self.subtype: str = self._open.subtype
         self.stopped: str | None = None
         lengths = [self._length(0)]
         for index in range(1, len(plan.parts)):

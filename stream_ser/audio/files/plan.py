@@ -25,6 +25,7 @@ class Missing:
 
     declared: int
     there: int
+    frames: int | None = None  # what was promised, in frames, where that does not follow from the bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,13 @@ RF64 is EBU Tech 3306: the 32-bit size of ``data`` is 0xFFFFFFFF, and the real o
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from stream_ser.audio.files.extents import Piece
-from stream_ser.audio.files.layout import SLACK, Layout, Mend, judge, read_at
-from stream_ser.audio.files.plan import Plan
+from stream_ser.audio.files.layout import SLACK, Layout, Limit, Mend, judge, read_at
+from stream_ser.audio.files.mpeg import plan_mpeg
+from stream_ser.audio.files.plan import Missing, Plan
 
 MARKS = (b"RIFF", b"RIFX", b"RF64", b"BW64")
 _PLACEHOLDER = 0x7FFF_0000  # programs that cannot seek back leave a size at least this large
@@ -19,6 +20,7 @@ _WRAP = 1 << 32
 _OPEN = 1 << 62  # a size of 64 bits above it is none
 _ID3V1 = 128
 _PCM = (1, 3, 6, 7)  # integers, floats, A-law, mu-law: every byte of the sound is a sample's
+_MPEG = (0x50, 0x55)  # layers I and II, and III
 _EXTENSIBLE = 0xFFFE
 # What writers put behind the sound; one of these needs no sound size to be believed.
 _KNOWN = frozenset(
@@ -95,15 +97,16 @@ def _note(wav: _Wav, name: bytes, body: bytes) -> None:
         wav.fact = struct.unpack(f"{wav.order}I", body[:4])[0]
 
 
-def _judge(file: BinaryIO, wav: _Wav, form: _Format) -> Plan:
+def _judge(file: BinaryIO, wav: _Wav, form: _Format) -> Plan | None:
     there, total = wav.total - wav.data, wav.total
+    if form.tag in _MPEG:
+        return _mpeg(file, wav)
     declared = wav.big if wav.wide and wav.size == _WRAP - 1 else wav.size
     open_end = declared > there and (declared >= _OPEN if wav.wide else declared >= _PLACEHOLDER)
     follows = None if open_end else _follows(file, wav, declared)
     if follows is None and declared and not open_end and not wav.wide:
         wrapped = _wrapped(file, wav, declared)
         total, follows = wrapped or total, None
-    told = not open_end and bool(declared)
     layout = Layout(
         wav.begin,
         wav.data,
@@ -111,11 +114,20 @@ def _judge(file: BinaryIO, wav: _Wav, form: _Format) -> Plan:
         total,
         form.block,
         _mender(wav, form),
-        _limit(form, declared, wav.fact),
-        told=told or not open_end,
+        _limit(form, wav.fact),
+        told=not open_end,
         rewrite=wav.mark == b"BW64",
     )
     return judge(file, layout, follows, plan_riff)
+
+
+def _mpeg(file: BinaryIO, wav: _Wav) -> Plan | None:
+    """MPEG audio in a WAV file: its frames are counted as in a file of its own."""
+    there = wav.total - wav.data
+    whole = 0 < wav.size <= there
+    plan = plan_mpeg(file, wav.data, wav.data + wav.size if whole else wav.total)
+    cut = there < wav.size < _PLACEHOLDER
+    return replace(plan, missing=Missing(wav.size, there)) if plan is not None and cut and not plan.cut_off else plan
 
 
 def _follows(file: BinaryIO, wav: _Wav, declared: int) -> int | None:
@@ -155,12 +167,16 @@ def _wrapped(file: BinaryIO, wav: _Wav, declared: int) -> int | None:
     return None
 
 
-def _limit(form: _Format, declared: int, fact: int) -> int | None:
+def _limit(form: _Format, fact: int) -> Limit | None:
     """How many frames a codec of blocks holds: by ``fact``, or by its blocks, where libsndfile counts the padding too."""
     if form.tag in _PCM or form.samples == 1:
         return None
-    blocks = declared // form.block * form.samples
-    return fact if blocks - form.samples < fact <= blocks else blocks or None
+
+    def limit(sound: int) -> int | None:
+        blocks = sound // form.block * form.samples
+        return fact if blocks - form.samples < fact <= blocks else blocks or None
+
+    return limit
 
 
 def _mender(wav: _Wav, form: _Format) -> Mend | None:
