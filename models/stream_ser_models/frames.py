@@ -146,12 +146,17 @@ class FrameHead(Network):
         prior = self.config.prior_s
         return (prior * self.mean + voice.total) / (prior + voice.seconds).unsqueeze(1)
 
+    def speech_weights(self, features: Tensor) -> Tensor:
+        """How much of a window's voice vector each averaged frame is (B, steps); a window's sum to one."""
+        frames = features if features.shape[1] == self.config.steps else pooled(features, self.config.pool)
+        speech = torch.sigmoid(frames @ self.speech + self.speech_bias)
+        kept = speech + RESERVE / self.config.steps  # all alike in a window without any speech
+        return kept / kept.sum(dim=1, keepdim=True)
+
     def voice_of(self, features: Tensor) -> Tensor:
         """A window's voice vector (B, D), the mean frame of its speech: what enters the sum, times its new seconds."""
         frames = features if features.shape[1] == self.config.steps else pooled(features, self.config.pool)
-        weights = torch.sigmoid(frames @ self.speech + self.speech_bias).unsqueeze(2)
-        all_of_them = RESERVE * frames.mean(dim=1)  # what a window without any speech gives
-        return ((weights * frames).sum(dim=1) + all_of_them) / (weights.sum(dim=1) + RESERVE)
+        return (self.speech_weights(frames).unsqueeze(2) * frames).sum(dim=1)
 
     def relative(self, features: Tensor, voice: Voice | None) -> Tensor:
         """Frames as the head sees them (B, channels, steps)."""

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stream_ser.audio.recording import SHORTEST_MS
+from stream_ser.audio.files.opening import SHORTEST_MS
 from stream_ser.audio.resample import Frames
 from stream_ser.audio.source import Item, Notice
 from stream_ser.audio.timeline import Conditioner

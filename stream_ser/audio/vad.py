@@ -82,7 +82,7 @@ class VoiceActivityDetector:
         self._pushed = self._end = at
         self._next = -(-at // FRAME)  # number of the frame to be completed next
         self._first = self._next  # first frame of this unbroken stretch
-        self._is_open = False
+        self._speaking = False
         self._above = 0  # frames in a row at ENTER or more
         self._below = 0  # frames in a row below EXIT
         self._quiet = 0  # frames in a row below the floor
@@ -109,7 +109,7 @@ class VoiceActivityDetector:
             self._unheard.clear()
             advance_together([(self, self._end, samples)])
 
-    def is_open(self, end: int) -> bool:
+    def is_speech(self, end: int) -> bool:
         """Whether someone is speaking at ``end``, as the last whole frame before it says."""
         self._catch_up()
         frame = end // FRAME - 1
@@ -136,7 +136,7 @@ class VoiceActivityDetector:
         count = int(np.count_nonzero(states)) * FRAME
         if len(states) and states[0]:
             count -= start - first * FRAME
-        if self.is_open(end):
+        if self.is_speech(end):
             count += end - max(start, last * FRAME)
         return count
 
@@ -165,11 +165,11 @@ class VoiceActivityDetector:
     def _decide(self, probability: float) -> None:
         self._above = self._above + 1 if probability >= ENTER else 0
         self._below = self._below + 1 if probability < EXIT else 0
-        if not self._is_open:
-            self._is_open = self._above >= CONFIRM
+        if not self._speaking:
+            self._speaking = self._above >= CONFIRM
         elif self._below >= HANG_OVER:
-            self._is_open = False
-        self._open[self._next % len(self._open)] = self._is_open
+            self._speaking = False
+        self._open[self._next % len(self._open)] = self._speaking
         self._next += 1
 
 
@@ -182,7 +182,7 @@ def advance_together(pushes: Sequence[tuple[VoiceActivityDetector, int, Samples]
     for vad, start, _ in pushes:
         vad._catch_up()
         if start != vad._end:
-            raise ValueError(f"samples at {start} do not continue what was pushed up to {vad._end}")
+            raise ValueError(f"samples at {start} do not continue what was heard up to {vad._end}")
     detectors = [vad for vad, _, _ in pushes]
     cuts = [vad._cut(start, samples) for vad, start, samples in pushes]
     if not any(map(len, cuts)):

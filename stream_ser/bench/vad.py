@@ -1,7 +1,7 @@
 """Measure the voice activity detector: how much speech it misses, how much noise it lets in, and what it costs.
 
 ``python -m stream_ser.bench.vad --data DIR`` reads the corpora under DIR. A frame of speech is one within 25 dB of
-its clip's loudest; those where the gate is shut are misses. Each clip comes after a reset, so every miss of an onset
+its clip's loudest; those without speech by its decision are misses. Each clip comes after a reset, so every miss of an onset
 counts. In background sound every open frame is a false accept; a clip with 0.6 s open could reach a label. ``webrtc``
 rows put WebRTC's detector (pip install webrtcvad-wheels) behind the same hysteresis, for comparison.
 """
@@ -69,12 +69,12 @@ def material(root: Path) -> Iterator[tuple[str, list[Path], bool]]:
 
 
 def open_frames(vad: VoiceActivityDetector, samples: Samples) -> npt.NDArray[np.bool_]:
-    """Whether the gate is open after each whole frame of a clip."""
+    """Whether somebody speaks, by the detector, after each whole frame of a clip."""
     start = -(-vad.end // FRAME) * FRAME
     vad.reset(start)
     count = len(samples) // FRAME
     vad.push(start, samples)
-    return np.array([vad.is_open(start + (frame + 1) * FRAME) for frame in range(count)])
+    return np.array([vad.is_speech(start + (frame + 1) * FRAME) for frame in range(count)])
 
 
 def loud_frames(samples: Samples, below_peak_db: float = 25.0) -> npt.NDArray[np.bool_]:

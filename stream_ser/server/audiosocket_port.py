@@ -44,8 +44,8 @@ class _Tcp:
 class AudioSocketPort:
     """Made in the event loop; ``open`` listens, ``close`` takes no more."""
 
-    def __init__(self, services: Services, sound: MediaServer) -> None:
-        self._services, self._sound = services, sound
+    def __init__(self, services: Services, media: MediaServer) -> None:
+        self._services, self._media = services, media
         self._settings = services.config.audiosocket
         self._peers = [ipaddress.ip_network(text) for text in self._settings.peers]
         self._listening: asyncio.Server | None = None
@@ -91,7 +91,7 @@ class AudioSocketPort:
         with contextlib.closing(writer):
             peer = str(writer.get_extra_info("peername")[0])
             if not self._may(peer):
-                self._sound.count_refusal(Refusal("wrong-peer", ""), "audiosocket", peer)
+                self._media.count_refusal(Refusal("wrong-peer", ""), "audiosocket", peer)
                 return
             settings = self._settings
             protocol = AudioSocket(
@@ -101,7 +101,7 @@ class AudioSocketPort:
                 encoding=settings.encoding,
                 hold_s=min(HOLD_S, 0.9 * self._services.config.limits.burst_s),  # it comes at once
             )
-            entered = self._sound.enter(protocol, Grant(settings.tenant, "publisher"), _Tcp(writer))
+            entered = self._media.enter(protocol, Grant(settings.tenant, "publisher"), _Tcp(writer))
             if isinstance(entered, Refusal):
                 await _last(reader, writer, protocol.refuse(entered.reason, entered.text))
                 return

@@ -44,8 +44,8 @@ _log = logging.getLogger("stream_ser.server")
 class Routes:
     """The addresses of one server."""
 
-    def __init__(self, services: Services, sound: MediaServer) -> None:
-        self._services, self._sound = services, sound
+    def __init__(self, services: Services, media: MediaServer) -> None:
+        self._services, self._media = services, media
         self._granted: WeakKeyDictionary[ServerConnection, Grant | None] = WeakKeyDictionary()
 
     def admit(self, connection: ServerConnection, handshake: HandshakeRequest) -> Response | Awaitable[Response] | None:
@@ -99,7 +99,7 @@ class Routes:
             if closed is not None and not connection.protocol.close_rcvd_then_sent and closed.code in UNWELCOME:
                 self._services.auth.refuse(Refusal(UNWELCOME[closed.code], closed.reason))
             return
-        await self._sound.serve(connection, self._protocol(request), grant)
+        await self._media.serve(connection, self._protocol(request), grant)
 
     def subprotocol(self, connection: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
         """Choose ours where it is offered, and none otherwise: other systems name theirs, or none."""

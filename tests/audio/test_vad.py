@@ -26,7 +26,7 @@ class Scripted:
 
     def encode(self, sound: np.ndarray) -> np.ndarray:
         assert sound.shape[1] == CONTEXT + FRAME
-        return sound[:, CONTEXT : CONTEXT + 1] / 4.0 * 10.0  # the gate makes frames 12 dB louder
+        return sound[:, CONTEXT : CONTEXT + 1] / 4.0 * 10.0  # the detector makes frames 12 dB louder
 
     def step(self, encoded: np.ndarray, memory: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         self.asked += len(encoded)
@@ -40,7 +40,7 @@ def frames(*probabilities: float) -> np.ndarray:
 
 
 def states(vad: VoiceActivityDetector, count: int, start: int = 0) -> list[bool]:
-    return [vad.is_open(start + (frame + 1) * FRAME) for frame in range(count)]
+    return [vad.is_speech(start + (frame + 1) * FRAME) for frame in range(count)]
 
 
 def scripted(start: int = 0, history: int = 960_000) -> tuple[VoiceActivityDetector, Scripted]:
@@ -95,7 +95,7 @@ def test_answers_do_not_depend_on_the_blocks(cuts: list[int], start: int) -> Non
         piecewise.push(start + at, part)
         at += len(part)
         end = start + at
-        assert piecewise.is_open(end) == whole.is_open(end)
+        assert piecewise.is_speech(end) == whole.is_speech(end)
         assert piecewise.speech_samples(start, end) == whole.speech_samples(start, end)
     assert piecewise.end == whole.end
     assert 0 < whole.speech_samples(start, whole.end) < len(samples)
@@ -104,7 +104,7 @@ def test_answers_do_not_depend_on_the_blocks(cuts: list[int], start: int) -> Non
 def test_after_a_gap_it_begins_anew_on_the_same_grid() -> None:
     vad, detector = scripted()
     vad.push(0, frames(*[0.6] * 4))
-    assert vad.is_open(4 * FRAME)
+    assert vad.is_speech(4 * FRAME)
     vad.reset(10 * FRAME + 100)
     vad.push(10 * FRAME + 100, frames(*[0.6] * 3))
     assert vad.end == 13 * FRAME + 100
@@ -121,7 +121,7 @@ def test_what_does_not_continue_the_stream_is_refused() -> None:
     with pytest.raises(ValueError, match="has reached"):
         vad.reset(50)
     with pytest.raises(ValueError, match="has reached"):
-        vad.is_open(100 + 41 * FRAME)
+        vad.is_speech(100 + 41 * FRAME)
     with pytest.raises(ValueError, match="has forgotten"):
         vad.speech_samples(5 * FRAME, 30 * FRAME)
     with pytest.raises(ValueError, match="reversed"):
@@ -135,7 +135,7 @@ def test_digital_silence_costs_nothing_and_clears_the_detectors_memory() -> None
     def asked(*pieces: np.ndarray) -> tuple[int, int]:
         for piece in pieces:
             vad.push(vad.end, piece)
-        vad.is_open(vad.end)
+        vad.is_speech(vad.end)
         return detector.asked, detector.begun
 
     assert asked(np.zeros(20 * FRAME, dtype=np.float32)) == (0, 0)
@@ -149,7 +149,7 @@ def test_sound_is_heard_when_someone_asks_and_in_time() -> None:
     for _ in range(5):
         vad.push(vad.end, frames(0.6))
     assert detector.asked == 0
-    assert vad.is_open(5 * FRAME)
+    assert vad.is_speech(5 * FRAME)
     assert detector.asked == 5
     for _ in range(200):
         vad.push(vad.end, frames(0.6))
@@ -193,7 +193,7 @@ def test_speech_opens_it_at_any_level(dbfs: int) -> None:
 
 @settings(max_examples=20, deadline=None)
 @given(data=st.data())
-def test_gates_that_are_heard_together_decide_as_each_alone(data: st.DataObject) -> None:
+def test_detectors_that_advance_together_decide_as_each_alone(data: st.DataObject) -> None:
     sounds = [voice_and_pauses(seed) for seed in range(3)]
     alone = [VoiceActivityDetector() for _ in sounds]
     for vad, sound in zip(alone, sounds, strict=True):
@@ -211,7 +211,7 @@ def test_gates_that_are_heard_together_decide_as_each_alone(data: st.DataObject)
         for number, start, part in pushes:
             together[number].push(start, part)
             end = start + len(part)
-            assert together[number].is_open(end) == alone[number].is_open(end)
+            assert together[number].is_speech(end) == alone[number].is_speech(end)
     for one, other in zip(together, alone, strict=True):
         assert states(one, 80) == states(other, 80)
         assert np.array_equal(one._memory, other._memory), "the same decisions, but not the same bits"
@@ -240,11 +240,11 @@ def test_it_needs_no_torch_and_computes_in_the_calling_thread() -> None:
     program = """
 import sys, time, numpy
 from stream_ser.audio.vad import VoiceActivityDetector
-gate = VoiceActivityDetector()
+vad = VoiceActivityDetector()
 noise = numpy.random.default_rng(0).normal(0, 0.1, 160_000).astype("f4")
-gate.push(0, noise)
+vad.push(0, noise)
 everybody, ours = time.process_time(), time.thread_time()
-gate.push(160_000, noise)
+vad.push(160_000, noise)
 everybody, ours = time.process_time() - everybody, time.thread_time() - ours
 assert "torch" not in sys.modules
 assert everybody - ours < 0.2 * everybody, f"{everybody - ours} s of {everybody} s were spent in other threads"

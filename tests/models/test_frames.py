@@ -28,6 +28,7 @@ HEADS: list[tuple[str, dict[str, Any], int]] = [  # and what each learns, with f
     ("frames_bilstm", {"depth": 0}, 50_957),
     ("frames_bilstm", {"depth": 5}, 149_637),
     ("frames_cpc", {}, 80_231),
+    ("frames_voice", {}, 49_796),
 ]
 NAMES = [f"{name}-{'-'.join(str(value) for value in values.values())}" for name, values, _ in HEADS]
 

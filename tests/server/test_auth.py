@@ -246,7 +246,7 @@ async def test_what_is_wrong_with_a_call_is_named_and_counted(tmp_path: Path) ->
             await large.send(bytes(40_000))
             assert (await farewell(large))[0] == 1009
         assert (await refusals(server))["message-too-large"] == 1
-        await eventually(lambda: server.services.tenants.calls == 0 and server.sound.count == 0, "something stays open")
+        await eventually(lambda: server.services.tenants.calls == 0 and server.media.count == 0, "something stays open")
         assert {message["call"] for message in feed.of("call")} == {"c", "CA", "c-1"}
         refused_ends = {message["reason"] for message in feed.of("call", kind="ended", call="c")}
         assert refused_ends == {"refused: sound-file", "refused: too-fast"}
@@ -285,7 +285,7 @@ async def test_connections_are_limited_and_each_place_is_given_back(tmp_path: Pa
             assert (status, text.partition(":")[0]) == (503, "too-many-subscribers")
         for socket in sockets:
             await socket.close()
-        await eventually(lambda: server.sound.count == 0, "a place is not given back")
+        await eventually(lambda: server.media.count == 0, "a place is not given back")
         found = await figures(server)
         assert found["refused_total too-many-connections-of-tenant"] == 2
         assert found["refused_total too-many-connections"] == 1
