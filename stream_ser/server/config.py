@@ -75,7 +75,11 @@ class TwilioSettings:
     """Twilio Media Streams."""
 
     auth_token: Secret | None = None
-    """The account's auth token, which signs every connection. Without it signatures are not checked; bearer tokens are."""
+    """The account's auth token, which signs every connection. Without it, and without ``shared_key``, signatures are not
+    checked; bearer tokens are."""
+
+    shared_key: Secret | None = None
+    """The secret of a shared key, where Twilio signs with one (HMAC-SHA256) and says so in a header of its own."""
 
     url: str = ""
     """The address that Twilio was given, as wss://calls.example.org/v1/twilio: it is what the signature is over. Empty: what

@@ -15,8 +15,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
-import hmac
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
@@ -284,14 +282,3 @@ def _client_state(start: Fields) -> dict[str, str]:
         return fields.parse(base64.b64decode(state or "", validate=True).decode(), "client_state").all_texts()
     except (ValueError, RefusedError):
         return {}  # it is some other application's
-
-
-def signature_ok(auth_token: str, url: str, signature: str) -> bool:
-    """Whether ``X-Twilio-Signature`` is the base64 of HMAC-SHA1 over the address, keyed with the account's auth token.
-
-    ``url`` is the address that Twilio was given, as it was given, ``wss://`` and all: behind a proxy that is not what the
-    request says. A handshake has no body, so the address is all that is signed (twilio.com/docs/usage/security). Takes
-    the same time whatever the signature.
-    """
-    digest = hmac.new(auth_token.encode(), url.encode("utf-8", "surrogatepass"), hashlib.sha1).digest()
-    return hmac.compare_digest(base64.b64encode(digest), signature.encode("utf-8", "surrogatepass"))
