@@ -38,7 +38,7 @@ class FakeDetector:
     def speech_samples(self, start: int, end: int) -> int:
         return sum(max(0, min(end, b) - max(start, a)) for a, b in self.speech)
 
-    def is_open(self, end: int) -> bool:
+    def is_speech(self, end: int) -> bool:
         return any(a < end <= b for a, b in self.speech)
 
 

@@ -12,10 +12,14 @@ from itertools import pairwise
 
 import numpy as np
 
-from stream_ser.audio.resample import Frames, Resampler, position, to_mono
+from stream_ser.audio.mixing import Mixer
+from stream_ser.audio.resample import Frames, Resampler, position
+from stream_ser.audio.source import Notice
 from stream_ser.types import SAMPLE_RATE, Block, Gap
 
 NOT_NUMBERS = "samples that are not numbers"
+LOUDEST = 16.0  # 24 dB above full scale: no mix is so hot, and any sound is hotter that was never divided by 32768
+TOO_LOUD = "samples far above full scale, as of floats that were never divided by it"
 
 
 class Conditioner:
@@ -27,6 +31,7 @@ class Conditioner:
         self._frames = 0  # native frames so far, lost ones too
         self._end = start  # one past the last sample that was yielded
         self._resampler: Resampler | None = None
+        self._mixer = Mixer(rate)
 
     @property
     def end(self) -> int:
@@ -34,21 +39,22 @@ class Conditioner:
         return self._end
 
     def push(self, frames: Frames, arrived_ns: int, captured_ns: int = 0) -> Iterator[Block | Gap]:
-        """Take (n, channels) native frames. Values that are not finite become gaps of exactly their range.
+        """Take (n, channels) native frames. Values that are not finite, or above LOUDEST, become gaps of exactly their range.
 
         ``captured_ns`` is when the last of them was sound in the air, 0 where nobody knows.
         """
-        mono = to_mono(frames)
-        good = np.isfinite(mono)
+        mono = self._mixer.mix(frames)
+        good = np.abs(mono) <= LOUDEST
         if good.all():
             yield from self._sound(mono, arrived_ns, captured_ns)
             return
-        edges = [0, *(np.flatnonzero(good[1:] != good[:-1]) + 1).tolist(), len(mono)]
+        kind = np.where(good, 0, np.where(np.isfinite(mono), 1, 2))
+        edges = [0, *(np.flatnonzero(np.diff(kind)) + 1).tolist(), len(mono)]
         for first, last in pairwise(edges):
             if good[first]:
                 yield from self._sound(mono[first:last], arrived_ns)
             else:
-                yield from self.lose(last - first, NOT_NUMBERS, arrived_ns)
+                yield from self.lose(last - first, TOO_LOUD if kind[first] == 1 else NOT_NUMBERS, arrived_ns)
 
     def lose(self, frames: int, reason: str, arrived_ns: int) -> Iterator[Block | Gap]:
         """Say that the next ``frames`` native frames are missing."""
@@ -64,6 +70,13 @@ class Conditioner:
         """Go on at another native rate."""
         yield from self.finish(arrived_ns)
         self._base, self._frames, self._rate = self._end, 0, rate
+        self._mixer = Mixer(rate)
+
+    def notices(self) -> Iterator[Notice]:
+        """What there is to tell of what was pushed so far, once."""
+        news = self._mixer.news()
+        if news is not None:
+            yield Notice("warning", news)
 
     def finish(self, arrived_ns: int) -> Iterator[Block | Gap]:
         """Yield what the resampler still holds."""

@@ -81,13 +81,13 @@ def test_blocks_of_varying_size_join() -> None:
     sizes = np.random.default_rng(13).integers(1, 900, 60).tolist()
     ends = np.cumsum(sizes)
     script = [
-        Say(end / 16_000, np.full((size, 1), index + 1.0))
+        Say(end / 16_000, np.full((size, 1), (index + 1) / 64))
         for index, (size, end) in enumerate(zip(sizes, ends, strict=True))
     ]
     items = listen(
         open_microphone(backend=ScriptedBackend(clock, [script]), clock=clock), clock, ends[-1] / 16_000 + 0.01
     )
-    np.testing.assert_array_equal(sound(items), np.repeat(np.arange(1.0, 61.0), sizes))
+    np.testing.assert_array_equal(sound(items), np.repeat(np.arange(1, 61) / 64, sizes))
     assert gaps(items) == []
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stream_ser.audio.resample import position
-from stream_ser.audio.timeline import NOT_NUMBERS, Conditioner
+from stream_ser.audio.timeline import NOT_NUMBERS, TOO_LOUD, Conditioner
 from stream_ser.types import Block, Gap
 
 
@@ -35,6 +35,18 @@ def test_values_that_are_not_numbers_become_gaps_of_exactly_their_range(rate: in
     assert gaps[-1].end == start + 16_000
     sound = np.concatenate([item.samples for item in items if isinstance(item, Block)])
     assert np.isfinite(sound).all()
+
+
+def test_values_far_above_full_scale_become_gaps_of_exactly_their_range() -> None:
+    frames = np.full(1_000, 0.1, dtype=np.float32)
+    frames[300:400] = 12_000
+    frames[400:450] = np.nan
+    items = [*Conditioner(16_000).push(frames, 0)]
+    assert [(item.start, item.end, item.reason) for item in items if isinstance(item, Gap)] == [
+        (300, 400, TOO_LOUD),
+        (400, 450, NOT_NUMBERS),
+    ]
+    assert joined(items) == 1_000
 
 
 def test_sound_on_both_sides_of_a_gap_is_not_mixed() -> None:
