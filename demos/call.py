@@ -45,7 +45,7 @@ async def talk(server: str, headers: dict[str, str], call: str, recording: Path,
 async def show(server: str, headers: dict[str, str], call: str, joined: asyncio.Event) -> None:
     async with connect(f"{server}/v1/feed?call={quote(call)}", additional_headers=headers, proxy=None) as feed:
         async for text in feed:
-            joined.set()  # a feed with a history greets everybody at once
+            joined.set()  # a feed with a history sends a heartbeat to everybody at once
             message = json.loads(text)
             match message["type"]:
                 case "point":

@@ -1,4 +1,4 @@
-"""The door for programs: a trajectory of a recording, of an array, of pushed blocks, of a microphone, or of a feed.
+"""The Python API: a trajectory of a recording, of an array, of pushed blocks, of a microphone, or of a feed.
 
 ``stream_ser`` itself offers all of this, and imports it when it is first used. ``docs/python.md`` has examples that run.
 What goes wrong is raised as one of the classes in ``stream_ser.errors``, which say what happened, the value seen, what to do.

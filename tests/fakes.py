@@ -1,4 +1,4 @@
-"""Fakes for what a test cannot have: a clock to turn by hand, a gate that hears what the test says, an engine that obeys."""
+"""Fakes for what a test cannot have: a clock to turn by hand, a detector that says what the test says, an obeying engine."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class FakeDetector:
     def speech_samples(self, start: int, end: int) -> int:
         return sum(max(0, min(end, b) - max(start, a)) for a, b in self.speech)
 
-    def is_open(self, end: int) -> bool:
+    def is_speech(self, end: int) -> bool:
         return any(a < end <= b for a, b in self.speech)
 
 
@@ -50,7 +50,7 @@ class FakeBackend:
 
     name = "fake"
     token_count = 0
-    voice_width = 0
+    voice_width = 0  # with more, it says how far the last sample is from the voice's mean
 
     def __init__(self, classes: int = 4, *, most: int = 1, stepper: Stepper | None = None) -> None:
         self.classes, self.most, self.stepper = classes, most, stepper
@@ -65,7 +65,7 @@ class FakeBackend:
         self.runs = 0
         self._owner: int | None = None
 
-    def run(self, windows: Samples, tokens: Tokens | None = None, voice: Voice | None = None) -> Output:  # noqa: ARG002
+    def run(self, windows: Samples, tokens: Tokens | None = None, voice: Voice | None = None) -> Output:
         self._owner = self._owner or threading.get_ident()
         assert threading.get_ident() == self._owner, "the device was used from another thread than its owner's"
         self.entered.release()
@@ -76,9 +76,14 @@ class FakeBackend:
             raise RuntimeError("the device fell off the bus")
         logits = np.zeros((len(windows), self.classes), dtype=np.float32)
         logits[:, 0] = windows[:, -1] * 10.0
+        own = None
+        if self.voice_width:
+            own = np.repeat(np.abs(windows).mean(axis=1, keepdims=True), self.voice_width, axis=1)
+            if voice is not None:
+                logits[:, 1] = voice.total[:, 0] / (1.0 + voice.seconds)
         self.read.append(None if tokens is None else tokens[0].tolist())
         rated = None if self.dimensions is None else np.array([self.dimensions] * len(windows), dtype=np.float32)
-        return Output(logits, None, rated)
+        return Output(logits, None, rated, voice=own)
 
     def close(self) -> None:
         self.closed = True

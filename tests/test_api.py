@@ -1,4 +1,4 @@
-"""The door for programs: what it gives is what the command gives, whatever the sound comes as."""
+"""The Python API: what it gives is what the command gives, whatever the sound comes as."""
 
 from __future__ import annotations
 

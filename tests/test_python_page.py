@@ -115,7 +115,7 @@ def test_the_cell_of_a_notebook_shows_a_picture() -> None:
     assert "expressed emotion" in shown
 
 
-def test_the_readme_has_the_door_for_programs() -> None:
+def test_the_readme_has_the_python_api() -> None:
     (example,) = [example for example in examples("README.md") if "stream_ser.analyze(" in example]
     run(example)
     assert np.all([len(line) < 80 for line in example.splitlines()])

@@ -13,6 +13,7 @@ from stream_ser_models.frames_bilstm import FramesBiLSTM, FramesBiLSTMConfig
 from stream_ser_models.frames_cpc import FramesCPC, FramesCPCConfig
 from stream_ser_models.frames_mscnn import FramesMSCNN, FramesMSCNNConfig
 from stream_ser_models.frames_tfcnn import FramesTFCNN, FramesTFCNNConfig
+from stream_ser_models.frames_voice import FramesVoice, FramesVoiceConfig
 from stream_ser_models.mscnn import MSCNN, MSCNNConfig
 from stream_ser_models.network import Network
 from stream_ser_models.tfcnn import TFCNN, FirstLayer, FirstLayerConfig, TFCNNConfig
@@ -29,6 +30,7 @@ ARCHITECTURES: dict[str, tuple[type[Any], type[Network]]] = {
     "frames_mscnn": (FramesMSCNNConfig, FramesMSCNN),
     "frames_bilstm": (FramesBiLSTMConfig, FramesBiLSTM),
     "frames_cpc": (FramesCPCConfig, FramesCPC),
+    "frames_voice": (FramesVoiceConfig, FramesVoice),
 }
 
 

@@ -25,7 +25,7 @@ def head_examples(head: FrameHead, batch: int, level: float, seconds: float, see
     shape = (batch, head.config.frontend.frames, head.width)
     frames = (level * rng.standard_normal(shape)).astype(np.float32)
     known = (seconds * rng.uniform(0.5, 1.0, batch)).astype(np.float32)
-    total = (known[:, None] * level * rng.standard_normal((batch, head.width))).astype(np.float32)
+    total = (known[:, None] * level * rng.standard_normal((batch, head.voice_width))).astype(np.float32)
     return torch.from_numpy(frames), torch.from_numpy(total), torch.from_numpy(known)
 
 

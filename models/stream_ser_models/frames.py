@@ -132,6 +132,11 @@ class FrameHead(Network):
         """Values in a frame, D."""
         return len(self.mean)
 
+    @property
+    def voice_width(self) -> int:
+        """Values that are kept of a voice, in ``Voice.total`` and in what ``spoken`` adds to it."""
+        return self.width
+
     def measure(self, features: Tensor) -> None:
         """Take the mean of voice vectors and every value's deviation from training frames (N, steps, D)."""
         self.mean.copy_(self.voice_of(features).mean(dim=0))
@@ -139,19 +144,28 @@ class FrameHead(Network):
 
     def nobody(self, batch: int) -> Voice:
         """What is known of a voice that has not been heard."""
-        return Voice(self.mean.new_zeros(batch, self.width), self.mean.new_zeros(batch))
+        return Voice(self.mean.new_zeros(batch, self.voice_width), self.mean.new_zeros(batch))
 
     def baseline(self, voice: Voice) -> Tensor:
         """The caller's baseline (B, D)."""
         prior = self.config.prior_s
         return (prior * self.mean + voice.total) / (prior + voice.seconds).unsqueeze(1)
 
+    def speech_weights(self, features: Tensor) -> Tensor:
+        """How much of a window's voice vector each averaged frame is (B, steps); a window's sum to one."""
+        frames = features if features.shape[1] == self.config.steps else pooled(features, self.config.pool)
+        speech = torch.sigmoid(frames @ self.speech + self.speech_bias)
+        kept = speech + RESERVE / self.config.steps  # all alike in a window without any speech
+        return kept / kept.sum(dim=1, keepdim=True)
+
     def voice_of(self, features: Tensor) -> Tensor:
         """A window's voice vector (B, D), the mean frame of its speech: what enters the sum, times its new seconds."""
         frames = features if features.shape[1] == self.config.steps else pooled(features, self.config.pool)
-        weights = torch.sigmoid(frames @ self.speech + self.speech_bias).unsqueeze(2)
-        all_of_them = RESERVE * frames.mean(dim=1)  # what a window without any speech gives
-        return ((weights * frames).sum(dim=1) + all_of_them) / (weights.sum(dim=1) + RESERVE)
+        return (self.speech_weights(frames).unsqueeze(2) * frames).sum(dim=1)
+
+    def spoken(self, features: Tensor) -> Tensor:
+        """What a window adds to its voice's sum (B, voice_width), times its new seconds: its voice vector."""
+        return self.voice_of(features)
 
     def relative(self, features: Tensor, voice: Voice | None) -> Tensor:
         """Frames as the head sees them (B, channels, steps)."""
@@ -177,9 +191,10 @@ class FrameHead(Network):
 
 
 class HeadAlone(nn.Module):
-    """A head without its encoder, as it is exported: frames (B, 100, D), voice_sum (B, D) and voice_s (B,) to tensors.
+    """A head without its encoder, as it is exported: frames (B, 100, D), voice_sum (B, V) and voice_s (B,) to tensors.
 
-    The outputs are those of ``names``: logits (B, labels), voice (B, D), then attention and dimensions where there are any.
+    V is the head's ``voice_width``: D, or more where it keeps more of a voice than its mean.
+    The outputs are those of ``names``: logits (B, labels), voice (B, V), then attention and dimensions where there are any.
     """
 
     inputs = ("frames", "voice_sum", "voice_s")
@@ -197,12 +212,12 @@ class HeadAlone(nn.Module):
     def forward(self, frames: Tensor, voice_sum: Tensor, voice_s: Tensor) -> tuple[Tensor, ...]:
         """The outputs, in the order of ``names``."""
         scores = self.head.classify(frames, voice=Voice(voice_sum, voice_s))
-        found = {**scores._asdict(), "voice": self.head.voice_of(frames)}
+        found = {**scores._asdict(), "voice": self.head.spoken(frames)}
         return tuple(found[name] for name in self.names)
 
 
 class WithEncoder(nn.Module):
-    """A head with its encoder: waveform (B, 32000), voice_sum (B, D) and voice_s (B,) to tensors by name.
+    """A head with its encoder: waveform (B, 32000), voice_sum (B, V) and voice_s (B,) to tensors by name.
 
     Moves between devices as one, though a head alone does not own its encoder.
     """
@@ -212,7 +227,7 @@ class WithEncoder(nn.Module):
     def __init__(self, head: FrameHead) -> None:
         """Join the two, in evaluation mode."""
         super().__init__()
-        self.whisper, self.alone, self.width = head.frontend.whisper, HeadAlone(head), head.width
+        self.whisper, self.alone, self.width = head.frontend.whisper, HeadAlone(head), head.voice_width
         self.eval().requires_grad_(False)
 
     def nobody(self, batch: int) -> tuple[Tensor, Tensor]:

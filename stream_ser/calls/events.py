@@ -99,7 +99,19 @@ class Closed:
     reason: str
 
 
-Event = Opened | Sound | Lost | Paused | Resumed | Closed
+@dataclass(frozen=True, slots=True)
+class PassedOver:
+    """Something came that could not be used as it is, and the call goes on.
+
+    ``kind`` is a stable name, a refusal's code or another; ``text`` is what a person should read, where more is to be said.
+    """
+
+    kind: str
+    count: int = 1
+    text: str | None = None
+
+
+Event = Opened | Sound | Lost | Paused | Resumed | Closed | PassedOver
 
 
 class RefusedError(Exception):

@@ -17,6 +17,9 @@ from stream_ser_models.card import Card, probe, probe_tokens
 Tokens = npt.NDArray[np.int64]  # (batch, words); 0 is padding
 
 PARITY = 1e-3  # largest accepted difference of any logit from the card's stored ones
+ENCODER_PARITY = (
+    0.1  # the same on an encoder in 8 bits, where rounding that falls otherwise moves a logit by hundredths
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +100,10 @@ def warm_up(backend: Backend, card: Card, runs: int = 2) -> float:
     difference = _off(output, card)
     if backend.stepper is not None:
         difference = max(difference, _off(_step_through(backend.stepper, signal), card))
-    if not difference <= PARITY:
+    most = PARITY if card.encoder is None else ENCODER_PARITY
+    if not difference <= most:
         raise EngineError(
-            f"{backend.name} computes {card.name} wrongly: a logit is off by {difference:.2g}, at most {PARITY:g} is accepted",
+            f"{backend.name} computes {card.name} wrongly: a logit is off by {difference:.2g}, at most {most:g} is accepted",
             fix="run stream-ser doctor, and try the other engine with --engine",
         )
     return difference

@@ -34,7 +34,7 @@ class SpeechDetector(Protocol):
     def speech_samples(self, start: int, end: int) -> int:
         """Samples of speech in a range."""
 
-    def is_open(self, end: int) -> bool:
+    def is_speech(self, end: int) -> bool:
         """Whether someone is speaking at ``end``."""
 
 
@@ -59,7 +59,7 @@ def dbfs(value: float) -> float:
     return max(QUIET_DBFS, round(20.0 * float(np.log10(max(value, 1e-12))), 2))
 
 
-class Conditioner(Protocol):
+class SampleFilter(Protocol):
     """What sound goes through before anything hears it: as many samples out as in, at once, however they were cut."""
 
     def push(self, samples: Samples) -> Samples:
@@ -106,7 +106,7 @@ class WindowSchedule:
         *,
         start: int = 0,
         baseline: bool = True,
-        conditioner: Conditioner | None = None,
+        conditioner: SampleFilter | None = None,
     ) -> None:
         if not 0 < hop <= window:
             raise hop_error(hop / SAMPLE_RATE, window)
@@ -187,11 +187,11 @@ class WindowSchedule:
         covered = min(self.window, end - self._unbroken_since)
         start = end - covered if covered else max(0, end - self.hop)
         speech = self._vad.speech_samples(end - covered, end) if covered else 0
-        is_open = bool(covered) and self._vad.is_open(end)
+        is_speech = bool(covered) and self._vad.is_speech(end)
         newest = self._ring.read(end - min(self.hop, covered), end) if covered else np.zeros(0, dtype=np.float32)
         words = self._listener.words(end) if self._listener is not None and covered else None
         window = None
-        if padded or (covered == self.window and is_open and speech >= LEAST_SPEECH):
+        if padded or (covered == self.window and is_speech and speech >= LEAST_SPEECH):
             samples = np.zeros(self.window, dtype=np.float32)
             samples[self.window - covered :] = self._ring.read(end - covered, end)
             tokens = None if self._listener is None or words is None else self._listener.tokens(words)
@@ -204,7 +204,7 @@ class WindowSchedule:
             end=end,
             covered=self.window if padded else covered,
             speech=speech,
-            voice_active=is_open or padded,
+            voice_active=is_speech or padded,
             level_dbfs=dbfs(float(np.sqrt(np.mean(np.square(newest, dtype=np.float64)))) if len(newest) else 0.0),
             peak_dbfs=dbfs(float(np.abs(newest).max(initial=0.0))),
             window=window,

@@ -46,7 +46,7 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
-class AlertSpan:
+class AlertInterval:
     """One alert, from the first to the last of its messages."""
 
     start: int  # of its evidence
@@ -86,7 +86,7 @@ class Outline:
 
     hello: HelloMessage
     segments: tuple[Segment, ...]
-    alerts: tuple[AlertSpan, ...]  # in the order in which they were opened
+    alerts: tuple[AlertInterval, ...]  # in the order in which they were opened
     marks: tuple[Mark, ...]  # in the order of their places
     length: int  # samples
 
@@ -103,7 +103,7 @@ def outline(messages: Iterable[Message]) -> Outline:
     Raises ValueError where positions go back, and where there is no hello.
     """
     hello: HelloMessage | None = None
-    opened: dict[str, AlertSpan] = {}
+    opened: dict[str, AlertInterval] = {}
     marks: list[Mark] = []
     length = 0
 
@@ -191,11 +191,11 @@ def _joined(run: list[Segment]) -> Segment:
     return replace(first, end=last.end, confidence=mean)
 
 
-def _take_alert(opened: dict[str, AlertSpan], message: AlertMessage) -> None:
+def _take_alert(opened: dict[str, AlertInterval], message: AlertMessage) -> None:
     known = opened.get(message["id"])
     start, end, peak = message["start"], message["end"], message["peak"]
     if known is None:
-        opened[message["id"]] = AlertSpan(start, end, message["at"], message["rule"], message["severity"], peak)
+        opened[message["id"]] = AlertInterval(start, end, message["at"], message["rule"], message["severity"], peak)
     else:
         opened[message["id"]] = replace(
             known, start=min(known.start, start), end=max(known.end, end), peak=max(known.peak, peak)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from stream_ser.export.segments import AlertSpan, Mark, Segment, outline
+from stream_ser.export.segments import AlertInterval, Mark, Segment, outline
 from stream_ser.feed.message_types import Message
 from stream_ser.types import SAMPLE_RATE
 
@@ -20,7 +20,7 @@ def webvtt(messages: Iterable[Message]) -> Iterator[bytes]:
     """The blocks of the WebVTT file of one stream."""
     told = outline(messages)
     yield f"WEBVTT\n\nNOTE\n{_escaped(told.heading)}\n".encode()
-    cues: list[Segment | AlertSpan | Mark] = sorted(
+    cues: list[Segment | AlertInterval | Mark] = sorted(
         [*told.segments, *told.alerts, *told.marks], key=lambda cue: (cue.start, isinstance(cue, Mark))
     )
     for cue in cues:
@@ -30,11 +30,11 @@ def webvtt(messages: Iterable[Message]) -> Iterator[bytes]:
         yield f"\n{_clock(start)} --> {_clock(end)}\n{_payload(cue)}\n".encode()
 
 
-def _payload(cue: Segment | AlertSpan | Mark) -> str:
+def _payload(cue: Segment | AlertInterval | Mark) -> str:
     text = _escaped(cue.text)
     if isinstance(cue, Mark):
         return f"<c.mark>{text}</c>"
-    if isinstance(cue, AlertSpan):
+    if isinstance(cue, AlertInterval):
         return f"<c.alert.{_class(cue.severity)}>{text}</c>"
     if cue.label is None or cue.confidence is None:
         return f"<c.{_class(cue.state)}>{text}</c>"

@@ -202,7 +202,7 @@ class Hub:
     def _publish(self, message: Message, why: ExplanationSource | None = None) -> int:
         self._published.check(message)
         seq = self._numbered + (message["type"] != "hello")
-        numbered = _numbered(message, seq)
+        numbered = cast(Message, {**message, "seq": seq})
         if "epoch" in numbered:
             numbered["epoch"] = self.epoch
         stream = stream_of(message) or ""
@@ -257,9 +257,3 @@ class Hub:
         for failure in failures:
             if self._published.hello(stream) is not None:
                 self._publish(messages.notice(stream, "error", failure))
-
-
-def _numbered(message: Message, seq: int) -> Message:
-    """The same message with its number."""
-    numbered: object = {**message, "seq": seq}
-    return cast(Message, numbered)

@@ -56,12 +56,14 @@ class LiveState:
 
     def take(self, entry: PublishedMessage) -> None:
         """Take one published message into account."""
-        stream, message = entry.stream or "", entry.message
+        stream = entry.stream or ""
+        if entry.kind == "point":  # most are
+            self._points[stream] = entry
+            return
+        message = entry.message
         match message["type"]:
             case "hello":
                 self._hellos[stream] = message
-            case "point":
-                self._points[stream] = entry
             case "alert":
                 key = (stream, message["id"])
                 if message["kind"] == "cleared":

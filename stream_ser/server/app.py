@@ -98,8 +98,8 @@ class CallServer:
         self._stopping = asyncio.Event()
         self.services.subscribers = Subscribers()
         limits = self.config.limits
-        self.sound = MediaServer(self.services, ConnectionLimit(limits.connections, limits.connections_of_tenant))
-        routes = Routes(self.services, self.sound)
+        self.media = MediaServer(self.services, ConnectionLimit(limits.connections, limits.connections_of_tenant))
+        routes = Routes(self.services, self.media)
         self._connections: set[ServerConnection] = set()
         self._server: Server = await serve(
             routes.handle,
@@ -120,14 +120,15 @@ class CallServer:
             write_limit=2 * BUFFER_CUT,
             logger=logging.getLogger("stream_ser.server.websockets"),
         )
-        self._audiosocket = AudioSocketPort(self.services, self.sound)
+        self._audiosocket = AudioSocketPort(self.services, self.media)
         await self._audiosocket.open()
         tasks = [
             asyncio.create_task(coroutine)
             for coroutine in (
                 self.services.inference.scheduler.run(),
                 self.services.subscribers.supervise(),
-                self.sound.supervise(),
+                self.media.supervise(),
+                self._audiosocket.supervise(),
                 self._expire(),
             )
         ]
@@ -144,7 +145,7 @@ class CallServer:
     async def _drain(self, within_s: float) -> None:
         self.services.leaving = True
         self._audiosocket.close()
-        await self.sound.leave(within_s)
+        await self.media.leave(within_s)
         until = self._loop.time() + LAST_S
         while self.services.tenants.calls and self._loop.time() < until:  # noqa: ASYNC110
             await asyncio.sleep(0.02)  # they end on other threads
@@ -176,7 +177,7 @@ class CallServer:
         return {
             "calls": self.services.tenants.calls,
             "legs": self.services.inference.scheduler.leg_count,
-            "connections": self.sound.count,
+            "connections": self.media.count,
             "subscribers": len(self.services.subscribers.members),
             "store_waiting": 0 if writer is None else writer.waiting,
             "ready": float(self.ready is None),
@@ -186,7 +187,7 @@ class CallServer:
     def _totals(self) -> dict[str, float]:
         told, writer = self.services.subscribers.stats(), self.services.tenants.writer
         return {
-            "sound_seconds": self.sound.seconds,
+            "sound_seconds": self.media.seconds,
             "feed_messages": told.sent,
             "feed_dropped": told.dropped,
             "feed_missed": told.missed,

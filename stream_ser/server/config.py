@@ -14,6 +14,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from stream_ser.calls.events import Agents
+from stream_ser.calls.protocols.audiosocket import AudioSocketEncoding
 from stream_ser.errors import ConfigError
 from stream_ser.server.secret import Secret
 from stream_ser.types import Consent, Role
@@ -74,7 +75,11 @@ class TwilioSettings:
     """Twilio Media Streams."""
 
     auth_token: Secret | None = None
-    """The account's auth token, which signs every connection. Without it signatures are not checked; bearer tokens are."""
+    """The account's auth token, which signs every connection. Without it, and without ``shared_key``, signatures are not
+    checked; bearer tokens are."""
+
+    shared_key: Secret | None = None
+    """The secret of a shared key, where Twilio signs with one (HMAC-SHA256) and says so in a header of its own."""
 
     url: str = ""
     """The address that Twilio was given, as wss://calls.example.org/v1/twilio: it is what the signature is over. Empty: what
@@ -119,6 +124,10 @@ class AudioSocketSettings:
 
     consent: Consent = "unknown"
     """What is known of consent for all of these calls: given, refused or unknown."""
+
+    encoding: AudioSocketEncoding = "auto"
+    """What Asterisk sends at 8 kHz: slin, ulaw or alaw; auto finds out by the bytes, which takes some seconds of a voice where
+    it is not slin."""
 
 
 @dataclass(frozen=True, slots=True)

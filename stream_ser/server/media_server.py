@@ -16,7 +16,7 @@ from typing import Protocol
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
-from stream_ser.calls.events import CallProtocol, Opened
+from stream_ser.calls.events import CallProtocol, Opened, PassedOver
 from stream_ser.calls.protocols.audiohook import DRAIN, STOPPED
 from stream_ser.server.batched_websocket import Pace, SoundConnection
 from stream_ser.server.limits import SECOND_NS, ConnectionLimit, Slot
@@ -78,9 +78,14 @@ class MediaServer:
         """Whose call it is, by a token that came inside the protocol."""
         return self._services.tenant_of(token)
 
-    def count_refusal(self, refusal: Refusal) -> None:
-        """Count a refusal."""
+    def count_refusal(self, refusal: Refusal, door: str, peer: str | None = None) -> None:
+        """Count a refusal of a connection that speaks the protocol ``door``, and log it."""
         self._services.refusals.count(refusal.reason)
+        self._services.refusal_log.write(door, refusal.reason, peer)
+
+    def count_passed_over(self, event: PassedOver) -> None:
+        """Count what could not be used, of a call that goes on."""
+        self._services.passed_over.count(event.kind, event.count)
 
     def fallen_silent(self, tenant: Tenant, opened: Opened, now_ns: int) -> MediaSession | None:
         """The connection that has an open call of that name, where it seems dead and the call may go on with another."""
@@ -93,7 +98,7 @@ class MediaServer:
     def replace(self, session: MediaSession) -> None:
         """Send away a connection whose call another one has taken over."""
         refusal = Refusal("taken-over", "the call goes on with another connection, for this one was silent")
-        self.count_refusal(refusal)
+        self.count_refusal(refusal, session.door)
         self._close(self.sessions[session].peer, POLICY, _reason(refusal), session.refuse(refusal))
 
     def settle(self, session: MediaSession, tenant: str) -> Refusal | None:
@@ -112,7 +117,7 @@ class MediaServer:
         """Make room for a connection; the stack gives it back."""
         slot = self._limit.enter("" if grant is None else grant.tenant)
         if isinstance(slot, Refusal):
-            self.count_refusal(slot)
+            self.count_refusal(slot, type(protocol).__name__.lower())
             return slot
         tenant = None if grant is None else self._services.tenants.get(grant.tenant)
         session = MediaSession(self, protocol, tenant)
@@ -182,7 +187,7 @@ class MediaServer:
         except ConnectionClosed as closed:
             name = None if closed.sent is None or closed.rcvd_then_sent else UNREADABLE.get(closed.sent.code)
             if name is not None:
-                self.count_refusal(Refusal(name, ""))
+                self.count_refusal(Refusal(name, ""), session.door)
                 session.lost(f"refused: {name}")
 
     async def supervise(self) -> None:
@@ -202,7 +207,7 @@ class MediaServer:
                     if late > most
                     else Refusal("no-call", "no call was opened")
                 )
-                self.count_refusal(refusal)
+                self.count_refusal(refusal, session.door)
                 session.lost(refusal.reason)
                 self._close(seat.peer, POLICY, _reason(refusal), session.refuse(refusal))
 

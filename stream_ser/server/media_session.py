@@ -6,6 +6,7 @@ the call knows what to do. What a protocol or a limit refuses ends the connectio
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +14,18 @@ from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
 from stream_ser.calls.call import Call, Policy
-from stream_ser.calls.events import CallProtocol, Closed, Event, Lost, Opened, Paused, RefusedError, Resumed, Sound
+from stream_ser.calls.events import (
+    CallProtocol,
+    Closed,
+    Event,
+    Lost,
+    Opened,
+    PassedOver,
+    Paused,
+    RefusedError,
+    Resumed,
+    Sound,
+)
 from stream_ser.server.limits import SECOND_NS, RateLimit, call_length, position
 from stream_ser.server.rejection import Refusal
 from stream_ser.server.tenants import Tenant
@@ -40,8 +52,11 @@ class SessionHost(Protocol):
     def settle(self, session: MediaSession, tenant: str) -> Refusal | None:
         """Count a connection that named its tenant late with its tenant's, or say why there is no place."""
 
-    def count_refusal(self, refusal: Refusal) -> None:
-        """Count a refusal."""
+    def count_refusal(self, refusal: Refusal, door: str) -> None:
+        """Count a refusal of a connection that speaks the protocol ``door``, and log it."""
+
+    def count_passed_over(self, event: PassedOver) -> None:
+        """Count what could not be used, of a call that goes on."""
 
 
 @runtime_checkable
@@ -50,6 +65,14 @@ class OneWay(Protocol):
 
     def receive_all(self, messages: Sequence[str | bytes]) -> Iterator[Event]:
         """See ``CallProtocol.receive``, for one message after another; gives events before it refuses a later message."""
+
+
+@runtime_checkable
+class Holding(Protocol):
+    """A protocol that may hold sound back, until it is in order or until it is clear what it is."""
+
+    def finish(self) -> list[Event]:
+        """What it still holds of a connection that is gone."""
 
 
 @runtime_checkable
@@ -117,6 +140,11 @@ class MediaSession:
         """Whether nothing is ever answered: ``receive_all`` is for these."""
         return self._one_way is not None
 
+    @property
+    def door(self) -> str:
+        """What it speaks, for the log."""
+        return type(self._protocol).__name__.lower() if self.call is None else self.call.opened.protocol
+
     def refuse(self, refusal: Refusal) -> list[str | bytes]:
         """What to send where the connection ends by a refusal."""
         return self._protocol.refuse(refusal.reason, refusal.text)
@@ -136,12 +164,17 @@ class MediaSession:
 
     def lost(self, reason: str = "connection lost") -> None:
         """The connection is gone; a call that nobody closed ends here."""
+        if self.call is not None and not self.over and isinstance(self._protocol, Holding):
+            now = self._now_ns()
+            with contextlib.suppress(RefusedError):  # it is over all the same
+                for event in self._protocol.finish():
+                    self._take(event, now, now)
         self.over = True
         if self.call is not None:
             self.call.close(reason)
 
     def _refused(self, refusal: Refusal) -> Refusal:
-        self._host.count_refusal(refusal)
+        self._host.count_refusal(refusal, self.door)
         self.lost(f"refused: {refusal.reason}")
         return refusal
 
@@ -161,6 +194,11 @@ class MediaSession:
             case Resumed():
                 if self.call is not None:
                     self.call.resume()
+            case PassedOver():
+                self._host.count_passed_over(event)
+                if self.call is not None and self.call.pass_over(event):
+                    told = {"protocol": self.call.opened.protocol, "kind": event.kind}
+                    _log.warning("part of a call is passed over", extra=told)
             case Closed():
                 self.over = True
                 if self.call is not None:

@@ -26,9 +26,12 @@ Read = Callable[[], Mapping[str, float]]
 
 
 class Metrics:
-    """One server's registry. ``gauges`` and ``totals`` give current figures by name, ``refused`` refusals by reason."""
+    """One server's registry. ``gauges`` and ``totals`` give current figures by name.
 
-    def __init__(self, gauges: Read, totals: Read, refused: Read) -> None:
+    ``refused`` gives refusals by reason, ``passed_over`` by kind what could not be used of calls that went on.
+    """
+
+    def __init__(self, gauges: Read, totals: Read, refused: Read, passed_over: Read) -> None:
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         PlatformCollector(registry=self._registry)
@@ -52,7 +55,7 @@ class Metrics:
         self._compute = Histogram(
             "stream_ser_compute_seconds", "Model, a batch", buckets=AGES_S, registry=self._registry
         )
-        self._registry.register(_Others(gauges, totals, refused))
+        self._registry.register(_Others(gauges, totals, refused, passed_over))
 
     def sink(self, message: Message) -> None:
         """Count a published message."""
@@ -78,8 +81,8 @@ class Metrics:
 
 
 class _Others(Collector):
-    def __init__(self, gauges: Read, totals: Read, refused: Read) -> None:
-        self._gauges, self._totals, self._refused = gauges, totals, refused
+    def __init__(self, gauges: Read, totals: Read, refused: Read, passed_over: Read) -> None:
+        self._gauges, self._totals, self._refused, self._passed_over = gauges, totals, refused, passed_over
 
     def collect(self) -> Iterator[Metric]:
         for name, value in self._gauges().items():
@@ -90,3 +93,7 @@ class _Others(Collector):
         for reason, count in self._refused().items():
             refused.add_metric([reason], count)
         yield refused
+        passed = CounterMetricFamily("stream_ser_passed_over", "Messages passed over, by kind", labels=["kind"])
+        for kind, count in self._passed_over().items():
+            passed.add_metric([kind], count)
+        yield passed

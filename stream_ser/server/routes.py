@@ -33,6 +33,7 @@ from stream_ser.server.tokens import Grant
 from stream_ser.web import assets
 
 FEED, AUDIO, TWILIO, AUDIOHOOK = "/v1/feed", "/v1/audio", "/v1/twilio", "/v1/audiohook"
+SOUND = (AUDIO, TWILIO, AUDIOHOOK)
 CALLS = "/v1/calls/"
 UNWELCOME = {POLICY: "read-only", **UNREADABLE}  # what a subscriber sent, by close code
 HEALTH, READY, METRICS = "/healthz", "/readyz", "/metrics"
@@ -43,8 +44,8 @@ _log = logging.getLogger("stream_ser.server")
 class Routes:
     """The addresses of one server."""
 
-    def __init__(self, services: Services, sound: MediaServer) -> None:
-        self._services, self._sound = services, sound
+    def __init__(self, services: Services, media: MediaServer) -> None:
+        self._services, self._media = services, media
         self._granted: WeakKeyDictionary[ServerConnection, Grant | None] = WeakKeyDictionary()
 
     def admit(self, connection: ServerConnection, handshake: HandshakeRequest) -> Response | Awaitable[Response] | None:
@@ -73,6 +74,8 @@ class Routes:
             return assets.admission(status(refusal), f"{refusal.reason}: {refusal.text}", SUBPROTOCOL)
         if refusal is None:
             return None
+        if request.path in SOUND:
+            self._services.refusal_log.write(request.path, refusal.reason)
         return connection.respond(status(refusal), f"{refusal.reason}: {refusal.text}\n")
 
     async def handle(self, connection: ServerConnection) -> None:
@@ -96,7 +99,7 @@ class Routes:
             if closed is not None and not connection.protocol.close_rcvd_then_sent and closed.code in UNWELCOME:
                 self._services.auth.refuse(Refusal(UNWELCOME[closed.code], closed.reason))
             return
-        await self._sound.serve(connection, self._protocol(request), grant)
+        await self._media.serve(connection, self._protocol(request), grant)
 
     def subprotocol(self, connection: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
         """Choose ours where it is offered, and none otherwise: other systems name theirs, or none."""

@@ -30,7 +30,7 @@ SECONDS = 10.0  # of words for networks whose config says nothing else
 class SpeechIndicator(Protocol):
     """Says whether someone speaks. ``stream_ser.audio.vad.VoiceActivityDetector`` is the real one."""
 
-    def is_open(self, end: int) -> bool:
+    def is_speech(self, end: int) -> bool:
         """Whether someone is speaking at ``end``."""
 
 
@@ -113,12 +113,12 @@ class Listener:
 
     def _hear(self, end: int) -> None:
         """Take the block that ends at ``end``, which is full."""
-        is_open = self._vad.is_open(end)
-        if not is_open or self.skipping:
+        is_speech = self._vad.is_speech(end)
+        if not is_speech or self.skipping:
             if self._speaking:
                 self._recogniser.rest()
             self._speaking = False
-            self.skipped += BLOCK if is_open else 0
+            self.skipped += BLOCK if is_speech else 0
             self._before.append(self._block.copy())
             return
         self._speaking = True

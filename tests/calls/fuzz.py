@@ -14,7 +14,7 @@ from stream_ser.calls.events import CallProtocol, Closed, Event, RefusedError
 from tests.calls.sound import check_contract
 
 Message = str | bytes
-LARGEST_STATE = 600_000  # bytes that a dialect may hold, whatever it is sent
+LARGEST_STATE = 600_000  # bytes that a protocol may hold, whatever it is sent
 
 JSON = st.recursive(
     st.none()

@@ -1,4 +1,4 @@
-"""The bundled conversation as telephony has it, and what a dialect's events say about it."""
+"""The bundled conversation as telephony has it, and what a protocol's events say about it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def heard(events: Iterable[Event], leg: str) -> Frames:
 
 
 def check_contract(events: Iterable[Event]) -> None:
-    """What stream_ser.calls.events promises of every dialect, whatever came over the wire."""
+    """What stream_ser.calls.events promises of every call protocol, whatever came over the wire."""
     opened: Opened | None = None
     paused = closed = False
     ends: dict[str, int] = {}

@@ -45,7 +45,7 @@ for_s = 1
 
 
 class CallBackend:
-    """What a call needs of a server: a real hub, worker and ears, a fake engine, and a list in place of a store."""
+    """What a call needs of a server: a real hub, worker and leg scheduler, a fake engine, and a list in place of a store."""
 
     def __init__(self, streams: int = 8) -> None:
         self.backend, self.hub, self.scheduler = FakeBackend(), Hub(), LegScheduler()

@@ -24,7 +24,7 @@ MOST = int(LONGEST_WAIT_S * RATE)
 
 
 class CallBackend:
-    """Streams with a fake engine, and ears that hear when a test says so."""
+    """Streams with a fake engine, and a leg scheduler that works when a test says so."""
 
     def __init__(self) -> None:
         self.backend, self.hub, self.scheduler = FakeBackend(), Hub(), LegScheduler()
@@ -137,7 +137,7 @@ def test_what_finds_no_room_is_a_gap_and_counted(backend: CallBackend) -> None:
 
 
 @pytest.mark.parametrize("looked_at", [None, 4_000, 8_000])
-def test_ears_are_woken_once_for_a_point_and_as_soon_as_it_can_be_made(
+def test_the_scheduler_is_woken_once_for_a_point_and_as_soon_as_it_can_be_made(
     backend: CallBackend, looked_at: int | None
 ) -> None:
     """Wherever an earlier look stopped, on a hop's border too."""

@@ -27,7 +27,7 @@ NOISE = np.random.default_rng(1).normal(0.0, 0.05, 60 * RATE).astype(np.float32)
 
 
 class Rig:
-    """Streams over one worker, and ears whose turns the test takes."""
+    """Streams over one worker, and a leg scheduler whose turns the test takes."""
 
     def __init__(self) -> None:
         self.hub, self.messages = Hub(), list[dict[str, Any]]()
@@ -110,7 +110,7 @@ def test_a_stream_that_was_stopped_is_forgotten(rig: Rig) -> None:
     assert len(buffer.stream._pending) == 0
 
 
-def test_a_mistake_in_hearing_ends_the_legs_that_were_heard_and_not_the_ears(
+def test_a_mistake_ends_the_legs_that_were_taken_together_and_not_the_scheduler(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def mistake(_: object) -> None:
@@ -128,7 +128,7 @@ def test_a_mistake_in_hearing_ends_the_legs_that_were_heard_and_not_the_ears(
     assert {point["stream"] for point in rig.told("point")} == {"b/customer"}
 
 
-def test_ears_hear_what_is_due_and_what_stalls_until_they_are_cancelled(rig: Rig) -> None:
+def test_it_takes_what_is_due_and_what_stalls_until_it_is_cancelled(rig: Rig) -> None:
     async def talk() -> None:
         hearing = asyncio.create_task(rig.scheduler.run())
         buffer = rig.add_leg()

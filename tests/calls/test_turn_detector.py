@@ -54,7 +54,7 @@ def two_channels() -> dict[str, Frames]:
 
 
 class RealDetectors(CallBackend):
-    """Legs are heard by the real gate; the test takes the ears' turns."""
+    """Legs go through the real voice activity detector; the test takes the scheduler's turns."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -267,7 +267,7 @@ def test_names_that_are_no_text_and_names_that_are_too_long(talk: Path, tmp_path
     assert "1 of them done before" in printed
 
 
-def test_wishes_that_make_no_sense(archive: Path, tmp_path: Path, talk: Path, command: Command) -> None:
+def test_options_that_make_no_sense(archive: Path, tmp_path: Path, talk: Path, command: Command) -> None:
     out = tmp_path / "out"
     refused(command("analyze", archive), "is a folder", "--out FOLDER")
     refused(command("analyze", archive, talk, "--out", out), "alone")

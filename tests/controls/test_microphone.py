@@ -1,4 +1,4 @@
-"""A microphone at a desk, on a scripted sound device: another input, one that cannot be had, one that hangs."""
+"""A microphone with its controller, on a scripted sound device: another input, one that cannot be had, one that hangs."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import pytest
 
 from stream_ser.audio.devices import Callback, InputDevice
 from stream_ser.audio.microphone import open_microphone
-from stream_ser.controls.microphone import LiveDesk
+from stream_ser.controls.microphone import MicrophoneController
 from stream_ser.errors import SourceError
 from stream_ser.pipeline.runtime import Options, Runtime
-from tests.controls.desks import Seen
+from tests.controls.controllers import Seen
 
 BUILT_IN = InputDevice(0, "built-in", "ALSA", 2, 48_000, True)
 HEADSET = InputDevice(3, "headset", "ALSA", 1, 16_000, False)
@@ -63,7 +63,9 @@ def runtime() -> Iterator[Runtime]:
 class Listening(Seen):
     def __init__(self, runtime: Runtime) -> None:
         self.hardware = Hardware()
-        self.controller = LiveDesk(runtime, open_microphone(None, backend=self.hardware), None, self.hardware)
+        self.controller = MicrophoneController(
+            runtime, open_microphone(None, backend=self.hardware), None, self.hardware
+        )
         super().__init__(self.controller)
         self.controller.start()
 

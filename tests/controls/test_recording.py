@@ -1,4 +1,4 @@
-"""A recording at a desk, with the shipped model: seek, speed, another model, marks, files."""
+"""A recording with its controller, with the shipped model: seek, speed, another model, marks, files."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import pytest
 import soundfile
 
 from stream_ser.audio.recording import open_recording
-from stream_ser.controls.recording import ReplayDesk
+from stream_ser.controls.recording import RecordingController
 from stream_ser.export.reading import read
 from stream_ser.pipeline.runtime import Options, Runtime
 from tests.conftest import trajectory
-from tests.controls.desks import Seen
+from tests.controls.controllers import Seen
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def runtime() -> Iterator[Runtime]:
 
 class Played(Seen):
     def __init__(self, runtime: Runtime, path: Path, speed: float | None) -> None:
-        self.controller = ReplayDesk(runtime, open_recording(path, speed=speed), path)
+        self.controller = RecordingController(runtime, open_recording(path, speed=speed), path)
         super().__init__(self.controller)
         self.controller.start()
 

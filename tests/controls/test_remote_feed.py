@@ -20,7 +20,7 @@ from stream_ser.feed.history import History
 from stream_ser.feed.hub import Hub
 from stream_ser.feed.server import FeedServer
 from stream_ser.tui.app import make_app
-from tests.controls.desks import Seen
+from tests.controls.controllers import Seen
 from tests.feed.wire import alert_message, call_message, end_message, make_info, point_message
 from tests.tui.wire import text_of
 

@@ -9,6 +9,7 @@ import pytest
 
 from stream_ser.engine.backend import Output
 from stream_ser.engine.incremental import WORTH, Computer
+from stream_ser.engine.voice import Voices
 from stream_ser.errors import EngineError
 from stream_ser.types import Samples, Window
 from tests.fakes import FakeBackend
@@ -118,3 +119,46 @@ def test_what_is_no_number_is_refused() -> None:
     samples = np.full(LENGTH, np.nan, np.float32)
     with pytest.raises(EngineError, match=r"nan.*samples 20 to 100"):
         computer.compute([Window("a", 20, 100, samples)])
+
+
+def spoken(end: int, seconds: float = 1.0) -> Window:
+    return Window("a", end - LENGTH, end, np.full(LENGTH, end, dtype=np.float32), hop=HOP, voice_s=seconds)
+
+
+def test_a_window_is_asked_with_what_its_voice_said_before_and_says_how_much_that_was() -> None:
+    backend = FakeBackend(2)
+    backend.voice_width = 3
+    computer = Computer(backend)
+    (first,) = computer.compute([spoken(LENGTH)])
+    (second,) = computer.compute([spoken(2 * LENGTH, 0.5)])
+    (third,) = computer.compute([spoken(3 * LENGTH)])
+    assert [each.baseline_s.tolist() for each in (first, second, third) if each.baseline_s is not None] == [
+        [0.0],
+        [1.0],
+        [1.5],
+    ]
+    assert third.logits[0, 1] == pytest.approx((1.0 * LENGTH + 0.5 * 2 * LENGTH) / 2.5)
+    computer.release("a")
+    (anew,) = computer.compute([spoken(4 * LENGTH)])
+    assert anew.logits[0, 1] == 0.0
+
+
+def test_another_engine_goes_on_with_what_was_known() -> None:
+    voices, found = Voices(), []
+    for number in range(1, 4):
+        backend = FakeBackend(2)
+        backend.voice_width = 3
+        (output,) = Computer(backend, voices).compute([spoken(number * LENGTH)])
+        found.append(output.baseline_s)
+    assert [each.tolist() for each in found if each is not None] == [[0.0], [1.0], [2.0]]
+
+
+def test_a_mean_frame_that_is_no_number_is_refused_and_kept_out() -> None:
+    backend = FakeBackend(2)
+    backend.voice_width = 3
+    computer, broken = Computer(backend), spoken(LENGTH)
+    broken.samples[0] = np.nan
+    with pytest.raises(EngineError):
+        computer.compute([broken])
+    (output,) = computer.compute([spoken(2 * LENGTH)])
+    assert output.logits[0, 1] == 0.0

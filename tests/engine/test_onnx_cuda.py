@@ -36,6 +36,6 @@ def test_windows_in_buckets_are_the_windows_one_by_one(name: str) -> None:
 
 
 @pytest.mark.skipif("CUDAExecutionProvider" in onnxruntime.get_available_providers(), reason="there is a CUDA provider")
-def test_without_cuda_the_ladder_goes_on() -> None:
+def test_without_cuda_the_fallback_chain_goes_on() -> None:
     with pytest.raises(UnavailableError, match="no CUDA"):
         OnnxCudaBackend(find("mscnn-both") / ONNX)

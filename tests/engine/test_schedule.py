@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from stream_ser.audio.vad import VoiceActivityDetector
 from stream_ser.engine.schedule import LEAST_SPEECH, QUIET_DBFS, WindowSchedule
 from stream_ser.errors import ConfigError
-from stream_ser.types import Block, Gap, Hop, Word
+from stream_ser.types import Block, Gap, Hop, Samples, Word
 from tests.fakes import FakeDetector
 
 WINDOW, HOP = 32_000, 4_000
@@ -57,7 +57,7 @@ def test_block_sizes_make_no_difference(sizes: list[int], hop: int) -> None:
     ]
 
 
-def test_no_window_without_enough_speech_or_an_open_gate() -> None:
+def test_no_window_without_enough_speech_or_voice_activity() -> None:
     closed, little = schedule((0, 20_000)), schedule((WINDOW - LEAST_SPEECH + 1, WINDOW))
     assert all(hop.window is None for hop in run(closed, counting(0, WINDOW)))
     last = run(little, counting(0, WINDOW))[-1]
@@ -192,3 +192,57 @@ def test_without_a_listener_there_are_no_words() -> None:
     assert {hop.words for hop in hops} == {None}
     assert hops[-1].window is not None
     assert hops[-1].window.tokens is None
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 200_000), st.integers(1, 60_000)), min_size=1, max_size=6),
+    st.integers(800, WINDOW),
+)
+@settings(max_examples=30, deadline=None)
+def test_windows_share_out_speech_without_counting_any_twice(spoken: list[tuple[int, int]], hop: int) -> None:
+    speech = tuple((start, start + length) for start, length in spoken)
+    windows = [
+        found.window for found in run(schedule(*speech, hop=hop), counting(0, 240_000)) if found.window is not None
+    ]
+    said = np.zeros(240_000, dtype=bool)
+    for start, end in speech:
+        said[start:end] = True
+    heard = np.zeros_like(said)
+    for window in windows:
+        new = said[window.start : window.end] & ~heard[window.start : window.end]
+        detector = FakeDetector(*speech)
+        assert window.voice_s >= 0.0
+        if len(speech) == 1:  # what the detector counts twice where ranges overlap is its own affair
+            assert window.voice_s == pytest.approx(new.sum() / 16_000)
+            assert detector.speech_samples(window.start, window.end) >= new.sum()
+        heard[window.start : window.end] = True
+
+
+def test_without_a_baseline_no_window_counts() -> None:
+    silent = WindowSchedule("s", WINDOW, HOP, FakeDetector(ALWAYS), baseline=False)
+    assert {found.window.voice_s for found in run(silent, counting(0, 80_000)) if found.window is not None} == {0.0}
+
+
+class Halving:
+    """A conditioner that tells what it was asked."""
+
+    def __init__(self) -> None:
+        self.resets = 0
+
+    def push(self, samples: Samples) -> Samples:
+        return samples / 2
+
+    def reset(self) -> None:
+        self.resets += 1
+
+
+def test_everything_hears_what_the_conditioner_gives() -> None:
+    halving = Halving()
+    target = WindowSchedule("s", WINDOW, HOP, FakeDetector(ALWAYS), conditioner=halving)
+    hops = run(target, counting(0, WINDOW), Gap(WINDOW, WINDOW + 100, "lost"), counting(WINDOW + 100, 3 * WINDOW))
+    plain = run(schedule(), counting(0, WINDOW))
+    assert hops[7].window is not None
+    assert plain[7].window is not None
+    assert hops[7].window.samples.tobytes() == (plain[7].window.samples / 2).tobytes()
+    assert hops[7].peak_dbfs == pytest.approx(plain[7].peak_dbfs - 6.02, abs=0.01)
+    assert halving.resets == 1

@@ -155,7 +155,7 @@ async def test_a_feed_with_a_history_gives_what_came_meanwhile(limit: int, misse
         second.stop()
 
 
-async def test_a_token_and_a_wish_are_shown_to_the_feed() -> None:
+async def test_a_token_and_a_filter_are_shown_to_the_feed() -> None:
     asked: list[tuple[str, str | None]] = []
 
     async def answer(connection: ServerConnection) -> None:

@@ -155,7 +155,7 @@ def test_many_publishers_are_not_held_up_by_one_that_is_made_slowly() -> None:
     assert [kind for kind, _ in brief(received)] == ["hello", "point", "why", "point", "point", "point"]
 
 
-def test_a_wish_for_it_names_one_stream_and_what() -> None:
+def test_a_filter_for_it_names_one_stream_and_what() -> None:
     assert parse("stream=a&why=attention") == SubscriptionFilter(stream="a", why="attention")
     assert parse("stream=a&why=spectrogram").why == "spectrogram"
     with pytest.raises(FeedError, match="why=attention comes without a stream"):

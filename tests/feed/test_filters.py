@@ -83,7 +83,7 @@ def test_a_topic_is_everything_one_call_or_one_stream(filters: SubscriptionFilte
     assert {name for name, each in entries.items() if filters.due(each)} == due
 
 
-def test_only_a_wish_for_everything_is_whole() -> None:
+def test_only_a_filter_for_everything_is_whole() -> None:
     assert SubscriptionFilter(snapshot=True, last_seq=3, epoch="e").whole
     assert not any(
         filters.whole
@@ -91,7 +91,7 @@ def test_only_a_wish_for_everything_is_whole() -> None:
     )
 
 
-def test_a_query_says_what_is_wished_for() -> None:
+def test_a_query_says_what_is_asked_for() -> None:
     assert parse("") == SubscriptionFilter()
     assert parse("from=demo&x") == SubscriptionFilter()
     assert parse("call=c%201&stream=s&hz=2.5&snapshot=1&last_seq=17&epoch=ab") == SubscriptionFilter(
@@ -118,6 +118,6 @@ def test_a_query_says_what_is_wished_for() -> None:
         ("&".join(f"p{k}=1" for k in range(99)), "more than 32 parameters"),
     ],
 )
-def test_a_wish_that_makes_no_sense_is_refused_by_name(query: str, said: str) -> None:
+def test_a_filter_that_makes_no_sense_is_refused_by_name(query: str, said: str) -> None:
     with pytest.raises(FeedError, match=said):
         parse(query)

@@ -1,6 +1,6 @@
 """The contract of coming back: each number at most once, and every message that is due or an honest gap.
 
-A real hub, history and subscription stand behind a wire that may lose what is on its way, and a real tally in front of it.
+A real hub, history and subscription stand behind a wire that may lose what is on its way, and real counts in front of it.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Resume(RuleBasedStateMachine):
         self.got: set[tuple[str, int]] = set()
         self.told: set[tuple[str, int]] = set()  # covered by a gap
         self.known_from: dict[str, int] = {}  # the first place that the reader knew of each epoch
-        self.summary = FeedCounts(filters.whole)
+        self.counts = FeedCounts(filters.whole)
         self.subscription: Subscription | None = None
         self.wire: list[Message] = []
         self.introduced: set[str] = set()
@@ -101,8 +101,8 @@ class Resume(RuleBasedStateMachine):
     @precondition(lambda self: self.subscription is None)
     @rule()
     def connect(self) -> None:
-        self.summary.reconnected()
-        place, epoch = self.summary.place, self.summary.epoch
+        self.counts.reconnected()
+        place, epoch = self.counts.place, self.counts.epoch
         last_seq = None if epoch is None else place
         filters = SubscriptionFilter(
             self.filters.call, self.filters.stream, self.filters.hz, self.snapshot, last_seq, epoch
@@ -166,14 +166,14 @@ class Resume(RuleBasedStateMachine):
 
     def read(self, message: Message) -> None:
         kind, seq = message["type"], message["seq"]
-        before = (self.summary.epoch, self.summary.place)
-        self.summary.note(message)
+        before = (self.counts.epoch, self.counts.place)
+        self.counts.note(message)
         epoch = self.hub.epoch
         if kind == "snapshot":
             return
-        assert self.summary.epoch == epoch, "the reader knows which run it is"
-        if self.summary.epoch is not None and self.summary.place is not None:
-            self.known_from.setdefault(self.summary.epoch, self.summary.place)
+        assert self.counts.epoch == epoch, "the reader knows which run it is"
+        if self.counts.epoch is not None and self.counts.place is not None:
+            self.known_from.setdefault(self.counts.epoch, self.counts.place)
         if kind == "hello":
             self.introduced.add(message["stream"])
         elif kind == "heartbeat":
@@ -200,12 +200,12 @@ class Resume(RuleBasedStateMachine):
             assert {key for key in passed if self.published.get(key)} <= self.got | self.told, "no hole"
 
     @invariant()
-    def the_tally_counts_what_the_feed_tells(self) -> None:
-        if hasattr(self, "tally"):
-            assert self.summary.missed == self.counted
+    def the_counts_are_what_the_feed_tells(self) -> None:
+        if hasattr(self, "counts"):
+            assert self.counts.missed == self.counted
 
     def teardown(self) -> None:
-        if not hasattr(self, "tally"):
+        if not hasattr(self, "counts"):
             return
         if self.subscription is None:
             self.connect()

@@ -68,7 +68,7 @@ async def test_a_query_chooses_what_comes(serve: Serve, query: str, expected: li
 
 
 @pytest.mark.parametrize("query", ["hz=fast", "last_seq=4", "call=", "snapshot=perhaps"])
-async def test_a_wish_that_makes_no_sense_is_refused_with_the_reason(serve: Serve, query: str) -> None:
+async def test_a_filter_that_makes_no_sense_is_refused_with_the_reason(serve: Serve, query: str) -> None:
     server = serve()
     base = server.url.replace("ws://", "http://")
     async with aiohttp.ClientSession() as session, session.get(f"{base}?{query}") as response:

@@ -86,7 +86,7 @@ def take(place: Place, *messages: str) -> Place:
     return place
 
 
-def test_a_visitor_sees_holes_and_what_comes_twice() -> None:
+def test_a_churning_subscriber_sees_holes_and_what_comes_twice() -> None:
     whole = take(Place(), "hello 7", "point 8", "dropped 9-12", "hello 12", "gap 13", "missed 14-20", "point 21")
     assert (whole.holes, whole.again, whole.query) == (0, 0, "last_seq=21&epoch=e")
     assert take(Place(), "heartbeat 7", "point 9").holes == 1

@@ -13,6 +13,7 @@ from stream_ser_models.architectures import ARCHITECTURES, make_config, make_net
 from stream_ser_models.export import PARITY, ExportError
 from stream_ser_models.export_head import check_head_parity, export_head, head_examples
 from stream_ser_models.frames import FrameHead, HeadAlone, Voice, pooled
+from stream_ser_models.frames_voice import FramesVoice
 
 HEADS: list[tuple[str, dict[str, Any], int]] = [  # and what each learns, with four labels
     ("frames_tfcnn", {"head": "gap", "trunk": False}, 24_900),
@@ -28,6 +29,7 @@ HEADS: list[tuple[str, dict[str, Any], int]] = [  # and what each learns, with f
     ("frames_bilstm", {"depth": 0}, 50_957),
     ("frames_bilstm", {"depth": 5}, 149_637),
     ("frames_cpc", {}, 80_231),
+    ("frames_voice", {}, 49_796),
 ]
 NAMES = [f"{name}-{'-'.join(str(value) for value in values.values())}" for name, values, _ in HEADS]
 
@@ -55,6 +57,7 @@ def test_every_head_has_its_size_and_shapes(architecture: str, values: dict[str,
     assert head.embed(frames).shape[0] == 3
     if scores.attention is not None:
         torch.testing.assert_close(scores.attention.sum(dim=(1, 2)), torch.ones(3))
+    assert head.spoken(frames).shape == (3, head.voice_width)
     assert (scores.dimensions is None) == (architecture != "frames_cpc")
 
 
@@ -73,7 +76,7 @@ def test_the_exported_graph_is_the_contracts(
     frames, total, seconds = (value.numpy() for value in head_examples(head, 2, 1.0, 9.0, 1))
     given = {"frames": frames, "voice_sum": total, "voice_s": seconds}
     vector = session.run(["voice"], given)[0]
-    torch.testing.assert_close(torch.from_numpy(vector), head.voice_of(torch.from_numpy(frames)))
+    torch.testing.assert_close(torch.from_numpy(vector), head.spoken(torch.from_numpy(frames)))
 
 
 def test_a_file_of_another_head_is_refused(tmp_path: Path) -> None:
@@ -140,3 +143,37 @@ def test_what_cannot_be_built_is_refused_by_value(architecture: str, values: dic
 
 def test_all_heads_are_known_by_name() -> None:
     assert {name for name, _, _ in HEADS} == {name for name in ARCHITECTURES if name.startswith("frames_")}
+
+
+def test_a_baseline_counts_the_more_the_more_emotions_a_voice_has_shown() -> None:
+    head = head_of("frames_voice", {"variety": 0.2, "varied_prior_s": 10.0})
+    assert isinstance(head, FramesVoice)
+    own, seconds = torch.randn(384), 30.0
+
+    def moved(*shown: float) -> float:
+        total = seconds * torch.cat([own, torch.tensor(shown)]).unsqueeze(0)
+        way = head.baseline(Voice(total, torch.tensor([seconds])))[0] - head.mean
+        return float((way @ (own - head.mean)) / (own - head.mean).square().sum())
+
+    assert moved(1.0, 0.0, 0.0, 0.0) == pytest.approx(0.0, abs=1e-5)
+    assert moved(0.25, 0.25, 0.25, 0.25) == pytest.approx(30.0 / 40.0, abs=1e-4)
+    assert 0.0 < moved(0.7, 0.1, 0.1, 0.1) < moved(0.4, 0.3, 0.2, 0.1) < 0.75
+    torch.testing.assert_close(head.baseline(head.nobody(2)), head.mean.expand(2, -1))
+
+
+def test_what_is_kept_of_a_voice_is_its_mean_frame_and_what_a_stranger_would_be_called() -> None:
+    head = head_of("frames_voice", {})
+    frames = torch.randn(3, 100, 384)
+    with torch.inference_mode():
+        kept = head.spoken(frames)
+        torch.testing.assert_close(kept[:, :384], head.voice_of(frames))
+        torch.testing.assert_close(kept[:, 384:], torch.softmax(4.0 * head.classify(frames).logits, dim=1))
+    plain = head_of("frames_voice", {"sharpness": 0.0})
+    assert (head.voice_width, plain.voice_width) == (388, 384)
+
+
+def test_training_histories_without_the_spread_are_taken_as_they_are() -> None:
+    head = head_of("frames_voice", {"prior_s": 30.0})
+    own = torch.randn(1, 384)
+    half = head.baseline(Voice(30.0 * own, torch.tensor([30.0])))
+    torch.testing.assert_close(half, 0.5 * (head.mean + own))

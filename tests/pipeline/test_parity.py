@@ -78,7 +78,7 @@ def test_a_second_stream_on_the_same_worker_changes_nothing(talk: Path, bundled:
     assert trajectory([message for message in received if message["stream"] == talk.name]) == offline
 
 
-def test_the_hub_of_a_station_is_its_own() -> None:
+def test_the_hub_of_a_runtime_is_its_own() -> None:
     with Runtime(Options(feed="off")) as one, Runtime(Options(feed="off")) as other:
         assert isinstance(one.hub, Hub)
         assert one.hub is not other.hub

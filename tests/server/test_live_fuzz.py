@@ -193,7 +193,7 @@ def test_hostile_connections_leave_nothing_open_and_a_good_call_beside_them_is_t
             async def go() -> None:
                 siege = Siege(server)
                 await asyncio.gather(*(siege.attack(*attack, abort) for attack, abort in attacks), call.go_on())
-                await eventually(lambda: server.sound.count == 1, "a connection is stuck")
+                await eventually(lambda: server.media.count == 1, "a connection is stuck")
                 await eventually(lambda: server.services.tenants.calls == 1, "a call is stuck")
                 await eventually(lambda: server.services.inference.scheduler.leg_count == 1, "a leg is stuck")
 
@@ -237,7 +237,7 @@ async def test_half_open_connections_and_unfinished_handshakes_take_nobodys_plac
         asterisk[1].write(b"\x01\x00\x10" + UUID(int=5).bytes + b"\x10\x01\x40" + bytes(320))
         await feed.wait("call", kind="opened")
         await feed.wait("call", kind="ended", reason="silent")
-        await eventually(lambda: server.sound.count == 0, "a place is not given back")
+        await eventually(lambda: server.media.count == 0, "a place is not given back")
         await eventually(lambda: len(server._connections) == 1, "a connection without a handshake stays")
         assert (await refusals(server))["silent"] == 4
         async with dial(server, "/v1/audio") as good:

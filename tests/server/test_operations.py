@@ -57,7 +57,7 @@ async def test_the_pages_for_operators_say_how_the_server_is(tmp_path: Path) -> 
             assert (found["calls"], found["legs"], found["connections"], found["subscribers"]) == (1, 1, 1, 1)
             await connection.send('{"type":"close"}')
             await feed.wait("call", kind="ended")
-        await eventually(lambda: server.sound.count == 0, "a connection stays")
+        await eventually(lambda: server.media.count == 0, "a connection stays")
         found = await figures(server)
     assert {name if not name.startswith("labels_total") else "labels_total" for name in found} >= EXPECTED
     points = sum(count for name, count in found.items() if name.startswith("points_total"))

@@ -273,6 +273,6 @@ async def at_rest(server: CallServer) -> None:
         lambda: server.services.tenants.calls == 0 and server.services.inference.scheduler.leg_count == 0,
         "a call stays open",
     )
-    await eventually(lambda: server.sound.count == 0, "a connection stays")
+    await eventually(lambda: server.media.count == 0, "a connection stays")
     found = await figures(server)
     assert (found["calls"], found["legs"], found["connections"]) == (0, 0, 0)

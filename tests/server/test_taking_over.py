@@ -24,7 +24,7 @@ HEADERS = {"X-API-KEY": "key"}
 
 def falls_silent(server: CallServer, seconds: float = SILENT_S) -> None:
     """Nothing has come for so long, on any connection that has a call."""
-    for session in server.sound.sessions:
+    for session in server.media.sessions:
         if session.call is not None:
             session.heard_ns -= int(seconds * SECOND_NS)
 
@@ -67,11 +67,11 @@ async def test_the_streams_go_on_behind_a_gap(tmp_path: Path, make: Callable[[],
                     await alive.send(message)
                 ended = (await feed.wait("call", kind="ended"))[0]
         await eventually(
-            lambda: server.sound.count == 0 and server.services.inference.scheduler.leg_count == 0,
+            lambda: server.media.count == 0 and server.services.inference.scheduler.leg_count == 0,
             "something stays open",
         )
         assert await refusals(server) == {"taken-over": 1}
-        assert server.sound.seconds == pytest.approx(ended["summary"]["duration_s"] * len(first.legs), rel=0.5)
+        assert server.media.seconds == pytest.approx(ended["summary"]["duration_s"] * len(first.legs), rel=0.5)
     check_gap(feed, f"{first.call}/{leg}", 2.0)
     store = Store.open(f"sqlite:///{tmp_path / 'results.db'}")
     record = store.call("local", first.call)

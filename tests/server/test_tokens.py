@@ -21,7 +21,7 @@ def reason(answer: Grant | Refusal) -> str:
     return answer.reason
 
 
-def test_a_new_token_opens_its_door_and_its_secret_is_in_no_file() -> None:
+def test_a_new_token_lets_in_and_its_secret_is_in_no_file() -> None:
     token = new_token("acme", "publisher", LATER)
     entries = parse(token.toml, "tokens.toml")
     assert entries == (TokenEntry("acme", "publisher", digest(token.secret), LATER),)
@@ -46,7 +46,7 @@ def test_each_refusal_has_its_name() -> None:
     assert reason(check((), viewer.secret, "viewer", NOW)) == "token-unknown"
 
 
-def test_an_admin_opens_every_door_of_its_tenant() -> None:
+def test_an_admin_has_every_role_of_its_tenant() -> None:
     admin = new_token("acme", "admin")
     entries = parse(admin.toml, "tokens.toml")
     for role in ("publisher", "viewer", "admin"):

@@ -54,8 +54,8 @@ async def test_a_purpose_lets_those_of_the_role_have_them_and_is_logged(
         assert await try_to_ask(server, "spectrogram", admin) == (101, "")
         assert await try_to_ask(server, "spectrogram", viewer) == for_viewer
         assert await try_to_ask(server, "attention", viewer) == (101, "")
-        door = f"{server.url.replace('ws', 'http', 1)}/web/door?stream={STREAM}&why=spectrogram"
-        async with aiohttp.ClientSession() as session, session.get(door, headers=bearer(viewer)) as answer:
+        address = f"{server.url.replace('ws', 'http', 1)}/web/door?stream={STREAM}&why=spectrogram"
+        async with aiohttp.ClientSession() as session, session.get(address, headers=bearer(viewer)) as answer:
             assert (await answer.json())["status"] == (200 if for_viewer[0] == 101 else 403)
     told = [record for record in caplog.records if record.message == "spectrograms are given out"]
     assert [record.role for record in told] == ["admin", "viewer"][: 1 + (for_viewer[0] == 101)]  # type: ignore[attr-defined]

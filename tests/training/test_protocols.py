@@ -206,3 +206,19 @@ def test_a_corpus_is_left_out_whole_while_named_speakers_of_the_others_choose(tm
 def test_corpora_that_cannot_be_left_out_are_named(config: ProtocolConfig, says: str, tmp_path: Path) -> None:
     with pytest.raises(SplitError, match=says):
         make_folds(config, [*clips(SIX, "one"), *clips(SIX, "two")], tmp_path)
+
+
+@pytest.mark.skipif("STREAM_SER_DATA" not in os.environ, reason="needs the corpora in STREAM_SER_DATA")
+@pytest.mark.parametrize("name", ["loco", "loco_more"])
+def test_strangers_are_three_whole_corpora_and_emovo(name: str) -> None:
+    task, data = read_task(name), Path(os.environ["STREAM_SER_DATA"])
+    given = read_corpora(data, [*dict.fromkeys([*task.corpora, *task.protocol.cross])], task.label_column)
+    folds = {fold.name: fold for fold in make_folds(task.protocol, given, data)}
+    assert sorted(folds) == ["emodb", "nemo", "ravdess"]
+    for corpus, fold in folds.items():
+        assert {clip.corpus for clip in fold.split.test} == {corpus}
+        assert sorted(c.path for c in fold.split.test) == sorted(c.path for c in given if c.corpus == corpus)
+        assert {clip.corpus for clip in fold.cross} == {"emovo"}
+        learnt = {clip.corpus for clip in fold.split.train}
+        assert learnt == {"emodb", "nemo", "ravdess", *task.protocol.extra} - {corpus}
+        assert {clip.corpus for clip in fold.split.validation} == {"emodb", "nemo", "ravdess"} - {corpus}

@@ -84,7 +84,7 @@ def test_one_may_only_look(address: str, method: str) -> None:
     assert (response.status, body) == (405, b"")
 
 
-def test_the_door_says_how_the_feed_would_answer(address: str) -> None:
+def test_admission_says_how_the_feed_would_answer(address: str) -> None:
     response, body = get(address, "/web/door", X_Page_Origin=address.rstrip("/"))
     assert (response.status, response.headers["Cache-Control"]) == (200, "no-store")
     assert json.loads(body) == {"status": 200, "text": "", "subprotocol": None}

@@ -35,11 +35,12 @@ class AugmentConfig(Config):
         0.0  # share of copies whose voice speaks over a line of its own (``lines``); above 0 instead of the rest
     )
     equaliser_db: float = 10.0  # of such a line, up to ±
+    voice_speed: float = 0.0  # tempo and pitch of a voice in all of one copy's clips, up to ±; ``speed`` comes on top
 
 
-def change_speed(samples: Samples, config: AugmentConfig, rng: np.random.Generator) -> Samples:
-    """Play faster or slower by linear interpolation: another vocal tract, another tempo."""
-    factor = 1.0 + rng.uniform(-config.speed, config.speed)
+def change_speed(samples: Samples, config: AugmentConfig, rng: np.random.Generator, voice: float = 1.0) -> Samples:
+    """Play faster or slower by linear interpolation: another vocal tract, another tempo; ``voice`` times that."""
+    factor = voice * (1.0 + rng.uniform(-config.speed, config.speed))
     positions = np.arange(0.0, len(samples) - 1, factor)
     changed: Samples = np.interp(positions, np.arange(len(samples)), samples).astype(np.float32)
     return changed

@@ -240,6 +240,9 @@ class Experiment:
             learnt = [clip for clip in clips if clip.fingerprint in training]
             if self.recipe.stage.whole:  # the same rows whatever the protocol's sides are
                 learnt = clips = sorted(clips, key=lambda clip: clip.fingerprint)
+            if self.recipe.stage.apart:  # plain windows of those only who choose or are tested
+                held = {c.fingerprint for fold in self.folds for c in (*fold.split.validation, *fold.split.test)}
+                clips = [clip for clip in clips if clip.fingerprint in held]
             self._staged = (
                 stager.stage(learnt, load_noises(self.recipe, self.data), training=True),
                 stager.stage([*clips, *first.cross], [], training=False),

@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ from stream_ser_training.segments import (
 
 WARPS = 9  # different vocal-tract-length factors between the recipe's two bounds
 LENGTH = 32_000
+NEW = ("apart", "copies_of", "voice_speed")  # settings that files staged before them do not tell
 
 Rows = npt.NDArray[np.float16]
 Places = npt.NDArray[np.int64]
@@ -53,6 +54,12 @@ class StageConfig(Config):
     noise: str = "esc10"  # corpus of background sounds; none where empty
     telephone: bool = False  # measure over a telephone line too
     whole: bool = False  # copies of every clip, whoever trains: then protocols of the same corpora share them
+    apart: bool = False  # copies of each corpus in a file of its own, which protocols of other corpora share too
+    copies_of: dict[str, int] = field(default_factory=dict)  # by corpus, where it is not ``copies``
+
+    def copies_for(self, clip: Clip) -> int:
+        """Augmented windows of one clip."""
+        return self.copies_of.get(clip.corpus, self.copies)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +80,31 @@ class Staged:
         return self.places[clip.fingerprint]
 
 
+def by_corpus(clips: Sequence[Clip]) -> list[list[Clip]]:
+    """Clips of each corpus apart, in the order in which they come."""
+    found: dict[str, list[Clip]] = {}
+    for clip in clips:
+        found.setdefault(clip.corpus, []).append(clip)
+    return list(found.values())
+
+
+def joined(parts: Sequence[Staged]) -> Staged:
+    """Several files' rows as one, in memory."""
+    places: dict[str, Places] = {}
+    first = 0
+    for part in parts:
+        places |= {name: rows + first for name, rows in part.places.items()}
+        first += len(part.rows)
+    seconds = [part.seconds for part in parts if part.seconds is not None]
+    known = np.concatenate(seconds) if len(seconds) == len(parts) else None
+    return Staged(np.concatenate([part.rows for part in parts]), places, known)
+
+
+def _told(values: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """Values without those of ``names`` that are not in use, by which older files are still known."""
+    return {name: value for name, value in values.items() if value or name not in names}
+
+
 def _number(name: str) -> int:
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
 
@@ -81,17 +113,26 @@ def _own_number(clip: Clip) -> int:
     return _number(clip.fingerprint)
 
 
+def _voice_speed(clip: Clip, copy: int, config: StageConfig, change: AugmentConfig) -> float:
+    """How fast a voice speaks in all of one copy's clips; nothing else is drawn with it."""
+    if not change.voice_speed:
+        return 1.0
+    rng = np.random.default_rng([config.seed, _number(clip.speaker), copy, 1])
+    return 1.0 + float(rng.uniform(-change.voice_speed, change.voice_speed))
+
+
 def _training_windows(
     clip: Clip, samples: Samples, noises: list[Samples], config: StageConfig, change: AugmentConfig
 ) -> tuple[Samples, list[int], list[float]]:
     """Augmented windows (copies, LENGTH) of one clip, the number of each one's warp, and its seconds of speech."""
-    windows = np.empty((config.copies, LENGTH), dtype=np.float32)
+    copies = config.copies_for(clip)
+    windows = np.empty((copies, LENGTH), dtype=np.float32)
     warps, seconds = [], []
     peak = peak_power(samples)
     active = active_range(samples)
-    for copy in range(config.copies):
+    for copy in range(copies):
         rng = np.random.default_rng([config.seed, _own_number(clip), copy])
-        faster = change_speed(samples, change, rng)
+        faster = change_speed(samples, change, rng, _voice_speed(clip, copy, config, change))
         ratio = len(faster) / len(samples)
         reach = (int(active[0] * ratio), int(active[1] * ratio))
         window = training_window(faster, reach, LENGTH, rng)
@@ -128,8 +169,8 @@ class Stager:
         about: dict[str, Any] = {
             "frontend": f"{type(self.frontend).__name__} {getattr(self.frontend, 'config', '')}",
             "weights": self._weights(),
-            "stage": asdict(self.config) if training else None,
-            "augment": asdict(self.change) if training else None,
+            "stage": _told(asdict(self.config), NEW) if training else None,
+            "augment": _told(asdict(self.change), NEW) if training else None,
             "clips": [clip.fingerprint for clip in clips],
             "format": 2,
         }
@@ -144,6 +185,12 @@ class Stager:
         CorpusError for a clip that cannot be read.
         """
         unique = list({clip.fingerprint: clip for clip in clips}.values())
+        if training and self.config.apart:
+            return joined([self._stage(own, noises, training, heard) for own in by_corpus(unique)])
+        return self._stage(unique, noises, training, heard)
+
+    def _stage(self, unique: list[Clip], noises: list[Samples], training: bool, heard: str) -> Staged:
+        """Rows of clips that are all different, from their file or into it."""
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"{self._key(unique, training, heard)}.npy"
         index = path.with_suffix(".json")

@@ -20,7 +20,7 @@ from stream_ser_training.feature_cache import Staged
 from stream_ser_training.lines import HEARD
 from stream_ser_training.metrics import CROSS
 from stream_ser_training.segments import evaluation_windows, new_speech_seconds
-from stream_ser_training.voices import STREAMS, as_voice, stream_histories, voice_vectors
+from stream_ser_training.voices import STREAMS, as_voice, spoken_vectors, stream_histories
 
 ROWS = 256  # windows that are asked at once
 ORDER = 1  # seed of the order of a voice's clips
@@ -53,7 +53,7 @@ def score_streams(
 ) -> list[Scored]:
     """What the head says of every window, in streams of one of ``voices.STREAMS``; without baseline where that is None."""
     device = where.device if where else torch.device("cpu")
-    known = stream_histories(clips, staged, voice_vectors(head.cpu(), staged), kind, ORDER) if kind else None
+    known = stream_histories(clips, staged, spoken_vectors(head.cpu(), staged), kind, ORDER) if kind else None
     head.to(device)
     found = []
     for group in _groups(clips, staged):

@@ -1,4 +1,4 @@
-"""Write the speech gate's ONNX graphs: ``python -m stream_ser_training.vad_export WEIGHTS --out FOLDER``.
+"""Write the voice activity detector's ONNX graphs: ``python -m stream_ser_training.vad_export WEIGHTS --out FOLDER``.
 
 WEIGHTS is ``silero_vad/data/silero_vad_16k_op15.onnx`` of the silero-vad package (MIT). The graphs are checked against
 torch before they are written.

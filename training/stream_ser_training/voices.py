@@ -54,6 +54,18 @@ def voice_vectors(head: FrameHead, staged: Staged) -> Vectors:
     return vectors
 
 
+def spoken_vectors(head: FrameHead, staged: Staged) -> Vectors:
+    """What every row adds to its voice's sum (N, V), as the live system keeps it; the head's weights have a say in it."""
+    if type(head).spoken is FrameHead.spoken:
+        return voice_vectors(head, staged)
+    parts = []
+    with torch.inference_mode():
+        for first in range(0, len(staged.rows), CHUNK):
+            rows = torch.from_numpy(staged.rows[first : first + CHUNK].astype(np.float32))
+            parts.append(head.spoken(rows).numpy())
+    return np.concatenate(parts)
+
+
 def speech_of(staged: Staged) -> Vectors:
     """Seconds of new speech in every row. Raises ValueError for rows that were staged without."""
     if staged.seconds is None:

@@ -64,6 +64,13 @@ class Fields:
             self._wrong(name, value, f"printable text of 1 to {longest} characters")
         return value
 
+    def block(self, name: str, longest: int) -> str:
+        """Take text as ``text`` does, without the white space and line ends in it."""
+        value = self._get(name)
+        return Fields({name: "".join(value.split()) if isinstance(value, str) else value}, self._where).text(
+            name, longest
+        )
+
     def text_or_none(self, name: str, longest: int = LONGEST_NAME) -> str | None:
         """Take text that may be absent."""
         return self.text(name, longest) if name in self else None

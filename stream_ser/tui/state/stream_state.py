@@ -10,7 +10,7 @@ import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 from stream_ser.controls.capabilities import ScreenMessage
 from stream_ser.feed.message_types import (
@@ -300,8 +300,7 @@ class ScreenState:
 
 def _known(values: Sequence[float | None]) -> tuple[float, ...]:
     """The values; none where one of them is null: the model was not asked."""
-    known = tuple(value for value in values if value is not None)
-    return known if len(known) == len(values) else ()
+    return () if None in values else cast(tuple[float, ...], tuple(values))
 
 
 def clock_text(seconds: float) -> str:

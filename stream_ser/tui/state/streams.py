@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from stream_ser.controls.capabilities import ScreenMessage
-from stream_ser.feed.message_types import Message
 from stream_ser.tui.state.stream_state import ScreenState
 
 LIMIT = 256  # streams
@@ -48,16 +47,14 @@ class Streams:
             for state in self._states.values():
                 state.rewind()
         elif "stream" in message:
-            self._consume(message["stream"], message, now)
+            stream = message["stream"]
+            if message["type"] == "hello" and stream not in self._states:
+                self._open(stream).consume(message, now)
+            elif stream in self._states or self.first.hello is None:
+                self._states.get(stream, self.first).consume(message, now)
         else:
             for state in self._states.values() or (self.first,):
                 state.consume(message, now)
-
-    def _consume(self, stream: str, message: Message, now: float) -> None:
-        if message["type"] == "hello" and stream not in self._states:
-            self._open(stream).consume(message, now)
-        elif stream in self._states or self.first.hello is None:
-            self._states.get(stream, self.first).consume(message, now)
 
     def forget(self, stream: str) -> None:
         """Let go of a stream. Raises KeyError for no such stream."""

@@ -91,7 +91,7 @@ def test_an_error_at_the_end_is_a_notice() -> None:
         ("paused", 1.6, None),
     ],
 )
-def test_the_lamp_of_the_gate(state: str, speech_s: float, vad: bool | None) -> None:
+def test_the_lamp_of_the_voice_activity_detector(state: str, speech_s: float, vad: bool | None) -> None:
     assert state_after(hello(), point(8, state, speech_s=speech_s)).moment(0.0).vad is vad
 
 

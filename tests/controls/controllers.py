@@ -1,4 +1,4 @@
-"""A desk, what it has drained, and patience: whoever waits waits for a condition, never for a time."""
+"""A controller, what it has drained, and patience: whoever waits waits for a condition, never for a time."""
 
 from __future__ import annotations
 

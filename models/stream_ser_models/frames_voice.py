@@ -1,0 +1,116 @@
+"""The plainest head: a window's mean frame of speech, less the caller's baseline, and one hidden layer.
+
+No paper's. What frozen frames say of emotion on voices that nobody trained on is in their mean; statistics of second order
+and what follows what in time belong to the corpora that are learnt from. So does whatever rests on few of the mean's values:
+half of them are dropped, at random, in training.
+
+A baseline takes away what a voice always sounds like. Where it has shown one emotion only, that emotion goes too: whoever
+is angry from the first word to the last would be called neutral. So the baseline counts the more the more different emotions
+the voice has shown. Beside its mean frame, a window adds to its voice's sum the answer that it would give of a stranger,
+sharpened; ``spread`` is the entropy of those answers' mean, 0 for one label alone and 1 for all alike, and
+
+    baseline = (varied_prior_s · mean + g · voice_sum) / (varied_prior_s + g · voice_s),  g = (spread - variety) / (1 - variety)
+
+with g kept within 0 and 1.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from stream_ser_models.frames import FrameHead, FrameHeadConfig, Voice
+from stream_ser_models.network import Scores
+
+TINY = 1e-6
+
+
+@dataclass(frozen=True)
+class FramesVoiceConfig(FrameHeadConfig):
+    """Everything needed to rebuild the head without its weights. ``channels`` is the hidden layer's width."""
+
+    channels: int = 128
+    dropout: float = 0.4  # of the hidden layer
+    input_dropout: float = 0.5  # of the mean frame's values
+    sharpness: float = (
+        4.0  # of the answers by which a voice's spread is told; 0: the baseline counts whatever it has shown
+    )
+    variety: float = 0.2  # spread from which the baseline counts
+    varied_prior_s: float = 10.0  # in place of ``prior_s``, by which the head is trained, where the spread is known
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be built, with the value seen."""
+        super().__post_init__()
+        if not (0.0 <= self.input_dropout < 1.0 and 0.0 <= self.variety < 1.0):
+            values = f"input_dropout {self.input_dropout} and variety {self.variety}"
+            raise ValueError(f"{values} must be shares below one")
+        if self.sharpness < 0.0 or self.varied_prior_s <= 0.0:
+            values = f"sharpness {self.sharpness} and varied_prior_s {self.varied_prior_s}"
+            raise ValueError(f"{values}; the first must not be below zero, the second above it")
+
+
+class FramesVoice(FrameHead):
+    """Frames to scores; ``attention`` (B, 1, steps) is how much of the mean each frame is."""
+
+    architecture = "frames_voice"
+    config: FramesVoiceConfig
+
+    def __init__(self, config: FramesVoiceConfig | None = None) -> None:
+        """Build both layers. Raises CheckpointError when the encoder is not there."""
+        config = config or FramesVoiceConfig()
+        super().__init__(config)
+        self.project = nn.Sequential(nn.Dropout(config.input_dropout), *self.project)
+        self.classifier = nn.Linear(config.channels, config.classes)
+
+    @property
+    def voice_width(self) -> int:
+        """Values that are kept of a voice: its mean frame, and how often it gave which answer."""
+        return self.width + (self.config.classes if self.config.sharpness else 0)
+
+    def measure(self, features: Tensor) -> None:
+        """Take mean and deviation of the voice vectors of training frames (N, steps, D)."""
+        vectors = self.voice_of(features)
+        self.mean.copy_(vectors.mean(dim=0))
+        self.deviation.copy_(vectors.std(dim=0).clamp(min=1e-3))
+
+    def spoken(self, features: Tensor) -> Tensor:
+        """What a window adds to its voice's sum (B, voice_width): its mean frame and the answer it would give of a stranger."""
+        vector = self.voice_of(features)
+        if not self.config.sharpness:
+            return vector
+        stranger = self.judge(self.relative(features, None))[0].logits
+        return torch.cat([vector, torch.softmax(self.config.sharpness * stranger, dim=1)], dim=1)
+
+    def baseline(self, voice: Voice) -> Tensor:
+        """The caller's baseline (B, D). A total of D values, as in training, says nothing of the spread."""
+        mean, shown = voice.total[:, : self.width], voice.total[:, self.width :]
+        if voice.total.shape[1] == self.width:
+            return super().baseline(voice)
+        known = shown.clamp(min=0.0)
+        shares = known / known.sum(dim=1, keepdim=True).clamp(min=TINY)
+        spread = -(shares * torch.log(shares.clamp(min=TINY))).sum(dim=1) / math.log(self.config.classes)
+        counts = ((spread - self.config.variety) / (1.0 - self.config.variety)).clamp(0.0, 1.0)
+        prior = self.config.varied_prior_s
+        return (prior * self.mean + counts.unsqueeze(1) * mean) / (prior + counts * voice.seconds).unsqueeze(1)
+
+    def relative(self, features: Tensor, voice: Voice | None) -> Tensor:
+        """The mean frame of speech as the head sees it (B, channels, 1)."""
+        vector = self.voice_of(features)
+        seen = (vector - (self.mean if voice is None else self.baseline(voice))) / self.deviation
+        if self.config.views == "both":
+            seen = torch.cat([seen, (vector - self.mean) / self.deviation], dim=1)
+        projected: Tensor = self.project(seen)
+        return projected.unsqueeze(2)
+
+    def judge(self, frames: Tensor) -> tuple[Scores, Tensor]:
+        """Scores of the projected mean (B, channels, 1), and that mean (B, channels)."""
+        hidden = frames.squeeze(2)
+        return Scores(self.classifier(hidden)), hidden
+
+    def classify(self, features: Tensor, tokens: Tensor | None = None, voice: Voice | None = None) -> Scores:
+        """Scores from the encoder's frames; without ``voice``, as of somebody who has not spoken yet."""
+        weights = self.speech_weights(features).unsqueeze(1)
+        return super().classify(features, tokens, voice)._replace(attention=weights)
