@@ -42,6 +42,10 @@ BAD = {
         sound_file("WAV", "FLOAT", 32_768 * noise()),
         r"levels\.wav holds the float -?\d+(\.\d+)? at 0\.000000 s, and full scale is 1; divide by full scale",
     ),
+    "rate.wav": (
+        made("WAV")[:24] + b"\3\0\0\0" + made("WAV")[28:],
+        r"rate\.wav says that it has 3 Hz, which is no sample rate",
+    ),
     "rates.ogg": (
         made("Ogg Vorbis") + sound_file("OGG", "VORBIS", noise(1.0, 48_000), 48_000),
         r"rates\.ogg is not heard to its end: from 2\.000 s \(byte \d+\) on it holds a recording at 48000 Hz behind one at",
@@ -73,10 +77,10 @@ def test_a_folder_of_them_goes_on_past_each_and_lists_it(command: Command, tmp_p
         (tmp_path / name).write_bytes(data)
     code, printed, error = command("analyze", tmp_path, "--out", tmp_path / "results")
     assert code == 2
-    assert "\n10 recordings; " in printed
+    assert "\n11 recordings; " in printed
     lines = error.splitlines()
     for _, words in BAD.values():
         assert sum(bool(re.search(words, line)) for line in lines) == 1, words
-    assert "8 of 10 recordings could not be analysed to their end" in lines[-1]
+    assert "9 of 11 recordings could not be analysed to their end" in lines[-1]
     ends = {name: read_lines(tmp_path / "results" / f"{name}.jsonl")[-1] for name in GOOD}
     assert {name: end["duration_s"] for name, end in ends.items()} == {"behind.wav": 2.0, "links.ogg": 4.0}

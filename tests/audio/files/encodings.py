@@ -1,7 +1,7 @@
 """The bundled recording in many encodings and containers: ``python -m tests.audio.files.encodings`` prints docs' table.
 
 Each is made here, in memory, and analysed as it is. The lag is where the heard sound correlates best with the recording's own.
-An onset is a point at which speech, or its label, begins; each of the recording's is looked for in the encoding's.
+An onset is a point at which a label begins; each of the recording's is looked for among the encoding's.
 """
 
 from __future__ import annotations
@@ -69,13 +69,13 @@ def lag(heard: np.ndarray, sound: np.ndarray) -> int:
 
 
 def onsets(points: stream_ser.Trajectory) -> list[tuple[float, str]]:
-    """When which label began to be told."""
+    """When which label began to be told, after silence or behind another; doubt in between begins nothing anew."""
     found, before = [], None
     for point in points:
-        label = point.label if point.state == "speech" else None
-        if label is not None and label != before:
-            found.append((point.t, label))
-        before = label
+        if point.label is not None and point.label != before:
+            found.append((point.t, point.label))
+        if point.state != "uncertain":
+            before = point.label
     return found
 
 

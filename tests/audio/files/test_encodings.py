@@ -34,8 +34,8 @@ def monitor() -> Iterator[stream_ser.Monitor]:
         ("WAV, MS ADPCM", 0, 0),
         ("WAV, 8 kHz, G.721", 0, 0),
         ("CAF, ALAC", 0, 0),
-        ("Ogg Opus, 48 kHz", 0, 0),
-        ("MP3, 44.1 kHz", 0, 0),
+        ("Ogg Opus", 0, 0),
+        ("MP3", 0, 0),
         ("MP3 without header", ENCODER_DELAY, 2 * 576 + ENCODER_DELAY),
     ],
 )
@@ -47,4 +47,4 @@ def test_labels_begin_where_they_do_in_wav(
     assert lag == late
     assert found == there > 0
     assert farthest <= HOP_S
-    assert share < 0.05
+    assert share < 0.1
