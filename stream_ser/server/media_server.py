@@ -148,6 +148,7 @@ class MediaServer:
                 if session.over:
                     await connection.close()
                     return
+            session.closed()
 
     async def _part(self, connection: ServerConnection, session: MediaSession) -> None:
         """Hear one that was refused out, where its protocol lets it have the last word but one."""

@@ -76,6 +76,13 @@ class Holding(Protocol):
 
 
 @runtime_checkable
+class EndsByClosing(Protocol):
+    """A protocol whose calls end, in good order, with the connection; ``closing_means`` is the call's reason then."""
+
+    closing_means: str
+
+
+@runtime_checkable
 class Courteous(Protocol):
     """A protocol in which the other side closes after it was refused."""
 
@@ -172,6 +179,10 @@ class MediaSession:
         self.over = True
         if self.call is not None:
             self.call.close(reason)
+
+    def closed(self) -> None:
+        """The other side has closed the connection in good order."""
+        self.lost(self._protocol.closing_means if isinstance(self._protocol, EndsByClosing) else "connection lost")
 
     def _refused(self, refusal: Refusal) -> Refusal:
         self._host.count_refusal(refusal, self.door)
