@@ -55,7 +55,7 @@ class MediaServer:
 
     def __init__(self, services: Services, limit: ConnectionLimit) -> None:
         self._services, self._limit = services, limit
-        self.policy = services.policy
+        self.policy, self.stalls = services.policy, services.watch.stalls
         self.burst_s = services.config.limits.burst_s
         self.call_s = services.config.limits.call_h * 3600.0
         self.sessions: dict[MediaSession, _Seat] = {}
@@ -93,7 +93,11 @@ class MediaServer:
         if call is None or not call.goes_on_with(opened):
             return None
         holder = next((session for session in self.sessions if session.call is call and not session.over), None)
-        return holder if holder is not None and now_ns - holder.heard_ns > DEAD_S * SECOND_NS else None
+        return holder if holder is not None and self._silent_s(holder, now_ns) > DEAD_S else None
+
+    def _silent_s(self, session: MediaSession, now_ns: int) -> float:
+        """For how long nothing came that we could have read."""
+        return (now_ns - max(session.heard_ns, self.stalls.ended_ns)) / SECOND_NS
 
     def replace(self, session: MediaSession) -> None:
         """Send away a connection whose call another one has taken over."""
@@ -133,6 +137,9 @@ class MediaServer:
             await _end(connection, POLICY, _reason(entered), protocol.refuse(entered.reason, entered.text))
             return
         session, leaving = entered
+        connection.ping_timeout = (
+            None  # whoever is silent for too long is closed by ``supervise``, which knows of our stalls
+        )
         with leaving, self._read_by(session):
             if isinstance(connection, SoundConnection) and session.one_way:
                 await self._listen(connection, session)
@@ -198,8 +205,9 @@ class MediaServer:
             await asyncio.sleep(SUPERVISE_S)
             now = time.monotonic_ns()
             for session, seat in tuple(self.sessions.items()):
-                late = (now - session.heard_ns) / SECOND_NS
-                without = 0.0 if session.call is not None else (now - session.opened_ns) / SECOND_NS
+                late = self._silent_s(session, now)
+                since = max(session.opened_ns, self.stalls.ended_ns)
+                without = 0.0 if session.call is not None else (now - since) / SECOND_NS
                 most = limits.open_s if session.call is None else limits.idle_s
                 if session.over or (late <= most and without <= max(limits.open_s, limits.idle_s)):
                     continue

@@ -27,6 +27,7 @@ from stream_ser.calls.events import (
     Sound,
 )
 from stream_ser.server.limits import SECOND_NS, RateLimit, call_length, position
+from stream_ser.server.loop_watch import Stalls
 from stream_ser.server.rejection import Refusal
 from stream_ser.server.tenants import Tenant
 
@@ -39,6 +40,7 @@ class SessionHost(Protocol):
     policy: Policy
     burst_s: float
     call_s: float
+    stalls: Stalls  # of the server: nobody else is to blame for them
 
     def tenant_of(self, token: str | None) -> Tenant | Refusal:
         """Whose call it is, by the token that came inside the protocol."""
@@ -107,6 +109,7 @@ class MediaSession:
         self._one_way = protocol if isinstance(protocol, OneWay) else None
         self.call: Call | None = None
         self.heard_ns = self.opened_ns = now_ns()
+        self._unseen_ns = host.stalls.unseen_ns  # then
         self.over = False  # the other side has said goodbye, or was refused
         self.frames, self.rate = 0, 1  # native frames of all legs, for the metrics, and how many are a second
         self._offset = 0  # native frames of the call before this connection took it over
@@ -223,7 +226,9 @@ class MediaSession:
         if full is not None:
             raise RefusedError(full.reason, full.text)
         self.rate = opened.rate
-        self._rates = {leg.name: RateLimit(opened.rate, self._host.burst_s, now) for leg in opened.legs}
+        self._rates = {
+            leg.name: RateLimit(opened.rate, self._host.burst_s, now, self._host.stalls.total_ns) for leg in opened.legs
+        }
         earlier = self._host.fallen_silent(tenant, opened, now)
         if earlier is not None:
             self._take_over(earlier, tenant, now)
@@ -248,6 +253,7 @@ class MediaSession:
     def _take_over(self, earlier: MediaSession, tenant: Tenant, now: int) -> None:
         """Go on with the call of a connection that seems dead, behind a gap as long as nothing came from it."""
         self.call, self.opened_ns, self._positions = earlier.call, earlier.opened_ns, earlier._positions
+        self._unseen_ns = earlier._unseen_ns
         silent_ns = now - earlier.heard_ns
         self._offset = max(self._positions.values(), default=0) + silent_ns * self.rate // SECOND_NS
         earlier.over, earlier.call = True, None
@@ -264,7 +270,11 @@ class MediaSession:
         if ahead > 0:  # after a long pause much may be lost at once, but positions may not run ahead of the clock
             rate, burst_s = self.call.opened.rate, self._host.burst_s
             heard = 0 if isinstance(event, Lost) else min(ahead, len(event.samples))
-            refusal = self._rates[event.leg].take(heard, now) or position(end, rate, burst_s, now - self.opened_ns)
+            stalls = self._host.stalls
+            passed_ns = now - self.opened_ns + stalls.unseen_ns - self._unseen_ns
+            refusal = self._rates[event.leg].take(heard, now, stalls.total_ns) or position(
+                end, rate, burst_s, passed_ns
+            )
             if refusal is not None:
                 raise RefusedError(refusal.reason, refusal.text)
             self._positions[event.leg] = end

@@ -28,10 +28,11 @@ Read = Callable[[], Mapping[str, float]]
 class Metrics:
     """One server's registry. ``gauges`` and ``totals`` give current figures by name.
 
-    ``refused`` gives refusals by reason, ``passed_over`` by kind what could not be used of calls that went on.
+    ``refused`` gives refusals by reason, ``passed_over`` by kind what could not be used of calls that went on, ``held`` what
+    held the event loop for too long.
     """
 
-    def __init__(self, gauges: Read, totals: Read, refused: Read, passed_over: Read) -> None:
+    def __init__(self, gauges: Read, totals: Read, refused: Read, passed_over: Read, held: Read) -> None:
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         PlatformCollector(registry=self._registry)
@@ -55,7 +56,7 @@ class Metrics:
         self._compute = Histogram(
             "stream_ser_compute_seconds", "Model, a batch", buckets=AGES_S, registry=self._registry
         )
-        self._registry.register(_Others(gauges, totals, refused, passed_over))
+        self._registry.register(_Others(gauges, totals, refused, passed_over, held))
 
     def sink(self, message: Message) -> None:
         """Count a published message."""
@@ -81,19 +82,21 @@ class Metrics:
 
 
 class _Others(Collector):
-    def __init__(self, gauges: Read, totals: Read, refused: Read, passed_over: Read) -> None:
-        self._gauges, self._totals, self._refused, self._passed_over = gauges, totals, refused, passed_over
+    def __init__(self, gauges: Read, totals: Read, refused: Read, passed_over: Read, held: Read) -> None:
+        self._gauges, self._totals = gauges, totals
+        self._by_name = (
+            ("refused", "Refusals by reason", "reason", refused),
+            ("passed_over", "Messages passed over, by kind", "kind", passed_over),
+            ("loop_held", "Turns of the event loop beyond 20 ms, by what ran", "by", held),
+        )
 
     def collect(self) -> Iterator[Metric]:
         for name, value in self._gauges().items():
             yield GaugeMetricFamily(f"stream_ser_{name}", name.replace("_", " "), value=value)
         for name, value in self._totals().items():
             yield CounterMetricFamily(f"stream_ser_{name}", name.replace("_", " "), value=value)
-        refused = CounterMetricFamily("stream_ser_refused", "Refusals by reason", labels=["reason"])
-        for reason, count in self._refused().items():
-            refused.add_metric([reason], count)
-        yield refused
-        passed = CounterMetricFamily("stream_ser_passed_over", "Messages passed over, by kind", labels=["kind"])
-        for kind, count in self._passed_over().items():
-            passed.add_metric([kind], count)
-        yield passed
+        for name, text, label, read in self._by_name:
+            family = CounterMetricFamily(f"stream_ser_{name}", text, labels=[label])
+            for which, count in read().items():
+                family.add_metric([which], count)
+            yield family
