@@ -13,16 +13,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stream_ser.audio.recording import SHORTEST_MS
+from stream_ser.audio.files.opening import FASTEST, SHORTEST_MS, SLOWEST
 from stream_ser.audio.resample import Frames
 from stream_ser.audio.source import Item, Notice
-from stream_ser.audio.timeline import Conditioner
+from stream_ser.audio.timeline import LOUDEST, Conditioner
 from stream_ser.errors import ConfigError, SourceError
 from stream_ser.types import SAMPLE_RATE, SourceInfo
 
-SLOWEST, FASTEST = 4_000, 384_000  # Hz
 MOST_CHANNELS = 64
-LOUDEST = 100.0  # 40 dB above full scale: nobody's sound, but any sound that was never divided by 32768
 BLOCK_S = 0.05  # the sound in one item
 
 
@@ -127,6 +125,7 @@ class ArraySource:
             if self._closed:
                 return
             yield from conditioner.push(as_frames(self._frames[begin : begin + step]), time.monotonic_ns())
+            yield from conditioner.notices()
         yield from conditioner.finish(time.monotonic_ns())
 
     def close(self) -> None:

@@ -129,6 +129,7 @@ class Microphone:
         yield from self._conditioner.lose(lost, reason, now) if lost else ()
         yield from self._look_for_zeros(block)
         yield from self._conditioner.push(block.frames, now, block.captured_ns)
+        yield from self._conditioner.notices()
 
     def _look_for_zeros(self, block: Captured) -> Iterator[Notice]:
         if block.frames.any():

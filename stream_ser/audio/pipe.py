@@ -15,10 +15,10 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from stream_ser.audio.container import HEAD, container_name, could_be_mp3
+from stream_ser.audio.files.marks import HEAD, container_name, could_be_mp3
 from stream_ser.audio.pacing import Clock, SystemClock
 from stream_ser.audio.source import Item, Notice
-from stream_ser.audio.timeline import Conditioner
+from stream_ser.audio.timeline import LOUDEST, Conditioner
 from stream_ser.errors import SourceError
 from stream_ser.types import SAMPLE_RATE, SourceInfo
 
@@ -37,7 +37,8 @@ class HasFileno(Protocol):
 class Pipe:
     """Interleaved raw samples as a source. Every read takes at most 100 ms of sound.
 
-    Iteration raises SourceError when the pipe begins with the header of a sound file, or breaks.
+    Iteration raises SourceError when the pipe begins with the header of a sound file, holds floats far above full scale, or
+    breaks.
     """
 
     def __init__(
@@ -106,6 +107,7 @@ class Pipe:
             whole = len(held) - len(held) % self._frame_bytes
             if whole:
                 yield from conditioner.push(self._decode(held[:whole]), self._clock.now_ns())
+                yield from conditioner.notices()
                 held = held[whole:]
             more = self._read()
             held += more
@@ -148,4 +150,10 @@ class Pipe:
             samples = np.frombuffer(data, dtype="<i2").astype(np.float32) / np.float32(32768)
         else:
             samples = np.frombuffer(data, dtype="<f4").astype(np.float32)
+            loud = samples[np.isfinite(samples) & (np.abs(samples) > LOUDEST)]
+            if len(loud):
+                raise SourceError(
+                    f"the pipe {self.info.name} holds the float {loud[0]:g}, and full scale is 1",
+                    fix="divide by full scale first (32768 for 16 bits), or send 16 bits with --format s16le",
+                )
         return samples.reshape(-1, self.info.channels)

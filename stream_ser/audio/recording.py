@@ -8,37 +8,20 @@ short one.
 
 from __future__ import annotations
 
-import io
-import os
-import stat
-import struct
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
-import numpy as np
 import soundfile
 
-from stream_ser.audio.container import cut_off
+from stream_ser.audio.files.opening import SHORTEST_MS, convert, forgiven, no_sound, open_file, until_fault
+from stream_ser.audio.files.parted import UNKNOWN, PartedFile
+from stream_ser.audio.files.plan import Plan
 from stream_ser.audio.pacing import Clock, Pacer, SystemClock
-from stream_ser.audio.resample import Frames
 from stream_ser.audio.source import Item, Notice
 from stream_ser.audio.timeline import Conditioner
 from stream_ser.errors import SourceError
 from stream_ser.types import SAMPLE_RATE, SourceInfo
-
-SHORTEST_MS = 25  # one analysis frame of the models' front ends
-_UNKNOWN = 1 << 48  # libsndfile gives 2**63 - 1 frames where a header does not say
-
-
-class _ForwardFile(soundfile.SoundFile):  # type: ignore[misc]
-    """A sound file that is only read forward.
-
-    Beside each read soundfile seeks to where it already is, and that seek makes libsndfile's MP3 decoder begin anew:
-    read in blocks of 20 ms an MP3 then differs by up to 0.13 from the same file read at once.
-    """
-
-    def seekable(self) -> bool:
-        return False
 
 
 class Recording:
@@ -46,23 +29,23 @@ class Recording:
 
     def __init__(
         self,
-        file: soundfile.SoundFile,
+        file: PartedFile,
+        plan: Plan,
         path: Path,
         pacer: Pacer,
         clock: Clock,
         frames_per_read: int,
         begin: int,
-        content: bytes | None = None,
     ) -> None:
         self._file = file
+        self._plan = plan
         self._path = path
-        self._content = content
         self._pacer = pacer
         self._clock = clock
         self._frames_per_read = frames_per_read
         self._begin = begin  # the file's frame that is sample 0
         self._iterating = False
-        known = file.frames < _UNKNOWN
+        known = file.frames < UNKNOWN
         self.info = SourceInfo(
             kind="recording",
             name=path.name,
@@ -88,35 +71,41 @@ class Recording:
         Raises SourceError, after the sound before it, where a sample is not a number or the file breaks off.
         """
         self._iterating = True
-        with self._file:
+        with closing(self._file):
             if self._pacer.closed:
                 return
             if self.info.rate != SAMPLE_RATE:
                 yield Notice("info", f"resampling {self.info.rate} Hz to {SAMPLE_RATE} Hz")
             if self.info.channels > 1:
                 yield Notice("info", f"mixing {self.info.channels} channels to one")
+            yield from (Notice("warning", f"{self.info.name}: {text}") for text in self._plan.notices)
+            if self._file.parts > 1:
+                yield Notice(
+                    "info", f"{self.info.name} holds {self._file.parts} recordings; they are played one after the other"
+                )
             conditioner = Conditioner(self.info.rate)
             taken = 0
             broken: soundfile.LibsndfileError | None = None
             while not self._pacer.closed:
                 try:
-                    frames = self._file.read(self._frames_per_read, dtype="float32", always_2d=True)
+                    frames = self._file.read(self._frames_per_read)
                 except soundfile.LibsndfileError as error:
                     broken = error
                     break
                 if not len(frames):
                     break
-                good, fault = _until_fault(frames)
+                good, fault = until_fault(frames)
                 if not self._pacer.wait_for(taken + len(good)):
                     return
                 yield from conditioner.push(good, self._clock.now_ns())
+                yield from conditioner.notices()
                 if fault is not None:
                     yield from conditioner.finish(self._clock.now_ns())
-                    raise self._not_a_number(self._begin + taken + len(good), fault)
+                    raise no_sound(self._path, fault, (self._begin + taken + len(good)) / self.info.rate)
                 taken += len(good)
             if not self._pacer.closed:
                 yield from conditioner.finish(self._clock.now_ns())
-                self._check_whole(self._begin + taken, broken)
+                yield from self._check_whole(self._begin + taken, broken)
 
     def pause(self) -> None:
         """Hold the stream; what is missed is not lost."""
@@ -132,28 +121,52 @@ class Recording:
         if not self._iterating:  # else the thread that iterates closes the file
             self._file.close()
 
-    def _not_a_number(self, frame: int, value: float) -> SourceError:
-        return SourceError(
-            f"{self._path} holds the value {value} at {frame / self.info.rate:.6f} s, which is not sound",
-            fix="write the file again, or cut that place out of it",
-        )
-
-    def _check_whole(self, taken: int, broken: Exception | None) -> None:
-        try:
-            promise = cut_off(self._path if self._content is None else self._content, self._file.format)
-        except (OSError, struct.error) as error:
+    def _check_whole(self, taken: int, broken: Exception | None) -> Iterator[Notice]:
+        """Say what is missing of the sound that was promised. Raises SourceError where that is more than a slip."""
+        if self._file.error is not None:
             raise SourceError(
-                f"{self._path} changed while it was played ({error})", fix="play it again once nobody writes to it"
-            ) from error
-        if promise is None and self.info.duration_s is not None and taken < self._file.frames:
-            promise = f"its header promises {self.info.duration_s:.3f} s"
-        if promise is None and broken is not None and self.info.duration_s is not None:
-            promise = f"libsndfile says {str(broken).strip() or 'that it is damaged'}"
+                f"{self._path} cannot be read on from {taken / self.info.rate:.3f} s ({self._file.error.strerror})",
+                fix="play it again once it is there",
+            ) from self._file.error
+        missing = self._plan.missing
+        if missing is not None and missing.there and forgiven(missing, taken, self.info.rate):
+            text = (
+                f"its header promises {missing.declared} bytes of sound, and {missing.there} are there; all are heard"
+            )
+            yield Notice("warning", f"{self.info.name}: {text}")
+            return
+        lacks = self._file.frames - taken - self._file.short
+        if (
+            self.info.duration_s is not None
+            and 0 < lacks * 1000 <= SHORTEST_MS * self.info.rate
+            and not self._plan.cut_off
+        ):
+            text = f"its header promises {self._file.frames} samples, and {taken} are there; all are heard"
+            yield Notice("warning", f"{self.info.name}: {text}")
+            return
+        promise = self._promise(taken, broken)
         if promise is not None:
             raise SourceError(
                 f"{self._path} is cut off: {promise}, but only {taken / self.info.rate:.3f} s can be read",
                 fix="get a complete copy; the result covers what could be read",
             )
+        left = self._file.stopped or (None if self._plan.more is None else f"it holds {self._plan.more}")
+        if left is not None:
+            raise SourceError(f"{self._path} is not heard to its end: {left}", fix=convert(self._path))
+
+    def _promise(self, taken: int, broken: Exception | None) -> str | None:
+        """What shows that the end is missing."""
+        missing = self._plan.missing
+        if missing is not None and missing.there:
+            frames = missing.frames or taken * missing.declared / missing.there
+            return f"its header promises {frames / self.info.rate:.3f} s"
+        if self._plan.cut_off is not None:
+            return self._plan.cut_off
+        if self.info.duration_s is None:
+            return None
+        if taken + self._file.short < self._file.frames:
+            return f"its header promises {self.info.duration_s:.3f} s"
+        return None if broken is None else f"libsndfile says {str(broken).strip() or 'that it is damaged'}"
 
 
 def open_recording(
@@ -176,95 +189,26 @@ def open_recording(
     if speed is not None and not 0.0 < speed < float("inf"):
         raise ValueError(f"a speed of {speed} is not positive")
     path = Path(path)
-    file = _open(path) if content is None else _open_content(content, path)
-    if file.frames * 1000 < SHORTEST_MS * file.samplerate:
-        file.close()
-        raise _too_short(path, file.frames, file.samplerate)
+    file, plan = open_file(path, content)
     begin = _begin(file, path, begin_s) if begin_s else 0
     clock = clock or SystemClock()
     frames_per_read = max(1, block * file.samplerate // SAMPLE_RATE)
-    return Recording(file, path, Pacer(clock, file.samplerate, speed), clock, frames_per_read, begin, content)
+    return Recording(file, plan, path, Pacer(clock, file.samplerate, speed), clock, frames_per_read, begin)
 
 
-def _begin(file: soundfile.SoundFile, path: Path, begin_s: float) -> int:
+def _begin(file: PartedFile, path: Path, begin_s: float) -> int:
     """Go to a place in a file; the frame it is."""
     last = file.frames - file.samplerate * SHORTEST_MS // 1000
     begin: int = max(0, min(round(begin_s * file.samplerate), last))
     lead = min(begin, file.samplerate if file.format == "MP3" else 0)  # its frames rest on those before them
     try:
         file.seek(begin - lead)
-        file.read(lead)
+        if lead:
+            file.read(lead)
     except (soundfile.LibsndfileError, RuntimeError) as error:
         file.close()
         raise SourceError(
             f"{path} cannot be begun at {begin_s:.1f} s ({error})",
-            fix=_convert(path),
+            fix=convert(path),
         ) from error
     return begin
-
-
-def _open(path: Path) -> soundfile.SoundFile:
-    try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            kind = "a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file"
-            raise SourceError(f"{path} is {kind}", fix="name one sound file")
-        if status.st_size == 0:
-            raise SourceError(f"{path} is empty (0 bytes)", fix="record or copy it again")
-        with path.open("rb"):
-            return _ForwardFile(path)
-    except FileNotFoundError as error:
-        raise SourceError(f"there is no file {path}", fix="check the path") from error
-    except OSError as error:
-        raise SourceError(
-            f"{path} cannot be read ({error.strerror})", fix="check the path and the file's permissions"
-        ) from error
-    except UnicodeEncodeError as error:  # libsndfile is given names as text, and so are results
-        shown = os.fsencode(path).decode("utf-8", "replace")
-        raise SourceError(f"the name of {shown} is not UTF-8", fix="give it another name") from error
-    except TypeError as error:  # soundfile's word for a file without a header
-        raise SourceError(
-            f"{path} holds raw samples that do not say their rate",
-            fix=f"pipe it: stream-ser replay - --rate 16000 < {path.name}",
-        ) from error
-    except soundfile.LibsndfileError as error:
-        raise SourceError(
-            f"{path} is not a sound file that can be read ({error.error_string.strip().rstrip('.')})",
-            fix=_convert(path),
-        ) from error
-
-
-def _open_content(content: bytes, name: Path) -> soundfile.SoundFile:
-    if not content:
-        raise SourceError(f"{name} is empty (0 bytes)", fix="give all bytes of one sound file")
-    try:
-        return _ForwardFile(io.BytesIO(content))
-    except (soundfile.LibsndfileError, TypeError) as error:
-        raise SourceError(
-            f"{name} holds {len(content)} bytes that are no sound file that can be read",
-            fix="give all bytes of a WAV, FLAC, Ogg or MP3 file; raw samples as an array, as np.frombuffer(data, '<i2')",
-        ) from error
-
-
-def _convert(path: Path) -> str:
-    """The command that makes a readable file, beside the one that is not: ffmpeg cannot write over what it reads."""
-    return f"convert it first: ffmpeg -i {path.name} {path.stem}-converted.wav"
-
-
-def _too_short(path: Path, frames: int, rate: int) -> SourceError:
-    if frames == 0:
-        return SourceError(f"{path} has a header but no samples", fix="record or copy it again")
-    count = "1 sample" if frames == 1 else f"{frames} samples"
-    return SourceError(
-        f"{path} holds {count} ({1000 * frames / rate:.2f} ms at {rate} Hz), too little to hear speech in",
-        fix=f"give a recording of at least {SHORTEST_MS} ms",
-    )
-
-
-def _until_fault(frames: Frames) -> tuple[Frames, float | None]:
-    """Give the frames before the first value that is not finite, and that value."""
-    good = np.isfinite(frames)
-    if good.all():
-        return frames, None
-    first = int(np.flatnonzero(~good.all(axis=1))[0])
-    return frames[:first], float(frames[first][~good[first]][0])

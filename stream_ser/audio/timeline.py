@@ -3,19 +3,28 @@
 Belongs to the one thread that iterates a source. Positions are counted in native frames and converted exactly, so no
 rounding adds up however many gaps there are. Around a gap the resampler is flushed and begun anew: sound from before
 and after it is never mixed, and every gap has the exact range that was lost.
+
+A gap costs a resampler and a message, so sound that is spoiled again and again must not bring one for each bad value: what
+is spoiled within ``JOIN_S`` is one gap. What is good may belong to such a gap until ``JOIN_S`` of it has come; it is held
+back as long, so that what comes out does not depend on how the sound was cut.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
 
 import numpy as np
+import numpy.typing as npt
 
-from stream_ser.audio.resample import Frames, Resampler, position, to_mono
+from stream_ser.audio.mixing import Mixer
+from stream_ser.audio.resample import Frames, Resampler, position
+from stream_ser.audio.source import Notice
 from stream_ser.types import SAMPLE_RATE, Block, Gap
 
 NOT_NUMBERS = "samples that are not numbers"
+LOUDEST = 16.0  # 24 dB above full scale: no mix is so hot, and any sound is hotter that was never divided by 32768
+TOO_LOUD = "samples far above full scale, as of floats that were never divided by it"
+JOIN_S = 0.01  # good sound between two spoiled values that is shorter than this is part of the gap
 
 
 class Conditioner:
@@ -23,10 +32,14 @@ class Conditioner:
 
     def __init__(self, rate: int, start: int = 0) -> None:
         self._rate = rate
+        self._join = max(1, int(JOIN_S * rate))  # native frames
         self._base = start  # 16 kHz index of native frame 0
         self._frames = 0  # native frames so far, lost ones too
         self._end = start  # one past the last sample that was yielded
         self._resampler: Resampler | None = None
+        self._mixer = Mixer(rate)
+        self._spoiled = ""  # why the gap is one after which ``_held`` came; nothing where sound came last
+        self._held: Frames = np.zeros(0, dtype=np.float32)  # good frames, mixed, fewer than make an end of the gap
 
     @property
     def end(self) -> int:
@@ -34,25 +47,55 @@ class Conditioner:
         return self._end
 
     def push(self, frames: Frames, arrived_ns: int, captured_ns: int = 0) -> Iterator[Block | Gap]:
-        """Take (n, channels) native frames. Values that are not finite become gaps of exactly their range.
+        """Take (n, channels) native frames. Values that are not finite, or above LOUDEST, become gaps of exactly their range.
 
-        ``captured_ns`` is when the last of them was sound in the air, 0 where nobody knows.
+        Those that lie within ``JOIN_S`` of each other become one gap, which has the first one's reason. ``captured_ns`` is when
+        the last frame was sound in the air, 0 where nobody knows.
         """
-        mono = to_mono(frames)
-        good = np.isfinite(mono)
-        if good.all():
+        mono = self._mixer.mix(frames)
+        good = np.abs(mono) <= LOUDEST
+        if good.all() and not self._spoiled:
             yield from self._sound(mono, arrived_ns, captured_ns)
             return
-        edges = [0, *(np.flatnonzero(good[1:] != good[:-1]) + 1).tolist(), len(mono)]
-        for first, last in pairwise(edges):
-            if good[first]:
-                yield from self._sound(mono[first:last], arrived_ns)
-            else:
-                yield from self.lose(last - first, NOT_NUMBERS, arrived_ns)
+        if len(self._held):
+            mono = np.concatenate([self._held, mono])
+            good = np.concatenate([np.ones(len(self._held), dtype=bool), good])
+            self._held = self._held[:0]
+        done = 0
+        for first, last in self._runs(~good):
+            if first > done:
+                yield from self._sound(mono[done:first], arrived_ns)
+                self._spoiled = ""
+            self._spoiled = self._spoiled or (
+                TOO_LOUD if np.isfinite(mono[first:last][~good[first:last]][0]) else NOT_NUMBERS
+            )
+            yield from self._miss(last - first, self._spoiled, arrived_ns)
+            done = last
+        if self._spoiled and len(mono) - done < self._join:
+            self._held = mono[done:].copy()
+        elif len(mono) > done:
+            self._spoiled = ""
+            yield from self._sound(mono[done:], arrived_ns, captured_ns)
+
+    def _runs(self, bad: npt.NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
+        """Stretches of spoiled frames, each from the end of the one before it where too little lies between."""
+        at = np.flatnonzero(bad)
+        if not len(at):
+            return
+        breaks = np.flatnonzero(np.diff(at) > self._join)
+        firsts, lasts = at[np.concatenate([[0], breaks + 1])].tolist(), at[np.concatenate([breaks, [-1]])].tolist()
+        if self._spoiled and firsts[0] < self._join:
+            firsts[0] = 0
+        for first, last in zip(firsts, lasts, strict=True):
+            yield first, last + 1
 
     def lose(self, frames: int, reason: str, arrived_ns: int) -> Iterator[Block | Gap]:
         """Say that the next ``frames`` native frames are missing."""
-        yield from self.finish(arrived_ns)
+        yield from self._good_after_all(arrived_ns)
+        yield from self._miss(frames, reason, arrived_ns)
+
+    def _miss(self, frames: int, reason: str, arrived_ns: int) -> Iterator[Block | Gap]:
+        yield from self._flush(arrived_ns)
         self._frames += frames
         end = self._base + position(self._frames, self._rate)
         if end > self._end:
@@ -64,9 +107,27 @@ class Conditioner:
         """Go on at another native rate."""
         yield from self.finish(arrived_ns)
         self._base, self._frames, self._rate = self._end, 0, rate
+        self._join = max(1, int(JOIN_S * rate))
+        self._mixer = Mixer(rate)
+
+    def notices(self) -> Iterator[Notice]:
+        """What there is to tell of what was pushed so far, once."""
+        news = self._mixer.news()
+        if news is not None:
+            yield Notice("warning", news)
 
     def finish(self, arrived_ns: int) -> Iterator[Block | Gap]:
-        """Yield what the resampler still holds."""
+        """Yield what is still held, here and by the resampler."""
+        yield from self._good_after_all(arrived_ns)
+        yield from self._flush(arrived_ns)
+
+    def _good_after_all(self, arrived_ns: int) -> Iterator[Block | Gap]:
+        """What was held because it might have belonged to a gap does not."""
+        held, self._held, self._spoiled = self._held, self._held[:0], ""
+        if len(held):
+            yield from self._sound(held, arrived_ns)
+
+    def _flush(self, arrived_ns: int) -> Iterator[Block | Gap]:
         if self._resampler is not None:
             rest = self._resampler.finish()
             self._resampler = None

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from stream_ser.calls.events import Agents, Leg, Lost, Opened, RefusedError, Sound
+from stream_ser.calls.events import Agents, Leg, Lost, Opened, PassedOver, RefusedError, Sound
 from stream_ser.calls.leg_buffer import LegBuffer
 from stream_ser.calls.turn_detector import TurnsOnly
 from stream_ser.errors import StreamSerError
@@ -112,6 +112,7 @@ class Call:
         self._meter: CallMeter | None = None
         self._reason = "interrupted"
         self._closed = self._over = self._paused = False
+        self._passed_over: dict[str, int] = {}  # by kind
         self.begun = False  # whether it is kept and published, and so will be ended
 
     @property
@@ -159,6 +160,14 @@ class Call:
         if buffer is not None:
             buffer.put(event, now_ns)
 
+    def pass_over(self, event: PassedOver) -> bool:
+        """Count what could not be used, and say so when it is the first of its kind; gives whether it is."""
+        first = event.kind not in self._passed_over
+        self._passed_over[event.kind] = self._passed_over.get(event.kind, 0) + event.count
+        if first:
+            self._say(event.text or f"part of what this call's connection brings is passed over: {event.kind}")
+        return first
+
     def pause(self) -> None:
         """Analyse nothing from now on, not even what has come and waits."""
         self._paused = True
@@ -185,6 +194,10 @@ class Call:
             if self._closed:
                 return
             self._closed, self._reason = True, reason
+        if self._passed_over:
+            self._say(
+                "passed over in this call: " + ", ".join(f"{n} × {kind}" for kind, n in self._passed_over.items())
+            )
         for buffer in self._buffers.values():
             buffer.end()
         for stream in self._streams[len(self._buffers) :]:  # opened, but nothing leads to it
@@ -196,6 +209,11 @@ class Call:
         self.close(reason)
         for stream in self._streams:
             stream.stop()
+
+    def _say(self, text: str) -> None:
+        for stream in self._streams:
+            if isinstance(stream, Stream):
+                stream.say("warning", text)
 
     def _make_meter(self, hop: int, labels: Sequence[str], dimensions: Sequence[str]) -> CallMeter:
         purpose = self._policy.agents_purpose

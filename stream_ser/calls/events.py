@@ -35,7 +35,7 @@ class Opened:
     call: str
     legs: tuple[Leg, ...]
     rate: int  # native samples a second
-    protocol: str  # plain, twilio, telnyx, audiohook, audiosocket
+    protocol: str  # plain, twilio, telnyx, audiohook, audiosocket, chan_websocket
     consent: Consent = "unknown"
     agent_purpose: str | None = None  # why the agent's voice may be analysed, as the caller states it; None: it may not
     token: str | None = field(default=None, repr=False)  # a secret carried inside the protocol, where it has no header
@@ -99,7 +99,19 @@ class Closed:
     reason: str
 
 
-Event = Opened | Sound | Lost | Paused | Resumed | Closed
+@dataclass(frozen=True, slots=True)
+class PassedOver:
+    """Something came that could not be used as it is, and the call goes on.
+
+    ``kind`` is a stable name, a refusal's code or another; ``text`` is what a person should read, where more is to be said.
+    """
+
+    kind: str
+    count: int = 1
+    text: str | None = None
+
+
+Event = Opened | Sound | Lost | Paused | Resumed | Closed | PassedOver
 
 
 class RefusedError(Exception):

@@ -19,6 +19,7 @@ from stream_ser.audio.resample import worst_delay_s
 from stream_ser.audio.source import Item
 from stream_ser.audio.timeline import Conditioner
 from stream_ser.calls.events import Coded, Frames, Lost, Sound
+from stream_ser.calls.gap_limit import GapLimit
 from stream_ser.pipeline.multi_stream import StreamLike
 from stream_ser.types import SAMPLE_RATE
 
@@ -43,6 +44,7 @@ class LegBuffer:
         self.overloaded = 0  # native frames that found no room
         self._rate, self._wake = rate, wake
         self._conditioner = Conditioner(rate)
+        self._gaps = GapLimit()
         self._position = 0  # native frames that the conditioner has had
         self._pieces: deque[tuple[Sound | Lost | End, int]] = deque()
         # Native frames of sound, and of sound and what is told as lost. Each count has one writer, the connection's thread or
@@ -56,6 +58,8 @@ class LegBuffer:
         self._look = LOOK_HOPS * self._hop
         self._worth = self._until_due()
         self._complete_ns = 0  # when the sound came that a hop ends in: the newest such hop of this stretch
+        self._taking: Iterator[Item | End] | None = None  # a look that was not taken to its end
+        self._left = False  # whether that look left something for another one
         self.queued = False  # whether the scheduler knows that there is something to take
         self.over = False  # nothing is taken any more
 
@@ -90,16 +94,37 @@ class LegBuffer:
         return bool(self._pieces) and now_ns - self._pieces[-1][1] > STALL_S * 1e9
 
     def take(self) -> Iterator[Item | End]:
-        """Take what waits, as a timeline without holes; of more than ``LOOK_HOPS`` the rest is for the next look."""
+        """Take what waits, as a timeline without holes; of more than ``LOOK_HOPS`` the rest is for the next look.
+
+        Whoever stops in the middle is given the rest by the next ``take``.
+        """
         self.queued = False
+        self._taking = self._taking or self._look_at()
+        for item in self._taking:  # noqa: UP028 - "yield from" would end it with who stops
+            yield item
+        self._taking = None
+        if self._pieces and not self.queued and (self._left or self._due):
+            self.queued = True
+            self._wake(self)
+
+    def rest(self) -> None:
+        """Have the rest taken in another turn: for who stopped in the middle."""
+        if not self.queued and not self.over:
+            self.queued = True
+            self._wake(self)
+
+    @property
+    def _due(self) -> bool:
+        """Whether what waits is worth a look."""
+        return self._told - self._heard >= self._worth or isinstance(self._pieces[-1][0], End)
+
+    def _look_at(self) -> Iterator[Item | End]:
         taken: list[tuple[Sound | Lost | End, int]] = []
         room = self._look
         while self._pieces and room > 0:
             taken.append(self._pieces.popleft())
             room -= _frames(taken[-1][0])
-        if self._pieces:
-            self.queued = True
-            self._wake(self)
+        self._left = bool(self._pieces)
         self._taken += sum(len(piece.samples) for piece, _ in taken if isinstance(piece, Sound))
         self._heard += sum(_frames(piece) for piece, _ in taken)
         yield from self._items(taken)
@@ -109,6 +134,7 @@ class LegBuffer:
         """Take nothing any more, and let go of what waits."""
         self.over = True
         self._pieces.clear()
+        self._taking = None
 
     def _lose(self, leg: str, end: int, reason: str, arrived_ns: int) -> None:
         """Add that sound is missing until ``end``, in parts that are no longer than a look."""
@@ -125,16 +151,16 @@ class LegBuffer:
         for run, arrived_ns in self._runs(taken):
             first = run[0]
             if isinstance(first, End):
-                yield from self._conditioner.finish(arrived_ns or time.monotonic_ns())
+                yield from self._gaps.hold(self._conditioner.finish(arrived_ns or time.monotonic_ns()))
                 yield first
             elif isinstance(first, Lost):
                 self._position, self._complete_ns = first.end, 0
-                yield from self._conditioner.lose(_frames(first), first.reason, arrived_ns)
+                yield from self._gaps.hold(self._conditioner.lose(_frames(first), first.reason, arrived_ns))
             else:
                 new = _join(run)[max(0, self._position - first.start) :]  # what came twice counts once
                 if len(new):
                     self._position += len(new)
-                    yield from self._conditioner.push(new, arrived_ns)
+                    yield from self._gaps.hold(self._conditioner.push(new, arrived_ns))
 
     def _runs(self, taken: list[tuple[Sound | Lost | End, int]]) -> Iterator[tuple[list[Sound | Lost | End], int]]:
         """Pieces that follow each other as one run, in which one hop ends at most, and when they came.

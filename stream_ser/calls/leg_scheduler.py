@@ -1,8 +1,9 @@
 """Leg scheduler: analyses the legs of all calls, those that are due together, in the thread that owns the connections.
 
-It is a task of the server's event loop and takes a few legs at a time, so that sockets wait for milliseconds. A thread of its
-own would be no faster: what is done for a leg is hundreds of short native calls, each of which gives Python's lock away and,
-while sockets are read, waits for its return. With 200 calls on two cores most of such a thread's time was waiting.
+It is a task of the server's event loop and takes a few legs at a time, and of each a few items, so that sockets wait for
+milliseconds whatever a leg's sound is like; what is left is for the next turn. A thread of its own would be no faster: what
+is done for a leg is hundreds of short native calls, each of which gives Python's lock away and, while sockets are read, waits
+for its return. With 200 calls on two cores most of such a thread's time was waiting.
 
 Buffers are filled by whoever owns a connection, from any thread; ``look`` belongs to one.
 """
@@ -10,7 +11,9 @@ Buffers are filled by whoever owns a connection, from any thread; ``look`` belon
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -22,8 +25,12 @@ from stream_ser.calls.leg_buffer import End, LegBuffer
 from stream_ser.pipeline.multi_stream import StreamLike, process_batch
 
 AT_ONCE = 16  # legs in one turn
+ITEMS = 16  # blocks and gaps of one leg in one turn
+TURN_S = 0.008  # CPU seconds after which a turn takes no further items
 LOOK_S = 0.02  # how long the scheduler rests, so that legs come together
 SWEEP_S = 0.3  # how often it looks for legs that stall
+
+Turns = list[tuple[LegBuffer, Iterator[Item | End]]]
 
 _log = logging.getLogger("stream_ser.calls")
 
@@ -76,30 +83,42 @@ class LegScheduler:
                 due[buffer] = None
             else:
                 crowded.append(buffer)
+        self.process(list(due), ITEMS, TURN_S)
         more = bool(self._ready)
         self._ready.extend(crowded)
-        self.process(list(due))
         self.busy_s += time.thread_time() - began
         return more
 
-    def process(self, buffers: list[LegBuffer]) -> None:
-        """Take what waits in these buffers: their first items together, then their second ones, and so on."""
+    def process(self, buffers: list[LegBuffer], most: int | None = None, cpu_s: float = math.inf) -> None:
+        """Take what waits in these buffers: their first items together, then their second ones, and so on.
+
+        At most so many of each, and none after so much CPU time; what is left is due in the next turn.
+        """
+        until = time.thread_time() + cpu_s
         turns = [(buffer, buffer.take()) for buffer in buffers if not buffer.over]
-        while turns:
-            items: list[tuple[StreamLike, Item]] = []
-            following = []
-            for buffer, source in turns:
-                if buffer.stream.over:  # what is taken for it would stay with it
-                    self._forget(buffer, None)
-                    continue
-                item = _next(source)
-                if isinstance(item, End):
-                    self._forget(buffer, item.error)
-                elif item is not None:
-                    items.append((buffer.stream, item))
-                    following.append((buffer, source))
-            _take(items)
-            turns = following
+        for number in itertools.count():
+            if not turns or number == most or (number and time.thread_time() >= until):
+                break
+            turns = self._round(turns)
+        for buffer, _ in turns:
+            buffer.rest()
+
+    def _round(self, turns: Turns) -> Turns:
+        """Take one item of each; gives those that may have another."""
+        items: list[tuple[StreamLike, Item]] = []
+        following = []
+        for buffer, source in turns:
+            if buffer.stream.over:  # what is taken for it would stay with it
+                self._forget(buffer, None)
+                continue
+            item = _next(source)
+            if isinstance(item, End):
+                self._forget(buffer, item.error)
+            elif item is not None:
+                items.append((buffer.stream, item))
+                following.append((buffer, source))
+        _take(items)
+        return following
 
     def _sweep(self) -> None:
         """Find the legs of which something waits and nothing has come for a while."""

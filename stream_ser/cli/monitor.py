@@ -20,7 +20,7 @@ from stream_ser.cli.options import parse_speed
 from stream_ser.cli.replay_many import together
 from stream_ser.cli.screen import has_terminal, show, tell_addresses
 from stream_ser.controls.local_stream import StreamController
-from stream_ser.controls.recording import ReplayDesk
+from stream_ser.controls.recording import RecordingController
 from stream_ser.errors import ConfigError, StreamSerError, as_person_error
 from stream_ser.feed.message_types import EndMessage, Message
 from stream_ser.pipeline.runtime import Options, Runtime, run_to_end
@@ -31,10 +31,10 @@ from stream_ser.text.choice import TextOptions
 def live(options: argparse.Namespace) -> int:
     """Listen to a microphone until someone ends it."""
     from stream_ser.audio.microphone import open_microphone
-    from stream_ser.controls.microphone import NAME, LiveDesk
+    from stream_ser.controls.microphone import NAME, MicrophoneController
 
     with closing(open_microphone(options.device)) as source:
-        return _show(source, NAME, options, lambda runtime: LiveDesk(runtime, source, options.device))
+        return _show(source, NAME, options, lambda runtime: MicrophoneController(runtime, source, options.device))
 
 
 def replay(options: argparse.Namespace) -> int:
@@ -52,7 +52,7 @@ def replay(options: argparse.Namespace) -> int:
             f"--rate {options.rate} was given for a file, which says its own rate", fix="leave --rate out"
         )
     with closing(open_recording(file, speed=speed)) as source:
-        return _show(source, Path(file).name, options, lambda runtime: ReplayDesk(runtime, source, Path(file)))
+        return _show(source, Path(file).name, options, lambda runtime: RecordingController(runtime, source, Path(file)))
 
 
 def demo(options: argparse.Namespace) -> int:
@@ -86,7 +86,7 @@ def analyze(options: argparse.Namespace) -> int:
             except StreamSerError as error:
                 failed += 1
                 print(f"stream-ser: {error}", file=sys.stderr)
-    if failed:
+    if failed and len(options.files) > 1:  # of one, its own line said it
         told = f"{failed} of {len(options.files)} recordings could not be analysed to their end"
         print(f"stream-ser: {told}", file=sys.stderr)
     return 2 if failed else 0

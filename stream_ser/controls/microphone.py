@@ -19,7 +19,7 @@ from stream_ser.pipeline.runtime import Runtime
 NAME = "microphone"
 
 
-class LiveDesk(StreamController):
+class MicrophoneController(StreamController):
     """Begins with ``microphone``, which was opened as ``device`` (index, name or part of one; None for the default)."""
 
     def __init__(

@@ -18,7 +18,7 @@ from stream_ser.pipeline.runtime import Runtime
 from stream_ser.types import SAMPLE_RATE
 
 
-class ReplayDesk(StreamController):
+class RecordingController(StreamController):
     """Begins with ``recording``, which was opened from ``path``."""
 
     whole = False

@@ -15,7 +15,7 @@ from stream_ser.errors import ConfigError
 from stream_ser.export import plot
 from stream_ser.export.audacity import audacity
 from stream_ser.export.rttm import rttm
-from stream_ser.export.table import table
+from stream_ser.export.table import excel_table, table
 from stream_ser.export.textgrid import textgrid
 from stream_ser.export.webvtt import webvtt
 from stream_ser.feed.message_types import Message
@@ -51,6 +51,7 @@ FORMATS = {
     for form in (
         Format("jsonl", ".jsonl", jsonl),
         Format("csv", ".csv", table),
+        Format("csv-excel", ".excel.csv", excel_table),
         Format("rttm", ".rttm", rttm),
         Format("textgrid", ".TextGrid", textgrid),
         Format("vtt", ".vtt", webvtt),

@@ -2,6 +2,9 @@
 
 Numbers are written with every digit, so a reader gets the feed's values back. An empty cell is a null. What took how
 long is left out: it differs from run to run, and a table of one trajectory should not.
+
+Whoever publishes a call chooses its name, and a spreadsheet computes a cell that begins as a formula does. So such a cell gets
+an apostrophe in front, which spreadsheets take for "this is text".
 """
 
 from __future__ import annotations
@@ -16,6 +19,8 @@ from stream_ser.feed.message_types import Message, PointMessage
 Before = Literal["stream", "start", "end", "t", "state", "label", "confidence"]
 Behind = Literal["speech_s", "level_dbfs", "peak_dbfs", "text"]
 BEFORE: tuple[Before, ...] = get_args(Before)
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 BEHIND: tuple[Behind, ...] = get_args(Behind)
 
 
@@ -29,6 +34,12 @@ def table(messages: Iterable[Message]) -> Iterator[bytes]:
             yield _line(columns(labels, dimensions))
         elif message["type"] == "point":
             yield _line(row(message, labels, dimensions))
+
+
+def excel_table(messages: Iterable[Message]) -> Iterator[bytes]:
+    """The same with the mark at the beginning by which Excel knows UTF-8."""
+    yield BYTE_ORDER_MARK
+    yield from table(messages)
 
 
 def columns(labels: Sequence[str], dimensions: Sequence[str]) -> list[str]:
@@ -48,5 +59,9 @@ def row(point: PointMessage, labels: Sequence[str], dimensions: Sequence[str]) -
 
 def _line(cells: Sequence[object]) -> bytes:
     line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow(cells)
+    csv.writer(line, lineterminator="\n").writerow([_as_text(cell) for cell in cells])
     return line.getvalue().encode()
+
+
+def _as_text(cell: object) -> object:
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell

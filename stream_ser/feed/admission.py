@@ -15,6 +15,7 @@ from stream_ser.feed.filters import parse
 
 FEED_PATH = "/v1/feed"
 HEALTH_PATH = "/healthz"
+DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 Answer = tuple[HTTPStatus, str]
@@ -54,6 +55,16 @@ def same_host(origin: str, host: str, bound_to: str) -> bool:
     if bound_to in LOOPBACK and asked not in LOOPBACK:
         return False  # a foreign name that was made to point at this machine
     return page == asked or (page in LOOPBACK and asked in LOOPBACK)
+
+
+def same_origin(origin: str, host: str, bound_to: str) -> bool:
+    """Compare host names as ``same_host`` does, and ports too: those of the scheme where none is named."""
+    try:
+        page, asked = urlsplit(origin), urlsplit(f"{urlsplit(origin).scheme}://{host}")
+        ports = [parts.port or DEFAULT_PORTS.get(parts.scheme) for parts in (page, asked)]
+    except ValueError:
+        return False
+    return ports[0] == ports[1] is not None and same_host(origin, host, bound_to)
 
 
 def _host_name(url: str) -> str | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 
 
@@ -17,10 +17,15 @@ def listen(host: str, port: int, backlog: int) -> socket.socket:
     return socket.create_server((host, port), family=family, backlog=backlog)
 
 
-def run(server: Coroutine[None, None, None], ready: Future[None]) -> None:
+def run(
+    server: Coroutine[None, None, None],
+    ready: Future[None],
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
+) -> None:
     """Run a server in this thread. What goes wrong before it has said that it is ``ready`` is told to who waits for that."""
     try:
-        asyncio.run(server)
+        with asyncio.Runner(loop_factory=loop_factory) as runner:
+            runner.run(server)
     except BaseException as error:
         if ready.done():
             raise

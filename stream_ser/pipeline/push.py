@@ -72,6 +72,7 @@ class PushStream:
             if stream is None:
                 return []
             self._take(stream, self._conditioner.push(as_frames(frames), time.monotonic_ns()))
+            self._take(stream, self._conditioner.notices())
             if wait:
                 self._collector.wait(stream, float("inf"))
                 self._check(stream)

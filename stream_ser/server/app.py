@@ -74,7 +74,10 @@ class CallServer:
             self.port = listener.getsockname()[1]
             undoing.push(self.services.open(self._gauges, self._totals))
             ready: Future[None] = Future()
-            thread = threading.Thread(target=lambda: run(self._run(listener, ready), ready), name="server", daemon=True)
+            new_loop = self.services.watch.new_loop
+            thread = threading.Thread(
+                target=lambda: run(self._run(listener, ready), ready, new_loop), name="server", daemon=True
+            )
             thread.start()
             ready.result()
             self._thread = thread
@@ -128,11 +131,14 @@ class CallServer:
                 self.services.inference.scheduler.run(),
                 self.services.subscribers.supervise(),
                 self.media.supervise(),
+                self._audiosocket.supervise(),
                 self._expire(),
             )
         ]
+        self.services.watch.start()
         ready.set_result(None)
         await self._stopping.wait()
+        self.services.watch.stop()
         for task in tasks:
             task.cancel()
         self._server.close(close_connections=False)
@@ -172,7 +178,7 @@ class CallServer:
             await asyncio.sleep(MINUTE_S)
 
     def _gauges(self) -> dict[str, float]:
-        writer = self.services.tenants.writer
+        writer, watch = self.services.tenants.writer, self.services.watch
         return {
             "calls": self.services.tenants.calls,
             "legs": self.services.inference.scheduler.leg_count,
@@ -181,10 +187,12 @@ class CallServer:
             "store_waiting": 0 if writer is None else writer.waiting,
             "ready": float(self.ready is None),
             "uptime_seconds": time.monotonic() - self._since,
+            "loop_longest_turn_seconds": watch.longest_s,
+            "loop_longest_turn_cpu_seconds": watch.longest_cpu_s,
         }
 
     def _totals(self) -> dict[str, float]:
-        told, writer = self.services.subscribers.stats(), self.services.tenants.writer
+        told, writer, watch = self.services.subscribers.stats(), self.services.tenants.writer, self.services.watch
         return {
             "sound_seconds": self.media.seconds,
             "feed_messages": told.sent,
@@ -194,6 +202,10 @@ class CallServer:
             "store_stored": 0 if writer is None else writer.stored,
             "store_lost": 0 if writer is None else writer.lost,
             "ears_cpu_seconds": self.services.inference.scheduler.busy_s,
+            "loop_turns": watch.turns,
+            "loop_turns_held": watch.held,
+            "loop_held_seconds": watch.held_s,
+            "loop_stalled_seconds": watch.stalls.total_ns / 1e9,
         }
 
 

@@ -1,15 +1,21 @@
-"""The TCP port that Asterisk's AudioSocket connects to. Runs in the server's event loop; off where no address is set."""
+"""The TCP port that Asterisk's AudioSocket connects to. Runs in the server's event loop; off where no address is set.
+
+Asterisk ends a call in which no frame goes either way for two seconds, as on hold or where silence is not sent: whoever has
+sent nothing for a while gets a frame of silence, so that the call goes on until ``limits.idle_s``.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import ipaddress
+import time
 from collections.abc import Sequence
 
-from stream_ser.calls.protocols.audiosocket import AudioSocket
+from stream_ser.calls.protocols.audiosocket import HOLD_S, AudioSocket
 from stream_ser.errors import FeedError
-from stream_ser.server.config import host_and_port, is_loopback
+from stream_ser.server.addresses import is_loopback
+from stream_ser.server.config import host_and_port
 from stream_ser.server.media_server import MediaServer
 from stream_ser.server.media_session import MediaSession
 from stream_ser.server.rejection import Refusal
@@ -17,6 +23,8 @@ from stream_ser.server.services import Services
 from stream_ser.server.tokens import Grant
 
 PIECE = 16_384  # bytes read at once
+QUIET_S, LOOK_S = 0.8, 0.4  # without a frame before one of silence is sent, and how often that is looked at
+MOST_UNREAD = 65_536  # bytes that one who reads nothing may leave with us before it gets no more silence
 LAST_S = 0.5  # how long who is refused gets to know of it
 
 
@@ -42,6 +50,7 @@ class AudioSocketPort:
         self._settings = services.config.audiosocket
         self._peers = [ipaddress.ip_network(text) for text in self._settings.peers]
         self._listening: asyncio.Server | None = None
+        self._open: dict[MediaSession, tuple[AudioSocket, asyncio.StreamWriter]] = {}
 
     @property
     def port(self) -> int:
@@ -66,20 +75,40 @@ class AudioSocketPort:
         if self._listening is not None:
             self._listening.close()
 
+    async def supervise(self) -> None:
+        """Keep calls that are on hold alive. Runs until it is cancelled."""
+        sent: dict[MediaSession, int] = {}
+        while True:
+            await asyncio.sleep(LOOK_S)
+            now = time.monotonic_ns()
+            sent = {session: at for session, at in sent.items() if session in self._open}
+            for session, (protocol, writer) in self._open.items():
+                quiet = now - max(session.heard_ns, sent.get(session, 0)) >= QUIET_S * 1e9
+                if quiet and not session.over and writer.transport.get_write_buffer_size() < MOST_UNREAD:
+                    writer.write(protocol.silence())
+                    sent[session] = now
+
     async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.closing(writer):
-            if not self._may(str(writer.get_extra_info("peername")[0])):
-                self._media.count_refusal(Refusal("wrong-peer", ""))
+            peer = str(writer.get_extra_info("peername")[0])
+            if not self._may(peer):
+                self._media.count_refusal(Refusal("wrong-peer", ""), "audiosocket", peer)
                 return
             settings = self._settings
             protocol = AudioSocket(
-                role=settings.role, consent=settings.consent, agent_purpose=self._services.policy.agents_purpose
+                role=settings.role,
+                consent=settings.consent,
+                agent_purpose=self._services.policy.agents_purpose,
+                encoding=settings.encoding,
+                hold_s=min(HOLD_S, 0.9 * self._services.config.limits.burst_s),  # it comes at once
             )
             entered = self._media.enter(protocol, Grant(settings.tenant, "publisher"), _Tcp(writer))
             if isinstance(entered, Refusal):
                 await _last(reader, writer, protocol.refuse(entered.reason, entered.text))
                 return
             session, leaving = entered
+            self._open[session] = protocol, writer
+            leaving.callback(self._open.pop, session)
             with contextlib.suppress(ConnectionError):
                 with leaving:
                     refused = await self._serve(session, reader, writer)

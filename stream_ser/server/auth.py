@@ -19,9 +19,9 @@ from websockets.datastructures import Headers
 
 from stream_ser.calls.events import RefusedError
 from stream_ser.calls.protocols.message_signature import OLDEST_S, SKEW_S, api_key_ok, check_signature
-from stream_ser.calls.protocols.twilio import signature_ok
+from stream_ser.calls.protocols.twilio_signature import SETTINGS, SIGNATURE, TwilioKeys
 from stream_ser.errors import ConfigError
-from stream_ser.feed.admission import same_host
+from stream_ser.feed.admission import same_host, same_origin
 from stream_ser.server.config import ServeConfig
 from stream_ser.server.rejection import Refusal, RefusalCounter
 from stream_ser.server.token_file import TokenFile
@@ -34,10 +34,12 @@ ONCE = (  # what decides who comes in may not be said twice, in two ways
     "Origin",
     "X-API-KEY",
     "X-Forwarded-Proto",
-    "X-Twilio-Signature",
+    SIGNATURE,
+    SETTINGS,
     "Audiohook-Organization-Id",
     "Audiohook-Session-Id",
 )
+SLASHED = ("/v1/audio/", "/v1/twilio/", "/v1/audiohook/", "/v1/asterisk/")
 FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host")
 STATUS = {
     "not-through-proxy": HTTPStatus.FORBIDDEN,
@@ -64,6 +66,11 @@ STATUS = {
     "store-unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
+NO_PAGES = (
+    "sound comes from programs, not from pages of other sites; if yours is a program, its library sends Origin by itself: "
+    "switch that off (websocket-client: suppress_origin=True), or send Authorization: Bearer with a token"
+)
+
 _log = logging.getLogger("stream_ser.server")
 
 
@@ -77,8 +84,9 @@ class Request:
 
     @property
     def path(self) -> str:
-        """Without the query."""
-        return self.target.partition("?")[0]
+        """Without the query, and a slash at the end that somebody added to a way in for sound."""
+        path = self.target.partition("?")[0]
+        return path[:-1] if path in SLASHED else path
 
 
 class Authenticator:
@@ -89,7 +97,8 @@ class Authenticator:
         self._proxies = [ipaddress.ip_network(text) for text in config.trusted_proxies]
         self._tokens = None if config.tokens is None else TokenFile(config.tokens, time.monotonic_ns(), _report)
         twilio, hook = config.twilio, config.audiohook
-        self._twilio = None if twilio.auth_token is None else twilio.auth_token.read(environ)
+        keys = [None if one is None else one.read(environ) for one in (twilio.auth_token, twilio.shared_key)]
+        self._twilio = TwilioKeys(*keys) if any(keys) else None
         self._api_key = None if hook.api_key is None else hook.api_key.read(environ)
         self._hook_secret = None if hook.client_secret is None else _from_base64(hook.client_secret.read(environ))
         self._nonces: dict[str, float] = {}  # when each was used; kept as long as its signature is good
@@ -138,12 +147,23 @@ class Authenticator:
 
     def publisher(self, request: Request) -> Grant | Refusal | None:
         """Who brings sound; None where the protocol itself will carry the token."""
-        if "Origin" in request.headers:
-            return self.refuse(Refusal("wrong-origin", "sound comes from programs, not from pages"))
+        if not self._may_speak(request):
+            return self.refuse(Refusal("wrong-origin", NO_PAGES))
         secret = _secret(request.headers)
         if secret is None and self._tokens is not None:
             return None
         return self.token(secret, "publisher")
+
+    def _may_speak(self, request: Request) -> bool:
+        """Whether this is no page of another site. Some libraries send ``Origin`` by habit, and name the server itself.
+
+        A page cannot send ``Authorization: Bearer``, so whoever has a good one there is a program, whatever its ``Origin``.
+        """
+        origin = request.headers.get("Origin")
+        if origin is None or same_origin(origin, request.headers.get("Host", ""), self._config.host):
+            return True
+        shown = bearer(request.headers.get("Authorization"))
+        return shown is not None and self._tokens is not None and isinstance(self.whose(shown, "publisher"), Grant)
 
     def admin(self, request: Request) -> Grant | Refusal:
         """Who deletes. Never a page: what a browser would do in somebody's name stays outside, with or without a token."""
@@ -156,11 +176,17 @@ class Authenticator:
         if self._twilio is None:
             return self.publisher(request)
         url = self._config.twilio.url or f"wss://{request.headers.get('Host', '')}{request.target}"
-        if not signature_ok(self._twilio, url, request.headers.get("X-Twilio-Signature", "")):
-            return self.refuse(
-                Refusal("wrong-signature", f"X-Twilio-Signature is not that of {url}; see twilio.url in the settings")
-            )
+        why = self._twilio.why_not(url, request.headers.get(SIGNATURE, ""), request.headers.get(SETTINGS, ""))
+        if why is not None:
+            return self.refuse(Refusal("wrong-signature", f"{why}; see [twilio] in the settings"))
         return Grant(self._config.twilio.tenant, "publisher")
+
+    def asterisk(self, request: Request) -> Grant | Refusal:
+        """Whose call Asterisk brings: it can send Basic credentials, of which the password is the token."""
+        if not self._may_speak(request):
+            return self.refuse(Refusal("wrong-origin", NO_PAGES))
+        header = request.headers.get("Authorization")
+        return self.token(_password(header) or bearer(header), "publisher")
 
     def audiohook(self, request: Request) -> Grant | Refusal:
         """Whose AudioHook session this is."""
@@ -204,6 +230,17 @@ def _secret(headers: Headers) -> str | None:
     offered = ",".join(headers.get_all("Sec-WebSocket-Protocol")).split(",")
     named = next((text.strip() for text in offered if text.strip().startswith(BEARER)), None)
     return bearer(headers.get("Authorization")) or (None if named is None else named.removeprefix(BEARER))
+
+
+def _password(header: str | None) -> str | None:
+    """The password of Basic credentials (RFC 7617); None where there is none."""
+    scheme, _, coded = (header or "").strip().partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        return base64.b64decode(coded.strip(), validate=True).decode().partition(":")[2] or None
+    except ValueError:
+        return None
 
 
 def _from_base64(text: str) -> bytes:

@@ -11,10 +11,11 @@ import ipaddress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 from stream_ser.calls.events import Agents
+from stream_ser.calls.protocols.audiosocket import AudioSocketEncoding
 from stream_ser.errors import ConfigError
+from stream_ser.server.addresses import is_loopback, is_origin
 from stream_ser.server.secret import Secret
 from stream_ser.types import Consent, Role
 from stream_ser_models.card import DEFAULT
@@ -74,7 +75,11 @@ class TwilioSettings:
     """Twilio Media Streams."""
 
     auth_token: Secret | None = None
-    """The account's auth token, which signs every connection. Without it signatures are not checked; bearer tokens are."""
+    """The account's auth token, which signs every connection. Without it, and without ``shared_key``, signatures are not
+    checked; bearer tokens are."""
+
+    shared_key: Secret | None = None
+    """The secret of a shared key, where Twilio signs with one (HMAC-SHA256) and says so in a header of its own."""
 
     url: str = ""
     """The address that Twilio was given, as wss://calls.example.org/v1/twilio: it is what the signature is over. Empty: what
@@ -119,6 +124,10 @@ class AudioSocketSettings:
 
     consent: Consent = "unknown"
     """What is known of consent for all of these calls: given, refused or unknown."""
+
+    encoding: AudioSocketEncoding = "auto"
+    """What Asterisk sends at 8 kHz: slin, ulaw or alaw; auto finds out by the bytes, which takes some seconds of a voice where
+    it is not slin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,35 +291,6 @@ class ServeConfig:
                 wrong = f"= {show(self.audiosocket.listen)} is reached from other machines, and asks for no token"
                 fix = "set audiosocket.peers to those that may connect, or listen on 127.0.0.1"
                 raise SettingError("audiosocket.listen", wrong, fix=fix)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach what listens there."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def is_origin(text: str) -> bool:
-    """Whether a browser could send this as ``Origin``."""
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError:
-        return False
-    host = parts.hostname or ""
-    shown = f"[{host}]" if ":" in host else host
-    return (
-        bool(host)
-        and text == f"{parts.scheme}://{shown}" + (f":{port}" if port is not None else "")
-        and (
-            parts.scheme in ("http", "https")
-            and not any(character.isspace() or character in "*," for character in host)
-        )
-    )
 
 
 def host_and_port(text: str) -> tuple[str, int]:

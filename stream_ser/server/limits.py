@@ -12,6 +12,7 @@ SECOND_NS = 1_000_000_000
 # Two clocks are never equal: telephone exchanges and sound cards are up to some 100 ppm off. Without this a call that lasts
 # for days would use up any burst.
 CLOCK_PPM = 1_000
+STALL_CREDIT_NS = 30 * SECOND_NS  # how long after a stall of ours what came meanwhile may still come in
 
 
 class RateLimit:
@@ -19,31 +20,46 @@ class RateLimit:
 
     ``rate`` is in frames a second, ``now_ns`` is monotonic. Over any stretch of T seconds, at most
     ``burst_s + T · (1 + CLOCK_PPM / 10⁶)`` seconds of sound pass; a pause saves up no more than the burst. Network jitter,
-    or a connection that comes back, needs the burst: some seconds.
+    or a connection that comes back, needs the burst: some seconds. What came while this server stood still comes on top.
     """
 
-    def __init__(self, rate: int, burst_s: float, now_ns: int) -> None:
+    def __init__(self, rate: int, burst_s: float, now_ns: int, stalled_ns: int = 0) -> None:
         if rate < 1 or burst_s <= 0:
             raise ValueError(f"rate {rate} and burst {burst_s} s let no sound pass; give more")
         self._rate, self._burst_s = rate, burst_s
         self._most = int(burst_s * 1e6) * rate * SECOND_NS  # in millionths of a frame · ns: no rounding, for weeks
         self._credit = self._most
         self._now_ns = now_ns
+        self._stalled_ns = stalled_ns
+        self._extra = self._extra_until = 0  # as the credit; ns
 
-    def take(self, frames: int, now_ns: int) -> Refusal | None:
-        """Let ``frames`` pass, or say why not; what is refused costs nothing. A clock that goes back stands still."""
+    def take(self, frames: int, now_ns: int, stalled_ns: int = 0) -> Refusal | None:
+        """Let ``frames`` pass, or say why not; what is refused costs nothing. A clock that goes back stands still.
+
+        ``stalled_ns`` is for how long this server has stood still in all, since any moment: that which the limit was made with.
+        """
+        self._allow_for(stalled_ns, now_ns)
         passed = max(0, now_ns - self._now_ns)
         self._now_ns += passed
         self._credit = min(self._most, self._credit + passed * self._rate * (1_000_000 + CLOCK_PPM))
         cost = frames * SECOND_NS * 1_000_000
-        if cost <= self._credit:
-            self._credit -= cost
+        if cost <= self._credit + self._extra:
+            self._extra -= max(0, cost - self._credit)
+            self._credit = max(0, self._credit - cost)
             return None
         return Refusal(
             "too-fast",
             f"{frames / self._rate:.3f} s of sound where {self._credit / self._rate / SECOND_NS / 1e6:.3f} s may come; "
             f"send no faster than real time, {self._burst_s:g} s ahead at most",
         )
+
+    def _allow_for(self, stalled_ns: int, now_ns: int) -> None:
+        before, self._stalled_ns = self._stalled_ns, stalled_ns
+        if now_ns > self._extra_until:
+            self._extra = 0
+        if stalled_ns > before:
+            self._extra += (stalled_ns - before) * self._rate * 1_000_000
+            self._extra_until = now_ns + STALL_CREDIT_NS
 
 
 class Slot:

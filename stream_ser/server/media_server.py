@@ -16,7 +16,7 @@ from typing import Protocol
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
-from stream_ser.calls.events import CallProtocol, Opened
+from stream_ser.calls.events import CallProtocol, Opened, PassedOver
 from stream_ser.calls.protocols.audiohook import DRAIN, STOPPED
 from stream_ser.server.batched_websocket import Pace, SoundConnection
 from stream_ser.server.limits import SECOND_NS, ConnectionLimit, Slot
@@ -55,7 +55,7 @@ class MediaServer:
 
     def __init__(self, services: Services, limit: ConnectionLimit) -> None:
         self._services, self._limit = services, limit
-        self.policy = services.policy
+        self.policy, self.stalls = services.policy, services.watch.stalls
         self.burst_s = services.config.limits.burst_s
         self.call_s = services.config.limits.call_h * 3600.0
         self.sessions: dict[MediaSession, _Seat] = {}
@@ -78,9 +78,14 @@ class MediaServer:
         """Whose call it is, by a token that came inside the protocol."""
         return self._services.tenant_of(token)
 
-    def count_refusal(self, refusal: Refusal) -> None:
-        """Count a refusal."""
+    def count_refusal(self, refusal: Refusal, door: str, peer: str | None = None) -> None:
+        """Count a refusal of a connection that speaks the protocol ``door``, and log it."""
         self._services.refusals.count(refusal.reason)
+        self._services.refusal_log.write(door, refusal.reason, peer)
+
+    def count_passed_over(self, event: PassedOver) -> None:
+        """Count what could not be used, of a call that goes on."""
+        self._services.passed_over.count(event.kind, event.count)
 
     def fallen_silent(self, tenant: Tenant, opened: Opened, now_ns: int) -> MediaSession | None:
         """The connection that has an open call of that name, where it seems dead and the call may go on with another."""
@@ -88,12 +93,16 @@ class MediaServer:
         if call is None or not call.goes_on_with(opened):
             return None
         holder = next((session for session in self.sessions if session.call is call and not session.over), None)
-        return holder if holder is not None and now_ns - holder.heard_ns > DEAD_S * SECOND_NS else None
+        return holder if holder is not None and self._silent_s(holder, now_ns) > DEAD_S else None
+
+    def _silent_s(self, session: MediaSession, now_ns: int) -> float:
+        """For how long nothing came that we could have read."""
+        return (now_ns - max(session.heard_ns, self.stalls.ended_ns)) / SECOND_NS
 
     def replace(self, session: MediaSession) -> None:
         """Send away a connection whose call another one has taken over."""
         refusal = Refusal("taken-over", "the call goes on with another connection, for this one was silent")
-        self.count_refusal(refusal)
+        self.count_refusal(refusal, session.door)
         self._close(self.sessions[session].peer, POLICY, _reason(refusal), session.refuse(refusal))
 
     def settle(self, session: MediaSession, tenant: str) -> Refusal | None:
@@ -112,7 +121,7 @@ class MediaServer:
         """Make room for a connection; the stack gives it back."""
         slot = self._limit.enter("" if grant is None else grant.tenant)
         if isinstance(slot, Refusal):
-            self.count_refusal(slot)
+            self.count_refusal(slot, type(protocol).__name__.lower())
             return slot
         tenant = None if grant is None else self._services.tenants.get(grant.tenant)
         session = MediaSession(self, protocol, tenant)
@@ -128,6 +137,9 @@ class MediaServer:
             await _end(connection, POLICY, _reason(entered), protocol.refuse(entered.reason, entered.text))
             return
         session, leaving = entered
+        connection.ping_timeout = (
+            None  # whoever is silent for too long is closed by ``supervise``, which knows of our stalls
+        )
         with leaving, self._read_by(session):
             if isinstance(connection, SoundConnection) and session.one_way:
                 await self._listen(connection, session)
@@ -143,6 +155,7 @@ class MediaServer:
                 if session.over:
                     await connection.close()
                     return
+            session.closed()
 
     async def _part(self, connection: ServerConnection, session: MediaSession) -> None:
         """Hear one that was refused out, where its protocol lets it have the last word but one."""
@@ -182,7 +195,7 @@ class MediaServer:
         except ConnectionClosed as closed:
             name = None if closed.sent is None or closed.rcvd_then_sent else UNREADABLE.get(closed.sent.code)
             if name is not None:
-                self.count_refusal(Refusal(name, ""))
+                self.count_refusal(Refusal(name, ""), session.door)
                 session.lost(f"refused: {name}")
 
     async def supervise(self) -> None:
@@ -192,8 +205,9 @@ class MediaServer:
             await asyncio.sleep(SUPERVISE_S)
             now = time.monotonic_ns()
             for session, seat in tuple(self.sessions.items()):
-                late = (now - session.heard_ns) / SECOND_NS
-                without = 0.0 if session.call is not None else (now - session.opened_ns) / SECOND_NS
+                late = self._silent_s(session, now)
+                since = max(session.opened_ns, self.stalls.ended_ns)
+                without = 0.0 if session.call is not None else (now - since) / SECOND_NS
                 most = limits.open_s if session.call is None else limits.idle_s
                 if session.over or (late <= most and without <= max(limits.open_s, limits.idle_s)):
                     continue
@@ -202,7 +216,7 @@ class MediaServer:
                     if late > most
                     else Refusal("no-call", "no call was opened")
                 )
-                self.count_refusal(refusal)
+                self.count_refusal(refusal, session.door)
                 session.lost(refusal.reason)
                 self._close(seat.peer, POLICY, _reason(refusal), session.refuse(refusal))
 

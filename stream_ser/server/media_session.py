@@ -6,6 +6,7 @@ the call knows what to do. What a protocol or a limit refuses ends the connectio
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,8 +14,20 @@ from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
 from stream_ser.calls.call import Call, Policy
-from stream_ser.calls.events import CallProtocol, Closed, Event, Lost, Opened, Paused, RefusedError, Resumed, Sound
+from stream_ser.calls.events import (
+    CallProtocol,
+    Closed,
+    Event,
+    Lost,
+    Opened,
+    PassedOver,
+    Paused,
+    RefusedError,
+    Resumed,
+    Sound,
+)
 from stream_ser.server.limits import SECOND_NS, RateLimit, call_length, position
+from stream_ser.server.loop_watch import Stalls
 from stream_ser.server.rejection import Refusal
 from stream_ser.server.tenants import Tenant
 
@@ -27,6 +40,7 @@ class SessionHost(Protocol):
     policy: Policy
     burst_s: float
     call_s: float
+    stalls: Stalls  # of the server: nobody else is to blame for them
 
     def tenant_of(self, token: str | None) -> Tenant | Refusal:
         """Whose call it is, by the token that came inside the protocol."""
@@ -40,8 +54,11 @@ class SessionHost(Protocol):
     def settle(self, session: MediaSession, tenant: str) -> Refusal | None:
         """Count a connection that named its tenant late with its tenant's, or say why there is no place."""
 
-    def count_refusal(self, refusal: Refusal) -> None:
-        """Count a refusal."""
+    def count_refusal(self, refusal: Refusal, door: str) -> None:
+        """Count a refusal of a connection that speaks the protocol ``door``, and log it."""
+
+    def count_passed_over(self, event: PassedOver) -> None:
+        """Count what could not be used, of a call that goes on."""
 
 
 @runtime_checkable
@@ -50,6 +67,21 @@ class OneWay(Protocol):
 
     def receive_all(self, messages: Sequence[str | bytes]) -> Iterator[Event]:
         """See ``CallProtocol.receive``, for one message after another; gives events before it refuses a later message."""
+
+
+@runtime_checkable
+class Holding(Protocol):
+    """A protocol that may hold sound back, until it is in order or until it is clear what it is."""
+
+    def finish(self) -> list[Event]:
+        """What it still holds of a connection that is gone."""
+
+
+@runtime_checkable
+class EndsByClosing(Protocol):
+    """A protocol whose calls end, in good order, with the connection; ``closing_means`` is the call's reason then."""
+
+    closing_means: str
 
 
 @runtime_checkable
@@ -77,6 +109,7 @@ class MediaSession:
         self._one_way = protocol if isinstance(protocol, OneWay) else None
         self.call: Call | None = None
         self.heard_ns = self.opened_ns = now_ns()
+        self._unseen_ns = host.stalls.unseen_ns  # then
         self.over = False  # the other side has said goodbye, or was refused
         self.frames, self.rate = 0, 1  # native frames of all legs, for the metrics, and how many are a second
         self._offset = 0  # native frames of the call before this connection took it over
@@ -117,6 +150,11 @@ class MediaSession:
         """Whether nothing is ever answered: ``receive_all`` is for these."""
         return self._one_way is not None
 
+    @property
+    def door(self) -> str:
+        """What it speaks, for the log."""
+        return type(self._protocol).__name__.lower() if self.call is None else self.call.opened.protocol
+
     def refuse(self, refusal: Refusal) -> list[str | bytes]:
         """What to send where the connection ends by a refusal."""
         return self._protocol.refuse(refusal.reason, refusal.text)
@@ -136,12 +174,21 @@ class MediaSession:
 
     def lost(self, reason: str = "connection lost") -> None:
         """The connection is gone; a call that nobody closed ends here."""
+        if self.call is not None and not self.over and isinstance(self._protocol, Holding):
+            now = self._now_ns()
+            with contextlib.suppress(RefusedError):  # it is over all the same
+                for event in self._protocol.finish():
+                    self._take(event, now, now)
         self.over = True
         if self.call is not None:
             self.call.close(reason)
 
+    def closed(self) -> None:
+        """The other side has closed the connection in good order."""
+        self.lost(self._protocol.closing_means if isinstance(self._protocol, EndsByClosing) else "connection lost")
+
     def _refused(self, refusal: Refusal) -> Refusal:
-        self._host.count_refusal(refusal)
+        self._host.count_refusal(refusal, self.door)
         self.lost(f"refused: {refusal.reason}")
         return refusal
 
@@ -161,6 +208,11 @@ class MediaSession:
             case Resumed():
                 if self.call is not None:
                     self.call.resume()
+            case PassedOver():
+                self._host.count_passed_over(event)
+                if self.call is not None and self.call.pass_over(event):
+                    told = {"protocol": self.call.opened.protocol, "kind": event.kind}
+                    _log.warning("part of a call is passed over", extra=told)
             case Closed():
                 self.over = True
                 if self.call is not None:
@@ -174,7 +226,9 @@ class MediaSession:
         if full is not None:
             raise RefusedError(full.reason, full.text)
         self.rate = opened.rate
-        self._rates = {leg.name: RateLimit(opened.rate, self._host.burst_s, now) for leg in opened.legs}
+        self._rates = {
+            leg.name: RateLimit(opened.rate, self._host.burst_s, now, self._host.stalls.total_ns) for leg in opened.legs
+        }
         earlier = self._host.fallen_silent(tenant, opened, now)
         if earlier is not None:
             self._take_over(earlier, tenant, now)
@@ -199,6 +253,7 @@ class MediaSession:
     def _take_over(self, earlier: MediaSession, tenant: Tenant, now: int) -> None:
         """Go on with the call of a connection that seems dead, behind a gap as long as nothing came from it."""
         self.call, self.opened_ns, self._positions = earlier.call, earlier.opened_ns, earlier._positions
+        self._unseen_ns = earlier._unseen_ns
         silent_ns = now - earlier.heard_ns
         self._offset = max(self._positions.values(), default=0) + silent_ns * self.rate // SECOND_NS
         earlier.over, earlier.call = True, None
@@ -215,7 +270,11 @@ class MediaSession:
         if ahead > 0:  # after a long pause much may be lost at once, but positions may not run ahead of the clock
             rate, burst_s = self.call.opened.rate, self._host.burst_s
             heard = 0 if isinstance(event, Lost) else min(ahead, len(event.samples))
-            refusal = self._rates[event.leg].take(heard, now) or position(end, rate, burst_s, now - self.opened_ns)
+            stalls = self._host.stalls
+            passed_ns = now - self.opened_ns + stalls.unseen_ns - self._unseen_ns
+            refusal = self._rates[event.leg].take(heard, now, stalls.total_ns) or position(
+                end, rate, burst_s, passed_ns
+            )
             if refusal is not None:
                 raise RefusedError(refusal.reason, refusal.text)
             self._positions[event.leg] = end

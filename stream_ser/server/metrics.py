@@ -26,9 +26,13 @@ Read = Callable[[], Mapping[str, float]]
 
 
 class Metrics:
-    """One server's registry. ``gauges`` and ``totals`` give current figures by name, ``refused`` refusals by reason."""
+    """One server's registry. ``gauges`` and ``totals`` give current figures by name.
 
-    def __init__(self, gauges: Read, totals: Read, refused: Read) -> None:
+    ``refused`` gives refusals by reason, ``passed_over`` by kind what could not be used of calls that went on, ``held`` what
+    held the event loop for too long.
+    """
+
+    def __init__(self, gauges: Read, totals: Read, refused: Read, passed_over: Read, held: Read) -> None:
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         PlatformCollector(registry=self._registry)
@@ -52,7 +56,7 @@ class Metrics:
         self._compute = Histogram(
             "stream_ser_compute_seconds", "Model, a batch", buckets=AGES_S, registry=self._registry
         )
-        self._registry.register(_Others(gauges, totals, refused))
+        self._registry.register(_Others(gauges, totals, refused, passed_over, held))
 
     def sink(self, message: Message) -> None:
         """Count a published message."""
@@ -78,15 +82,21 @@ class Metrics:
 
 
 class _Others(Collector):
-    def __init__(self, gauges: Read, totals: Read, refused: Read) -> None:
-        self._gauges, self._totals, self._refused = gauges, totals, refused
+    def __init__(self, gauges: Read, totals: Read, refused: Read, passed_over: Read, held: Read) -> None:
+        self._gauges, self._totals = gauges, totals
+        self._by_name = (
+            ("refused", "Refusals by reason", "reason", refused),
+            ("passed_over", "Messages passed over, by kind", "kind", passed_over),
+            ("loop_held", "Turns of the event loop beyond 20 ms, by what ran", "by", held),
+        )
 
     def collect(self) -> Iterator[Metric]:
         for name, value in self._gauges().items():
             yield GaugeMetricFamily(f"stream_ser_{name}", name.replace("_", " "), value=value)
         for name, value in self._totals().items():
             yield CounterMetricFamily(f"stream_ser_{name}", name.replace("_", " "), value=value)
-        refused = CounterMetricFamily("stream_ser_refused", "Refusals by reason", labels=["reason"])
-        for reason, count in self._refused().items():
-            refused.add_metric([reason], count)
-        yield refused
+        for name, text, label, read in self._by_name:
+            family = CounterMetricFamily(f"stream_ser_{name}", text, labels=[label])
+            for which, count in read().items():
+                family.add_metric([which], count)
+            yield family

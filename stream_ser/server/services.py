@@ -14,8 +14,9 @@ from stream_ser.feed.subscriber import Subscribers
 from stream_ser.server.auth import Authenticator
 from stream_ser.server.config import ServeConfig
 from stream_ser.server.inference import InferenceService
+from stream_ser.server.loop_watch import LoopWatch
 from stream_ser.server.metrics import Metrics
-from stream_ser.server.rejection import Refusal, RefusalCounter
+from stream_ser.server.rejection import Refusal, RefusalCounter, RefusalLog
 from stream_ser.server.tenants import Tenant, Tenants
 from stream_ser.store.store import Store
 from stream_ser.trajectory.rules import read_rules
@@ -37,6 +38,9 @@ class Services:
     def __init__(self, config: ServeConfig, environ: Mapping[str, str]) -> None:
         self.config = config
         self.refusals = RefusalCounter()
+        self.passed_over = RefusalCounter()
+        self.refusal_log = RefusalLog()
+        self.watch = LoopWatch()
         self.auth = Authenticator(config, environ, self.refusals)
         purpose = config.agents_purpose.strip() or None
         rules = read_rules(config.rules, agent_purpose=purpose) if config.rules is not None else read_rules()
@@ -61,7 +65,8 @@ class Services:
         with contextlib.ExitStack() as undoing:
             undoing.callback(self.inference.close)
             self.inference.open()
-            self.metrics = Metrics(gauges, totals, self.refusals.by_reason)
+            named = (self.refusals.by_reason, self.passed_over.by_reason, self.watch.held_by.by_reason)
+            self.metrics = Metrics(gauges, totals, *named)
             store = None if self.config.store == "off" else Store.open(self.config.store)
             if store is not None:
                 undoing.callback(store.close)

@@ -102,6 +102,22 @@ def test_a_sound_file_is_refused_by_name(tmp_path: Path, container: str, subtype
     assert "stream-ser replay" in error.value.fix
 
 
+def test_floats_at_the_scale_of_integers_are_refused() -> None:
+    values = np.full(4_000, 0.5, dtype="<f4")
+    values[2_000:] = -12_000
+    with written(values.tobytes()) as file, pytest.raises(SourceError, match="float -12000, and full scale is 1"):
+        list(Pipe(file, rate=16_000, encoding="f32le"))
+
+
+@pytest.mark.parametrize("chunk", [8, 999, 4096])
+def test_stereo_in_opposite_phase_is_heard_and_told(chunk: int) -> None:
+    values = np.random.default_rng(8).normal(0, 0.1, 8_000).astype("<f4")
+    with written(np.stack([values, -values], axis=1).tobytes(), chunk) as file:
+        items = list(Pipe(file, rate=16_000, channels=2, encoding="f32le"))
+    np.testing.assert_array_equal(sound(items)[320:], values[320:])
+    assert sum("only channel 1 is heard" in item.text for item in items if isinstance(item, Notice)) == 1
+
+
 def test_an_mp3_file_is_known_also_when_its_first_frame_comes_late(tmp_path: Path) -> None:
     noise = np.random.default_rng(9).normal(0, 0.1, 16_000).astype(np.float32)
     soundfile.write(tmp_path / "a", noise, 16_000, format="MP3", subtype="MPEG_LAYER_III")

@@ -263,6 +263,32 @@ def test_a_value_that_is_not_a_number_ends_the_stream_at_its_place(tmp_path: Pat
     assert heard == 8_002
 
 
+def test_floats_at_the_scale_of_integers_are_refused_before_anything_is_heard(tmp_path: Path) -> None:
+    path = make(tmp_path, "float.wav", 32_767 * tone(1.0))
+    with pytest.raises(
+        SourceError, match=r"holds the float .* and full scale is 1; divide by full scale.*-af volume=1/32768"
+    ):
+        open_recording(path)
+    late = np.concatenate([tone(12.0), 32_767 * tone(1.0)])
+    heard, error = until_error(open_recording(make(tmp_path, "float.wav", late), speed=None))
+    assert 12 * 16_000 <= heard < 12 * 16_000 + 100
+    assert "and full scale is 1" in error.what
+
+
+def test_floats_of_a_hot_mix_are_heard_as_they_are(tmp_path: Path) -> None:
+    hot = 10 * tone(1.0)
+    np.testing.assert_array_equal(play(open_recording(make(tmp_path, "float.wav", hot), speed=None))[0], hot)
+
+
+def test_stereo_in_opposite_phase_is_heard_and_told(tmp_path: Path) -> None:
+    sound = tone(1.0)
+    for block in (160, 800, 16_000):
+        path = make(tmp_path, "float.wav", np.stack([sound, -0.98 * sound], axis=1))
+        heard, notices = play(open_recording(path, speed=None, block=block))
+        np.testing.assert_array_equal(heard[320:], sound[320:])
+        assert [n.level for n in notices if "only channel 1 is heard" in n.text] == ["warning"]
+
+
 def test_files_that_cannot_be_played_are_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "empty.wav").touch()
     (tmp_path / "talk.wav").write_text("this is not sound " * 50)

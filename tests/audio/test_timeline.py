@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stream_ser.audio.resample import position
-from stream_ser.audio.timeline import NOT_NUMBERS, Conditioner
+from stream_ser.audio.timeline import JOIN_S, NOT_NUMBERS, TOO_LOUD, Conditioner
 from stream_ser.types import Block, Gap
 
 
@@ -35,6 +35,63 @@ def test_values_that_are_not_numbers_become_gaps_of_exactly_their_range(rate: in
     assert gaps[-1].end == start + 16_000
     sound = np.concatenate([item.samples for item in items if isinstance(item, Block)])
     assert np.isfinite(sound).all()
+
+
+def test_values_far_above_full_scale_become_gaps_of_exactly_their_range() -> None:
+    frames = np.full(2_000, 0.1, dtype=np.float32)
+    frames[300:400] = 12_000
+    frames[561:600] = np.nan
+    frames[1_000:1_100] = -12_000
+    frames[1_100:1_150] = np.nan
+    items = [*Conditioner(16_000).push(frames, 0)]
+    assert [(item.start, item.end, item.reason) for item in items if isinstance(item, Gap)] == [
+        (300, 400, TOO_LOUD),
+        (561, 600, NOT_NUMBERS),
+        (1_000, 1_150, TOO_LOUD),
+    ]
+    assert joined(items) == 2_000
+
+
+def merged(items: list[Block | Gap]) -> list[tuple[int, int]]:
+    """The gaps, as one where they touch."""
+    found: list[tuple[int, int]] = []
+    for item in items:
+        if isinstance(item, Gap):
+            touches = bool(found) and found[-1][1] == item.start
+            found[-1:] = [(found[-1][0], item.end)] if touches else [*found[-1:], (item.start, item.end)]
+    return found
+
+
+@pytest.mark.parametrize("rate", [8_000, 16_000, 48_000])
+@pytest.mark.parametrize("cut", [1, 7, 111, 10_000])
+def test_spoiled_values_within_milliseconds_are_one_gap_however_the_sound_is_cut(rate: int, cut: int) -> None:
+    frames = np.random.default_rng(5).normal(0, 0.1, rate // 4).astype(np.float32)
+    join, second = round(JOIN_S * rate), rate // 8
+    frames[100 : 100 + 10 * join : 2] = np.nan  # every second value
+    frames[second] = np.inf
+    frames[second + join] = np.nan  # one frame less than JOIN_S lies between
+    frames[second + 2 * join + 1] = np.nan  # and here JOIN_S
+    conditioner = Conditioner(rate)
+    items = [item for at in range(0, len(frames), cut) for item in conditioner.push(frames[at : at + cut], at)]
+    items += conditioner.finish(0)
+    assert joined(items) == 4_000
+    expected = [(100, 100 + 10 * join - 1), (second, second + join + 1), (second + 2 * join + 1, second + 2 * join + 2)]
+    assert merged(items) == [(position(first, rate), position(last, rate)) for first, last in expected]
+
+
+def test_every_second_value_spoiled_costs_a_few_items_and_not_one_for_each() -> None:
+    frames = np.full(4 * 8_000, 0.1, dtype=np.float32)
+    frames[1::2] = np.nan
+    assert len([*Conditioner(8_000).push(frames, 0)]) <= 3
+
+
+def test_sound_that_was_held_back_is_given_at_the_end_and_before_a_loss() -> None:
+    for last in (lambda one: one.finish(0), lambda one: one.lose(16, "lost", 0)):
+        conditioner = Conditioner(16_000)
+        items = [*conditioner.push(np.array([0.1, np.nan, 0.2, 0.3], dtype=np.float32), 0)]
+        assert joined(items) == 2
+        items += last(conditioner)
+        assert [(item.start, item.end) for item in items if isinstance(item, Block)] == [(0, 1), (2, 4)]
 
 
 def test_sound_on_both_sides_of_a_gap_is_not_mixed() -> None:

@@ -11,7 +11,19 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_ser.audio.vad import CONFIRM, CONTEXT, FRAME, HANG_OVER, VoiceActivityDetector, advance_together
+from stream_ser.audio.vad import (
+    CONFIRM,
+    CONTEXT,
+    FRAME,
+    GAIN,
+    HANG_OVER,
+    HUSH,
+    LOUDEST,
+    MOST,
+    ONSET,
+    VoiceActivityDetector,
+    advance_together,
+)
 
 RATE = 16_000
 rng = np.random.default_rng(14)
@@ -23,10 +35,12 @@ class Scripted:
     def __init__(self) -> None:
         self.asked = 0
         self.begun = 0  # frames before which nothing is remembered
+        self.heard: list[np.ndarray] = []
 
     def encode(self, sound: np.ndarray) -> np.ndarray:
         assert sound.shape[1] == CONTEXT + FRAME
-        return sound[:, CONTEXT : CONTEXT + 1] / 4.0 * 10.0  # the detector makes frames 12 dB louder
+        self.heard.append(sound)
+        return sound[:, CONTEXT : CONTEXT + 1] / GAIN * 10.0  # at these levels all frames are made louder alike
 
     def step(self, encoded: np.ndarray, memory: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         self.asked += len(encoded)
@@ -62,6 +76,52 @@ def test_it_opens_after_frames_in_a_row_and_hangs_over() -> None:
     assert states(vad, len(says)) == expected[: len(says)]
 
 
+def test_the_frames_before_an_onset_count_once_it_is_known() -> None:
+    vad = pushed([0.0] * 10 + [0.6] * 4 + [0.0] * (HANG_OVER + 3) + [0.6] * 3)
+    opens = 11
+    assert states(vad, 14) == [False] * opens + [True] * 3
+    assert vad.speech_samples(0, opens * FRAME + 511) == 0
+    assert vad.speech_samples(0, (opens + 1) * FRAME) == (1 + ONSET) * FRAME
+    assert vad.speech_samples((opens - 2) * FRAME + 12, (opens + 1) * FRAME) == 3 * FRAME - 12
+    shut = 13 + HANG_OVER
+    assert not vad.is_speech((shut + 1) * FRAME)
+    again = shut + 5
+    assert states(vad, again + 1)[shut:] == [False] * 5 + [True]
+    assert vad.speech_samples(shut * FRAME, (again + 1) * FRAME) == (1 + ONSET) * FRAME
+
+
+def test_an_onset_is_counted_no_further_back_than_the_speech_before_it() -> None:
+    vad = pushed([0.6] * 3 + [0.0] * HANG_OVER + [0.6] * 3)
+    closes, opens = 2 + HANG_OVER, 4 + HANG_OVER
+    assert states(vad, opens + 1)[closes - 1 :] == [True, False, False, True]
+    assert vad.speech_samples(0, (opens + 1) * FRAME) == (opens + 1) * FRAME
+
+
+def heard_at(*levels: float) -> float:
+    """How loud the detector hears the last of stretches of white noise, of two seconds and of these levels."""
+    vad, detector = scripted()
+    noise = np.random.default_rng(5)
+    for level in levels:
+        vad.push(vad.end, noise.normal(0, level, 62 * FRAME).astype(np.float32))
+        vad.is_speech(vad.end)
+        first = detector.heard[-1][0, CONTEXT:]
+    return float(np.sqrt(np.mean(first**2)))
+
+
+def test_loud_sound_is_not_turned_up_until_it_would_be_clipped() -> None:
+    assert heard_at(0.01) == pytest.approx(0.01 * GAIN, rel=0.1)
+    assert heard_at(0.12) == pytest.approx(LOUDEST, rel=0.1)
+    assert heard_at(0.3) == pytest.approx(0.3, rel=0.1), "turned down"
+    assert heard_at(0.25, 0.01) == pytest.approx(0.01, rel=0.15), "turned up at once after loud sound"
+    assert heard_at(0.25, 0.01, 0.01) == pytest.approx(0.01 * GAIN, rel=0.15), "not turned up again"
+
+
+def test_soft_sound_is_turned_up_more_where_the_background_is_soft() -> None:
+    assert heard_at(0.0002, 0.005) == pytest.approx(0.005 * HUSH / 0.0002, rel=0.2)
+    assert heard_at(0.00011, 0.005) == pytest.approx(0.005 * MOST, rel=0.1)
+    assert heard_at(0.002, 0.005) == pytest.approx(0.005 * GAIN, rel=0.1)
+
+
 def test_between_the_thresholds_nothing_changes() -> None:
     assert not any(states(pushed([0.4] * 40), 40))
     vad = pushed([0.6, 0.6, *[0.4] * 60])
@@ -69,13 +129,16 @@ def test_between_the_thresholds_nothing_changes() -> None:
 
 
 def test_speech_is_counted_to_the_sample() -> None:
-    vad = pushed([0.0, 0.6, 0.6, *[0.6] * 10])  # open from frame 2 on
+    vad, _ = scripted()
+    vad.push(0, np.concatenate([np.zeros(FRAME, dtype=np.float32), frames(*[0.6] * 12)]))
     end = 13 * FRAME
-    assert vad.speech_samples(0, end) == 11 * FRAME
+    assert states(vad, 13) == [False] * 2 + [True] * 11
+    assert vad.speech_samples(0, end) == 12 * FRAME  # of silence nothing is an onset
     assert vad.speech_samples(2 * FRAME + 100, 5 * FRAME) == 3 * FRAME - 100
-    assert vad.speech_samples(0, 4 * FRAME + 7) == 2 * FRAME + 7  # the frame that is cut counts as the one before it
+    assert vad.speech_samples(0, 4 * FRAME + 7) == 3 * FRAME + 7  # the frame that is cut counts as the one before it
     assert vad.speech_samples(4 * FRAME + 3, 4 * FRAME + 7) == 4
-    assert vad.speech_samples(0, 2 * FRAME + 300) == 0
+    assert vad.speech_samples(0, 2 * FRAME + 300) == 0  # that frame 1 was speech is not known yet
+    assert vad.speech_samples(0, 3 * FRAME) == 2 * FRAME
     assert vad.speech_samples(77, 77) == 0
 
 
@@ -110,7 +173,7 @@ def test_after_a_gap_it_begins_anew_on_the_same_grid() -> None:
     assert vad.end == 13 * FRAME + 100
     assert states(vad, 13) == [False] * 12 + [True]  # frames 11 and 12 are whole and confirm
     assert detector.begun == 2
-    assert vad.speech_samples(0, 13 * FRAME) == FRAME
+    assert vad.speech_samples(0, 13 * FRAME) == 2 * FRAME  # the one before, too
 
 
 def test_what_does_not_continue_the_stream_is_refused() -> None:
@@ -166,6 +229,9 @@ NEVER_SPEECH = {
     "a 1 kHz tone": 0.3 * np.sin(2 * np.pi * 1000 * at),
     "a faint 1 kHz tone": 0.003 * np.sin(2 * np.pi * 1000 * at),
     "a constant": np.full(10 * RATE, 0.5),
+    "a loud, clipped busy tone": np.clip(
+        0.4 * (np.sin(2 * np.pi * 480 * at) + np.sin(2 * np.pi * 620 * at)) * (at % 1 < 0.5), -1, 1
+    ),
     "clicks": np.where(np.arange(10 * RATE) % 8000 == 0, 0.9, 0.0),
     "a full-scale square wave": np.sign(np.sin(2 * np.pi * 200 * at)),
 }

@@ -10,7 +10,7 @@ import pytest
 
 from stream_ser.audio.devices import Callback, InputDevice
 from stream_ser.audio.microphone import open_microphone
-from stream_ser.controls.microphone import LiveDesk
+from stream_ser.controls.microphone import MicrophoneController
 from stream_ser.errors import SourceError
 from stream_ser.pipeline.runtime import Options, Runtime
 from tests.controls.controllers import Seen
@@ -63,7 +63,9 @@ def runtime() -> Iterator[Runtime]:
 class Listening(Seen):
     def __init__(self, runtime: Runtime) -> None:
         self.hardware = Hardware()
-        self.controller = LiveDesk(runtime, open_microphone(None, backend=self.hardware), None, self.hardware)
+        self.controller = MicrophoneController(
+            runtime, open_microphone(None, backend=self.hardware), None, self.hardware
+        )
         super().__init__(self.controller)
         self.controller.start()
 

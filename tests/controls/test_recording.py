@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from stream_ser.audio.recording import open_recording
-from stream_ser.controls.recording import ReplayDesk
+from stream_ser.controls.recording import RecordingController
 from stream_ser.export.reading import read
 from stream_ser.pipeline.runtime import Options, Runtime
 from tests.conftest import trajectory
@@ -27,7 +27,7 @@ def runtime() -> Iterator[Runtime]:
 
 class Played(Seen):
     def __init__(self, runtime: Runtime, path: Path, speed: float | None) -> None:
-        self.controller = ReplayDesk(runtime, open_recording(path, speed=speed), path)
+        self.controller = RecordingController(runtime, open_recording(path, speed=speed), path)
         super().__init__(self.controller)
         self.controller.start()
 

@@ -48,6 +48,16 @@ def test_csv_gives_pandas_every_number_of_every_point(tmp_path: Path) -> None:
         same(read[dimension], [point["dimensions"][dimension] for point in points])
 
 
+@pytest.mark.parametrize("name", ["=1+1", "+49 30 1", "-1", "@sum", "\tx", "Müller"])
+def test_no_spreadsheet_computes_a_name_that_a_publisher_chose(tmp_path: Path, name: str) -> None:
+    messages = scene.of(name, scene.stream())
+    read = pandas.read_csv(written(tmp_path, "csv", messages))
+    assert set(read["stream"]) == {name if name == "Müller" else f"'{name}"}
+    assert read["level_dbfs"].min() < 0  # numbers below zero stay numbers
+    excel = written(tmp_path, "csv-excel", messages).read_bytes()
+    assert excel == b"\xef\xbb\xbf" + written(tmp_path, "csv", messages).read_bytes()
+
+
 def same(column: Any, values: list[float | None]) -> None:
     np.testing.assert_array_equal(column.to_numpy(dtype=float), np.array(values, dtype=float))
 
@@ -191,7 +201,7 @@ def test_a_stream_in_which_nothing_was_heard(tmp_path: Path, name: str) -> None:
             "alerts",
             "marks",
         )
-    if name == "csv":
+    if name in ("csv", "csv-excel"):
         assert pandas.read_csv(path).empty
     if name == "vtt":
         assert len(webvtt.read(str(path))) == 0

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hmac
 import json
 import ssl
 import subprocess
@@ -103,10 +105,12 @@ async def test_who_is_turned_away_at_the_handshake_is_told_why_and_counted(tmp_p
         ("/v1/feed", {"additional_headers": bearer(publisher)}, 403, "token-wrong-role"),
         ("/v1/audio", {"additional_headers": bearer(viewer)}, 403, "token-wrong-role"),
         ("/v1/feed", {"additional_headers": bearer(viewer) | elsewhere}, 403, "wrong-origin"),
-        ("/v1/audio", {"additional_headers": bearer(publisher) | elsewhere}, 403, "wrong-origin"),
+        ("/v1/audio", {"additional_headers": elsewhere}, 403, "wrong-origin"),
+        ("/v1/audio", {"additional_headers": bearer(viewer) | elsewhere}, 403, "wrong-origin"),
+        ("/v1/audio", {"additional_headers": elsewhere, "subprotocols": [f"bearer.{publisher}"]}, 403, "wrong-origin"),
         ("/v1/twilio", {"additional_headers": bearer(viewer)}, 403, "token-wrong-role"),
         ("/v1/twilio", {"additional_headers": bearer("sser_guessed")}, 401, "token-unknown"),
-        ("/v1/twilio", {"additional_headers": bearer(publisher) | elsewhere}, 403, "wrong-origin"),
+        ("/v1/twilio", {"additional_headers": elsewhere}, 403, "wrong-origin"),
         ("/v1/feed", {"additional_headers": bearer(viewer) | {"X-Forwarded-For": "1.2.3.4"}}, 403, "undeclared-proxy"),
         ("/v1/feed?hz=-1", {"additional_headers": bearer(viewer)}, 400, "bad-wish"),
         (
@@ -132,6 +136,26 @@ async def test_who_is_turned_away_at_the_handshake_is_told_why_and_counted(tmp_p
             assert page.subprotocol == "stream-ser"
 
 
+async def test_a_program_whose_library_sends_origin_may_bring_sound_and_a_page_of_another_site_may_not(
+    tmp_path: Path,
+) -> None:
+    path, (publisher,) = tokens(tmp_path, ("acme", "publisher"))
+    async with serving(tmp_path, tokens=path) as server, serving(tmp_path, store="off") as without_tokens:
+        for one in (server, without_tokens):
+            own = {"Origin": one.url.replace("ws", "http", 1)}  # as websocket-client sends it
+            for way in ("/v1/audio", "/v1/twilio"):
+                assert (await knock(one.url + way, additional_headers=own))[0] == 101
+            for origin in ("http://127.0.0.1:1", "https://elsewhere.example", "null", "http://["):
+                status, text = await knock(f"{one.url}/v1/audio", additional_headers={"Origin": origin})
+                assert (status, text.partition(":")[0]) == (403, "wrong-origin"), origin
+                assert "suppress_origin=True" in text
+        elsewhere = {"Origin": "https://elsewhere.example"}
+        good = bearer(publisher) | elsewhere
+        assert (await knock(f"{server.url}/v1/audio", additional_headers=good))[0] == 101
+        guessed = bearer("anything") | elsewhere
+        assert (await knock(f"{without_tokens.url}/v1/audio", additional_headers=guessed))[0] == 403, "no token is good"
+
+
 async def test_a_declared_proxy_must_be_used_and_must_have_been_reached_by_tls(tmp_path: Path) -> None:
     path, (viewer,) = tokens(tmp_path, ("acme", "viewer"))
     through = bearer(viewer) | {"X-Forwarded-Proto": "https", "X-Forwarded-For": "1.2.3.4"}
@@ -154,6 +178,33 @@ async def test_signatures_and_keys_of_providers_are_asked_for(tmp_path: Path) ->
         assert (await knock(f"{server.url}/v1/twilio", additional_headers=wrong))[1].startswith("wrong-signature:")
         assert (await knock(f"{server.url}/v1/audiohook"))[1].startswith("wrong-api-key:")
         assert await refusals(server) == {"wrong-signature": 1, "wrong-api-key": 1}
+
+
+async def test_twilios_signatures_are_those_of_its_own_libraries(tmp_path: Path) -> None:
+    def signed(key: str, url: str, algorithm: str = "sha1") -> str:
+        return base64.b64encode(hmac.new(key.encode(), url.encode(), algorithm).digest()).decode()
+
+    secrets = {"TWILIO": "12345", "SHARED": "shared-secret"}
+    settings = TwilioSettings(
+        auth_token=Secret("env", "TWILIO"),
+        shared_key=Secret("env", "SHARED"),
+        url="wss://calls.example.org:8443/v1/twilio",
+    )
+    shared = {"X-Twilio-Webhooks-Signature-Settings": "key=webhooks_sharedkey_1,algorithm=HMAC_SHA256"}
+    address = "wss://calls.example.org/v1/twilio"
+    async with serving(tmp_path, secrets, twilio=settings) as server:
+        for way, signature, more, status in [
+            ("/v1/twilio", signed("12345", settings.url), {}, 101),
+            ("/v1/twilio/", signed("12345", f"{settings.url}/"), {}, 101),
+            ("/v1/twilio", signed("12345", address), {}, 101),
+            ("/v1/twilio", signed("shared-secret", address, "sha256"), shared, 101),
+            ("/v1/twilio", signed("shared-secret", address, "sha256"), {}, 401),
+            ("/v1/twilio", signed("12345", address, "sha256"), shared, 401),
+            ("/v1/twilio", signed("12345", address), shared, 401),
+            ("/v1/twilio", signed("12345", f"{address}?a=1"), {}, 401),
+        ]:
+            headers = {"X-Twilio-Signature": signature} | more
+            assert (await knock(server.url + way, additional_headers=headers))[0] == status, (way, more)
 
 
 async def test_what_is_wrong_with_a_call_is_named_and_counted(tmp_path: Path) -> None:

@@ -158,3 +158,14 @@ def test_limits_that_let_nothing_pass_are_refused(rate: int, burst: float) -> No
         RateLimit(rate, burst, 0)
     with pytest.raises(ValueError, match="let nobody in"):
         ConnectionLimit(1, 0)
+
+
+def test_what_came_while_the_server_stood_still_comes_on_top_of_the_burst_and_for_a_while() -> None:
+    second = 1_000_000_000
+    for later, passes in ((0, True), (29 * second, True), (31 * second, False)):
+        limit = RateLimit(8_000, 5.0, 0, 7 * second)  # stalls before it began are none of its own
+        assert limit.take(0, 0, 7 * second) is None
+        assert limit.take(0, 20 * second, 17 * second) is None
+        assert limit.take(4 * 8_000, 20 * second + later, 17 * second) is None
+        assert (limit.take(11 * 8_000, 20 * second + later, 17 * second) is None) is passes
+        assert (limit.take(8_000, 20 * second + later, 17 * second) is None) is not passes

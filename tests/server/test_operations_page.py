@@ -64,7 +64,9 @@ def test_figures_that_alerts_watch_exist() -> None:
 
     totals = ("sound_seconds", "feed_messages", "feed_dropped", "feed_missed", "feed_cut", "store_stored", "store_lost")
     gauges = ("calls", "legs", "connections", "subscribers", "store_waiting", "ready")
-    metrics = Metrics(lambda: dict.fromkeys(gauges, 0.0), lambda: dict.fromkeys(totals, 0.0), lambda: {"silent": 1})
+    metrics = Metrics(
+        lambda: dict.fromkeys(gauges, 0.0), lambda: dict.fromkeys(totals, 0.0), lambda: {"silent": 1}, dict, dict
+    )
     told = metrics.text().decode()
     (example,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
     for name in set(re.findall(r"stream_ser_[a-z_]+", example)):

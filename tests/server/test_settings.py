@@ -12,7 +12,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stream_ser.errors import ConfigError
-from stream_ser.server.config import AudioSocketSettings, Limits, ServeConfig, SettingError, is_origin
+from stream_ser.server.addresses import is_origin
+from stream_ser.server.config import AudioSocketSettings, Limits, ServeConfig, SettingError
 from stream_ser.server.secret import Secret
 from stream_ser.server.settings import ELSEWHERE, Setting, add_flags, load, settings
 
@@ -40,7 +41,7 @@ def test_nothing_given_is_every_default_and_stays_on_this_machine() -> None:
 
 def test_every_setting_is_documented_under_its_name_alone() -> None:
     assert all(setting.doc.strip().endswith(".") for setting in settings())
-    count = sum(len(dataclasses.fields(kind)) for kind in (Limits, AudioSocketSettings)) + 3 + 4
+    count = sum(len(dataclasses.fields(kind)) for kind in (Limits, AudioSocketSettings)) + 4 + 4
     assert len(settings()) == len(dataclasses.fields(ServeConfig)) - 4 + count
     for values in ("name", "variable", "flag"):
         assert len({getattr(setting, values) for setting in settings()}) == len(settings())

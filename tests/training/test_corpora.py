@@ -152,6 +152,7 @@ def test_what_a_manifest_says_beyond_the_label(tmp_path: Path) -> None:
 
 def test_every_corpus_has_a_licence() -> None:
     known = {"ravdess", "emodb", "emovo", "nemo", "crema_d", "baved", "kathleen", "esc10", "goemotions", "librispeech"}
+    known |= {"emotiontts", "emospeech", "emogator", "deeply_nonverbal", "donateacry"}
     assert set(FACTS) == known | {"iemocap", "msp_podcast"}
     assert FACTS["iemocap"].non_commercial
     assert FACTS["msp_podcast"].non_commercial

@@ -17,8 +17,8 @@ from textual.widgets import Input, OptionList
 from stream_ser.audio.microphone import open_microphone
 from stream_ser.audio.recording import open_recording
 from stream_ser.controls.local_stream import StreamController
-from stream_ser.controls.microphone import LiveDesk
-from stream_ser.controls.recording import ReplayDesk
+from stream_ser.controls.microphone import MicrophoneController
+from stream_ser.controls.recording import RecordingController
 from stream_ser.controls.session_file import RecordedSession
 from stream_ser.export.reading import read
 from stream_ser.pipeline.runtime import Options, Runtime
@@ -59,8 +59,8 @@ async def until(app: StreamSerApp, pilot: Pilot[None], condition: Callable[[], b
         await pilot.pause(0.03)
 
 
-def slow(runtime: Runtime, talk: Path) -> ReplayDesk:
-    return ReplayDesk(runtime, open_recording(talk, speed=0.01), talk)
+def slow(runtime: Runtime, talk: Path) -> RecordingController:
+    return RecordingController(runtime, open_recording(talk, speed=0.01), talk)
 
 
 def session(tmp_path: Path) -> tuple[RecordedSession, Clock]:
@@ -73,7 +73,7 @@ def told(app: StreamSerApp) -> list[str]:
 
 
 async def test_m_marks_the_moment_at_which_it_was_pressed(runtime: Runtime, talk: Path) -> None:
-    controller = ReplayDesk(runtime, open_recording(talk, speed=0.01), talk)
+    controller = RecordingController(runtime, open_recording(talk, speed=0.01), talk)
     async with at(controller) as (app, pilot):
         before = controller.position(talk.name)
         await pilot.press("m")
@@ -91,7 +91,7 @@ async def test_m_marks_the_moment_at_which_it_was_pressed(runtime: Runtime, talk
 
 
 async def test_m_marks_the_moment_that_one_has_gone_back_to(runtime: Runtime, talk: Path) -> None:
-    controller = ReplayDesk(runtime, open_recording(talk, speed=8.0), talk)
+    controller = RecordingController(runtime, open_recording(talk, speed=8.0), talk)
     async with at(controller) as (app, pilot):
         await until(app, pilot, lambda: app.state.history.newest > 15)
         controller.set_speed(0.01)
@@ -105,7 +105,7 @@ async def test_m_marks_the_moment_that_one_has_gone_back_to(runtime: Runtime, ta
 
 
 async def test_after_the_end_there_is_nothing_to_mark(runtime: Runtime, talk: Path) -> None:
-    async with at(ReplayDesk(runtime, open_recording(talk, speed=None), talk)) as (app, pilot):
+    async with at(RecordingController(runtime, open_recording(talk, speed=None), talk)) as (app, pilot):
         await until(app, pilot, lambda: app.state.ended is not None)
         await pilot.press("m")
         assert not isinstance(app.screen, Ask)
@@ -183,7 +183,10 @@ async def changes_the_model(runtime: Runtime, talk: Path) -> None:
 
 async def test_i_changes_the_input_and_is_not_there_for_a_recording(runtime: Runtime, talk: Path) -> None:
     hardware = Hardware()
-    async with at(LiveDesk(runtime, open_microphone(None, backend=hardware), None, hardware)) as (app, pilot):
+    async with at(MicrophoneController(runtime, open_microphone(None, backend=hardware), None, hardware)) as (
+        app,
+        pilot,
+    ):
         await pilot.press("i")
         await until(app, pilot, lambda: app.screen.query_one(OptionList).option_count == 3)
         await pilot.press("down", "enter")
@@ -199,7 +202,7 @@ async def test_i_changes_the_input_and_is_not_there_for_a_recording(runtime: Run
 
 async def test_a_list_that_does_not_come_can_be_left_and_the_program_quit(runtime: Runtime) -> None:
     hardware = Hardware()
-    controller = LiveDesk(runtime, open_microphone(None, backend=hardware), None, hardware)
+    controller = MicrophoneController(runtime, open_microphone(None, backend=hardware), None, hardware)
     async with at(controller) as (app, pilot):
         hardware.hangs = True
         await pilot.press("i")

@@ -12,6 +12,7 @@ from statistics import fmean
 from stream_ser_training.metrics import CROSS, Spread, spread
 from stream_ser_training.records import Record
 from stream_ser_training.results import Idea, Reference, by_recipe, natural, on_encoder
+from stream_ser_training.streams import TOGETHER
 from stream_ser_training.tables import NONE, made_by, size, table, with_sd
 
 STRANGERS = "loco"
@@ -29,8 +30,8 @@ own system, trained on some corpora and heard on another that no training has me
 - Mean over corpora, ± the standard deviation over seeds. `–`: not measured for such a system; `not run`: nothing stored.
 """
 CLIPS = """\
-Whole clips, mean recall over the classes that occur, mean over folds ± the standard deviation over seeds: as a voice that
-nobody knows, and with the caller's baseline in a causal stream.
+Whole clips, all corpora of a protocol together, mean recall over the classes that occur; mean over folds ± the standard
+deviation over seeds: as a voice that nobody knows, and with the caller's baseline in a causal stream.
 """
 
 Figure = Callable[[Record, str, bool], list[float]]
@@ -42,13 +43,16 @@ def windows_of(record: Record, condition: str, cross: bool) -> list[float]:
         found = {group: float(value["UA_windows"]) for group, value in record.streams[condition].items()}
     else:
         found = {group: value["UA"] for group, value in record.windows.items()} if condition == PLAIN else {}
-    return [value for group, value in found.items() if group.startswith(CROSS) == cross]
+    return [
+        value for group, value in found.items() if group.startswith(CROSS) == cross and not group.endswith(TOGETHER)
+    ]
 
 
 def clips_of(record: Record, condition: str, cross: bool) -> list[float]:
-    """Mean recall over clips of each corpus of a record, classes that occur alone."""
-    groups = record.streams.get(condition, {})
-    return [fmean(value["recall"].values()) for group, value in groups.items() if group.startswith(CROSS) == cross]
+    """Mean recall over the clips of a record, those of several corpora together, classes that occur alone."""
+    groups = {g: value for g, value in record.streams.get(condition, {}).items() if g.startswith(CROSS) == cross}
+    together = [value for group, value in groups.items() if group.endswith(TOGETHER)] or list(groups.values())
+    return [fmean(value["recall"].values()) for value in together]
 
 
 def over_seeds(

@@ -42,6 +42,7 @@ from stream_ser_training.tables import (
     window_table,
     with_sd,
 )
+from stream_ser_training.unreached import unreached
 
 DISCUSSION = "discussion.md"
 PICTURES = "plots"
@@ -149,6 +150,9 @@ def _opening(writer: Writer, systems: Sequence[System], reference: Reference) ->
         writer.add(f"Milliseconds: {'; '.join(measured)} (`python -m training cost`).")
     for column in reference.columns:
         writer.add(verdict(systems, column))
+    every = [record for system in systems for record in system.records]
+    lacking = unreached(systems, reference, every)
+    writer.add(lacking, made_by(every) if lacking else "")
     writer.add("### How to read it", READING)
     weak = weak_points(systems, reference)
     if weak:

@@ -9,6 +9,9 @@ closes: ``leave`` asks it to, and ``closed`` is to be sent before the connection
 A probe (a conversation of zeros, or one that offers no media) is how Genesys tests an address: it is answered, and gives
 no Opened. Positions are frames since the session began, those that the client discarded or paused over included. No
 number that a caller has is kept (``ani``, ``dnis``).
+
+Messages of a type that is not known are passed over, and sound that is no whole number of samples is a hole, as long as it does
+not come many times in a row. Everything else that is wrong ends the session: numbers and states would not fit any more.
 """
 
 from __future__ import annotations
@@ -18,10 +21,11 @@ import re
 from fractions import Fraction
 from typing import Any, Literal, get_args
 
-from stream_ser.calls.events import Closed, Event, Leg, Lost, Opened, Paused, RefusedError, Resumed, Sound
+from stream_ser.calls.events import Closed, Event, Leg, Lost, Opened, PassedOver, Paused, RefusedError, Resumed, Sound
 from stream_ser.calls.protocols import fields
 from stream_ser.calls.protocols.fields import LONGEST_JUMP_S, Fields
-from stream_ser.calls.protocols.pcm import Encoding, decode
+from stream_ser.calls.protocols.pcm import WIDTH, Encoding, decode
+from stream_ser.calls.protocols.tolerance import Tolerance
 from stream_ser.types import Role
 
 VERSION = "2"
@@ -61,6 +65,7 @@ class AudioHook:
         self._legs: tuple[Leg, ...] = ()  # in the order of the channels; none in a probe
         self._encoding: Encoding = "mulaw"
         self._position = 0
+        self._tolerance = Tolerance()
         self._replies: list[str | bytes] = []
 
     def receive(self, data: str | bytes) -> list[Event]:
@@ -133,7 +138,10 @@ class AudioHook:
         if self._session is not None and session.lower() != self._session.lower():
             raise RefusedError("other-session", f"the message is of session {session}, not {self._session}")
         self._session, self._client_seq = session, seq
-        kind, parameters = message.one_of("type", _KINDS), message.part("parameters")
+        kind = next((one for one in _KINDS if one == message.text("type")), None)
+        if kind is None:
+            return [PassedOver("unknown-event")]
+        parameters = message.part("parameters")
         if kind == "open":
             return self._open(parameters)
         if kind == "close":
@@ -229,9 +237,14 @@ class AudioHook:
             raise RefusedError("sound-before-open", "sound came where no media was chosen")
         if len(data) > LARGEST_SOUND:
             raise RefusedError("message-too-large", f"{len(data)} bytes of sound are more than {LARGEST_SOUND}")
-        channels = decode(data, self._encoding, len(self._legs))
-        start, end = self._position, self._position + len(channels[0])
+        start, end = self._position, self._position + len(data) // (WIDTH[self._encoding] * len(self._legs))
         self._position = end
+        try:
+            channels = decode(data, self._encoding, len(self._legs))
+        except RefusedError as error:
+            holes = [Lost(leg.name, start, end, "sound that could not be read") for leg in self._legs if start < end]
+            return [*holes, *self._tolerance.forgive(error)]
+        self._tolerance.good()
         if start == end:
             return []
         if self._paused:

@@ -64,6 +64,13 @@ class Fields:
             self._wrong(name, value, f"printable text of 1 to {longest} characters")
         return value
 
+    def block(self, name: str, longest: int) -> str:
+        """Take text as ``text`` does, without the white space and line ends in it."""
+        value = self._get(name)
+        return Fields({name: "".join(value.split()) if isinstance(value, str) else value}, self._where).text(
+            name, longest
+        )
+
     def text_or_none(self, name: str, longest: int = LONGEST_NAME) -> str | None:
         """Take text that may be absent."""
         return self.text(name, longest) if name in self else None
@@ -144,6 +151,11 @@ class Fields:
     def all_texts(self) -> dict[str, str]:
         """Take whatever is text in an object that may hold anything."""
         return checked_parameters({k: v for k, v in self._values.items() if isinstance(v, str)}, self._where)
+
+    def texts_that_begin_with(self, prefix: str) -> dict[str, str]:
+        """Take whatever is text under a name that begins so, of an object that may hold anything, and much of it."""
+        ours = {k: v for k, v in self._values.items() if k.startswith(prefix) and isinstance(v, str)}
+        return checked_parameters(ours, self._where)
 
     def _get(self, name: str) -> object:
         value = self._values.get(name)

@@ -19,7 +19,7 @@ from __future__ import annotations
 import json
 from typing import Literal
 
-from stream_ser.audio.container import HEAD, container_name
+from stream_ser.audio.files.marks import HEAD, container_name
 from stream_ser.calls.events import Closed, Event, Leg, Lost, Opened, Paused, RefusedError, Resumed, Sound
 from stream_ser.calls.protocols import fields
 from stream_ser.calls.protocols.fields import Fields

@@ -6,22 +6,24 @@ frames out of order, and does not say beforehand which tracks will sound: both l
 which of the two it is. Inbound is the customer's voice, outbound the agent's. Consent, the agent's purpose and a token come
 as parameters ``consent``, ``agent_purpose`` and ``token``: Twilio's ``<Parameter>``, Telnyx's ``custom_parameters`` or a
 ``client_state`` that is a JSON object. What someone dialled (``dtmf``) is passed over unseen.
+
+Once a stream has started, one message that cannot be read does not end it: unknown events and tracks are passed over, sound
+that cannot be decoded is a hole of its length, and only many such messages in a row are refused (``tolerance``).
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
-import hmac
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
-from stream_ser.calls.events import Closed, Event, Frames, Leg, Opened, RefusedError, Sound
+from stream_ser.calls.events import Closed, Event, Leg, Lost, Opened, PassedOver, RefusedError, Sound
 from stream_ser.calls.protocols import fields
 from stream_ser.calls.protocols.fields import Fields
 from stream_ser.calls.protocols.pcm import WIDTH, Encoding, coded, decode
-from stream_ser.calls.protocols.reorder import Reorder
+from stream_ser.calls.protocols.reorder import Chunk, Missing, Reorder
+from stream_ser.calls.protocols.tolerance import Tolerance, UnreadableError
 from stream_ser.types import Role
 
 RATE = 8_000
@@ -31,15 +33,11 @@ AUTH_TOKEN_FIELD = "x-telnyx-streaming-auth-token"  # in Telnyx's ``connected``
 Track = Literal["inbound", "outbound"]
 TRACKS: tuple[Track, ...] = ("inbound", "outbound")
 ROLES: dict[Track, Role] = {"inbound": "customer", "outbound": "agent"}
-_EVENTS: tuple[Literal["connected", "start", "media", "dtmf", "mark", "stop", "error"], ...] = (
-    "connected",
-    "start",
-    "media",
-    "dtmf",
-    "mark",
-    "stop",
-    "error",
-)
+_EVENTS = ("connected", "start", "media", "dtmf", "mark", "stop", "error")
+_FATAL = ("second-start", "error-from-provider")  # after which nothing of the stream can be believed
+UNKNOWN_EVENT, UNKNOWN_TRACK, STALE, ANEW = "unknown-event", "unknown-track", "stale-chunk", "counters-anew"
+UNREADABLE = "sound that could not be read"
+USUAL_MS = 20  # of a chunk, before one could be read
 _FORMATS: dict[str, Encoding] = {"PCMU": "mulaw", "PCMA": "alaw", "L16": "s16be"}  # RFC 3551: L16 is big-endian
 
 
@@ -52,6 +50,8 @@ class Twilio:
         self._stream: str | None = None  # the stream's id; None before ``start``
         self._encoding: Encoding = "mulaw"
         self._tracks: dict[Track, Reorder] = {}
+        self._usual = RATE * USUAL_MS // 1000  # frames of the chunk read last
+        self._tolerance = Tolerance()
         self._over = False
 
     @property
@@ -64,9 +64,7 @@ class Twilio:
         if self._over:
             raise RefusedError("after-close", "a message came after the stream was stopped; open another connection")
         try:
-            if not isinstance(data, str):
-                raise RefusedError("unexpected-binary", "a binary message came, and media streams have text only")
-            return self._take(fields.parse(data, "the message"))
+            return self._read(data)
         except RefusedError:
             self._over = True
             raise
@@ -84,6 +82,11 @@ class Twilio:
                 runs.clear()
                 yield from self.receive(data)
         yield from self._pieces(runs)
+
+    def finish(self) -> list[Event]:
+        """What still waits for its turn, of a connection that is gone."""
+        tracks = {} if self._over else self._tracks
+        return [event for track, order in tracks.items() for event in _sounds(track, order.finish())]
 
     def replies(self) -> list[str | bytes]:
         """Return nothing: a one-way stream takes no messages."""
@@ -131,14 +134,28 @@ class Twilio:
             runs[track][1].append(sound)
         else:
             runs[track] = start, [sound]
+        self._usual = len(sound) // WIDTH[self._encoding]
+        self._tolerance.good()
         return True
 
     def _pieces(self, runs: dict[Track, tuple[int, list[bytes]]]) -> Iterator[Event]:
         for track, (start, parts) in runs.items():
             yield Sound(track, start, coded(b"".join(parts), self._encoding))
 
+    def _read(self, data: str | bytes) -> list[Event]:
+        try:
+            if not isinstance(data, str):
+                raise RefusedError("unexpected-binary", "a binary message came, and media streams have text only")
+            return self._take(fields.parse(data, "the message"))
+        except RefusedError as error:
+            if not self._tracks or error.code in _FATAL:
+                raise
+            return self._tolerance.forgive(error)
+
     def _take(self, message: Fields) -> list[Event]:
-        event = message.one_of("event", _EVENTS)
+        event = message.text("event")
+        if event not in _EVENTS:
+            return [PassedOver(UNKNOWN_EVENT)]
         if event == "connected":
             if self._connected or self._stream is not None:
                 raise RefusedError(
@@ -157,8 +174,8 @@ class Twilio:
         if event == "media":
             return self._media(message.part("media"))
         if event == "stop":
+            left = self.finish()
             self._over = True
-            left = [event for track, order in self._tracks.items() for event in _sounds(track, order.finish())]
             return [*left, Closed("stopped")]
         if event == "error":
             raise RefusedError("error-from-provider", "the provider says that its stream failed")
@@ -212,19 +229,22 @@ class Twilio:
                 raise RefusedError("other-stream", f"the message is of another stream: its field {name!r} has changed")
 
     def _media(self, media: Fields) -> list[Event]:
-        track = media.one_of("track", TRACKS)
-        if track not in self._tracks:
-            raise RefusedError(
-                "unknown-track", f"sound of the track {track!r} came, which the start message does not name"
-            )
+        track = next((one for one in self._tracks if one == media.text("track")), None)
+        if track is None:
+            return [PassedOver(UNKNOWN_TRACK)]
+        number, at, order = media.count("chunk"), media.count("timestamp"), self._tracks[track]
         try:
-            payload = base64.b64decode(media.text("payload", fields.LONGEST_TEXT), validate=True)
-        except ValueError:
-            raise RefusedError("bad-payload", "the field 'payload' of a media message is not base64") from None
-        (samples,) = decode(payload, self._encoding)
-        if not len(samples):
-            return []
-        return _sounds(track, self._tracks[track].push(media.count("chunk"), media.count("timestamp"), samples))
+            payload = base64.b64decode(media.block("payload", fields.LONGEST_TEXT), validate=True)
+            (samples,) = decode(payload, self._encoding)
+        except (ValueError, RefusedError) as error:
+            events = _pushed(track, order, number, at, Missing(self._usual, UNREADABLE))
+            code = error.code if isinstance(error, RefusedError) else "bad-payload"
+            text = error.text if isinstance(error, RefusedError) else "the field 'payload' of a message is not base64"
+            raise UnreadableError(code, text, events) from None
+        events = _pushed(track, order, number, at, samples) if len(samples) else []
+        self._usual = len(samples) or self._usual
+        self._tolerance.good()
+        return events
 
 
 def _count(value: object) -> int:
@@ -236,8 +256,23 @@ def _count(value: object) -> int:
     raise ValueError
 
 
-def _sounds(track: Track, chunks: list[tuple[int, Frames]]) -> list[Event]:
-    return [Sound(track, start, samples) for start, samples in chunks]
+def _pushed(track: Track, order: Reorder, number: int, at: int, samples: Chunk) -> list[Event]:
+    dropped, restarts = order.dropped, order.restarts
+    events = _sounds(track, order.push(number, at, samples))
+    if order.dropped > dropped:
+        events.append(PassedOver(STALE, order.dropped - dropped))
+    if order.restarts > restarts:
+        events.append(PassedOver(ANEW, order.restarts - restarts))
+    return events
+
+
+def _sounds(track: Track, chunks: list[tuple[int, Chunk]]) -> list[Event]:
+    return [
+        Lost(track, start, start + len(chunk), chunk.reason)
+        if isinstance(chunk, Missing)
+        else Sound(track, start, chunk)
+        for start, chunk in chunks
+    ]
 
 
 def _client_state(start: Fields) -> dict[str, str]:
@@ -247,14 +282,3 @@ def _client_state(start: Fields) -> dict[str, str]:
         return fields.parse(base64.b64decode(state or "", validate=True).decode(), "client_state").all_texts()
     except (ValueError, RefusedError):
         return {}  # it is some other application's
-
-
-def signature_ok(auth_token: str, url: str, signature: str) -> bool:
-    """Whether ``X-Twilio-Signature`` is the base64 of HMAC-SHA1 over the address, keyed with the account's auth token.
-
-    ``url`` is the address that Twilio was given, as it was given, ``wss://`` and all: behind a proxy that is not what the
-    request says. A handshake has no body, so the address is all that is signed (twilio.com/docs/usage/security). Takes
-    the same time whatever the signature.
-    """
-    digest = hmac.new(auth_token.encode(), url.encode("utf-8", "surrogatepass"), hashlib.sha1).digest()
-    return hmac.compare_digest(base64.b64encode(digest), signature.encode("utf-8", "surrogatepass"))

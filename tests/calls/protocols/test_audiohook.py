@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_ser.calls.events import Closed, Leg, Lost, Opened, Paused, RefusedError, Resumed, Sound
+from stream_ser.calls.events import Closed, Leg, Lost, Opened, PassedOver, Paused, RefusedError, Resumed, Sound
 from stream_ser.calls.protocols.audiohook import DRAIN, LARGEST_SOUND, NOBODY, AudioHook
 from stream_ser.calls.protocols.fields import LONGEST_JUMP_S
 from stream_ser.calls.protocols.g711 import mulaw_decode, mulaw_encode
+from stream_ser.calls.protocols.tolerance import MOST_IN_A_ROW
 from tests.calls.fuzz import JSON, Message, mutated, survive
 from tests.calls.protocols.genesys import (
     CONVERSATION,
@@ -228,7 +229,7 @@ def test_who_is_refused_for_other_reasons_is_not_told_that_the_session_is_open()
     [
         ({"version": "1"}, "bad-field"),
         ({"version": 2}, "bad-field"),
-        ({"type": "shout"}, "bad-field"),
+        ({"type": 7}, "bad-field"),
         ({"seq": 1}, "bad-sequence"),
         ({"seq": 3}, "bad-sequence"),
         ({"seq": 2.0}, "bad-field"),
@@ -296,7 +297,13 @@ def test_what_an_open_session_may_not_say(kind: str, says: dict[str, Any], code:
 
 
 def test_sound_at_the_wrong_time_or_of_the_wrong_size_is_refused() -> None:
-    assert refusal(opened_client(), b"\xff").code == "bad-length"
+    odd = opened_client()
+    assert odd.say("transcribe") == [PassedOver("unknown-event")]
+    assert odd.hook.receive(b"\xff\xff\xff")[-1] == PassedOver("bad-length")
+    assert [event.start for event in odd.hook.receive(b"\xff\xff") if isinstance(event, Sound)] == [1, 1]
+    for _ in range(MOST_IN_A_ROW - 1):
+        assert odd.hook.receive(b"\xff")[-1] == PassedOver("bad-length")
+    assert refusal(odd, b"\xff").code == "bad-length"
     assert refusal(opened_client(), bytes(LARGEST_SOUND + 2)).code == "message-too-large"
     hook = AudioHook()
     with pytest.raises(RefusedError) as caught:

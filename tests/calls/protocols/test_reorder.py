@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from stream_ser.calls.events import Frames, RefusedError
 from stream_ser.calls.protocols.fields import LONGEST_JUMP_S
-from stream_ser.calls.protocols.reorder import JITTER_MS, WINDOW, Reorder
+from stream_ser.calls.protocols.reorder import ANEW, JITTER_MS, WINDOW, Chunk, Missing, Reorder
 
 RATE = 8_000
 FRAME = 160
@@ -50,7 +50,7 @@ def test_any_order_within_the_window_is_put_right_and_twins_are_dropped(order: l
 def test_a_lost_chunk_leaves_a_hole_of_its_size_and_costs_one_wait() -> None:
     order = Reorder(RATE)
     waited: list[int] = []
-    out: list[tuple[int, Frames]] = []
+    out: list[tuple[int, Chunk]] = []
     for number, at in straight(1, 2, *range(4, 30)):
         came = order.push(number, at, chunk(number))
         waited += [number] * (not came)
@@ -127,3 +127,45 @@ def test_a_chunk_that_follows_is_placed_as_if_it_had_been_pushed(chunks: list[tu
         assert placed == pushed
     assert quick.dropped == whole.dropped
     assert [start for start, _ in quick.finish()] == [start for start, _ in whole.finish()]
+
+
+def test_numbers_that_begin_anew_begin_a_new_stretch() -> None:
+    order = Reorder(RATE)
+    first = lay(order, straight(*range(1, 301)))
+    again = [pair for number, at in straight(*range(1, 101)) for pair in order.push(number, at, chunk(number))]
+    assert first[-1] == (299 * FRAME, 300)
+    assert again[0] == (300 * FRAME, Missing(WINDOW * FRAME, ANEW))
+    assert [(start, int(samples[0])) for start, samples in again[1:] if not isinstance(samples, Missing)] == [
+        ((300 + WINDOW + n) * FRAME, WINDOW + n + 1) for n in range(92)
+    ]
+    assert (order.dropped, order.restarts) == (WINDOW, 1)
+
+
+def test_where_timestamps_go_on_they_say_how_long_the_pause_was() -> None:
+    order = Reorder(RATE)
+    lay(order, straight(*range(1, 301)))
+    again = [pair for n in range(20) for pair in order.push(n + 1, 10_000 + 20 * n, chunk(n + 1))]
+    assert again[0] == (300 * FRAME, Missing(80_000 + WINDOW * FRAME - 300 * FRAME, ANEW))
+    assert again[1][0] == 80_000 + WINDOW * FRAME
+
+
+def test_timestamps_that_begin_anew_still_tell_of_what_is_lost_later() -> None:
+    order = Reorder(RATE)
+    lay(order, straight(*range(1, 301)))
+    numbers = [n for n in range(301, 401) if n != 350]
+    out = lay(order, [(n, 20 * (n - 301)) for n in numbers])
+    assert out == [((n - 1) * FRAME, n) for n in numbers]
+    assert (order.dropped, order.restarts) == (0, 1)
+
+
+@pytest.mark.parametrize("twins", [range(240, 260), range(1, 8), [5] * 40, [*range(1, 8), 3, *range(1, 8)]])
+def test_what_comes_twice_or_late_begins_nothing(twins: list[int]) -> None:
+    order = Reorder(RATE)
+    lay(order, straight(*range(1, 261)))
+    assert lay(order, straight(*twins)) == []
+    assert lay(order, straight(261)) == [(260 * FRAME, 261)]
+    assert (order.dropped, order.restarts) == (len(twins), 0)
+
+
+def test_counting_may_begin_with_0() -> None:
+    assert lay(Reorder(RATE), [(0, 0), (1, 20), (2, 40)]) == [(0, 0), (160, 1), (320, 2)]
