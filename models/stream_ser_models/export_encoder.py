@@ -32,7 +32,7 @@ from stream_ser_models.whisper import HEAD_WIDTH, WhisperConfig, WhisperEncoder,
 
 LICENCE = "LICENSE"
 CREDIT = "OpenAI Whisper; Radford et al. 2022, Robust Speech Recognition via Large-Scale Weak Supervision"
-ORIGIN = "OpenAI Whisper tiny.en, trained on transcribing English, never on emotion: log-mel, stem and first layers of the encoder"
+ORIGIN = "OpenAI Whisper tiny.en, trained on transcribing English, never on emotion: log-mel, stem, first layers of the encoder"
 MATRICES = ("qkv", "out", "fc1", "fc2")  # of a layer, in the order in which it multiplies by them
 ROUNDING = 0.08  # largest accepted difference between 8-bit and float frames, as a share of the frames' size
 SHOWN = 8  # values of a frame in ``encoder.json``
