@@ -38,7 +38,7 @@ class FramesVoiceConfig(FrameHeadConfig):
     sharpness: float = (
         4.0  # of the answers by which a voice's spread is told; 0: the baseline counts whatever it has shown
     )
-    variety: float = 0.2  # spread from which the baseline counts
+    variety: float = 0.3  # spread from which the baseline counts
     varied_prior_s: float = 10.0  # in place of ``prior_s``, by which the head is trained, where the spread is known
 
     def __post_init__(self) -> None:

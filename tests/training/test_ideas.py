@@ -114,8 +114,9 @@ def test_the_report_keeps_heads_on_an_encoder_in_their_own_chapter(tmp_path: Pat
 def test_a_card_is_told_what_strangers_get(tmp_path: Path) -> None:
     told = strangers(grid(), "frames_gap")
     assert told["seeds"] == 3
-    assert told["loco caller"] == {"UA_windows": 0.74, "sd": 0.02}
-    assert told["emovo plain"] == {"UA_windows": 0.59, "sd": 0.02}
+    assert told["loco caller"].items() >= {"UA_windows": 0.74, "sd": 0.02}.items()
+    assert told["emovo plain"].items() >= {"UA_windows": 0.59, "sd": 0.02}.items()
+    assert set(told["loco caller"]) == {"UA", "UA_sd", "UA_windows", "sd"}
     assert strangers(grid(), "frames_mean") == {}
 
 
