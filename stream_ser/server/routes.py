@@ -174,9 +174,9 @@ class Routes:
 
     def _viewer(self, request: Request) -> Grant | Refusal:
         services = self._services
-        most = services.config.limits.subscribers
-        if len(services.subscribers.members) >= most:
-            return services.auth.refuse(Refusal("too-many-subscribers", f"the feed has {most} subscribers; come later"))
+        full = services.no_room_to_subscribe()
+        if full is not None:
+            return services.auth.refuse(full)
         try:
             filters = parse(request.target.partition("?")[2])
         except FeedError as error:
