@@ -32,6 +32,10 @@ TOGETHER = 25  # messages taken at once: half a second of a call
 SUPERVISE_S = 1.0
 DEAD_S = 3.0  # without a message, after which another connection may go on with a call: telephony sends 50 a second
 PART_S = 1.0  # how long who was refused, or told to go, gets to say its last word, where its protocol has one
+MAKES_WAY_S = (
+    0.5  # after which one that has not said whose it is makes way for another: who has a token says so at once
+)
+TOLD_S = 10.0  # how long it is told that such ones were refused
 SETTLE_S = 1.0  # how long whoever ignored our goodbye gets after the second one
 
 
@@ -49,6 +53,8 @@ class Peer(Protocol):
 class _Seat:
     peer: Peer
     slot: Slot
+    address: str
+    identified: bool
 
 
 class MediaServer:
@@ -56,6 +62,9 @@ class MediaServer:
 
     def __init__(self, services: Services, limit: ConnectionLimit) -> None:
         self._services, self._limit = services, limit
+        few = services.config.limits
+        self._unidentified = ConnectionLimit(few.unidentified, few.unidentified_of_address, unidentified=True)
+        self._turned_away_ns = 0  # when one that was not identified found no place, last
         self.policy, self.stalls = services.policy, services.watch.stalls
         self.burst_s = services.config.limits.burst_s
         self.call_s = services.config.limits.call_h * 3600.0
@@ -68,7 +77,20 @@ class MediaServer:
     @property
     def count(self) -> int:
         """How many connections there are."""
-        return self._limit.count
+        return self._limit.count + self._unidentified.count
+
+    @property
+    def full(self) -> str | None:
+        """Why callers are refused that show their token at the door; None where they are not."""
+        full = self._limit.count >= self._services.config.limits.connections
+        return f"there are {self._limit.count} connections, the limit, and callers are refused" if full else None
+
+    @property
+    def crowded(self) -> str | None:
+        """Who else is refused; None where nobody was of late."""
+        ago_s = (time.monotonic_ns() - self._turned_away_ns) / SECOND_NS
+        lately = self._turned_away_ns and ago_s <= TOLD_S
+        return "callers that show no token at the door are refused: too many say nothing" if lately else None
 
     @property
     def seconds(self) -> float:
@@ -113,31 +135,55 @@ class MediaServer:
     def settle(self, session: MediaSession, tenant: str) -> Refusal | None:
         """Count a connection that named its tenant late with its tenant's, or say why there is no place."""
         seat = self.sessions[session]
-        seat.slot.release()
         found = self._limit.enter(tenant)
         if isinstance(found, Refusal):
             return found
-        seat.slot = found
+        seat.slot.release()
+        seat.slot, seat.identified = found, True
         return None
 
     def enter(
-        self, protocol: CallProtocol, grant: Grant | None, peer: Peer
+        self, protocol: CallProtocol, grant: Grant | None, peer: Peer, address: str = ""
     ) -> tuple[MediaSession, contextlib.ExitStack] | Refusal:
-        """Make room for a connection; the stack gives it back."""
-        slot = self._limit.enter("" if grant is None else grant.tenant)
+        """Make room for a connection; the stack gives it back. ``address`` is where one comes from that is not identified."""
+        slot = self._wait_outside(address) if grant is None else self._limit.enter(grant.tenant)
         if isinstance(slot, Refusal):
             self.count_refusal(slot, type(protocol).__name__.lower())
             return slot
         tenant = None if grant is None else self._services.tenants.get(grant.tenant)
         session = MediaSession(self, protocol, tenant)
-        self.sessions[session] = _Seat(peer, slot)
+        self.sessions[session] = _Seat(peer, slot, address, grant is not None)
         leaving = contextlib.ExitStack()
         leaving.callback(self._forget, session)
         return session, leaving
 
-    async def serve(self, connection: ServerConnection, protocol: CallProtocol, grant: Grant | None) -> None:
-        """Serve one websocket until it is over."""
-        entered = self.enter(protocol, grant, connection)
+    def _wait_outside(self, address: str) -> Slot | Refusal:
+        """A place for one that has not said whose it is; where there is none, that of one that has said nothing for a while."""
+        slot = self._unidentified.enter(address)
+        if not isinstance(slot, Refusal):
+            return slot
+        others = (slot.reason == "too-many-of-address" and address) or None
+        now = time.monotonic_ns()
+        for session, seat in self.sessions.items():  # the oldest first
+            if seat.identified or session.over or others not in (None, seat.address):
+                continue
+            if now - max(session.opened_ns, self.stalls.ended_ns) > MAKES_WAY_S * SECOND_NS:
+                refusal = Refusal("made-way", "it was not said whose this is, and others wait to say so")
+                self.count_refusal(refusal, session.door)
+                session.lost(refusal.reason)
+                seat.slot.release()
+                self._close(seat.peer, POLICY, _reason(refusal), session.refuse(refusal))
+                slot = self._unidentified.enter(address)
+            break
+        if isinstance(slot, Refusal):
+            self._turned_away_ns = now
+        return slot
+
+    async def serve(
+        self, connection: ServerConnection, protocol: CallProtocol, grant: Grant | None, address: str = ""
+    ) -> None:
+        """Serve one websocket until it is over. ``address`` is where it comes from, by what a proxy says too."""
+        entered = self.enter(protocol, grant, connection, address)
         if isinstance(entered, Refusal):
             await _end(connection, POLICY, _reason(entered), protocol.refuse(entered.reason, entered.text))
             return

@@ -48,6 +48,7 @@ class Services:
         self.inference = InferenceService(
             config.model, config.engine, config.hop, 2 * config.limits.connections, config.baseline
         )
+        self.full: Callable[[], str | None] = lambda: None  # why callers are refused for want of room
         self.leaving = False  # whether nobody new is let in
 
     @property
@@ -58,7 +59,7 @@ class Services:
         if self.inference.worker.failure is not None:
             return f"the engine has failed: {self.inference.worker.failure}; start the server again"
         trouble = self.tenants.trouble
-        return None if trouble is None else f"the store cannot write: {trouble}"
+        return self.full() if trouble is None else f"the store cannot write: {trouble}"
 
     def open(self, gauges: Values, totals: Values) -> contextlib.ExitStack:
         """Load the model and open the store; the stack undoes it. Raises EngineError, StoreError."""

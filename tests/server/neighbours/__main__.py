@@ -1,7 +1,7 @@
 """``python -m tests.server.neighbours``: every attack in full beside twenty honest calls, as a table.
 
-The exit code is 1 where one hurts. Each has a server of its own. Figures are absolute: run it on a machine with nothing
-else to do.
+The exit code is 1 where one hurts. Each has a server of its own. Figures are absolute: run it
+on a machine that has nothing else to do.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Every attack at a small size: what honest calls lose. ``make attack`` has absolute figures."""
+"""Every attack at a small size: what honest calls lose, whatever the machine does. ``make attack`` has absolute figures."""
 
 from __future__ import annotations
 
