@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 JOBS ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint wheel bench load soak pictures clean
+.PHONY: demo test lint wheel bench load soak attack pictures clean
 
 demo: $(VENV)/.live ## replay the bundled recording through the shipped model, at real time
 	$(BIN)/stream-ser demo
@@ -33,6 +33,9 @@ load: $(VENV)/.live ## what the call server carries here: 200 telephone calls, t
 
 soak: $(VENV)/.live ## ten minutes of accelerated days through the call server; fails where memory grows or anything is left
 	MALLOC_ARENA_MAX=2 $(BIN)/python -m stream_ser.load.soak --minutes 10
+
+attack: $(VENV)/.dev ## twenty honest calls beside each attack in full, as a table; fails where one is hurt
+	$(BIN)/python -m tests.server.neighbours
 
 pictures: $(VENV)/.dev ## draw the pictures of the screen and of the page anew; the latter needs Chromium
 	$(BIN)/python demos/make_picture.py

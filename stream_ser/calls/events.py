@@ -40,6 +40,7 @@ class Opened:
     agent_purpose: str | None = None  # why the agent's voice may be analysed, as the caller states it; None: it may not
     token: str | None = field(default=None, repr=False)  # a secret carried inside the protocol, where it has no header
     parameters: Mapping[str, str] = field(default_factory=dict)  # what else the caller said; never logged
+    feed: bool = False  # whether the connection itself is to be sent what the feed says of this call
 
 
 @dataclass(frozen=True, slots=True)

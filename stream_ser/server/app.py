@@ -102,6 +102,7 @@ class CallServer:
         self.services.subscribers = Subscribers()
         limits = self.config.limits
         self.media = MediaServer(self.services, ConnectionLimit(limits.connections, limits.connections_of_tenant))
+        self.services.full = lambda: self.media.full
         routes = Routes(self.services, self.media)
         self._connections: set[ServerConnection] = set()
         self._server: Server = await serve(

@@ -126,6 +126,14 @@ class Authenticator:
             return self.refuse(Refusal("not-encrypted", "the proxy says that this came unencrypted; use wss://"))
         return None
 
+    def address(self, request: Request) -> str:
+        """Where a request comes from: the last address that the proxies in front did not add themselves."""
+        told = ",".join(request.headers.get_all("X-Forwarded-For")).split(",") if self._proxies else []
+        for address in reversed([one.strip() for one in told if one.strip()]):
+            if not _within(address, self._proxies):
+                return address[:64]
+        return request.peer
+
     def viewer(self, request: Request) -> Grant | Refusal:
         """Who reads the feed."""
         origin = request.headers.get("Origin")

@@ -48,6 +48,12 @@ class Limits:
     connections_of_tenant: int = _number(600, 1, 100_000)
     """Connections that bring sound, of one tenant."""
 
+    unidentified: int = _number(60, 1, 100_000)
+    """Connections that have not said whose they are, beside those that have: their token comes in their first messages."""
+
+    unidentified_of_address: int = _number(30, 1, 100_000)
+    """Those of them that come from one address, which may be a provider's or a proxy's."""
+
     subscribers: int = _number(1000, 1, 100_000)
     """Connections that read the feed, in all."""
 

@@ -1,7 +1,8 @@
 """How much is too much: sound faster than real time, connections, long calls, large messages. Pure: time is data.
 
-Refusals have these reasons: ``too-fast``, ``too-many-connections``, ``too-many-connections-of-tenant``, ``call-too-long``,
-``message-too-large``. Nothing here is shared between threads: one event loop asks.
+Refusals have these reasons: ``too-fast``, ``too-many-connections``, ``too-many-connections-of-tenant``,
+``too-many-unidentified``, ``too-many-of-address``, ``call-too-long``, ``message-too-large``. Nothing here is shared between
+threads: one event loop asks.
 """
 
 from __future__ import annotations
@@ -76,13 +77,18 @@ class Slot:
             owner._leave(self._tenant)
 
 
-class ConnectionLimit:
-    """How many connections there may be, in all and of one tenant."""
+IDENTIFIED = ("too-many-connections", "", "too-many-connections-of-tenant", "tenant")
+UNIDENTIFIED = ("too-many-unidentified", " that have not said whose they are", "too-many-of-address", "address")
 
-    def __init__(self, in_all: int, of_tenant: int) -> None:
+
+class ConnectionLimit:
+    """How many connections there may be, in all and of one tenant, or of one address where ``unidentified``."""
+
+    def __init__(self, in_all: int, of_tenant: int, unidentified: bool = False) -> None:
         if min(in_all, of_tenant) < 1:
             raise ValueError(f"limits of {in_all} and {of_tenant} connections let nobody in; give 1 or more")
         self._most, self._most_of_tenant = in_all, of_tenant
+        self._names = UNIDENTIFIED if unidentified else IDENTIFIED
         self._count = 0
         self._of_tenant: dict[str, int] = {}  # only tenants that have one
 
@@ -98,11 +104,11 @@ class ConnectionLimit:
     def enter(self, tenant: str) -> Slot | Refusal:
         """Take a place, or say why there is none."""
         if self._count >= self._most:
-            text = f"there are {self._count} connections, and no more are taken; try again later"
-            return Refusal("too-many-connections", text)
+            text = f"there are {self._count} connections{self._names[1]}, and no more are taken; try again later"
+            return Refusal(self._names[0], text)
         if self.of_tenant(tenant) >= self._most_of_tenant:
-            text = f"this tenant has {self.of_tenant(tenant)} connections, its limit; close some, or have it raised"
-            return Refusal("too-many-connections-of-tenant", text)
+            text = f"this {self._names[3]} has {self.of_tenant(tenant)} connections{self._names[1]}, its limit"
+            return Refusal(self._names[2], f"{text}; close some, or have it raised")
         self._count += 1
         self._of_tenant[tenant] = self.of_tenant(tenant) + 1
         return Slot(self, tenant)

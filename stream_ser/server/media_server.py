@@ -19,6 +19,7 @@ from websockets.exceptions import ConnectionClosed
 from stream_ser.calls.events import CallProtocol, Opened, PassedOver
 from stream_ser.calls.protocols.audiohook import DRAIN, STOPPED
 from stream_ser.server.batched_websocket import Pace, SoundConnection
+from stream_ser.server.call_follower import CallFollower
 from stream_ser.server.limits import SECOND_NS, ConnectionLimit, Slot
 from stream_ser.server.media_session import MediaSession
 from stream_ser.server.rejection import POLICY, RESTART, UNREADABLE, Refusal
@@ -31,6 +32,10 @@ TOGETHER = 25  # messages taken at once: half a second of a call
 SUPERVISE_S = 1.0
 DEAD_S = 3.0  # without a message, after which another connection may go on with a call: telephony sends 50 a second
 PART_S = 1.0  # how long who was refused, or told to go, gets to say its last word, where its protocol has one
+MAKES_WAY_S = (
+    0.5  # after which one that has not said whose it is makes way for another: who has a token says so at once
+)
+TOLD_S = 10.0  # how long it is told that such ones were refused
 SETTLE_S = 1.0  # how long whoever ignored our goodbye gets after the second one
 
 
@@ -48,6 +53,8 @@ class Peer(Protocol):
 class _Seat:
     peer: Peer
     slot: Slot
+    address: str
+    identified: bool
 
 
 class MediaServer:
@@ -55,6 +62,9 @@ class MediaServer:
 
     def __init__(self, services: Services, limit: ConnectionLimit) -> None:
         self._services, self._limit = services, limit
+        few = services.config.limits
+        self._unidentified = ConnectionLimit(few.unidentified, few.unidentified_of_address, unidentified=True)
+        self._turned_away_ns = 0  # when one that was not identified found no place, last
         self.policy, self.stalls = services.policy, services.watch.stalls
         self.burst_s = services.config.limits.burst_s
         self.call_s = services.config.limits.call_h * 3600.0
@@ -67,7 +77,20 @@ class MediaServer:
     @property
     def count(self) -> int:
         """How many connections there are."""
-        return self._limit.count
+        return self._limit.count + self._unidentified.count
+
+    @property
+    def full(self) -> str | None:
+        """Why callers are refused that show their token at the door; None where they are not."""
+        full = self._limit.count >= self._services.config.limits.connections
+        return f"there are {self._limit.count} connections, the limit, and callers are refused" if full else None
+
+    @property
+    def crowded(self) -> str | None:
+        """Who else is refused; None where nobody was of late."""
+        ago_s = (time.monotonic_ns() - self._turned_away_ns) / SECOND_NS
+        lately = self._turned_away_ns and ago_s <= TOLD_S
+        return "callers that show no token at the door are refused: too many say nothing" if lately else None
 
     @property
     def seconds(self) -> float:
@@ -86,6 +109,10 @@ class MediaServer:
     def count_passed_over(self, event: PassedOver) -> None:
         """Count what could not be used, of a call that goes on."""
         self._services.passed_over.count(event.kind, event.count)
+
+    def no_room_to_follow(self) -> Refusal | None:
+        """Why a connection cannot be sent what the feed says of its call; None where it can."""
+        return self._services.no_room_to_subscribe()
 
     def fallen_silent(self, tenant: Tenant, opened: Opened, now_ns: int) -> MediaSession | None:
         """The connection that has an open call of that name, where it seems dead and the call may go on with another."""
@@ -108,31 +135,55 @@ class MediaServer:
     def settle(self, session: MediaSession, tenant: str) -> Refusal | None:
         """Count a connection that named its tenant late with its tenant's, or say why there is no place."""
         seat = self.sessions[session]
-        seat.slot.release()
         found = self._limit.enter(tenant)
         if isinstance(found, Refusal):
             return found
-        seat.slot = found
+        seat.slot.release()
+        seat.slot, seat.identified = found, True
         return None
 
     def enter(
-        self, protocol: CallProtocol, grant: Grant | None, peer: Peer
+        self, protocol: CallProtocol, grant: Grant | None, peer: Peer, address: str = ""
     ) -> tuple[MediaSession, contextlib.ExitStack] | Refusal:
-        """Make room for a connection; the stack gives it back."""
-        slot = self._limit.enter("" if grant is None else grant.tenant)
+        """Make room for a connection; the stack gives it back. ``address`` is where one comes from that is not identified."""
+        slot = self._wait_outside(address) if grant is None else self._limit.enter(grant.tenant)
         if isinstance(slot, Refusal):
             self.count_refusal(slot, type(protocol).__name__.lower())
             return slot
         tenant = None if grant is None else self._services.tenants.get(grant.tenant)
         session = MediaSession(self, protocol, tenant)
-        self.sessions[session] = _Seat(peer, slot)
+        self.sessions[session] = _Seat(peer, slot, address, grant is not None)
         leaving = contextlib.ExitStack()
         leaving.callback(self._forget, session)
         return session, leaving
 
-    async def serve(self, connection: ServerConnection, protocol: CallProtocol, grant: Grant | None) -> None:
-        """Serve one websocket until it is over."""
-        entered = self.enter(protocol, grant, connection)
+    def _wait_outside(self, address: str) -> Slot | Refusal:
+        """A place for one that has not said whose it is; where there is none, that of one that has said nothing for a while."""
+        slot = self._unidentified.enter(address)
+        if not isinstance(slot, Refusal):
+            return slot
+        others = (slot.reason == "too-many-of-address" and address) or None
+        now = time.monotonic_ns()
+        for session, seat in self.sessions.items():  # the oldest first
+            if seat.identified or session.over or others not in (None, seat.address):
+                continue
+            if now - max(session.opened_ns, self.stalls.ended_ns) > MAKES_WAY_S * SECOND_NS:
+                refusal = Refusal("made-way", "it was not said whose this is, and others wait to say so")
+                self.count_refusal(refusal, session.door)
+                session.lost(refusal.reason)
+                seat.slot.release()
+                self._close(seat.peer, POLICY, _reason(refusal), session.refuse(refusal))
+                slot = self._unidentified.enter(address)
+            break
+        if isinstance(slot, Refusal):
+            self._turned_away_ns = now
+        return slot
+
+    async def serve(
+        self, connection: ServerConnection, protocol: CallProtocol, grant: Grant | None, address: str = ""
+    ) -> None:
+        """Serve one websocket until it is over. ``address`` is where it comes from, by what a proxy says too."""
+        entered = self.enter(protocol, grant, connection, address)
         if isinstance(entered, Refusal):
             await _end(connection, POLICY, _reason(entered), protocol.refuse(entered.reason, entered.text))
             return
@@ -143,16 +194,25 @@ class MediaServer:
         with leaving, self._read_by(session):
             if isinstance(connection, SoundConnection) and session.one_way:
                 await self._listen(connection, session)
-                return
+            else:
+                await self._converse(connection, session)
+
+    async def _converse(self, connection: ServerConnection, session: MediaSession) -> None:
+        """Serve one that is answered, and that may be sent the call's messages too."""
+        following = CallFollower(self._services.subscribers, connection)
+        with following:
             async for data in connection:
                 replies, refusal = session.receive(data)
                 for reply in replies:
                     await connection.send(reply)
                 if refusal is not None:
                     await self._part(connection, session)
+                    await following.finish()
                     await connection.close(POLICY, _reason(refusal))
                     return
+                following.begin(session)
                 if session.over:
+                    await following.finish()
                     await connection.close()
                     return
             session.closed()

@@ -101,7 +101,9 @@ class Routes:
             if closed is not None and not connection.protocol.close_rcvd_then_sent and closed.code in UNWELCOME:
                 self._services.auth.refuse(Refusal(UNWELCOME[closed.code], closed.reason))
             return
-        await self._media.serve(connection, self._protocol(request), grant)
+        address = connection.remote_address
+        peer = dataclasses.replace(request, peer=str(address[0]) if address else "")
+        await self._media.serve(connection, self._protocol(request), grant, self._services.auth.address(peer))
 
     def subprotocol(self, connection: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
         """Choose ours where it is offered, and Asterisk's at its door; none otherwise: other systems name theirs, or none."""
@@ -147,7 +149,8 @@ class Routes:
         why = self._services.ready if path == READY else None
         if why is not None:
             return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, f"{why}\n")
-        return connection.respond(HTTPStatus.OK, "ok\n")
+        crowded = self._media.crowded if path == READY else None
+        return connection.respond(HTTPStatus.OK, "ok\n" if crowded is None else f"ok, but {crowded}\n")
 
     def _judge(self, connection: ServerConnection, request: Request) -> Refusal | None:
         auth = self._services.auth
@@ -174,9 +177,9 @@ class Routes:
 
     def _viewer(self, request: Request) -> Grant | Refusal:
         services = self._services
-        most = services.config.limits.subscribers
-        if len(services.subscribers.members) >= most:
-            return services.auth.refuse(Refusal("too-many-subscribers", f"the feed has {most} subscribers; come later"))
+        full = services.no_room_to_subscribe()
+        if full is not None:
+            return services.auth.refuse(full)
         try:
             filters = parse(request.target.partition("?")[2])
         except FeedError as error:

@@ -48,6 +48,7 @@ class Services:
         self.inference = InferenceService(
             config.model, config.engine, config.hop, 2 * config.limits.connections, config.baseline
         )
+        self.full: Callable[[], str | None] = lambda: None  # why callers are refused for want of room
         self.leaving = False  # whether nobody new is let in
 
     @property
@@ -58,7 +59,7 @@ class Services:
         if self.inference.worker.failure is not None:
             return f"the engine has failed: {self.inference.worker.failure}; start the server again"
         trouble = self.tenants.trouble
-        return None if trouble is None else f"the store cannot write: {trouble}"
+        return self.full() if trouble is None else f"the store cannot write: {trouble}"
 
     def open(self, gauges: Values, totals: Values) -> contextlib.ExitStack:
         """Load the model and open the store; the stack undoes it. Raises EngineError, StoreError."""
@@ -74,6 +75,13 @@ class Services:
             undoing.callback(self.tenants.close)
             undoing.callback(self.tenants.write, WRITE_S)
             return undoing.pop_all()
+
+    def no_room_to_subscribe(self) -> Refusal | None:
+        """Why nobody more can read the feed; None where somebody can."""
+        most = self.config.limits.subscribers
+        if len(self.subscribers.members) < most:
+            return None
+        return Refusal("too-many-subscribers", f"the feed has {most} subscribers; come later")
 
     def tenant_of(self, token: str | None) -> Tenant | Refusal:
         """Whose call it is, by a token that came inside the protocol."""
