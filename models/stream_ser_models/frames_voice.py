@@ -116,7 +116,7 @@ class FramesVoice(FrameHead):
         if self.training and members > 1:  # as if each member learnt alone, on its share of the windows
             taught = torch.randint(members, (len(hidden), 1), device=hidden.device)
             one = members * (torch.arange(members, device=hidden.device) == taught).to(hidden.dtype)
-            hidden = (hidden.unflatten(1, (members, -1)) * one.unsqueeze(2)).flatten(1)
+            hidden = (hidden.reshape(len(hidden), members, -1) * one.unsqueeze(2)).flatten(1)
         return Scores(self.classifier(hidden)), hidden
 
     def classify(self, features: Tensor, tokens: Tensor | None = None, voice: Voice | None = None) -> Scores:
