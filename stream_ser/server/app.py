@@ -32,9 +32,10 @@ from stream_ser.server.limits import ConnectionLimit
 from stream_ser.server.media_server import MediaServer
 from stream_ser.server.routes import Routes
 from stream_ser.server.services import WRITE_S, Services
-from stream_ser.server.websocket import CountingConnection
+from stream_ser.server.websocket import CountingConnection, Handshakes
 
 BACKLOG = 512  # connections that may wait to be taken
+TAKEN_AT_ONCE = 16  # of them in one turn
 CLOSE_S = 1.0  # how long a closing handshake may take
 GOODBYE_S = 0.5  # how long subscribers get to take what is queued
 LAST_S = 3.0  # how long cut calls get to publish their end
@@ -105,13 +106,14 @@ class CallServer:
         self.services.full = lambda: self.media.full
         routes = Routes(self.services, self.media)
         self._connections: set[ServerConnection] = set()
+        self._handshakes = Handshakes(limits.handshakes)
         self._server: Server = await serve(
             routes.handle,
             sock=listener,
             ssl=self._tls,
             process_request=routes.admit,
             create_connection=functools.partial(  # type: ignore[arg-type]
-                CountingConnection, self.services.auth.refuse, limits.open_s, self._connections
+                CountingConnection, self.services.auth.refuse, limits.open_s, self._handshakes, self._connections
             ),
             subprotocols=[SUBPROTOCOL],  # type: ignore[list-item]
             select_subprotocol=routes.subprotocol,
@@ -123,7 +125,9 @@ class CallServer:
             max_size=limits.message_bytes,
             write_limit=2 * BUFFER_CUT,
             logger=logging.getLogger("stream_ser.server.websockets"),
+            backlog=TAKEN_AT_ONCE,
         )
+        listener.listen(BACKLOG)  # asyncio has one number for both
         self._audiosocket = AudioSocketPort(self.services, self.media)
         await self._audiosocket.open()
         tasks = [
@@ -184,6 +188,7 @@ class CallServer:
             "calls": self.services.tenants.calls,
             "legs": self.services.inference.scheduler.leg_count,
             "connections": self.media.count,
+            "handshakes": self._handshakes.count,
             "subscribers": len(self.services.subscribers.members),
             "store_waiting": 0 if writer is None else writer.waiting,
             "ready": float(self.ready is None),

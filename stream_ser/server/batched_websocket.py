@@ -35,6 +35,7 @@ Take = Callable[[Sequence[Message], int], bool]  # messages and when they came, 
 
 READS_A_SECOND = 1_250  # of all connections together, as long as none waits for longer than LONGEST_REST_S
 SHORTEST_REST_S, LONGEST_REST_S = 0.03, 0.16  # a shorter rest than the first would save nothing: a message takes 20 ms
+READ = 8_192  # bytes taken from one connection in one turn: what is in them is worked through without a break
 GRAIN_S = 0.005  # connections whose rest ends within this are woken together
 FINAL_TEXT, MASKED, MASKED_126 = 0x81, 0x80, 0xFE  # of a frame's first two bytes (RFC 6455, section 5.2)
 
@@ -78,6 +79,7 @@ class SoundConnection(TrackedConnection):
     def __init__(self, known: set[ServerConnection], *args: object, **kwargs: object) -> None:
         super().__init__(known, *args, **kwargs)
         self._take: Take | None = None
+        self._more = False  # whether the last read was full, so that more waits
         self._pace: Pace | None = None
         self._done: asyncio.Future[bool] = self.loop.create_future()  # with whether ``take`` had enough
         self._came: list[Message] = []
@@ -108,8 +110,15 @@ class SoundConnection(TrackedConnection):
         with contextlib.suppress(ConnectionClosedOK):
             await self.recv()  # nothing ever comes here: it says how the connection ended
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See ``asyncio.Protocol``."""
+        if hasattr(transport, "max_size"):  # how much asyncio reads at once; elsewhere turns are longer
+            transport.max_size = READ
+        super().connection_made(transport)
+
     def data_received(self, data: bytes) -> None:
         """See ``asyncio.Protocol``."""
+        self._more = len(data) >= READ
         if self._take is None:
             super().data_received(data)
             return
@@ -189,7 +198,7 @@ class SoundConnection(TrackedConnection):
             return
         if not more:
             self._finish(enough=True)
-        elif self._pace.rest(self):
+        elif not self._more and self._pace.rest(self):
             self._rested_ns = time.monotonic_ns()
 
     def _finish(self, enough: bool) -> None:

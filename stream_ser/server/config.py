@@ -54,6 +54,9 @@ class Limits:
     unidentified_of_address: int = _number(30, 1, 100_000)
     """Those of them that come from one address, which may be a provider's or a proxy's."""
 
+    handshakes: int = _number(200, 1, 100_000)
+    """Connections that have not finished their handshake, of all kinds."""
+
     subscribers: int = _number(1000, 1, 100_000)
     """Connections that read the feed, in all."""
 

@@ -25,7 +25,7 @@ from stream_ser.server.rejection import RefusalCounter
 
 LONGEST_TURN_S = 0.02
 STALL_S = 0.25  # time that the loop lacks, from which on it counts as a stall
-LOG_S = 10.0  # between two lines about turns that were too long
+LOG_S = 10.0  # between two lines about turns that were too long, or stalls
 OURS, UNSEEN = "stream_ser", "not seen"
 
 _log = logging.getLogger("stream_ser.server")
@@ -58,7 +58,8 @@ class LoopWatch:
         self._seen: str | None = None  # what held this turn
         self._loop_thread = 0
         self._worst: tuple[float, float, str] | None = None  # since the last line: seconds, CPU seconds, by what
-        self._logged_ns = 0
+        self._logged_ns = self._stall_logged_ns = 0
+        self._longest_stall_s = 0.0  # since the last line
         self._leaving = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -87,9 +88,16 @@ class LoopWatch:
             self.stalls.total_ns += lacking
             self.stalls.unseen_ns += unseen
             self.stalls.ended_ns = now
-            _log.warning("this server stood still", extra={"seconds": round(lacking / 1e9, 3)})
+            self._stood_still(lacking / 1e9, now)
         self._cpu_ns = time.thread_time_ns()
         self._seen, self._began_ns = None, now
+
+    def _stood_still(self, seconds: float, now: int) -> None:
+        self._longest_stall_s = max(self._longest_stall_s, seconds)
+        if not self._stall_logged_ns or now - self._stall_logged_ns >= LOG_S * 1e9:
+            told = {"longest_s": round(self._longest_stall_s, 3), "in_all_s": round(self.stalls.total_ns / 1e9, 3)}
+            _log.warning("this server stood still", extra=told)
+            self._stall_logged_ns, self._longest_stall_s = now, 0.0
 
     def rests(self, timeout: float | None) -> None:
         """A turn is over; the loop looks at its sockets, for ``timeout`` seconds at most."""
@@ -132,7 +140,7 @@ def where(frame: FrameType | None) -> str:
     while frame is not None:
         module = frame.f_globals.get("__name__", "")
         if module.partition(".")[0] == OURS and module != __name__:
-            return f"{module.removeprefix(OURS + '.')}.{frame.f_code.co_qualname}"
+            return f"{module.removeprefix(OURS + '.')}.{frame.f_code.co_qualname.replace('<locals>.', '')}"
         frame = frame.f_back
     return UNSEEN if innermost is None else f"{innermost.f_globals.get('__name__', '')}.{innermost.f_code.co_qualname}"
 

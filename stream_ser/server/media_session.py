@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
@@ -29,6 +29,7 @@ from stream_ser.calls.events import (
 from stream_ser.feed.hub import Hub
 from stream_ser.server.limits import SECOND_NS, RateLimit, call_length, position
 from stream_ser.server.loop_watch import Stalls
+from stream_ser.server.message_limits import MessageLimit
 from stream_ser.server.rejection import Refusal
 from stream_ser.server.tenants import Tenant
 
@@ -117,6 +118,7 @@ class MediaSession:
         self.over = False  # the other side has said goodbye, or was refused
         self.frames, self.rate = 0, 1  # native frames of all legs, for the metrics, and how many are a second
         self._offset = 0  # native frames of the call before this connection took it over
+        self._messages = MessageLimit(self.opened_ns, host.stalls.total_ns, host.burst_s)
         self._rates: dict[str, RateLimit] = {}
         self._positions: dict[str, int] = {}
 
@@ -127,8 +129,8 @@ class MediaSession:
         now = self.heard_ns = self._now_ns()
         refusal = None
         try:
-            for event in self._protocol.receive(data):
-                self._take(event, now, now)
+            self._allow(1, len(data), now)
+            self._take_all(self._protocol.receive(data), 1, now, now)
         except RefusedError as error:
             refusal = self._refused(Refusal(error.code, error.text))
         refusal = refusal or self._too_long(now)
@@ -141,10 +143,8 @@ class MediaSession:
             return None
         now = self.heard_ns = self._now_ns()
         try:
-            for event in self._one_way.receive_all(messages):
-                self._take(event, now, came_ns)
-                if self.over:
-                    break
+            self._allow(len(messages), sum(map(len, messages)), now)
+            self._take_all(self._one_way.receive_all(messages), len(messages), now, came_ns)
         except RefusedError as error:
             return self._refused(Refusal(error.code, error.text))
         return self._too_long(now)
@@ -204,6 +204,27 @@ class MediaSession:
     def _too_long(self, now: int) -> Refusal | None:
         refusal = call_length(self.opened_ns, now, self._host.call_s)
         return None if refusal is None else self._refused(refusal)
+
+    def _allow(self, messages: int, size: int, now: int) -> None:
+        refusal = self._messages.take(messages, size, now, self._host.stalls.total_ns)
+        if refusal is not None:
+            raise RefusedError(refusal.reason, refusal.text)
+
+    def _take_all(self, events: Iterable[Event], messages: int, now: int, came_ns: int) -> None:
+        """Take what so many messages say."""
+        heard = False
+        for event in events:
+            if isinstance(event, Paused | Resumed):
+                refusal = self._messages.pause(now)
+                if refusal is not None:
+                    raise RefusedError(refusal.reason, refusal.text)
+            heard = heard or isinstance(event, Sound)
+            self._take(event, now, came_ns)
+            if self.over:
+                return
+        refusal = None if heard else self._messages.take_without_sound(messages, now, self._host.stalls.total_ns)
+        if refusal is not None:
+            raise RefusedError(refusal.reason, refusal.text)
 
     def _take(self, event: Event, now: int, came_ns: int) -> None:
         match event:

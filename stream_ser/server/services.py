@@ -71,6 +71,7 @@ class Services:
             store = None if self.config.store == "off" else Store.open(self.config.store)
             if store is not None:
                 undoing.callback(store.close)
+                store.claim()
             self.tenants = Tenants(self.inference, store, self.metrics.sink)
             undoing.callback(self.tenants.close)
             undoing.callback(self.tenants.write, WRITE_S)

@@ -1,17 +1,55 @@
-"""Handshakes that come to nothing, counted: what never was a websocket is refused by the library before authentication.
+"""Connections before they are anything: handshakes that come to nothing, counted and bounded, and what no handler ever sees.
 
-Runs in the server's event loop.
+What never was a websocket is refused by the library before authentication; pings are answered by it, and nobody else learns of
+them. Runs in the server's event loop.
 """
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Callable
 
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import InvalidHandshake, InvalidMessage, InvalidStatus
+from websockets.frames import PING, Frame
+from websockets.protocol import Event
 
+from stream_ser.feed.subscriber import BUFFER_CUT
 from stream_ser.server.batched_websocket import SoundConnection
+from stream_ser.server.limits import RateLimit
 from stream_ser.server.rejection import Refusal
+
+PINGS_A_SECOND, PINGS_S = 5, 10.0  # of one connection, and seconds' worth of them at once
+MAKES_WAY_S = 0.5  # after which a handshake that is not finished makes way for another connection
+
+
+class Handshakes:
+    """Those that are not finished, ``most`` at a time."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._waiting: dict[CountingConnection, float] = {}  # since when, the oldest first
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self._waiting)
+
+    def begin(self, connection: CountingConnection, now: float) -> CountingConnection | None:
+        """Let one in; gives who is to go for it, which may be itself."""
+        goes = None
+        if len(self._waiting) >= self._most:
+            oldest, since = next(iter(self._waiting.items()))
+            goes = oldest if now - since > MAKES_WAY_S else connection
+            self._waiting.pop(goes, None)
+        if goes is not connection:
+            self._waiting[connection] = now
+        return goes
+
+    def end(self, connection: CountingConnection) -> None:
+        """One is finished or gone. May be called again."""
+        self._waiting.pop(connection, None)
 
 
 class CountingConnection(SoundConnection):
@@ -25,16 +63,49 @@ class CountingConnection(SoundConnection):
         self,
         refuse: Callable[[Refusal], object],
         open_s: float,
+        handshakes: Handshakes,
         known: set[ServerConnection],
         *args: object,
         **kwargs: object,
     ) -> None:
         super().__init__(known, *args, **kwargs)
-        self._refuse, self._open_s = refuse, open_s
+        self._refuse, self._open_s, self._handshakes = refuse, open_s, handshakes
         self._began = self.loop.time()
+        self._pings = RateLimit(PINGS_A_SECOND, PINGS_S, time.monotonic_ns())
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See ``asyncio.Protocol``."""
+        super().connection_made(transport)
+        goes = self._handshakes.begin(self, self.loop.time())
+        if goes is not None:
+            goes.end(Refusal("too-many-handshakes", "too many connections have not finished their handshake"))
+
+    def data_received(self, data: bytes) -> None:
+        """See ``asyncio.Protocol``."""
+        if self.transport.is_closing():
+            return
+        if self.transport.get_write_buffer_size() > BUFFER_CUT:
+            self.end(Refusal("unread", "what was answered is not read"))
+            return
+        super().data_received(data)
+
+    def process_event(self, event: Event) -> None:
+        """Take what the library has read."""
+        if isinstance(event, Frame) and event.opcode is PING:
+            if self._pings.take(1, time.monotonic_ns()) is not None and not self.transport.is_closing():
+                self.end(Refusal("too-many-pings", f"more than {PINGS_A_SECOND} pings a second"))
+        elif self.request is None:
+            self._handshakes.end(self)
+        super().process_event(event)
+
+    def end(self, refusal: Refusal) -> None:
+        """Cut the connection, and count why: it does not read, or would have to be told over and over."""
+        self._refuse(refusal)
+        self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See ``asyncio.Protocol``."""
+        self._handshakes.end(self)
         refusal = self._refusal()
         if refusal is not None:
             self._refuse(refusal)

@@ -146,6 +146,8 @@ def _prepare(engine: Engine) -> None:
             connection.execute(
                 tables.schema_version.insert().values(version=tables.VERSION, epoch=secrets.token_hex(8))
             )
+        elif tables.lease.name not in present:
+            tables.lease.create(connection)
         found = connection.execute(select(tables.schema_version.c.version)).scalar_one()
         if found != tables.VERSION:
             raise StoreError(

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, delete, select, update
 from sqlalchemy import Row as Found
 from sqlalchemy.exc import SQLAlchemyError
 
-from stream_ser.store import batch, database
+from stream_ser.store import batch, database, lease
 from stream_ser.store.database import StoreError
 from stream_ser.store.records import (
     CallRecord,
@@ -39,6 +39,7 @@ class Store:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._holder: str | None = None  # of the lease, where this one has it
 
     @classmethod
     def open(cls, url: str) -> Self:
@@ -49,8 +50,25 @@ class Store:
         return cls(database.connect(url))
 
     def close(self) -> None:
-        """Let go of the database. What was written stays."""
+        """Let go of the database, and of the lease. What was written stays."""
+        holder, self._holder = self._holder, None
+        if holder is not None:
+            with contextlib.suppress(StoreError), self._writing() as connection:
+                lease.release(connection, holder)
         self._engine.dispose()
+
+    def claim(self) -> None:
+        """Be the only one that writes while calls go on, until ``close``. Raises StoreError that names who does already."""
+        holder = lease.new_holder()
+        with self._writing() as connection:
+            lease.claim(connection, holder, self.shown)
+        self._holder = holder
+
+    def renew(self) -> None:
+        """Say that whoever claimed the store lives. Raises StoreError where another one has taken it."""
+        if self._holder is not None:
+            with self._writing() as connection:
+                lease.renew(connection, self._holder, self.shown)
 
     @property
     def shown(self) -> str:
@@ -60,6 +78,8 @@ class Store:
     def write(self, writes: Sequence[Write]) -> list[Row]:
         """Do all of it; durable when this returns. Returns messages refused because another one has their number."""
         with self._writing() as connection:
+            if self._holder is not None:
+                lease.renew(connection, self._holder, self.shown)
             return batch.write(connection, writes)
 
     @property

@@ -52,6 +52,14 @@ streams = Table(
     Column("hello", Text),  # JSON; null until the stream has said hello
 )
 
+lease = Table(  # who writes; not in stores of earlier versions, so it is made where it lacks
+    "lease",
+    metadata,
+    Column("name", String(16), primary_key=True),
+    Column("holder", String(NAME_LENGTH), nullable=False),
+    Column("renewed_ms", BigInteger, nullable=False),
+)
+
 messages = Table(
     "messages",
     metadata,

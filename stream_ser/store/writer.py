@@ -6,9 +6,11 @@ is logged and nothing else happens.
 
 Invariants:
 
-- Writes are done in the order in which they were put, in batches, each one transaction. A batch that fails is tried again,
+- Writes of a tenant are done in the order in which they were put, in batches, each one transaction. Tenants whose writes wait
+  take turns, so who puts much waits behind itself and not before others. A batch that fails is tried again,
   ever more slowly, until it succeeds; meanwhile the queue holds what comes.
 - The queue holds at most ``queue`` writes, and one more for each open call: the room for its end is kept from its beginning.
+  Where it is full, a tenant with less than its share of it, ``queue`` by the number of tenants, still finds room.
 - ``put`` takes a lock that nobody holds while touching the database, and so never waits for one. A message that finds the
   queue full is lost, counted, and told of. Nothing is lost without being told of.
 - ``acknowledged(tenant)`` only rises. Every message put with this number or a lower one is durable, or was told of as lost.
@@ -19,8 +21,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -28,6 +30,7 @@ from typing import TypeVar
 
 from stream_ser.feed.message_types import Message
 from stream_ser.store.database import StoreError
+from stream_ser.store.lease import RENEW_S
 from stream_ser.store.records import EndCall, OpenCall, Row, Write, check_text, row
 from stream_ser.store.store import Store
 from stream_ser.types import Consent, Role
@@ -73,9 +76,13 @@ class StoreWriter:
         self._on_commit, self._on_trouble, self._on_lost = on_commit, on_trouble, on_lost
         self._acknowledged = store.last_seqs()
         self._changed = threading.Condition()
-        self._queue: deque[Write] = deque()  # what is being written stays at its head until it is durable
+        self._queues: dict[
+            str, deque[Write]
+        ] = {}  # by tenant; what is being written stays at its head until it is durable
+        self._waiting = 0  # writes in all of them
         self._open: set[tuple[str, str]] = set()
-        self._put = self._done = 0  # writes since the beginning
+        self._put: dict[str, int] = {}  # writes of a tenant since the beginning
+        self._done: dict[str, int] = {}
         self._stored = self._lost = 0  # messages
         self._error: StoreError | None = None
         self._closed_at: float | None = None  # monotonic; when to give up
@@ -95,7 +102,7 @@ class StoreWriter:
     @property
     def waiting(self) -> int:
         """How many writes are not yet durable."""
-        return len(self._queue)
+        return self._waiting
 
     @property
     def error(self) -> StoreError | None:
@@ -123,9 +130,9 @@ class StoreWriter:
         """
         item = OpenCall(tenant, call, at, consent, purpose, dict(streams or {}))
         with self._changed:
-            if self._closed_at is not None or self._full():
+            if self._closed_at is not None or self._full(tenant):
                 raise StoreError(
-                    f"{len(self._queue)} results wait for the store {self._store.shown}",
+                    f"{self._waiting} results wait for the store {self._store.shown}",
                     fix="look why it does not write, and open the call again",
                 )
             self._open.add((tenant, call))
@@ -142,7 +149,7 @@ class StoreWriter:
         with self._changed:
             if (tenant, call) not in self._open:
                 raise ValueError(f"a {message['type']} of the call {call!r}, which is not open; open it first")
-            if self._closed_at is None and not self._full():
+            if self._closed_at is None and not self._full(tenant):
                 self._append(item)
                 return True
         self._tell_lost(item, "full" if self._closed_at is None else "closed")
@@ -166,8 +173,10 @@ class StoreWriter:
     def flush(self, timeout_s: float = 5.0) -> bool:
         """Wait until all that was put before is durable; returns whether it is."""
         with self._changed:
-            upto = self._put
-            return self._changed.wait_for(lambda: self._done >= upto, timeout_s)
+            upto = dict(self._put)
+            return self._changed.wait_for(
+                lambda: all(self._done.get(tenant, 0) >= put for tenant, put in upto.items()), timeout_s
+            )
 
     def close(self, timeout_s: float = 5.0) -> None:
         """Write what waits and end the thread. What cannot be written in time is told of as lost. May be called twice.
@@ -180,20 +189,36 @@ class StoreWriter:
             self._changed.notify_all()
         self._thread.join()
 
-    def _full(self) -> bool:
-        return len(self._queue) >= self._room
+    def _full(self, tenant: str) -> bool:
+        own = len(self._queues.get(tenant, ()))
+        return self._waiting >= self._room and own >= self._room // len(self._queues.keys() | {tenant})
 
     def _append(self, item: Write) -> None:
-        self._queue.append(item)
-        self._put += 1
-        if len(self._queue) in (1, self._flush_rows):  # the thread sleeps through the others
+        self._queues.setdefault(item.tenant, deque()).append(item)
+        self._waiting += 1
+        self._put[item.tenant] = self._put.get(item.tenant, 0) + 1
+        if self._waiting in (1, self._flush_rows):  # the thread sleeps through the others
             self._changed.notify_all()
+
+    def _remove(self, batch: Iterable[Write]) -> None:
+        """Let go of writes that stand at the heads of their queues; the tenants that were served are last from now on."""
+        for tenant, count in Counter(item.tenant for item in batch).items():
+            queue = self._queues.pop(tenant)
+            for _ in range(count):
+                queue.popleft()
+            if queue:
+                self._queues[tenant] = queue
+            self._waiting -= count
+            self._done[tenant] = self._done.get(tenant, 0) + count
+        self._changed.notify_all()
 
     def _run(self) -> None:
         wait_s = RETRY_S
-        while batch := self._next():
+        while (batch := self._next()) is not None:
             try:
-                refused = self._store.write(batch)
+                refused = self._store.write(batch) if batch else []
+                if not batch:
+                    self._store.renew()
             except Exception as error:  # this thread must not end while others put
                 self._fail(error)
                 if not self._again(wait_s):
@@ -203,21 +228,32 @@ class StoreWriter:
                 wait_s = RETRY_S
                 self._succeed(batch, refused)
         with self._changed:
-            left = list(self._queue)
-            self._queue.clear()
-            self._done += len(left)
-            self._changed.notify_all()
+            left = [item for queue in self._queues.values() for item in queue]
+            self._remove(left)
         for item in left:
             self._tell_lost(item, "closed")
 
-    def _next(self) -> list[Write]:
-        """Wait for a batch; empty when the writer is closed and nothing waits."""
+    def _next(self) -> list[Write] | None:
+        """Wait for a batch; an empty one where nothing comes for a while, None when the writer is closed and nothing waits."""
         with self._changed:
-            self._changed.wait_for(lambda: self._queue or self._closed_at is not None)
+            if not self._changed.wait_for(lambda: self._waiting or self._closed_at is not None, RENEW_S):
+                return []
+            if not self._waiting:
+                return None
             self._changed.wait_for(
-                lambda: len(self._queue) >= self._flush_rows or self._closed_at is not None, self._flush_s
+                lambda: self._waiting >= self._flush_rows or self._closed_at is not None, self._flush_s
             )
-            return list(islice(self._queue, self._flush_rows))
+            return self._share(self._flush_rows)
+
+    def _share(self, room: int) -> list[Write]:
+        """At most ``room`` writes, as many of each tenant where all have enough."""
+        batch: list[Write] = []
+        for number, (_, queue) in enumerate(sorted(self._queues.items(), key=lambda one: len(one[1]))):
+            share = max(
+                1, (room - len(batch)) // (len(self._queues) - number)
+            )  # who has less leaves room to those with more
+            batch += islice(queue, min(share, room - len(batch)))
+        return batch
 
     def _again(self, wait_s: float) -> bool:
         """Wait after a failure; tells whether to try again."""
@@ -252,10 +288,7 @@ class StoreWriter:
         if durable:
             self._call(self._on_commit, durable)
         with self._changed:
-            for _ in batch:
-                self._queue.popleft()
-            self._done += len(batch)
-            self._changed.notify_all()
+            self._remove(batch)
 
     def _tell_lost(self, item: Write, reason: str) -> None:
         is_message = isinstance(item, Row)

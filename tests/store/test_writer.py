@@ -275,3 +275,25 @@ def test_many_publishers_lose_nothing_and_keep_each_calls_order(make: Callable[.
 def test_nonsense_sizes_are_refused(store: Store) -> None:
     with pytest.raises(ValueError, match="flush_rows 0"):
         StoreWriter(store, flush_rows=0)
+
+
+def test_a_tenant_that_puts_without_end_takes_neither_room_nor_turns_from_others(
+    make: Callable[..., StoreWriter], store: Store, heard: Heard, path: Path
+) -> None:
+    writer = make(queue=100, flush_rows=10)
+    for tenant in ("greedy", "acme", "other"):
+        writer.open_call(tenant, "c1", NOW)
+    assert writer.flush(60.0)
+    with locked(path):
+        greedy = [writer.put("greedy", "c1", message(seq)) for seq in range(1, 201)]
+        assert greedy == [True] * 100 + [False] * 100, "alone it may have all the room"
+        assert put(writer, 1, 60) == [True] * 50 + [False] * 10, "half, for two tenants wait"
+        assert [writer.put("other", "c1", message(seq)) for seq in range(1, 4)] == [True] * 3
+        assert writer.waiting == 153
+    assert writer.flush(60.0)
+    first = next(number for number, commit in enumerate(heard.commits) if commit.get("other") == 3)
+    assert max(commit.get("greedy", 0) for commit in heard.commits[: first + 1]) < 20, (
+        "it did not wait behind a hundred"
+    )
+    assert [store.last_seqs()[tenant] for tenant in ("greedy", "acme", "other")] == [100, 50, 3]
+    assert numbers(store) == list(range(1, 51))
