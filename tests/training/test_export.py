@@ -47,4 +47,6 @@ def test_data_are_described_side_by_side() -> None:
 def test_weights_inherit_the_strictest_licence_of_what_they_learnt_from() -> None:
     told = licence_of(["emodb", "ravdess", "nemo"])
     assert told == "CC BY-NC-SA 4.0 (non-commercial, inherited from nemo, ravdess)"
-    assert licence_of(["emodb"]).startswith("no licence chosen; see the licences of the corpora it learnt from: emodb")
+    assert licence_of(["emodb", "crema_d"]).startswith("Apache-2.0 (learnt from corpora that allow commercial use")
+    assert "crema_d (ODbL 1.0 and DbCL 1.0), emodb (CC BY 4.0)" in licence_of(["emodb", "crema_d"])
+    assert licence_of(["emodb", "mine"]).startswith("no licence chosen; see the licences of the corpora it learnt from")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,7 @@ from stream_ser_training import feature_cache
 from stream_ser_training.augment import AugmentConfig
 from stream_ser_training.clips import Clip, CorpusError, read_manifest
 from stream_ser_training.corpora import load
-from stream_ser_training.feature_cache import StageConfig, Staged, Stager
+from stream_ser_training.feature_cache import NEW, StageConfig, Staged, Stager, _told, _voice_speed
 from stream_ser_training.segments import evaluation_windows
 
 SMALL = LogMelConfig(mels=8)
@@ -127,3 +129,43 @@ def test_another_pretrained_front_end_is_staged_anew(clips: list[Clip], tmp_path
 
     one, two = (stager(tmp_path, Learnt(gain)).stage(clips[:1], [], training=True).rows for gain in (1.0, 2.0))
     np.testing.assert_allclose(2.0 * one.astype(np.float32), two, atol=1e-2)
+
+
+def test_corpora_apart_are_the_same_rows_in_files_of_their_own(
+    corpora: Path, clips: list[Clip], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = [replace(clip, corpus="elsewhere", fingerprint=f"other {clip.fingerprint}") for clip in clips[:2]]
+    together = stager(tmp_path / "a").stage([*clips, *other], [], training=True)
+    apart = stager(tmp_path / "b", apart=True).stage([*clips, *other], [], training=True)
+    assert len(list((tmp_path / "b").glob("*.npy"))) == 2
+    for clip in (*clips, *other):
+        np.testing.assert_array_equal(together.rows[together.rows_of(clip)], apart.rows[apart.rows_of(clip)])
+    assert together.seconds is not None
+    assert apart.seconds is not None
+    assert len(apart.seconds) == len(together.seconds)
+    monkeypatch.setattr(feature_cache, "load", lambda _: pytest.fail("read again"))
+    alone = stager(tmp_path / "b", apart=True).stage(other, [], training=True)
+    np.testing.assert_array_equal(alone.rows, apart.rows[apart.rows_of(other[0])[0] :])
+
+
+def test_a_corpus_may_have_copies_of_its_own(clips: list[Clip], tmp_path: Path) -> None:
+    other = [replace(clip, corpus="elsewhere", fingerprint=f"other {clip.fingerprint}") for clip in clips[:2]]
+    staged = stager(tmp_path, copies_of={"elsewhere": 5}).stage([*clips, *other], [], training=True)
+    assert [len(staged.rows_of(clip)) for clip in (clips[0], other[0], other[1])] == [3, 5, 5]
+
+
+def test_a_voice_keeps_its_speed_in_a_copy_and_changes_it_between_copies(clips: list[Clip], tmp_path: Path) -> None:
+    settings, change = StageConfig(copies=3, noise=""), AugmentConfig(voice_speed=0.2)
+    mine = [clip for clip in clips if clip.speaker == clips[0].speaker]
+    speeds = [[_voice_speed(clip, copy, settings, change) for copy in range(3)] for clip in mine]
+    assert len(mine) > 1
+    assert all(own == speeds[0] for own in speeds)
+    assert len(set(speeds[0])) == 3
+    assert all(0.8 <= speed <= 1.2 for speed in speeds[0])
+    assert _voice_speed(clips[0], 0, settings, AugmentConfig()) == 1.0
+
+
+def test_new_settings_that_are_not_in_use_leave_older_files_known(clips: list[Clip], tmp_path: Path) -> None:
+    plain = stager(tmp_path)
+    assert "copies_of" not in json.dumps(_told(asdict(plain.config), NEW))
+    assert plain._key(clips, True, "") != stager(tmp_path, copies_of={"twovoices": 4})._key(clips, True, "")

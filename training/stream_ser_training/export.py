@@ -79,6 +79,9 @@ def licence_of(corpora: Iterable[str]) -> str:
     limited = [corpus for corpus in names if corpus in FACTS and FACTS[corpus].non_commercial]
     if limited:
         return f"CC BY-NC-SA 4.0 (non-commercial, inherited from {', '.join(limited)})"
+    if names and set(names) <= set(FACTS):
+        learnt = ", ".join(f"{corpus} ({FACTS[corpus].licence})" for corpus in names)
+        return f"Apache-2.0 (learnt from corpora that allow commercial use, credited in the card: {learnt})"
     return f"no licence chosen; see the licences of the corpora it learnt from: {', '.join(names)}"
 
 
