@@ -20,6 +20,7 @@ Probabilities = tuple[float, ...]  # one for each label, in the labels' order; s
 State = Literal["warming", "silence", "speech", "uncertain", "stale", "paused"]
 Role = Literal["customer", "agent", "unknown"]  # who speaks in a leg of a call
 Consent = Literal["given", "refused", "unknown"]  # to the analysis of a call
+PAUSED = "paused"  # the reason of a gap in which nobody may listen
 SourceKind = Literal["recording", "microphone", "pipe", "call"]
 
 
@@ -44,6 +45,7 @@ class Block:
     samples: Samples
     arrived_ns: int = 0
     captured_ns: int = 0  # when its last sample was sound in the air, as far as the device tells; 0 where nobody knows
+    concealed: bool = False  # whether it is made up, in place of what is missing
 
     @property
     def end(self) -> int:
@@ -59,6 +61,7 @@ class Gap:
     end: int
     reason: str
     arrived_ns: int = 0
+    concealed: bool = False  # whether a block that fills it follows
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,7 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What the worker is asked about: exactly the model's window of unbroken real sound."""
+    """What the worker is asked about: exactly the model's window of unbroken sound, nearly all of it real."""
 
     stream: str
     start: int
@@ -95,7 +98,7 @@ class Hop:
     stream: str
     start: int
     end: int
-    covered: int  # unbroken real samples that end at ``end``, at most the window's length; 0 inside a gap
+    covered: int  # unbroken samples that end at ``end``, at most the window's length; 0 inside a gap
     speech: int  # samples of speech within the covered part
     voice_active: bool  # whether someone is speaking at ``end``
     level_dbfs: float  # RMS of the newest hop, dB below full scale; -120 for digital silence
@@ -105,6 +108,8 @@ class Hop:
     completed_ns: int = 0
     captured_ns: int = 0
     words: tuple[Word, ...] | None = None  # of the last seconds; None where nobody listens for any
+    concealed: int = 0  # samples of the covered part that are made up
+    patchy: bool = False  # whether too many are for a window
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +182,7 @@ class Point:
     )
     words: tuple[Word, ...] | None = None  # sent over the wire only when asked for
     baseline_s: float | None = None  # seconds of this voice that the result rests on; None where no baseline is kept
+    concealed_ms: float = 0.0  # of [start, end), how much was lost and made up
 
     @property
     def t(self) -> float:

@@ -29,7 +29,7 @@ VOICE_CAP_S = 300.0  # seconds of a voice that its baseline rests on at most; wh
 LONGEST_WINDOW = 60 * SAMPLE_RATE
 AGAIN = "get the checkpoint again"
 SHIPPED = Path(__file__).parent / "shipped"
-DEFAULT = "cnn-bilstm"  # where nobody names a model; docs/results/discussion.md says how it was chosen
+DEFAULT = "whisper-voice"  # where nobody names a model; docs/results/discussion.md says how it was chosen
 
 
 class CheckpointError(Exception):

@@ -31,6 +31,8 @@ from stream_ser_models.export import ExportError, save_program, store_halves
 from stream_ser_models.whisper import HEAD_WIDTH, WhisperConfig, WhisperEncoder, expand
 
 LICENCE = "LICENSE"
+CREDIT = "OpenAI Whisper; Radford et al. 2022, Robust Speech Recognition via Large-Scale Weak Supervision"
+ORIGIN = "OpenAI Whisper tiny.en, trained on transcribing English, never on emotion: log-mel, stem, first layers of the encoder"
 MATRICES = ("qkv", "out", "fc1", "fc2")  # of a layer, in the order in which it multiplies by them
 ROUNDING = 0.08  # largest accepted difference between 8-bit and float frames, as a share of the frames' size
 SHOWN = 8  # values of a frame in ``encoder.json``
@@ -81,7 +83,14 @@ def run_encoder(path: Path, windows: npt.NDArray[np.float32]) -> npt.NDArray[np.
 
 
 def pack_encoder(
-    source: Path, licence: Path, out: Path, *, layers: int, credit: str, spdx: str, origin: str
+    source: Path,
+    licence: Path,
+    out: Path,
+    *,
+    layers: int,
+    credit: str = CREDIT,
+    spdx: str = "MIT",
+    origin: str = ORIGIN,
 ) -> EncoderFacts:
     """Write the encoder's folder ``out`` from all its weights (safetensors) and its licence, and return what it is.
 

@@ -11,7 +11,7 @@ sharpened; ``spread`` is the entropy of those answers' mean, 0 for one label alo
 
     baseline = (varied_prior_s · mean + g · voice_sum) / (varied_prior_s + g · voice_s),  g = (spread - variety) / (1 - variety)
 
-with g kept within 0 and 1.
+with g kept within ``least`` and 1.
 """
 
 from __future__ import annotations
@@ -35,18 +35,22 @@ class FramesVoiceConfig(FrameHeadConfig):
     channels: int = 128
     dropout: float = 0.4  # of the hidden layer
     input_dropout: float = 0.5  # of the mean frame's values
+    members: int = 1  # equal parts of the hidden layer: each window teaches one of them, and all answer, on average
     sharpness: float = (
         4.0  # of the answers by which a voice's spread is told; 0: the baseline counts whatever it has shown
     )
-    variety: float = 0.2  # spread from which the baseline counts
+    variety: float = 0.3  # spread from which the baseline counts more than ``least``
+    least: float = 0.15  # what it counts at any spread: who is called one thing throughout may just sound like that
     varied_prior_s: float = 10.0  # in place of ``prior_s``, by which the head is trained, where the spread is known
 
     def __post_init__(self) -> None:
         """Refuse what cannot be built, with the value seen."""
         super().__post_init__()
-        if not (0.0 <= self.input_dropout < 1.0 and 0.0 <= self.variety < 1.0):
-            values = f"input_dropout {self.input_dropout} and variety {self.variety}"
+        if not all(0.0 <= share < 1.0 for share in (self.input_dropout, self.variety, self.least)):
+            values = f"input_dropout {self.input_dropout}, variety {self.variety} and least {self.least}"
             raise ValueError(f"{values} must be shares below one")
+        if self.members < 1 or self.channels % self.members:
+            raise ValueError(f"members {self.members} must divide the {self.channels} channels")
         if self.sharpness < 0.0 or self.varied_prior_s <= 0.0:
             values = f"sharpness {self.sharpness} and varied_prior_s {self.varied_prior_s}"
             raise ValueError(f"{values}; the first must not be below zero, the second above it")
@@ -92,7 +96,7 @@ class FramesVoice(FrameHead):
         known = shown.clamp(min=0.0)
         shares = known / known.sum(dim=1, keepdim=True).clamp(min=TINY)
         spread = -(shares * torch.log(shares.clamp(min=TINY))).sum(dim=1) / math.log(self.config.classes)
-        counts = ((spread - self.config.variety) / (1.0 - self.config.variety)).clamp(0.0, 1.0)
+        counts = ((spread - self.config.variety) / (1.0 - self.config.variety)).clamp(self.config.least, 1.0)
         prior = self.config.varied_prior_s
         return (prior * self.mean + counts.unsqueeze(1) * mean) / (prior + counts * voice.seconds).unsqueeze(1)
 
@@ -108,6 +112,11 @@ class FramesVoice(FrameHead):
     def judge(self, frames: Tensor) -> tuple[Scores, Tensor]:
         """Scores of the projected mean (B, channels, 1), and that mean (B, channels)."""
         hidden = frames.squeeze(2)
+        members = self.config.members
+        if self.training and members > 1:  # as if each member learnt alone, on its share of the windows
+            taught = torch.randint(members, (len(hidden), 1), device=hidden.device)
+            one = members * (torch.arange(members, device=hidden.device) == taught).to(hidden.dtype)
+            hidden = (hidden.reshape(len(hidden), members, -1) * one.unsqueeze(2)).flatten(1)
         return Scores(self.classifier(hidden)), hidden
 
     def classify(self, features: Tensor, tokens: Tensor | None = None, voice: Voice | None = None) -> Scores:

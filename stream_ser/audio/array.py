@@ -13,14 +13,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stream_ser.audio.files.opening import SHORTEST_MS
+from stream_ser.audio.files.opening import FASTEST, SHORTEST_MS, SLOWEST
 from stream_ser.audio.resample import Frames
 from stream_ser.audio.source import Item, Notice
 from stream_ser.audio.timeline import LOUDEST, Conditioner
 from stream_ser.errors import ConfigError, SourceError
 from stream_ser.types import SAMPLE_RATE, SourceInfo
 
-SLOWEST, FASTEST = 4_000, 384_000  # Hz
 MOST_CHANNELS = 64
 BLOCK_S = 0.05  # the sound in one item
 

@@ -15,7 +15,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from stream_ser.audio.container import HEAD, container_name, could_be_mp3
+from stream_ser.audio.files.marks import HEAD, container_name, could_be_mp3
 from stream_ser.audio.pacing import Clock, SystemClock
 from stream_ser.audio.source import Item, Notice
 from stream_ser.audio.timeline import LOUDEST, Conditioner

@@ -230,6 +230,7 @@ def _point(slot: int, hop: int) -> PointMessage:
         "level_dbfs": -20.0 - 40 * wobble,
         "peak_dbfs": -8.0 - 20 * wobble,
         "baseline_s": None,
+        "concealed_ms": 0.0,
         "ledger": {
             "capture_ms": took,
             "wait_ms": took,

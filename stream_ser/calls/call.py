@@ -114,6 +114,7 @@ class Call:
         self._closed = self._over = self._paused = False
         self._passed_over: dict[str, int] = {}  # by kind
         self.begun = False  # whether it is kept and published, and so will be ended
+        self.finished = False  # whether everything of it is published
 
     @property
     def name(self) -> str:
@@ -258,6 +259,7 @@ class Call:
             summary = None if self._meter is None else self._meter.summary()
         self._backend.publish(self._message("ended", summary))
         self._backend.end(self.name, summary, self._clock())
+        self.finished = True
         self._ended(self)
 
 

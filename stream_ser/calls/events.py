@@ -35,11 +35,12 @@ class Opened:
     call: str
     legs: tuple[Leg, ...]
     rate: int  # native samples a second
-    protocol: str  # plain, twilio, telnyx, audiohook, audiosocket
+    protocol: str  # plain, twilio, telnyx, audiohook, audiosocket, chan_websocket
     consent: Consent = "unknown"
     agent_purpose: str | None = None  # why the agent's voice may be analysed, as the caller states it; None: it may not
     token: str | None = field(default=None, repr=False)  # a secret carried inside the protocol, where it has no header
     parameters: Mapping[str, str] = field(default_factory=dict)  # what else the caller said; never logged
+    feed: bool = False  # whether the connection itself is to be sent what the feed says of this call
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,13 +13,14 @@ from __future__ import annotations
 import logging
 import math
 import threading
+from collections.abc import Iterable
 
-from stream_ser.audio.dc_blocker import DcBlocker
+from stream_ser.audio.preparation import Preparation
 from stream_ser.audio.source import Item, Notice
 from stream_ser.audio.vad import VoiceActivityDetector
 from stream_ser.engine.schedule import SpeechDetector, WindowSchedule
 from stream_ser.pipeline.observer import StreamObserver
-from stream_ser.types import SAMPLE_RATE, Block, Gap, Hop, Point, State, Timing
+from stream_ser.types import PAUSED, SAMPLE_RATE, Block, Gap, Hop, Point, State, Timing
 
 _log = logging.getLogger("stream_ser.calls")
 
@@ -31,7 +32,8 @@ class TurnsOnly:
         self.vad: SpeechDetector = VoiceActivityDetector()
         self.hop = hop
         self._window, self._observer = window, observer
-        self._schedule = WindowSchedule(name, hop, hop, self.vad, conditioner=DcBlocker())
+        self._preparation = Preparation()
+        self._schedule = WindowSchedule(name, hop, hop, self.vad)
         self._since = 0  # sound is unbroken since then
         self._paused = threading.Event()
         self._lock = threading.Lock()  # nothing is told after the end
@@ -62,22 +64,35 @@ class TurnsOnly:
 
     def take(self, item: Item) -> None:
         """Take the next item."""
+        self.take_prepared(self.prepare(item))
+
+    def prepare(self, item: Item) -> list[Block | Gap]:
+        """What can be heard of the next item, for ``take_prepared``: the two halves of ``take``."""
         if isinstance(item, Notice):
-            return
+            return []
         if isinstance(item, Block) and self.withholds:
-            item = Gap(item.start, item.end, "paused", item.arrived_ns)
+            item = Gap(item.start, item.end, PAUSED, item.arrived_ns)
+        return self._preparation.push(item)
+
+    def take_prepared(self, items: Iterable[Block | Gap]) -> None:
+        """Take what ``prepare`` gave."""
         with self._lock:
-            if self._over:
-                return
-            for hop in self._schedule.push(item):
-                self._observer.point(self._point(hop))
-            if isinstance(item, Gap):
-                self._since = item.end
+            for item in items:
+                if self._over:
+                    return
+                if isinstance(item, Gap) and item.concealed:
+                    continue  # the block that fills it follows
+                for hop in self._schedule.push(item):
+                    self._observer.point(self._point(hop))
+                if isinstance(item, Gap):
+                    self._since = item.end
 
     def conclude(self, error: Exception | None = None) -> None:
         """The leg is over, by itself or by ``error``, which is logged: there is no stream to tell it. Safe to call twice."""
         if error is not None and not self._over:
             _log.error("a leg is no longer heard for turns: %s", error)
+        if error is None:
+            self.take_prepared(self._preparation.finish())
         self.stop()
 
     def stop(self) -> None:

@@ -43,7 +43,7 @@ def describe(card: Card) -> list[str]:
         f"{card.name}  {card.digest}",
         f"  {card.paper}",
         f"  labels      {', '.join(card.labels)}{rated}; learnt from: {card.target}",
-        f"  inputs      {', '.join(card.inputs)}; window {card.window_samples / card.sample_rate:g} s at {card.sample_rate} Hz",
+        f"  inputs      {_inputs(card)}; window {card.window_samples / card.sample_rate:g} s at {card.sample_rate} Hz",
         f"  cost        {card.parameters:,} parameters, {card.macs / 1e6:,.0f} M multiply-accumulates a window{measured}",
         f"  licence     {card.licence}",
         f"  figures     test speakers never trained on; {card.figures.get('note', '')}",
@@ -53,7 +53,37 @@ def describe(card: Card) -> list[str]:
         corpus: row | ({"CCC": agreement[corpus]} if corpus in agreement else {})
         for corpus, row in card.figures["test"].items()
     }
-    return lines + [f"    {corpus:<10} {figures(row, card.dimensions)}" for corpus, row in rows.items()]
+    lines += [f"    {corpus:<10} {figures(row, card.dimensions)}" for corpus, row in rows.items()]
+    lines += _as_callers(card)
+    return lines + _of_strangers(card)
+
+
+def _inputs(card: Card) -> str:
+    """What a window is asked with."""
+    if card.encoder is None:
+        return ", ".join(card.inputs)
+    layers = card.encoder["layers"]
+    return f"sound, by the encoder {card.encoder['name']} to layer {layers}, and what this voice said before"
+
+
+def _as_callers(card: Card) -> list[str]:
+    """Figures of models that keep a baseline of the voice, with it."""
+    found: list[str] = []
+    for name in ("test_caller", "cross_corpus_caller"):
+        for corpus, row in card.figures.get(name, {}).items():
+            found.append(f"    {corpus:<10} {figures(row, card.dimensions)}")
+    return [f"  {'the same, each voice heard from its first clip on'}", *found] if found else []
+
+
+def _of_strangers(card: Card) -> list[str]:
+    """Figures on corpora that training was left without."""
+    told = card.figures.get("strangers", {})
+    rows = [
+        f"    {name:<28} UA {100 * row['UA_windows']:.1f} ± {100 * row['sd']:.1f} %, single windows"
+        for name, row in told.items()
+        if isinstance(row, dict) and "UA_windows" in row
+    ]
+    return [f"  strangers   {told.get('protocol', '')}, {told.get('seeds', 1)} seeds", *rows] if rows else []
 
 
 def figures(row: dict[str, Any], dimensions: Sequence[str] = ()) -> str:

@@ -86,7 +86,7 @@ def analyze(options: argparse.Namespace) -> int:
             except StreamSerError as error:
                 failed += 1
                 print(f"stream-ser: {error}", file=sys.stderr)
-    if failed:
+    if failed and len(options.files) > 1:  # of one, its own line said it
         told = f"{failed} of {len(options.files)} recordings could not be analysed to their end"
         print(f"stream-ser: {told}", file=sys.stderr)
     return 2 if failed else 0

@@ -6,8 +6,8 @@ difference to what comes out, and memory is one ring and the voice activity dete
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -18,6 +18,7 @@ from stream_ser.errors import ConfigError
 from stream_ser.types import SAMPLE_RATE, Block, Gap, Hop, Samples, Window, Word
 
 LEAST_SPEECH = SAMPLE_RATE // 2  # samples of speech in a window before the model is asked
+MOST_CONCEALED = 0.2  # of a window
 QUIET_DBFS = -120.0
 SHORTEST_HOP_S = 0.02
 
@@ -59,16 +60,6 @@ def dbfs(value: float) -> float:
     return max(QUIET_DBFS, round(20.0 * float(np.log10(max(value, 1e-12))), 2))
 
 
-class SampleFilter(Protocol):
-    """What sound goes through before anything hears it: as many samples out as in, at once, however they were cut."""
-
-    def push(self, samples: Samples) -> Samples:
-        """The next samples."""
-
-    def reset(self) -> None:
-        """Forget: sound is missing."""
-
-
 def hop_samples(hop_s: float, window: int, option: str = "--hop") -> int:
     """A hop of ``hop_s`` seconds in samples, for a model that hears ``window`` samples at once.
 
@@ -92,7 +83,7 @@ class WindowSchedule:
     """Turns one stream's sound into hops.
 
     ``window`` and ``hop`` are in samples; the first item begins at ``start``; ``listener`` is there where words are wanted.
-    Without ``baseline`` no window counts for what is known of the voice; ``conditioner`` is what all sound goes through first.
+    Without ``baseline`` no window counts for what is known of the voice. Of a window, MOST_CONCEALED may be concealed sound.
     Raises ConfigError for a hop that is not between 1 and the window.
     """
 
@@ -106,7 +97,6 @@ class WindowSchedule:
         *,
         start: int = 0,
         baseline: bool = True,
-        conditioner: SampleFilter | None = None,
     ) -> None:
         if not 0 < hop <= window:
             raise hop_error(hop / SAMPLE_RATE, window)
@@ -116,7 +106,8 @@ class WindowSchedule:
         self._vad = vad
         self._listener = listener
         self._unbroken_since = self._voiced_until = start
-        self._baseline, self._conditioner = baseline, conditioner
+        self._baseline = baseline
+        self._concealed: deque[tuple[int, int]] = deque()  # ranges that a window may still reach
         self._missing: str | None = None
         self._arrived_ns = self._captured_ns = self._captured_end = 0
 
@@ -130,8 +121,8 @@ class WindowSchedule:
             yield from self._push_gap(item)
             return
         self._missing = None
-        if self._conditioner is not None:
-            item = replace(item, samples=self._conditioner.push(item.samples))
+        if item.concealed:
+            self._concealed.append((item.start, item.end))
         for start, samples in self._cut_at_hops(item):
             self._ring.write(samples, start)
             self._vad.push(start, samples)
@@ -159,8 +150,6 @@ class WindowSchedule:
             yield self._due()
         self.position = self._unbroken_since = gap.end
         self._vad.reset(gap.end)
-        if self._conditioner is not None:
-            self._conditioner.reset()
         if self._listener is not None:
             self._listener.reset(gap.end)
 
@@ -182,6 +171,12 @@ class WindowSchedule:
         since, self._voiced_until = max(start, self._voiced_until), end
         return self._vad.speech_samples(since, end) / SAMPLE_RATE if self._baseline and since < end else 0.0
 
+    def _made_up(self, start: int, end: int) -> int:
+        """How many samples of a range are concealed; nobody asks about what is before it again."""
+        while self._concealed and self._concealed[0][1] <= start:
+            self._concealed.popleft()
+        return sum(max(0, min(end, last) - max(start, first)) for first, last in self._concealed)
+
     def _due(self, padded: bool = False) -> Hop:
         end = self.position
         covered = min(self.window, end - self._unbroken_since)
@@ -190,8 +185,10 @@ class WindowSchedule:
         is_speech = bool(covered) and self._vad.is_speech(end)
         newest = self._ring.read(end - min(self.hop, covered), end) if covered else np.zeros(0, dtype=np.float32)
         words = self._listener.words(end) if self._listener is not None and covered else None
+        concealed = self._made_up(start, end) if covered and self._concealed else 0
+        patchy = concealed > MOST_CONCEALED * covered
         window = None
-        if padded or (covered == self.window and is_speech and speech >= LEAST_SPEECH):
+        if not patchy and (padded or (covered == self.window and is_speech and speech >= LEAST_SPEECH)):
             samples = np.zeros(self.window, dtype=np.float32)
             samples[self.window - covered :] = self._ring.read(end - covered, end)
             tokens = None if self._listener is None or words is None else self._listener.tokens(words)
@@ -212,4 +209,6 @@ class WindowSchedule:
             completed_ns=self._arrived_ns,
             captured_ns=self._captured_at(end),
             words=words,
+            concealed=concealed,
+            patchy=patchy,
         )

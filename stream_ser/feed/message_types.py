@@ -99,6 +99,7 @@ class PointMessage(PointHeading):
     level_dbfs: float
     peak_dbfs: float
     baseline_s: float | None
+    concealed_ms: float
     ledger: LedgerMessage
 
 
@@ -113,6 +114,7 @@ class GapMessage(TypedDict):
     end: int
     t: float
     reason: str
+    concealed: bool  # whether it was filled with what was heard before, and points rest on that
 
 
 @final

@@ -160,6 +160,7 @@ def point(info: StreamInfo, point: Point, published_ns: int, lag_samples: int = 
         "level_dbfs": float(point.level_dbfs),
         "peak_dbfs": float(point.peak_dbfs),
         "baseline_s": _number(point.baseline_s),
+        "concealed_ms": float(point.concealed_ms),
         "ledger": {
             "capture_ms": _milliseconds(timing.captured_ns, timing.completed_ns),
             "wait_ms": _milliseconds(timing.completed_ns, timing.started_ns),
@@ -182,6 +183,7 @@ def gap(info: StreamInfo, gap: Gap) -> GapMessage:
         "end": int(gap.end),
         "t": int(gap.end) / SAMPLE_RATE,
         "reason": gap.reason,
+        "concealed": gap.concealed,
     }
 
 

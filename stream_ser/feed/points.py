@@ -28,6 +28,7 @@ def point_of(message: PointMessage) -> Point:
         peak_dbfs=message["peak_dbfs"],
         timing=_timing(message["ledger"]),
         baseline_s=message["baseline_s"],
+        concealed_ms=message.get("concealed_ms", 0.0),
         dimensions=_known(message["dimensions"]) or None,
     )
 

@@ -24,6 +24,7 @@ import contextlib
 import functools
 import logging
 from collections import deque
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -193,13 +194,29 @@ class Subscribers:
                 code, reason = (1011, "history cannot be read now") if member.failed else self._farewell
                 await connection.close(code, reason)
         finally:
-            member.gone = True
-            member.subscription.close()
-            self.members.discard(member)
+            self._remove(member)
             self._handlers.discard(handler)
-            self._dropped += member.subscription.dropped
-            self._missed += member.subscription.missed
             listening.cancel()
+
+    @contextlib.contextmanager
+    def accompany(
+        self, connection: ServerConnection, hub: Hub, filters: SubscriptionFilter, limit: int = 256
+    ) -> Iterator[Subscriber]:
+        """Send the same beside what a connection's own handler sends, until the end of the block."""
+        member = Subscriber(self, connection, hub, filters, limit)
+        self.members.add(member)
+        try:
+            member.pump()
+            yield member
+        finally:
+            self._remove(member)
+
+    def _remove(self, member: Subscriber) -> None:
+        member.gone = True
+        member.subscription.close()
+        self.members.discard(member)
+        self._dropped += member.subscription.dropped
+        self._missed += member.subscription.missed
 
     async def supervise(self) -> None:
         """Cut those who take nothing, and tell the idle that the feed is alive. Runs until it is cancelled."""

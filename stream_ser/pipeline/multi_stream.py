@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -18,7 +18,7 @@ from stream_ser.audio.vad import VoiceActivityDetector, advance_together
 from stream_ser.engine.schedule import SpeechDetector
 from stream_ser.errors import StreamSerError
 from stream_ser.pipeline.stream import Stream
-from stream_ser.types import SAMPLE_RATE, Block
+from stream_ser.types import SAMPLE_RATE, Block, Gap
 
 
 class StreamLike(Protocol):
@@ -39,8 +39,11 @@ class StreamLike(Protocol):
     def has_room(self) -> bool:
         """Whether some seconds can be taken without waiting."""
 
-    def take(self, item: Item) -> None:
-        """Take the next item."""
+    def prepare(self, item: Item) -> list[Block | Gap]:
+        """What can be heard of the next item."""
+
+    def take_prepared(self, items: Iterable[Block | Gap]) -> None:
+        """Take what ``prepare`` gave."""
 
     def conclude(self, error: Exception | None = None) -> None:
         """The source is over, by itself or by ``error``. Safe to call twice."""
@@ -132,18 +135,24 @@ def process_batch(items: Sequence[tuple[StreamLike, Item]]) -> None:
 
     A stream that breaks over its item is concluded with the reason; the others go on.
     """
-    advance_together(
-        [
-            (stream.vad, item.start, item.samples)
-            for stream, item in items
-            if isinstance(item, Block)
-            and isinstance(stream.vad, VoiceActivityDetector)
-            and not stream.withholds
-            and stream.vad.end == item.start  # after a gap, which the stream may still hold, it goes alone
-        ]
-    )
+    prepared: list[tuple[StreamLike, list[Block | Gap]]] = []
     for stream, item in items:
         try:
-            stream.take(item)
+            prepared.append((stream, stream.prepare(item)))
         except Exception as error:  # it must end this stream, and no other
+            stream.conclude(error)
+    advance_together(
+        [
+            (stream.vad, parts[0].start, parts[0].samples)
+            for stream, parts in prepared
+            if parts
+            and isinstance(parts[0], Block)
+            and isinstance(stream.vad, VoiceActivityDetector)
+            and stream.vad.end == parts[0].start  # after a gap, which the stream may still hold, it goes alone
+        ]
+    )
+    for stream, parts in prepared:
+        try:
+            stream.take_prepared(parts)
+        except Exception as error:
             stream.conclude(error)

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from stream_ser.audio.dc_blocker import DcBlocker
+from stream_ser.audio.preparation import Preparation
 from stream_ser.audio.source import Item, Notice
 from stream_ser.engine.fair_queue import Answer, Policy
 from stream_ser.engine.fallback import StepDown
@@ -35,7 +35,7 @@ from stream_ser.pipeline.pending import MOST_PENDING, Waiting
 from stream_ser.pipeline.summary import StreamSummary
 from stream_ser.text.listener import Listener
 from stream_ser.trajectory.trajectory import Calibration, TrajectoryBuilder
-from stream_ser.types import SAMPLE_RATE, Block, Dropped, Failed, Gap, Hop, Role, SourceInfo
+from stream_ser.types import PAUSED, SAMPLE_RATE, Block, Dropped, Failed, Gap, Hop, Role, SourceInfo
 from stream_ser_models.card import Card
 
 
@@ -77,9 +77,8 @@ class Stream:
         self._key, self._card = key or stream, card
         self._live, self._stands_still = info.live, stands_still
         self.vad, self.hop = vad, hop
-        self._schedule = WindowSchedule(
-            self._key, card.window_samples, hop, vad, listener, baseline=baseline, conditioner=DcBlocker()
-        )
+        self._preparation = Preparation()
+        self._schedule = WindowSchedule(self._key, card.window_samples, hop, vad, listener, baseline=baseline)
         self._trajectory = TrajectoryBuilder(calibration)
         self._info = introduce(
             info, card, worker, stream, hop, None if listener is None else listener.name, show_text, call, role
@@ -191,6 +190,7 @@ class Stream:
             return
         at_once = self.over or not (error is None or isinstance(error, SourceError))
         if not at_once:
+            self.take_prepared(self._preparation.finish())
             self._take_gap()
             padded = None if error is not None else self._schedule.finish()
             if padded is not None:
@@ -213,19 +213,31 @@ class Stream:
 
     def take(self, item: Item) -> None:
         """Take the next item. Of a recording, waits while the worker is behind; see ``has_room``."""
+        self.take_prepared(self.prepare(item))
+
+    def prepare(self, item: Item) -> list[Block | Gap]:
+        """What can be heard of the next item, for ``take_prepared``: the two halves of ``take``."""
         if isinstance(item, Notice):
             self.say(item.level, item.text)
-            return
+            return []
         if isinstance(item, Block) and self.withholds:
-            item = Gap(item.start, item.end, "paused", item.arrived_ns)
-        if isinstance(item, Block):
+            item = Gap(item.start, item.end, PAUSED, item.arrived_ns)
+        return self._preparation.push(item)
+
+    def take_prepared(self, items: Iterable[Block | Gap]) -> None:
+        """Take what ``prepare`` gave."""
+        for item in items:
+            if isinstance(item, Gap):
+                self._hold_gap(item)
+                continue
             self._take_gap()
             self._give_way(item)
             self._enqueue(self._schedule.push(item))
-            return
+
+    def _hold_gap(self, item: Gap) -> None:
         # Gaps come as often as blocks; told one by one they would crowd points out of subscribers' queues.
         held = self._gap
-        if held is not None and (held.end, held.reason) != (item.start, item.reason):
+        if held is not None and (held.end, held.reason, held.concealed) != (item.start, item.reason, item.concealed):
             self._take_gap()
             held = None
         self._gap = item if held is None else replace(item, start=held.start)
@@ -247,7 +259,8 @@ class Stream:
         with self._moved:
             self._pending.append(gap)
             self._publish_ready()
-        self._enqueue(self._schedule.push(gap))
+        if not gap.concealed:  # otherwise the block that fills it follows
+            self._enqueue(self._schedule.push(gap))
 
     def _enqueue(self, hops: Iterable[Hop]) -> None:
         policy: Policy = "NEWEST" if self._live else "WAIT"

@@ -39,7 +39,7 @@ ONCE = (  # what decides who comes in may not be said twice, in two ways
     "Audiohook-Organization-Id",
     "Audiohook-Session-Id",
 )
-SLASHED = ("/v1/audio/", "/v1/twilio/", "/v1/audiohook/")
+SLASHED = ("/v1/audio/", "/v1/twilio/", "/v1/audiohook/", "/v1/asterisk/")
 FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host")
 STATUS = {
     "not-through-proxy": HTTPStatus.FORBIDDEN,
@@ -189,6 +189,13 @@ class Authenticator:
             return self.refuse(Refusal("wrong-signature", f"{why}; see [twilio] in the settings"))
         return Grant(self._config.twilio.tenant, "publisher")
 
+    def asterisk(self, request: Request) -> Grant | Refusal:
+        """Whose call Asterisk brings: it can send Basic credentials, of which the password is the token."""
+        if not self._may_speak(request):
+            return self.refuse(Refusal("wrong-origin", NO_PAGES))
+        header = request.headers.get("Authorization")
+        return self.token(_password(header) or bearer(header), "publisher")
+
     def audiohook(self, request: Request) -> Grant | Refusal:
         """Whose AudioHook session this is."""
         if self._api_key is None:
@@ -231,6 +238,17 @@ def _secret(headers: Headers) -> str | None:
     offered = ",".join(headers.get_all("Sec-WebSocket-Protocol")).split(",")
     named = next((text.strip() for text in offered if text.strip().startswith(BEARER)), None)
     return bearer(headers.get("Authorization")) or (None if named is None else named.removeprefix(BEARER))
+
+
+def _password(header: str | None) -> str | None:
+    """The password of Basic credentials (RFC 7617); None where there is none."""
+    scheme, _, coded = (header or "").strip().partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        return base64.b64decode(coded.strip(), validate=True).decode().partition(":")[2] or None
+    except ValueError:
+        return None
 
 
 def _from_base64(text: str) -> bytes:

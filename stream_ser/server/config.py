@@ -11,11 +11,11 @@ import ipaddress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 from stream_ser.calls.events import Agents
 from stream_ser.calls.protocols.audiosocket import AudioSocketEncoding
 from stream_ser.errors import ConfigError
+from stream_ser.server.addresses import is_loopback, is_origin
 from stream_ser.server.secret import Secret
 from stream_ser.types import Consent, Role
 from stream_ser_models.card import DEFAULT
@@ -300,35 +300,6 @@ class ServeConfig:
                 wrong = f"= {show(self.audiosocket.listen)} is reached from other machines, and asks for no token"
                 fix = "set audiosocket.peers to those that may connect, or listen on 127.0.0.1"
                 raise SettingError("audiosocket.listen", wrong, fix=fix)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach what listens there."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def is_origin(text: str) -> bool:
-    """Whether a browser could send this as ``Origin``."""
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError:
-        return False
-    host = parts.hostname or ""
-    shown = f"[{host}]" if ":" in host else host
-    return (
-        bool(host)
-        and text == f"{parts.scheme}://{shown}" + (f":{port}" if port is not None else "")
-        and (
-            parts.scheme in ("http", "https")
-            and not any(character.isspace() or character in "*," for character in host)
-        )
-    )
 
 
 def host_and_port(text: str) -> tuple[str, int]:

@@ -19,6 +19,7 @@ from websockets.exceptions import ConnectionClosed
 from stream_ser.calls.events import CallProtocol, Opened, PassedOver
 from stream_ser.calls.protocols.audiohook import DRAIN, STOPPED
 from stream_ser.server.batched_websocket import Pace, SoundConnection
+from stream_ser.server.call_follower import CallFollower
 from stream_ser.server.limits import SECOND_NS, ConnectionLimit, Slot
 from stream_ser.server.media_session import MediaSession
 from stream_ser.server.rejection import POLICY, RESTART, UNREADABLE, Refusal
@@ -109,6 +110,10 @@ class MediaServer:
         """Count what could not be used, of a call that goes on."""
         self._services.passed_over.count(event.kind, event.count)
 
+    def no_room_to_follow(self) -> Refusal | None:
+        """Why a connection cannot be sent what the feed says of its call; None where it can."""
+        return self._services.no_room_to_subscribe()
+
     def fallen_silent(self, tenant: Tenant, opened: Opened, now_ns: int) -> MediaSession | None:
         """The connection that has an open call of that name, where it seems dead and the call may go on with another."""
         call = tenant.calls.get(opened.call)
@@ -189,18 +194,28 @@ class MediaServer:
         with leaving, self._read_by(session):
             if isinstance(connection, SoundConnection) and session.one_way:
                 await self._listen(connection, session)
-                return
+            else:
+                await self._converse(connection, session)
+
+    async def _converse(self, connection: ServerConnection, session: MediaSession) -> None:
+        """Serve one that is answered, and that may be sent the call's messages too."""
+        following = CallFollower(self._services.subscribers, connection)
+        with following:
             async for data in connection:
                 replies, refusal = session.receive(data)
                 for reply in replies:
                     await connection.send(reply)
                 if refusal is not None:
                     await self._part(connection, session)
+                    await following.finish()
                     await connection.close(POLICY, _reason(refusal))
                     return
+                following.begin(session)
                 if session.over:
+                    await following.finish()
                     await connection.close()
                     return
+            session.closed()
 
     async def _part(self, connection: ServerConnection, session: MediaSession) -> None:
         """Hear one that was refused out, where its protocol lets it have the last word but one."""

@@ -26,6 +26,7 @@ from stream_ser.calls.events import (
     Resumed,
     Sound,
 )
+from stream_ser.feed.hub import Hub
 from stream_ser.server.limits import SECOND_NS, RateLimit, call_length, position
 from stream_ser.server.loop_watch import Stalls
 from stream_ser.server.message_limits import MessageLimit
@@ -55,6 +56,9 @@ class SessionHost(Protocol):
     def settle(self, session: MediaSession, tenant: str) -> Refusal | None:
         """Count a connection that named its tenant late with its tenant's, or say why there is no place."""
 
+    def no_room_to_follow(self) -> Refusal | None:
+        """Why a connection cannot be sent what the feed says of its call; None where it can."""
+
     def count_refusal(self, refusal: Refusal, door: str) -> None:
         """Count a refusal of a connection that speaks the protocol ``door``, and log it."""
 
@@ -76,6 +80,13 @@ class Holding(Protocol):
 
     def finish(self) -> list[Event]:
         """What it still holds of a connection that is gone."""
+
+
+@runtime_checkable
+class EndsByClosing(Protocol):
+    """A protocol whose calls end, in good order, with the connection; ``closing_means`` is the call's reason then."""
+
+    closing_means: str
 
 
 @runtime_checkable
@@ -144,6 +155,11 @@ class MediaSession:
         return self._one_way is not None
 
     @property
+    def follows(self) -> Hub | None:
+        """The hub of which the connection asked to be sent what it says of the open call."""
+        return self._tenant.hub if self._tenant and self.call is not None and self.call.opened.feed else None
+
+    @property
     def door(self) -> str:
         """What it speaks, for the log."""
         return type(self._protocol).__name__.lower() if self.call is None else self.call.opened.protocol
@@ -175,6 +191,10 @@ class MediaSession:
         self.over = True
         if self.call is not None:
             self.call.close(reason)
+
+    def closed(self) -> None:
+        """The other side has closed the connection in good order."""
+        self.lost(self._protocol.closing_means if isinstance(self._protocol, EndsByClosing) else "connection lost")
 
     def _refused(self, refusal: Refusal) -> Refusal:
         self._host.count_refusal(refusal, self.door)
@@ -233,8 +253,10 @@ class MediaSession:
         if isinstance(tenant, Refusal):
             raise RefusedError(tenant.reason, tenant.text)
         full = None if self._tenant is not None else self._host.settle(self, tenant.name)
+        full = full or (self._host.no_room_to_follow() if opened.feed else None)
         if full is not None:
             raise RefusedError(full.reason, full.text)
+        self._tenant = tenant
         self.rate = opened.rate
         self._rates = {
             leg.name: RateLimit(opened.rate, self._host.burst_s, now, self._host.stalls.total_ns) for leg in opened.legs

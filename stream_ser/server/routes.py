@@ -21,6 +21,7 @@ from websockets.typing import Subprotocol
 
 from stream_ser.calls.events import CallProtocol, RefusedError
 from stream_ser.calls.protocols.audiohook import AudioHook
+from stream_ser.calls.protocols.chan_websocket import ChanWebSocket
 from stream_ser.calls.protocols.plain import Plain
 from stream_ser.calls.protocols.twilio import Twilio
 from stream_ser.errors import FeedError
@@ -32,8 +33,9 @@ from stream_ser.server.services import Services
 from stream_ser.server.tokens import Grant
 from stream_ser.web import assets
 
-FEED, AUDIO, TWILIO, AUDIOHOOK = "/v1/feed", "/v1/audio", "/v1/twilio", "/v1/audiohook"
-SOUND = (AUDIO, TWILIO, AUDIOHOOK)
+FEED, AUDIO, TWILIO, AUDIOHOOK, ASTERISK = "/v1/feed", "/v1/audio", "/v1/twilio", "/v1/audiohook", "/v1/asterisk"
+SOUND = (AUDIO, TWILIO, AUDIOHOOK, ASTERISK)
+MEDIA = Subprotocol("media")  # Asterisk's
 CALLS = "/v1/calls/"
 UNWELCOME = {POLICY: "read-only", **UNREADABLE}  # what a subscriber sent, by close code
 HEALTH, READY, METRICS = "/healthz", "/readyz", "/metrics"
@@ -104,9 +106,10 @@ class Routes:
         await self._media.serve(connection, self._protocol(request), grant, self._services.auth.address(peer))
 
     def subprotocol(self, connection: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
-        """Choose ours where it is offered, and none otherwise: other systems name theirs, or none."""
-        del connection
-        return Subprotocol(SUBPROTOCOL) if SUBPROTOCOL in offered else None
+        """Choose ours where it is offered, and Asterisk's at its door; none otherwise: other systems name theirs, or none."""
+        path = "" if connection.request is None else connection.request.path.partition("?")[0]
+        ours = MEDIA if path == ASTERISK else Subprotocol(SUBPROTOCOL)
+        return ours if ours in offered else None
 
     async def _delete(self, connection: ServerConnection, request: Request, method: str) -> Response:
         """Delete a call of whoever asks, in the store and in memory."""
@@ -160,8 +163,10 @@ class Routes:
                 found = auth.twilio(request)
             case "/v1/audiohook":
                 found = auth.audiohook(request)
+            case "/v1/asterisk":
+                found = auth.asterisk(request)
             case _:
-                ways = ", ".join((FEED, AUDIO, TWILIO, AUDIOHOOK, CALLS, HEALTH, READY, METRICS))
+                ways = ", ".join((FEED, AUDIO, TWILIO, AUDIOHOOK, ASTERISK, CALLS, HEALTH, READY, METRICS))
                 return auth.refuse(
                     Refusal("not-offered", f"there is nothing at {request.path[:200]!r}; there is {ways}")
                 )
@@ -172,9 +177,9 @@ class Routes:
 
     def _viewer(self, request: Request) -> Grant | Refusal:
         services = self._services
-        most = services.config.limits.subscribers
-        if len(services.subscribers.members) >= most:
-            return services.auth.refuse(Refusal("too-many-subscribers", f"the feed has {most} subscribers; come later"))
+        full = services.no_room_to_subscribe()
+        if full is not None:
+            return services.auth.refuse(full)
         try:
             filters = parse(request.target.partition("?")[2])
         except FeedError as error:
@@ -195,4 +200,6 @@ class Routes:
                 organization=request.headers.get("Audiohook-Organization-Id"),
                 session=request.headers.get("Audiohook-Session-Id"),
             )
+        if request.path == ASTERISK:
+            return ChanWebSocket(request.target.partition("?")[2])
         return Plain()

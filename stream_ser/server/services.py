@@ -77,6 +77,13 @@ class Services:
             undoing.callback(self.tenants.write, WRITE_S)
             return undoing.pop_all()
 
+    def no_room_to_subscribe(self) -> Refusal | None:
+        """Why nobody more can read the feed; None where somebody can."""
+        most = self.config.limits.subscribers
+        if len(self.subscribers.members) < most:
+            return None
+        return Refusal("too-many-subscribers", f"the feed has {most} subscribers; come later")
+
     def tenant_of(self, token: str | None) -> Tenant | Refusal:
         """Whose call it is, by a token that came inside the protocol."""
         found = self.auth.whose(token, "publisher")

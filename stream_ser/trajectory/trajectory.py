@@ -27,7 +27,8 @@ class TrajectoryBuilder:
     The state says what may be believed:
 
     * ``stale``: the newest sound is missing, or its window was dropped; ``paused`` if someone asked for that.
-    * ``warming``: fewer than a window of unbroken sound since the stream, or the last gap, began or ended.
+    * ``warming``: fewer than a window of unbroken sound since the stream, or the last gap, began or ended; or too much of
+      the window is concealed.
     * ``silence``: nobody is speaking. The belief returns slowly to "nothing known".
     * ``uncertain``: someone speaks, but too little of it is in the window, or no class is likely enough for a label.
     * ``speech``: the label is the largest smoothed probability.
@@ -44,7 +45,7 @@ class TrajectoryBuilder:
         if hop.covered == 0:
             self._smoother.forget()
             state = "paused" if hop.missing == "paused" else "stale"
-        elif hop.covered < self.calibration.window:
+        elif hop.covered < self.calibration.window or hop.patchy:
             state = "warming"
         elif not hop.voice_active:
             self._smoother.rest(hop.end)
@@ -77,4 +78,5 @@ class TrajectoryBuilder:
             dimensions=self._smoother.dimensions if raw is not None else None,
             words=hop.words,
             baseline_s=observation.baseline_s if raw is not None and observation is not None else None,
+            concealed_ms=hop.concealed * 1000 / SAMPLE_RATE,
         )

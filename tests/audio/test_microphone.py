@@ -76,6 +76,19 @@ def test_a_device_is_opened_at_its_own_rate_and_resampled() -> None:
     assert any(text.startswith("resampling 44100 Hz to 16000 Hz, which adds up to 4") for text in texts(items))
 
 
+def test_two_channels_in_opposite_phase_are_heard_as_one_and_told() -> None:
+    clock = VirtualClock()
+    wave = 0.1 * np.sin(np.arange(16_000) / 5)
+    script = [
+        Say((at + 320) / 16_000, np.stack([wave[at : at + 320], -wave[at : at + 320]], axis=1).astype(np.float32))
+        for at in range(0, 16_000, 320)
+    ]
+    backend = ScriptedBackend(clock, [script], [microphone(rate=16_000, channels=2)])
+    items = listen(open_microphone(backend=backend, clock=clock), clock, 1.05)
+    assert np.abs(sound(items)[320:] - wave[320:]).max() < 1e-6
+    assert sum("only channel 1 is heard" in text for text in texts(items)) == 1
+
+
 def test_blocks_of_varying_size_join() -> None:
     clock = VirtualClock()
     sizes = np.random.default_rng(13).integers(1, 900, 60).tolist()

@@ -12,8 +12,10 @@ from stream_ser_models.card import find, read_card, shipped
 def test_every_shipped_model_can_be_told_in_a_few_lines(name: str) -> None:
     card = read_card(find(name))
     text = "\n".join(describe(card))
-    for word in (name, f"{card.parameters:,} parameters", *card.labels, *card.dimensions, *card.inputs, card.licence):
+    for word in (name, f"{card.parameters:,} parameters", *card.labels, *card.dimensions, card.licence):
         assert word in text
+    inputs = card.inputs if card.encoder is None else [card.encoder["name"], "what this voice said before"]
+    assert all(word in text for word in inputs)
     assert len(describe(card)) > 7, "no figures are shown"
 
 
@@ -47,3 +49,22 @@ def test_concordances_of_a_card_stand_beside_the_other_figures() -> None:
     value = card.figures["test_CCC"]["ravdess"]["activation"]
     assert f"CCC activation {value:.2f}" in row
     assert "CCC" not in next(line for line in lines if line.strip().startswith("emodb"))
+
+
+def test_a_head_on_an_encoder_tells_what_it_is_worth_for_strangers_and_for_callers() -> None:
+    row = {"clips": 10, "speakers": 2, "UA": 0.75}
+    figures_of_it = {
+        "test": {"emodb": row},
+        "test_caller": {"emodb": {**row, "UA": 0.8}},
+        "cross_corpus_caller": {"emovo": {**row, "UA": 0.7}},
+        "strangers": {"protocol": "leave one out", "seeds": 3, "loco caller": {"UA_windows": 0.74, "sd": 0.012}},
+    }
+    encoder = {"name": "whisper-tiny.en", "sha256": "0" * 64, "layers": 2}
+    card = dataclasses.replace(read_card(find("tfcnn-attention")), encoder=encoder, figures=figures_of_it)
+    text = "\n".join(describe(card))
+    assert "by the encoder whisper-tiny.en to layer 2" in text
+    after = text.partition("the same, each voice heard from its first clip on")[2]
+    assert "UA 80.0 %" in after
+    assert "emovo" in after
+    assert "strangers   leave one out, 3 seeds" in text
+    assert "UA 74.0 ± 1.2 %" in text

@@ -15,6 +15,7 @@ from stream_ser.audio.recording import open_recording
 from stream_ser.controls.recording import RecordingController
 from stream_ser.export.reading import read
 from stream_ser.pipeline.runtime import Options, Runtime
+from stream_ser_models.card import DEFAULT
 from tests.conftest import trajectory
 from tests.controls.controllers import Seen
 
@@ -108,11 +109,11 @@ def test_a_pause_outlasts_a_seek(slow: Played) -> None:
 
 def test_another_model_begins_another_stream_at_the_same_place(slow: Played) -> None:
     choices = slow.controller.choices("model").result(10.0)
-    assert [choice.name for choice in choices if choice.current] == ["cnn-bilstm"]
+    assert [choice.name for choice in choices if choice.current] == [DEFAULT]
     slow.controller.seek(4.0)
     slow.controller.choose("model", "mscnn-stream")
     slow.until(lambda: len(slow.of("hello")) == 3, "the stream of the other model")
-    assert [hello["model"]["name"] for hello in slow.of("hello")] == ["cnn-bilstm", "cnn-bilstm", "mscnn-stream"]
+    assert [hello["model"]["name"] for hello in slow.of("hello")] == [DEFAULT, DEFAULT, "mscnn-stream"]
     assert slow.of("hello")[2]["source"]["offset_s"] == pytest.approx(4.0, abs=0.1)
     assert slow.told("the model is changed to mscnn-stream")
     assert [thread.name for thread in threading.enumerate()].count("worker") == 1

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from stream_ser.audio.vad import VoiceActivityDetector
 from stream_ser.engine.schedule import LEAST_SPEECH, QUIET_DBFS, WindowSchedule
 from stream_ser.errors import ConfigError
-from stream_ser.types import Block, Gap, Hop, Samples, Word
+from stream_ser.types import Block, Gap, Hop, Word
 from tests.fakes import FakeDetector
 
 WINDOW, HOP = 32_000, 4_000
@@ -223,26 +224,32 @@ def test_without_a_baseline_no_window_counts() -> None:
     assert {found.window.voice_s for found in run(silent, counting(0, 80_000)) if found.window is not None} == {0.0}
 
 
-class Halving:
-    """A conditioner that tells what it was asked."""
-
-    def __init__(self) -> None:
-        self.resets = 0
-
-    def push(self, samples: Samples) -> Samples:
-        return samples / 2
-
-    def reset(self) -> None:
-        self.resets += 1
+def concealed(start: int, end: int) -> Block:
+    return replace(counting(start, end), concealed=True)
 
 
-def test_everything_hears_what_the_conditioner_gives() -> None:
-    halving = Halving()
-    target = WindowSchedule("s", WINDOW, HOP, FakeDetector(ALWAYS), conditioner=halving)
-    hops = run(target, counting(0, WINDOW), Gap(WINDOW, WINDOW + 100, "lost"), counting(WINDOW + 100, 3 * WINDOW))
-    plain = run(schedule(), counting(0, WINDOW))
-    assert hops[7].window is not None
-    assert plain[7].window is not None
-    assert hops[7].window.samples.tobytes() == (plain[7].window.samples / 2).tobytes()
-    assert hops[7].peak_dbfs == pytest.approx(plain[7].peak_dbfs - 6.02, abs=0.01)
-    assert halving.resets == 1
+def test_a_window_may_hold_concealed_sound_up_to_a_fifth() -> None:
+    hole, most = HOP // 2, WINDOW // 5
+    last = 2 * WINDOW + most + HOP
+    sound = [counting(0, WINDOW), concealed(WINDOW, WINDOW + hole), counting(WINDOW + hole, 2 * WINDOW)]
+    sound += [concealed(2 * WINDOW, last), counting(last, 4 * WINDOW)]
+    hops = run(schedule(), *sound)
+    by_end = {hop.end: hop for hop in hops}
+    assert by_end[WINDOW].concealed == 0
+    assert by_end[2 * WINDOW - HOP].concealed == hole
+    assert by_end[2 * WINDOW - HOP].window is not None
+    assert by_end[2 * WINDOW - HOP].covered == WINDOW, "nothing is broken"
+    reached = max(hop.concealed for hop in hops)
+    assert reached > most, "both holes are in some window"
+    for hop in hops[WINDOW // HOP - 1 :]:
+        assert hop.patchy == (hop.concealed > most)
+        assert (hop.window is None) == hop.patchy
+    assert by_end[4 * WINDOW].concealed == 0, "what no window reaches any more is forgotten"
+
+
+def test_a_short_stream_that_is_mostly_made_up_has_no_window() -> None:
+    target = schedule()
+    run(target, counting(0, WINDOW // 2), concealed(WINDOW // 2, WINDOW - 1))
+    hop = target.finish()
+    assert hop is not None
+    assert (hop.patchy, hop.window) == (True, None)

@@ -146,7 +146,7 @@ def test_all_heads_are_known_by_name() -> None:
 
 
 def test_a_baseline_counts_the_more_the_more_emotions_a_voice_has_shown() -> None:
-    head = head_of("frames_voice", {"variety": 0.2, "varied_prior_s": 10.0})
+    head = head_of("frames_voice", {"variety": 0.2, "least": 0.1, "varied_prior_s": 10.0})
     assert isinstance(head, FramesVoice)
     own, seconds = torch.randn(384), 30.0
 
@@ -155,9 +155,9 @@ def test_a_baseline_counts_the_more_the_more_emotions_a_voice_has_shown() -> Non
         way = head.baseline(Voice(total, torch.tensor([seconds])))[0] - head.mean
         return float((way @ (own - head.mean)) / (own - head.mean).square().sum())
 
-    assert moved(1.0, 0.0, 0.0, 0.0) == pytest.approx(0.0, abs=1e-5)
+    assert moved(1.0, 0.0, 0.0, 0.0) == pytest.approx(3.0 / 13.0, abs=1e-4)
     assert moved(0.25, 0.25, 0.25, 0.25) == pytest.approx(30.0 / 40.0, abs=1e-4)
-    assert 0.0 < moved(0.7, 0.1, 0.1, 0.1) < moved(0.4, 0.3, 0.2, 0.1) < 0.75
+    assert 3.0 / 13.0 < moved(0.7, 0.1, 0.1, 0.1) < moved(0.4, 0.3, 0.2, 0.1) < 0.75
     torch.testing.assert_close(head.baseline(head.nobody(2)), head.mean.expand(2, -1))
 
 
@@ -177,3 +177,21 @@ def test_training_histories_without_the_spread_are_taken_as_they_are() -> None:
     own = torch.randn(1, 384)
     half = head.baseline(Voice(30.0 * own, torch.tensor([30.0])))
     torch.testing.assert_close(half, 0.5 * (head.mean + own))
+
+
+def test_members_learn_apart_and_answer_together() -> None:
+    head = head_of("frames_voice", {"members": 2, "channels": 64, "dropout": 0.0, "input_dropout": 0.0})
+    assert isinstance(head, FramesVoice)
+    frames = torch.randn(200, 100, 384)
+    with torch.inference_mode():
+        together = head.classify(frames).logits
+        half = head.classifier.weight.unflatten(1, (2, -1))
+        hidden = head.embed(frames).unflatten(1, (2, -1))
+        alone = 2.0 * torch.einsum("bmh,kmh->bmk", hidden, half) + head.classifier.bias
+        learning = head.train().classify(frames).logits
+    torch.testing.assert_close(together, alone.mean(dim=1), atol=1e-4, rtol=1e-4)
+    nearest = (learning.unsqueeze(1) - alone).abs().amax(dim=2)
+    assert nearest.amin(dim=1).max() < 1e-4  # each window is one member's
+    assert {int(place) for place in nearest.argmin(dim=1)} == {0, 1}
+    with pytest.raises(ValueError, match="members 3 must divide the 64 channels"):
+        make_config("frames_voice", {"members": 3, "channels": 64})

@@ -111,11 +111,11 @@ def try_out(programs: Path, folder: Path) -> None:
     run([python, "-c", IMPORTED], folder)
     run([program, "demo", "--speed", "max", "--headless", "--feed", "off"], folder, "finished: 38.3 s of sound")
     run([python, "-m", "stream_ser.cli", "demo", "--speed", "max", "--headless", "--feed", "off"], folder, "finished")
-    run([program, "models"], folder, "cnn-bilstm", "CC BY-NC-SA 4.0")
+    run([program, "models"], folder, "whisper-voice", "CC BY-NC-SA 4.0")
     run([python, "-c", WRITTEN], folder)
     run([program, "analyze", "x.wav", "--out", "x.jsonl"], folder, "finished: 38.3 s of sound")
     run([python, "-c", ANALYSED], folder, "153 points")
-    run([program, "bench", "--quick", "--engine", "onnx"], folder, "cnn-bilstm: 433,897 parameters")
+    run([program, "bench", "--quick", "--engine", "onnx"], folder, "whisper-voice: ")
 
 
 def main() -> None:

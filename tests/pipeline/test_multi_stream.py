@@ -9,16 +9,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 
 from stream_ser.audio.recording import open_recording
 from stream_ser.audio.source import Item
+from stream_ser.calls.turn_detector import TurnsOnly
 from stream_ser.engine.worker import Worker
 from stream_ser.errors import SourceError
 from stream_ser.feed.hub import Hub
+from stream_ser.feed.message_types import Message
 from stream_ser.pipeline.multi_stream import Player, play, process_batch
 from stream_ser.pipeline.runtime import Options, Runtime
 from stream_ser.pipeline.stream import Stream
-from stream_ser.types import Block, Gap, SourceInfo
+from stream_ser.types import Block, Gap, Point, SourceInfo
 from stream_ser_models.card import find, read_card
 from tests.conftest import trajectory
 from tests.fakes import FakeBackend, FakeClock, FakeDetector
@@ -175,3 +178,37 @@ def test_a_slow_engine_loses_nothing_of_a_recording(make: Any) -> None:
 
     assert list(play(rig.players, HOP_S, 1.0, rig.clock, rest)) == []
     assert [(end["points"], end["dropped"]) for end in rig.of("end")] == [(24, 0), (24, 0)]
+
+
+class Heard:
+    """Collects the points of a leg that is heard for turns."""
+
+    def __init__(self) -> None:
+        self.points: list[Point] = []
+
+    def point(self, point: Point) -> Iterator[Message]:
+        self.points.append(point)
+        return iter(())
+
+    def end(self, _: int) -> Iterator[Message]:
+        return iter(())
+
+    def ended(self) -> None:
+        """Nothing follows."""
+
+
+def test_streams_that_are_taken_together_hear_what_each_hears_alone(bundled: Path) -> None:
+    samples, _ = soundfile.read(bundled, dtype="float32", frames=160_000)
+    sound = samples + np.float32(0.2)  # an offset, which nothing may hear
+    items: list[Item] = [Block(at, sound[at : at + 2_000]) for at in range(0, 160_000, 2_000)]
+    items[40] = Gap(80_000, 82_000, "lost")
+    items[60:61] = [Gap(120_000, 120_320, "lost"), Block(120_320, sound[120_320:122_000])]
+    alone, together = Heard(), Heard()
+    one, other = (TurnsOnly("s", HOP, 8 * HOP, heard) for heard in (alone, together))
+    for item in items:
+        one.take(item)
+        process_batch([(other, item)])
+    assert [(p.start, p.end, p.state, p.speech_s) for p in together.points] == [
+        (p.start, p.end, p.state, p.speech_s) for p in alone.points
+    ]
+    assert sum(point.state == "uncertain" for point in alone.points) > 5

@@ -97,6 +97,6 @@ async def test_a_refusal_that_asterisk_cannot_hear_is_in_the_log_once(
             writer.write(data)
             assert await asyncio.wait_for(reader.read(), PATIENCE_S) == message(0x00)
             writer.close()
-        await eventually(lambda: server.sound.count == 0, "a connection stays")
+        await eventually(lambda: server.media.count == 0, "a connection stays")
     refused = [(r.door, r.reason) for r in caplog.records if r.message == "refused"]  # type: ignore[attr-defined]
     assert refused == [("audiosocket", "unknown-kind"), ("audiosocket", "sound-before-identity")]

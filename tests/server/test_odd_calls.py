@@ -93,7 +93,7 @@ async def test_counters_that_begin_anew_are_heard_behind_a_gap_and_told(tmp_path
                     await feed.wait("point", (at + 1) // 25 - 1)
             await socket.send(speaker.closing()[0])
             ended = (await feed.wait("call", kind="ended"))[0]
-        await eventually(lambda: server.sound.count == 0, "a connection stays")
+        await eventually(lambda: server.media.count == 0, "a connection stays")
         counted = await figures(server)
     assert ended["summary"]["duration_s"] == 5.0, "the second half is heard"
     (gap,) = feed.of("gap")

@@ -12,7 +12,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stream_ser.errors import ConfigError
-from stream_ser.server.config import AudioSocketSettings, Limits, ServeConfig, SettingError, is_origin
+from stream_ser.server.addresses import is_origin
+from stream_ser.server.config import AudioSocketSettings, Limits, ServeConfig, SettingError
 from stream_ser.server.secret import Secret
 from stream_ser.server.settings import ELSEWHERE, Setting, add_flags, load, settings
 

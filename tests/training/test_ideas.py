@@ -64,6 +64,15 @@ def test_a_figure_is_the_mean_over_seeds_of_the_mean_over_folds() -> None:
     assert clips.mean == pytest.approx(0.64)
 
 
+def test_clips_of_several_corpora_count_together_and_windows_apart() -> None:
+    streams = {"plain": {"one": figure(0.4), "two": figure(0.6), "pooled": figure(0.7)}}
+    own = [of("frames_gap", "holdout", 1, 0.5, protocol="pooled4", streams=streams)]
+    clips, windows = over_seeds(own, "plain", figure=clips_of), over_seeds(own, "plain")
+    assert clips is not None
+    assert windows is not None
+    assert (clips.mean, windows.mean) == (pytest.approx(0.7), pytest.approx(0.5))
+
+
 def test_a_seed_that_lacks_folds_does_not_count() -> None:
     value = over_seeds([*grid(), of("frames_gap", "emodb", 4, 0.99)], "plain")
     assert value is not None
@@ -105,8 +114,9 @@ def test_the_report_keeps_heads_on_an_encoder_in_their_own_chapter(tmp_path: Pat
 def test_a_card_is_told_what_strangers_get(tmp_path: Path) -> None:
     told = strangers(grid(), "frames_gap")
     assert told["seeds"] == 3
-    assert told["loco caller"] == {"UA_windows": 0.74, "sd": 0.02}
-    assert told["emovo plain"] == {"UA_windows": 0.59, "sd": 0.02}
+    assert told["loco caller"].items() >= {"UA_windows": 0.74, "sd": 0.02}.items()
+    assert told["emovo plain"].items() >= {"UA_windows": 0.59, "sd": 0.02}.items()
+    assert set(told["loco caller"]) == {"UA", "UA_sd", "UA_windows", "sd"}
     assert strangers(grid(), "frames_mean") == {}
 
 

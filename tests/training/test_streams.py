@@ -161,3 +161,15 @@ def test_silent_parts_of_a_window_are_not_active() -> None:
     assert not active(window, 25).any()
     window[: 32_000 // 5] = 0.1
     assert active(window, 25).tolist() == [True] * 5 + [False] * 20
+
+
+def test_a_network_on_its_own_front_end_is_heard_by_telephone_too(
+    corpora: Path, write_recipe: Writer, write_protocol: Writer, tmp_path: Path
+) -> None:
+    recipe = write_recipe(stage='noise = "hum"\ntelephone = true\nwhole = true', augment="lines = 0.5")
+    options = ["--recipe", recipe, "--protocol", write_protocol(), "--data", corpora, "--runs", tmp_path / "runs"]
+    records = tmp_path / "records"
+    assert main(["fit", *(str(option) for option in options), "--records", str(records), "--device", "cpu"]) == 0
+    (record,) = read_records(records)
+    assert set(record.streams) == {"telephone"}  # it knows no voices
+    assert record.streams["telephone"]["twovoices"]["clips"] == 8

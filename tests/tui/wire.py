@@ -71,6 +71,7 @@ def point(
         "level_dbfs": -23.4 if asked else -54.2,
         "peak_dbfs": -10.3 if asked else -41.0,
         "baseline_s": None,
+        "concealed_ms": 0.0,
         "ledger": {
             "capture_ms": None,
             "wait_ms": 0.4 if asked else None,

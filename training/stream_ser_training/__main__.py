@@ -15,9 +15,12 @@ import torch
 
 from stream_ser_models.card import CheckpointError, find, read_card
 from stream_ser_models.checkpoint import load_network
+from stream_ser_models.encoders import find_encoder, read_encoder
 from stream_ser_models.export import ExportError
+from stream_ser_models.export_encoder import pack_encoder
 from stream_ser_models.frames import FrameHead
-from stream_ser_models.frames_tfcnn import FramesTFCNN
+from stream_ser_models.frames_tfcnn import FramesTFCNN, FramesTFCNNConfig
+from stream_ser_models.whisper import WhisperConfig
 from stream_ser_models.words import WordsError
 from stream_ser_training.clips import CorpusError
 from stream_ser_training.corpora import verify
@@ -101,9 +104,15 @@ def parser() -> argparse.ArgumentParser:
     join.add_argument("--runs", type=Path, default=Path("runs"), help="folder of runs")
     join.add_argument("--records", type=Path, default=RECORDS, help=f"where the record goes (default: {RECORDS})")
     join.add_argument("--out", type=Path, required=True, help="the checkpoint's folder; its name becomes the model's")
-    commands.add_parser(
+    told = commands.add_parser(
         "speech-probe", parents=[data], help="fit what tells an encoder's frames of speech from silence"
     )
+    told.add_argument("--encoder", default=WhisperConfig().encoder, help="shipped encoder's name or its folder")
+    pack = commands.add_parser("encoder", help="pack a pre-trained encoder's first layers, for torch and in 8 bits")
+    pack.add_argument("--source", type=Path, required=True, help="safetensors file of Whisper's encoder")
+    pack.add_argument("--licence", type=Path, required=True, help="its licence's text")
+    pack.add_argument("--layers", type=int, required=True, help="transformer layers after the stem")
+    pack.add_argument("--out", type=Path, required=True, help="the encoder's folder; its name becomes the encoder's")
     price = commands.add_parser("cost", help="measure what a window costs every recorded system, into its records")
     price.add_argument("--records", type=Path, default=RECORDS, help=f"stored records (default: {RECORDS})")
     check = commands.add_parser("verify", parents=[data], help="hold corpora against the checksums in their manifests")
@@ -218,6 +227,10 @@ def run(options: argparse.Namespace) -> int:
         for name, milliseconds in add_costs(options.records):
             print(f"{name:24} {milliseconds:7.2f} ms a window, one thread")
         return 0
+    if options.command == "encoder":
+        facts = pack_encoder(options.source, options.licence, options.out, layers=options.layers)
+        print(f"{facts.name}: {facts.layers} layers, SHA-256 {facts.digest}")
+        return 0
     data = data_folder(options.data)
     if options.command == "verify":
         problems = [problem for name in options.corpora for problem in verify(data / name)]
@@ -228,7 +241,7 @@ def run(options: argparse.Namespace) -> int:
         config = PretrainConfig(steps=options.steps)
         print(Pretrainer(train, held, config, options.runs / FOLDER, place(options.device)).run())
     elif options.command == "speech-probe":
-        path, right = make_probe(FramesTFCNN(), data)
+        path, right = make_probe(FramesTFCNN(FramesTFCNNConfig(frontend=_frontend(options.encoder))), data)
         print(f"{path.name}: right on {100.0 * right:.1f} % of the frames of kept clips")
     elif options.command == "fuse":
         show(fuse(data, options.runs, options.records, options.out)[0].figures["test"])
@@ -239,6 +252,11 @@ def run(options: argparse.Namespace) -> int:
         for record in run_baseline(task, choose(folds_of(task, data), _names(options.folds)), options.records):
             print(f"{record.recipe} {record.protocol} fold {record.fold}")
     return 0
+
+
+def _frontend(encoder: str) -> WhisperConfig:
+    """All of an encoder's layers."""
+    return WhisperConfig(encoder=encoder, layers=read_encoder(find_encoder(encoder)).layers)
 
 
 def show(figures: dict[str, dict[str, Any]]) -> None:

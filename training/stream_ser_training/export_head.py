@@ -30,7 +30,7 @@ from stream_ser_training.export import (
     probe_of,
 )
 from stream_ser_training.feature_cache import Staged
-from stream_ser_training.ideas import over_seeds
+from stream_ser_training.ideas import STRANGERS, clips_of, over_seeds, windows_of
 from stream_ser_training.protocols import Fold
 from stream_ser_training.recipe import Recipe
 from stream_ser_training.records import Record
@@ -61,20 +61,23 @@ def test_figures(head: FrameHead, fold: Fold, labels: list[str], temperature: fl
 
 
 def strangers(records: Sequence[Record], recipe: str) -> dict[str, Any]:
-    """What leave-one-corpus-out records of a recipe say: UA over single windows, mean over corpora, sd over seeds.
+    """What leave-one-corpus-out records of a recipe say: UA of clips and of single windows, mean over corpora, sd over seeds.
 
     Empty where there is none.
     """
-    own = [record for record in records if (record.recipe, record.protocol) == (recipe, "loco") and record.streams]
+    own = [record for record in records if record.recipe == recipe and record.protocol in STRANGERS and record.streams]
     seeds = sorted({record.seed for record in own})
     if not own:
         return {}
     found: dict[str, Any] = {"protocol": own[0].about, "seeds": len(seeds)}
     for cross, name in ((False, "loco"), (True, "emovo")):
         for condition in own[0].streams:
-            value = over_seeds(own, condition, cross=cross)
-            if value is not None:
-                told = {"UA_windows": round(value.mean, 4), "sd": round(value.sd or 0.0, 4)}
+            told: dict[str, float] = {}
+            for figure, what in ((clips_of, "UA"), (windows_of, "UA_windows")):
+                value = over_seeds(own, condition, cross=cross, figure=figure)
+                if value is not None:
+                    told |= {what: round(value.mean, 4), "UA_sd" if what == "UA" else "sd": round(value.sd or 0.0, 4)}
+            if told:
                 found[f"{name} {condition}"] = told
     return found
 

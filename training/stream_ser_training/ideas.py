@@ -12,9 +12,10 @@ from statistics import fmean
 from stream_ser_training.metrics import CROSS, Spread, spread
 from stream_ser_training.records import Record
 from stream_ser_training.results import Idea, Reference, by_recipe, natural, on_encoder
+from stream_ser_training.streams import TOGETHER
 from stream_ser_training.tables import NONE, made_by, size, table, with_sd
 
-STRANGERS = "loco"
+STRANGERS = ("loco", "loco_more")  # protocols that leave a corpus out whole; a recipe is run under one of them
 PLAIN = "plain"
 CHAPTER = """\
 Strangers: the same heads on Whisper's first layers (frozen, 8 bits, `models/stream_ser_models/encoders/`), and each paper's
@@ -29,8 +30,8 @@ own system, trained on some corpora and heard on another that no training has me
 - Mean over corpora, ± the standard deviation over seeds. `–`: not measured for such a system; `not run`: nothing stored.
 """
 CLIPS = """\
-Whole clips, mean recall over the classes that occur, mean over folds ± the standard deviation over seeds: as a voice that
-nobody knows, and with the caller's baseline in a causal stream.
+Whole clips, all corpora of a protocol together, mean recall over the classes that occur; mean over folds ± the standard
+deviation over seeds: as a voice that nobody knows, and with the caller's baseline in a causal stream.
 """
 
 Figure = Callable[[Record, str, bool], list[float]]
@@ -42,13 +43,16 @@ def windows_of(record: Record, condition: str, cross: bool) -> list[float]:
         found = {group: float(value["UA_windows"]) for group, value in record.streams[condition].items()}
     else:
         found = {group: value["UA"] for group, value in record.windows.items()} if condition == PLAIN else {}
-    return [value for group, value in found.items() if group.startswith(CROSS) == cross]
+    return [
+        value for group, value in found.items() if group.startswith(CROSS) == cross and not group.endswith(TOGETHER)
+    ]
 
 
 def clips_of(record: Record, condition: str, cross: bool) -> list[float]:
-    """Mean recall over clips of each corpus of a record, classes that occur alone."""
-    groups = record.streams.get(condition, {})
-    return [fmean(value["recall"].values()) for group, value in groups.items() if group.startswith(CROSS) == cross]
+    """Mean recall over the clips of a record, those of several corpora together, classes that occur alone."""
+    groups = {g: value for g, value in record.streams.get(condition, {}).items() if g.startswith(CROSS) == cross}
+    together = [value for group, value in groups.items() if group.endswith(TOGETHER)] or list(groups.values())
+    return [fmean(value["recall"].values()) for value in together]
 
 
 def over_seeds(
@@ -99,7 +103,7 @@ def strangers_table(groups: dict[str, list[Record]], ideas: Sequence[Idea]) -> s
     """Leave one corpus out: every idea on both front ends, in every condition."""
     lines = []
     for name, front, recipe in _pairs(ideas):
-        own = [record for record in groups.get(recipe, []) if record.protocol == STRANGERS]
+        own = [record for record in groups.get(recipe, []) if record.protocol in STRANGERS]
         if not own:
             lines.append([name, front, f"`{recipe}`", "not run", *[NONE] * (len(STRANGE) + 1)])
             continue
@@ -129,7 +133,7 @@ def clips_table(groups: dict[str, list[Record]], reference: Reference) -> str:
 def ideas(records: Sequence[Record], reference: Reference) -> list[str]:
     """The chapter's paragraphs; none where nothing of it was run."""
     groups = by_recipe(records)
-    strange = [r for r in records if r.protocol == STRANGERS or on_encoder(r)]
+    strange = [r for r in records if r.protocol in STRANGERS or on_encoder(r)]
     strange.sort(key=lambda record: (record.recipe, record.protocol, natural(record.fold), record.seed))
     first, second = strangers_table(groups, reference.ideas), clips_table(groups, reference)
     if not (first or second):

@@ -278,7 +278,9 @@ def _others(writer: Writer, systems: Sequence[System], reference: Reference) -> 
     """Protocols that the main table has no column for, and whose labels are learnt."""
     known = {*reference.rated, *(column.key for column in reference.columns)}
     protocols = sorted(
-        {record.protocol for system in systems for record in system.records if record.utterances} - known - {STRANGERS}
+        {record.protocol for system in systems for record in system.records if record.utterances}
+        - known
+        - set(STRANGERS)
     )
     for protocol in protocols:
         rows = [(system.name, own) for system in systems if (own := system.under(protocol))]

@@ -24,6 +24,7 @@ from stream_ser_training.voices import STREAMS, as_voice, spoken_vectors, stream
 
 ROWS = 256  # windows that are asked at once
 ORDER = 1  # seed of the order of a voice's clips
+TOGETHER = "pooled"  # the group of all corpora of a side, where there are several
 KEPT = ("clips", "UA", "UA_windows", "WA", "ECE_windows", "recall")
 
 
@@ -96,11 +97,15 @@ def stage_here(head: FrameHead, clips: Sequence[Clip], heard: str = "") -> Stage
 
 
 def by_group(scored: Sequence[Scored], labels: Sequence[str], temperature: float, cross: bool) -> dict[str, Any]:
-    """Figures of each corpus, under ``cross:`` and its name where no fold trained on it."""
+    """Figures of each corpus, under ``cross:`` and its name where no fold trained on it, and of several together."""
+    corpora = sorted({item.clip.corpus for item in scored})
+    groups = {corpus: [item for item in scored if item.clip.corpus == corpus] for corpus in corpora}
+    if len(groups) > 1:
+        groups[TOGETHER] = list(scored)
     found = {}
-    for corpus in sorted({item.clip.corpus for item in scored}):
-        own = figures([item for item in scored if item.clip.corpus == corpus], list(labels), temperature)
-        found[(CROSS if cross else "") + corpus] = {name: own[name] for name in KEPT}
+    for group, own in groups.items():
+        told = figures(own, list(labels), temperature)
+        found[(CROSS if cross else "") + group] = {name: told[name] for name in KEPT}
     return found
 
 

@@ -134,6 +134,7 @@ class _Walk:
         self.runs: list[_Run] = []
         self.junk = 0
         self.cut: tuple[int, int] | None = None
+        self._end = -1  # of the newest frame
         self._fresh = True  # whether the next frame begins a file
 
     def go(self, at: int) -> None:
@@ -149,10 +150,11 @@ class _Walk:
             else:
                 self._take(at, head, frame)
                 at += frame.size
+                self._end = at
 
     def _belongs(self, at: int, frame: Frame) -> bool:
         """Whether this is a frame and not four bytes that look like one."""
-        if self.runs and not self._fresh and frame.kind == self.runs[-1].first.kind:
+        if at == self._end and frame.kind == self.runs[-1].first.kind:  # right behind the one before it
             return True
         behind = at + frame.size
         after = frame_of(self._window.at(behind, 4))

@@ -19,7 +19,8 @@ from stream_ser.audio.timeline import LOUDEST
 from stream_ser.errors import SourceError
 
 SHORTEST_MS = 25  # one analysis frame of the models' front ends
-LOOK_S = 10.0
+SLOWEST, FASTEST = 4_000, 384_000  # Hz
+LOOK_S = 10.0  # of a float file, before anything is heard of it
 HEADER_SLIP = 64  # bytes: some recorders count the header's own into the sound's
 
 
@@ -46,6 +47,12 @@ def open_file(path: Path, content: bytes | None = None) -> tuple[PartedFile, Pla
     except SourceError:
         file.close()
         raise
+    if not SLOWEST <= opened.samplerate <= FASTEST:
+        opened.close()
+        raise SourceError(
+            f"{path} says that it has {opened.samplerate} Hz, which is no sample rate of sound",
+            fix=f"write its header again: ffmpeg -f s16le -ar RATE -i SAMPLES {path.stem}-again.wav",
+        )
     if opened.subtype in ("FLOAT", "DOUBLE"):
         _check_level(path, opened)
     if opened.frames * 1000 < SHORTEST_MS * opened.samplerate:

@@ -6,11 +6,11 @@ import os
 import struct
 from typing import BinaryIO
 
-from stream_ser.audio.container import HEAD, container_name
 from stream_ser.audio.files.chunked import plan_caf, plan_iff, plan_w64
 from stream_ser.audio.files.flac import plan_flac
 from stream_ser.audio.files.flat import plan_au, plan_counted, plan_nist
 from stream_ser.audio.files.layout import read_at
+from stream_ser.audio.files.marks import HEAD, container_name
 from stream_ser.audio.files.mpeg import id3_size, plan_mpeg
 from stream_ser.audio.files.ogg import plan_ogg
 from stream_ser.audio.files.plan import Plan

@@ -35,7 +35,8 @@ class _Format:
 
     tag: int
     block: int  # bytes of a frame, or of a block of a codec
-    samples: int  # sound frames in a block; 1 where samples lie open
+    samples: int  # sound frames in a block; 1 where samples lie open, or where it does not say
+    bits: int  # of a frame, as far as that is a number
     raw: bytes
 
 
@@ -86,11 +87,11 @@ def _is_wav(head: bytes) -> bool:
 def _note(wav: _Wav, name: bytes, body: bytes) -> None:
     """Keep what a chunk before the sound says."""
     if name == b"fmt " and len(body) >= 16:
-        tag, _, _, _, block, _ = struct.unpack(f"{wav.order}HHIIHH", body[:16])
+        tag, channels, _, _, block, bits = struct.unpack(f"{wav.order}HHIIHH", body[:16])
         if tag == _EXTENSIBLE and len(body) >= 26:
             tag = struct.unpack(f"{wav.order}H", body[24:26])[0]
         samples = struct.unpack(f"{wav.order}H", body[18:20])[0] if tag not in _PCM and len(body) >= 20 else 1
-        wav.form = _Format(tag, max(1, block), max(1, samples), body)
+        wav.form = _Format(tag, max(1, block), max(1, samples), max(1, bits * channels), body)
     elif name == b"ds64" and len(body) >= 16:
         wav.big = struct.unpack("<Q", body[8:16])[0]
     elif name == b"fact" and len(body) >= 4:
@@ -169,10 +170,13 @@ def _wrapped(file: BinaryIO, wav: _Wav, declared: int) -> int | None:
 
 def _limit(form: _Format, fact: int) -> Limit | None:
     """How many frames a codec of blocks holds: by ``fact``, or by its blocks, where libsndfile counts the padding too."""
-    if form.tag in _PCM or form.samples == 1:
+    if form.tag in _PCM:
         return None
 
     def limit(sound: int) -> int | None:
+        if form.samples == 1:
+            most = 8 * sound // form.bits
+            return fact if most - most // 16 - 256 < fact <= most else None
         blocks = sound // form.block * form.samples
         return fact if blocks - form.samples < fact <= blocks else blocks or None
 

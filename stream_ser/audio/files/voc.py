@@ -1,4 +1,4 @@
-"""Creative Voice (VOC): sound in blocks, of which libsndfile plays the first one only.
+"""Creative Voice (VOC): sound in blocks. libsndfile knows the first one, and plays the others' headers as sound.
 
 Blocks are short in what some programs write (ffmpeg: 4 KB), and none can hold more than 16 MB. Where sound goes on in further
 blocks, all of it is put behind the header of a WAV file. After Creative Labs' format of 1994.

@@ -152,6 +152,11 @@ class Fields:
         """Take whatever is text in an object that may hold anything."""
         return checked_parameters({k: v for k, v in self._values.items() if isinstance(v, str)}, self._where)
 
+    def texts_that_begin_with(self, prefix: str) -> dict[str, str]:
+        """Take whatever is text under a name that begins so, of an object that may hold anything, and much of it."""
+        ours = {k: v for k, v in self._values.items() if k.startswith(prefix) and isinstance(v, str)}
+        return checked_parameters(ours, self._where)
+
     def _get(self, name: str) -> object:
         value = self._values.get(name)
         if value is None:

@@ -6,10 +6,12 @@ Every text message is a JSON object with a ``type``::
      "encoding": "mulaw", "consent": "given", "agent_purpose": "…", "token": "…", "parameters": {"queue": "north"}}
     {"type": "pause"}    {"type": "resume"}    {"type": "close"}
 
-With one channel the hello has ``role`` in place of ``roles``. ``agent_purpose``, ``token`` and ``parameters`` may be
+With one channel the hello has ``role`` in place of ``roles``. ``agent_purpose``, ``token``, ``parameters`` and ``feed`` may be
 absent; every other field must be there, so that nobody's consent is taken for granted. Answers are ``accepted``,
 ``closed``, ``leaving`` and ``refused``, the last with the refusal's code and text, and in place of ``accepted`` where
 the call was not. Samples of two channels are interleaved.
+
+With ``"feed": true`` the call's own messages of the feed come on this connection too, between the answers.
 
 Positions count the samples that were received. Sound that comes while paused is never passed on: it is told as lost.
 """
@@ -19,7 +21,7 @@ from __future__ import annotations
 import json
 from typing import Literal
 
-from stream_ser.audio.container import HEAD, container_name
+from stream_ser.audio.files.marks import HEAD, container_name
 from stream_ser.calls.events import Closed, Event, Leg, Lost, Opened, Paused, RefusedError, Resumed, Sound
 from stream_ser.calls.protocols import fields
 from stream_ser.calls.protocols.fields import Fields
@@ -94,7 +96,7 @@ class Plain:
         return [Paused("asked by the client")] if self._paused else [Resumed(self._position)]
 
     def _open(self, hello: Fields) -> list[Event]:
-        hello.only(*_HELLO, "parameters")
+        hello.only(*_HELLO, "parameters", "feed")
         channels = hello.whole("channels", 1, MOST_CHANNELS)
         if channels == 1 and "roles" not in hello:
             roles: tuple[Role, ...] = (hello.one_of("role", fields.ROLES),)
@@ -118,6 +120,7 @@ class Plain:
             agent_purpose=hello.text_or_none("agent_purpose", fields.LONGEST_VALUE),
             token=hello.secret_or_none("token"),
             parameters=hello.parameters("parameters"),
+            feed=hello.flag("feed"),
         )
         legs = [{"name": leg.name, "role": leg.role} for leg in self._opened.legs]
         self._answer({"type": "accepted", "call": self._opened.call, "legs": legs})

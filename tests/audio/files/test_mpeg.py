@@ -137,6 +137,14 @@ def test_bytes_between_frames_are_passed_over_and_told() -> None:
     assert any("3000 bytes" in notice.text for notice in notices)
 
 
+def test_bytes_that_look_like_frames_are_not_taken_for_them() -> None:
+    data = bare(encoded(noise()))
+    rubbish = np.random.default_rng(9).bytes(2_000_000)
+    plan = plan_mpeg(io.BytesIO(data + rubbish + data), 0, 2 * len(data) + len(rubbish))
+    assert plan is not None
+    assert "2000000 bytes" in plan.notices[0]
+
+
 def test_a_last_frame_that_is_not_whole_is_cut_off() -> None:
     data = bare(encoded(noise()))
     heard, _, failure = hear(data[:-10])

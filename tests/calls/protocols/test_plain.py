@@ -240,3 +240,11 @@ def test_a_session_that_is_nearly_right_is_taken_or_refused(messages: list[Messa
 def test_anything_at_all_is_taken_or_refused(messages: list[Message]) -> None:
     survive(Plain, messages)
     survive(Plain, [hello(), *messages])
+
+
+@pytest.mark.parametrize(("said", "expected"), [(True, True), (False, False), (None, False)])
+def test_a_hello_may_ask_for_the_calls_own_messages(said: bool | None, expected: bool) -> None:
+    (opened,) = Plain().receive(hello(feed=said))
+    assert isinstance(opened, Opened)
+    assert opened.feed is expected
+    assert refusal(hello(feed="yes")).code == "bad-field"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from stream_ser.audio.container import HEAD, container_name, could_be_mp3, cut_off
+from stream_ser.audio.files.marks import HEAD, container_name, could_be_mp3
 
 
 @pytest.mark.parametrize("rate", [8_000, 16_000, 44_100])
@@ -42,12 +42,3 @@ def test_raw_samples_are_not_taken_for_a_container() -> None:
     assert container_name(b"") is None
     assert container_name(bytes(HEAD)) is None
     assert container_name(b"\xff" * HEAD) is None
-
-
-def test_an_ogg_file_that_lacks_a_single_byte_is_cut_off(tmp_path: Path) -> None:
-    path = tmp_path / "a.ogg"
-    soundfile.write(path, np.zeros(16_000, dtype=np.float32), 16_000, format="OGG", subtype="VORBIS")
-    assert cut_off(path, "OGG") is None
-    path.write_bytes(path.read_bytes()[:-1])
-    assert cut_off(path, "OGG") is not None
-    assert cut_off(path, "FLAC") is None

@@ -1,0 +1,35 @@
+"""What an address says about itself: whether other machines reach it, and whether a browser could name it. Pure."""
+
+from __future__ import annotations
+
+import ipaddress
+from urllib.parse import urlsplit
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach what listens there."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def is_origin(text: str) -> bool:
+    """Whether a browser could send this as ``Origin``."""
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        return False
+    host = parts.hostname or ""
+    shown = f"[{host}]" if ":" in host else host
+    return (
+        bool(host)
+        and text == f"{parts.scheme}://{shown}" + (f":{port}" if port is not None else "")
+        and (
+            parts.scheme in ("http", "https")
+            and not any(character.isspace() or character in "*," for character in host)
+        )
+    )
