@@ -35,7 +35,7 @@ class Opened:
     call: str
     legs: tuple[Leg, ...]
     rate: int  # native samples a second
-    protocol: str  # plain, twilio, telnyx, audiohook, audiosocket, chan_websocket
+    protocol: str  # plain, twilio, telnyx, plivo, exotel, audiohook, audiosocket, chan_websocket, vonage
     consent: Consent = "unknown"
     agent_purpose: str | None = None  # why the agent's voice may be analysed, as the caller states it; None: it may not
     token: str | None = field(default=None, repr=False)  # a secret carried inside the protocol, where it has no header

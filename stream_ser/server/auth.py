@@ -39,7 +39,7 @@ ONCE = (  # what decides who comes in may not be said twice, in two ways
     "Audiohook-Organization-Id",
     "Audiohook-Session-Id",
 )
-SLASHED = ("/v1/audio/", "/v1/twilio/", "/v1/audiohook/", "/v1/asterisk/")
+SLASHED = ("/v1/audio/", "/v1/twilio/", "/v1/audiohook/", "/v1/asterisk/", "/v1/vonage/")
 FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host")
 STATUS = {
     "not-through-proxy": HTTPStatus.FORBIDDEN,
@@ -193,8 +193,7 @@ class Authenticator:
         """Whose call Asterisk brings: it can send Basic credentials, of which the password is the token."""
         if not self._may_speak(request):
             return self.refuse(Refusal("wrong-origin", NO_PAGES))
-        header = request.headers.get("Authorization")
-        return self.token(_password(header) or bearer(header), "publisher")
+        return self.token(_secret(request.headers), "publisher")
 
     def audiohook(self, request: Request) -> Grant | Refusal:
         """Whose AudioHook session this is."""
@@ -237,7 +236,8 @@ def status(refusal: Refusal) -> HTTPStatus:
 def _secret(headers: Headers) -> str | None:
     offered = ",".join(headers.get_all("Sec-WebSocket-Protocol")).split(",")
     named = next((text.strip() for text in offered if text.strip().startswith(BEARER)), None)
-    return bearer(headers.get("Authorization")) or (None if named is None else named.removeprefix(BEARER))
+    header = headers.get("Authorization")
+    return bearer(header) or _password(header) or (None if named is None else named.removeprefix(BEARER))
 
 
 def _password(header: str | None) -> str | None:

@@ -246,6 +246,8 @@ class MediaServer:
             await connection.close(POLICY, _reason(refused[0]))
         elif session.over:
             await connection.close()
+        else:
+            session.closed()
 
     @contextlib.contextmanager
     def _read_by(self, session: MediaSession) -> Iterator[None]:

@@ -24,6 +24,7 @@ from stream_ser.calls.protocols.audiohook import AudioHook
 from stream_ser.calls.protocols.chan_websocket import ChanWebSocket
 from stream_ser.calls.protocols.plain import Plain
 from stream_ser.calls.protocols.twilio import Twilio
+from stream_ser.calls.protocols.vonage import Vonage
 from stream_ser.errors import FeedError
 from stream_ser.feed.filters import parse
 from stream_ser.server.auth import SUBPROTOCOL, Request, status
@@ -34,7 +35,8 @@ from stream_ser.server.tokens import Grant
 from stream_ser.web import assets
 
 FEED, AUDIO, TWILIO, AUDIOHOOK, ASTERISK = "/v1/feed", "/v1/audio", "/v1/twilio", "/v1/audiohook", "/v1/asterisk"
-SOUND = (AUDIO, TWILIO, AUDIOHOOK, ASTERISK)
+VONAGE = "/v1/vonage"
+SOUND = (AUDIO, TWILIO, AUDIOHOOK, ASTERISK, VONAGE)
 MEDIA = Subprotocol("media")  # Asterisk's
 CALLS = "/v1/calls/"
 UNWELCOME = {POLICY: "read-only", **UNREADABLE}  # what a subscriber sent, by close code
@@ -157,7 +159,7 @@ class Routes:
         match request.path:
             case "/v1/feed" | assets.ADMISSION:
                 found: Grant | Refusal | None = self._viewer(request)
-            case "/v1/audio":
+            case "/v1/audio" | "/v1/vonage":
                 found = auth.publisher(request)
             case "/v1/twilio":
                 found = auth.twilio(request)
@@ -166,7 +168,7 @@ class Routes:
             case "/v1/asterisk":
                 found = auth.asterisk(request)
             case _:
-                ways = ", ".join((FEED, AUDIO, TWILIO, AUDIOHOOK, ASTERISK, CALLS, HEALTH, READY, METRICS))
+                ways = ", ".join((FEED, AUDIO, TWILIO, AUDIOHOOK, ASTERISK, VONAGE, CALLS, HEALTH, READY, METRICS))
                 return auth.refuse(
                     Refusal("not-offered", f"there is nothing at {request.path[:200]!r}; there is {ways}")
                 )
@@ -202,4 +204,4 @@ class Routes:
             )
         if request.path == ASTERISK:
             return ChanWebSocket(request.target.partition("?")[2])
-        return Plain()
+        return Vonage() if request.path == VONAGE else Plain()

@@ -21,7 +21,6 @@ from stream_ser.server.limits import RateLimit
 from stream_ser.server.rejection import Refusal
 
 PINGS_A_SECOND, PINGS_S = 5, 10.0  # of one connection, and seconds' worth of them at once
-MAKES_WAY_S = 0.5  # after which a handshake that is not finished makes way for another connection
 
 
 class Handshakes:
@@ -37,14 +36,12 @@ class Handshakes:
         return len(self._waiting)
 
     def begin(self, connection: CountingConnection, now: float) -> CountingConnection | None:
-        """Let one in; gives who is to go for it, which may be itself."""
+        """Let one in; gives the oldest, which is to go for it, where there is no room."""
         goes = None
         if len(self._waiting) >= self._most:
-            oldest, since = next(iter(self._waiting.items()))
-            goes = oldest if now - since > MAKES_WAY_S else connection
-            self._waiting.pop(goes, None)
-        if goes is not connection:
-            self._waiting[connection] = now
+            goes = next(iter(self._waiting))  # who means it has finished after milliseconds
+            del self._waiting[goes]
+        self._waiting[connection] = now
         return goes
 
     def end(self, connection: CountingConnection) -> None:

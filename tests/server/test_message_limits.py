@@ -95,12 +95,12 @@ async def test_unfinished_handshakes_are_bounded_and_the_oldest_makes_way(tmp_pa
             writer.close()
 
 
-def test_where_all_handshakes_are_young_the_new_one_goes() -> None:
+def test_the_oldest_handshake_makes_way_and_who_has_finished_is_none() -> None:
     handshakes, (one, two, three) = Handshakes(2), (object.__new__(CountingConnection) for _ in range(3))
     assert handshakes.begin(one, 0.0) is None
     assert handshakes.begin(two, 0.1) is None
-    assert handshakes.begin(three, 0.2) is three
-    assert handshakes.begin(three, 0.6) is one
-    handshakes.end(two)
-    handshakes.end(two)
-    assert handshakes.count == 1
+    handshakes.end(one)
+    handshakes.end(one)
+    assert handshakes.begin(three, 0.2) is None
+    assert handshakes.begin(one, 0.3) is two
+    assert handshakes.count == 2

@@ -1,11 +1,10 @@
-"""Twilio Media Streams and Telnyx's variant of it: JSON text messages with base64 sound, one track for each side of a call.
+"""Media streams as Twilio sends them, and Telnyx, Plivo and Exotel in ways of their own: JSON text with base64 sound.
 
-Twilio (twilio.com/docs/voice/media-streams/websocket-messages) writes camelCase and sends µ-law at 8 kHz. Telnyx
-(developers.telnyx.com, Stream call media over WebSocket) writes snake_case, names its format in ``media_format``, may send
-frames out of order, and does not say beforehand which tracks will sound: both legs are opened. The ``start`` message tells
-which of the two it is. Inbound is the customer's voice, outbound the agent's. Consent, the agent's purpose and a token come
-as parameters ``consent``, ``agent_purpose`` and ``token``: Twilio's ``<Parameter>``, Telnyx's ``custom_parameters`` or a
-``client_state`` that is a JSON object. What someone dialled (``dtmf``) is passed over unseen.
+There is one track for each side of a call; inbound is the customer's voice, outbound the agent's, and sound without a track is
+inbound. The ``start`` message tells who sends (``media_starts``). Telnyx may send frames out of order; Plivo's timestamps are
+the time of day, which is counted from the first. Consent, the agent's purpose and a token come as parameters ``consent``,
+``agent_purpose`` and ``token``: Twilio's ``<Parameter>``, Telnyx's and Exotel's ``custom_parameters``, a ``client_state`` of
+Telnyx' that is a JSON object, Plivo's ``extraHeaders``. What someone dialled (``dtmf``) is passed over unseen.
 
 Once a stream has started, one message that cannot be read does not end it: unknown events and tracks are passed over, sound
 that cannot be decoded is a hole of its length, and only many such messages in a row are refused (``tolerance``).
@@ -16,33 +15,28 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from typing import Any
 
-from stream_ser.calls.events import Closed, Event, Leg, Lost, Opened, PassedOver, RefusedError, Sound
+from stream_ser.calls.events import Closed, Event, Leg, Lost, PassedOver, RefusedError, Sound
 from stream_ser.calls.protocols import fields
 from stream_ser.calls.protocols.fields import Fields
+from stream_ser.calls.protocols.media_starts import RATE, ROLES, STREAM_IDS, TRACKS, Track, read_start
 from stream_ser.calls.protocols.pcm import WIDTH, Encoding, coded, decode
 from stream_ser.calls.protocols.reorder import Chunk, Missing, Reorder
 from stream_ser.calls.protocols.tolerance import Tolerance, UnreadableError
-from stream_ser.types import Role
 
-RATE = 8_000
-LOWEST_RATE, HIGHEST_RATE = 8_000, 48_000
 AUTH_TOKEN_FIELD = "x-telnyx-streaming-auth-token"  # in Telnyx's ``connected``
+TIME_OF_DAY = 10**11  # ms: a timestamp above is no time since the call began
 
-Track = Literal["inbound", "outbound"]
-TRACKS: tuple[Track, ...] = ("inbound", "outbound")
-ROLES: dict[Track, Role] = {"inbound": "customer", "outbound": "agent"}
 _EVENTS = ("connected", "start", "media", "dtmf", "mark", "stop", "error")
 _FATAL = ("second-start", "error-from-provider")  # after which nothing of the stream can be believed
 UNKNOWN_EVENT, UNKNOWN_TRACK, STALE, ANEW = "unknown-event", "unknown-track", "stale-chunk", "counters-anew"
 UNREADABLE = "sound that could not be read"
 USUAL_MS = 20  # of a chunk, before one could be read
-_FORMATS: dict[str, Encoding] = {"PCMU": "mulaw", "PCMA": "alaw", "L16": "s16be"}  # RFC 3551: L16 is big-endian
 
 
 class Twilio:
-    """One websocket from Twilio or Telnyx: one call. It answers nothing, as a one-way stream demands."""
+    """One websocket from a provider: one call. It answers nothing, as a one-way stream demands."""
 
     def __init__(self) -> None:
         self._connected = False
@@ -50,6 +44,8 @@ class Twilio:
         self._stream: str | None = None  # the stream's id; None before ``start``
         self._encoding: Encoding = "mulaw"
         self._tracks: dict[Track, Reorder] = {}
+        self._zero: int | None = None  # the timestamp to count from, ms; None before the first sound
+        self.closing_means = "connection lost"
         self._usual = RATE * USUAL_MS // 1000  # frames of the chunk read last
         self._tolerance = Tolerance()
         self._over = False
@@ -106,23 +102,31 @@ class Twilio:
     def _glance(self, data: str | bytes, runs: dict[Track, tuple[int, list[bytes]]]) -> bool:
         """Add a plain media message to its leg's run; False, and nothing done, where it is anything else or goes wrong."""
         stream = self._stream
-        if stream is None or self._over or not isinstance(data, str) or len(data) > fields.LONGEST_TEXT:
+        if (
+            stream is None
+            or self._zero is None
+            or self._over
+            or not isinstance(data, str)
+            or len(data) > fields.LONGEST_TEXT
+        ):
             return False
         message: Any
         try:
             message, end = fields.first_value(data)
             media = message["media"]
-            track: Track = media["track"]
+            track: Track = media.get("track", "inbound")
             order = self._tracks[track]
             sound = binascii.a2b_base64(media["payload"], strict_mode=True)
-            number, at = _count(media["chunk"]), _count(media["timestamp"])
-        except (LookupError, TypeError, ValueError, RecursionError):
+            number, at = _count(media["chunk"]), max(0, _count(media["timestamp"]) - self._zero)
+        except (AttributeError, LookupError, TypeError, ValueError, RecursionError):
             return False
         if (
             end != len(data)
             or message.get("event") != "media"
             or message.get("streamSid", stream) != stream
             or message.get("stream_id", stream) != stream
+            or message.get("streamId", stream) != stream
+            or message.get("stream_sid", stream) != stream
             or not sound
             or len(sound) % WIDTH[self._encoding]
         ):
@@ -182,57 +186,29 @@ class Twilio:
         return []
 
     def _start(self, message: Fields) -> list[Event]:
-        start = message.part("start")
-        telnyx = "media_format" in start
-        opened = self._start_telnyx(message, start) if telnyx else self._start_twilio(message, start)
-        self._tracks = {track: Reorder(opened.rate) for track in TRACKS if Leg(track, ROLES[track]) in opened.legs}
-        return [opened]
-
-    def _start_twilio(self, message: Fields, start: Fields) -> Opened:
-        form = start.part("mediaFormat")
-        form.one_of("encoding", ("audio/x-mulaw",))
-        form.whole("channels", 1, 1)
-        said = fields.declared(start.parameters("customParameters"), "the start message")
-        tracks = start.words("tracks", TRACKS, len(TRACKS))
-        self._stream = start.text("streamSid") if "streamSid" in start else message.text("streamSid")
-        return Opened(
-            call=start.text("callSid"),
-            legs=tuple(Leg(track, ROLES[track]) for track in TRACKS if track in tracks),
-            rate=form.whole("sampleRate", RATE, RATE),
-            protocol="twilio",
-            consent=said.consent,
-            agent_purpose=said.agent_purpose,
-            token=said.token,
-            parameters=said.rest,
-        )
-
-    def _start_telnyx(self, message: Fields, start: Fields) -> Opened:
-        form = start.part("media_format")
-        self._encoding = _FORMATS[form.one_of("encoding", tuple(_FORMATS))]
-        form.whole("channels", 1, 1)
-        said = fields.declared({**_client_state(start), **start.parameters("custom_parameters")}, "the start message")
-        self._stream = message.text("stream_id")
-        return Opened(
-            call=start.text("call_control_id" if "call_control_id" in start else "call_session_id"),
-            legs=tuple(Leg(track, ROLES[track]) for track in TRACKS),
-            rate=form.whole("sample_rate", LOWEST_RATE, HIGHEST_RATE),
-            protocol="telnyx",
-            consent=said.consent,
-            agent_purpose=said.agent_purpose,
-            token=said.token or self._token,
-            parameters=said.rest,
-        )
+        found = read_start(message, self._token)
+        self._stream, self._encoding = found.stream, found.encoding
+        if not found.ends:
+            self.closing_means = "hung up"
+        rate = found.opened.rate
+        self._usual = rate * USUAL_MS // 1000
+        self._tracks = {track: Reorder(rate) for track in TRACKS if Leg(track, ROLES[track]) in found.opened.legs}
+        return [found.opened]
 
     def _check_stream(self, message: Fields) -> None:
-        for name in ("streamSid", "stream_id"):
+        for name in STREAM_IDS:
             if name in message and message.text(name) != self._stream:
                 raise RefusedError("other-stream", f"the message is of another stream: its field {name!r} has changed")
 
     def _media(self, media: Fields) -> list[Event]:
-        track = next((one for one in self._tracks if one == media.text("track")), None)
+        named = media.text("track") if "track" in media else "inbound"
+        track = next((one for one in self._tracks if one == named), None)
         if track is None:
             return [PassedOver(UNKNOWN_TRACK)]
         number, at, order = media.count("chunk"), media.count("timestamp"), self._tracks[track]
+        if self._zero is None:
+            self._zero = at if at >= TIME_OF_DAY else 0
+        at = max(0, at - self._zero)
         try:
             payload = base64.b64decode(media.block("payload", fields.LONGEST_TEXT), validate=True)
             (samples,) = decode(payload, self._encoding)
@@ -273,12 +249,3 @@ def _sounds(track: Track, chunks: list[tuple[int, Chunk]]) -> list[Event]:
         else Sound(track, start, chunk)
         for start, chunk in chunks
     ]
-
-
-def _client_state(start: Fields) -> dict[str, str]:
-    """Parameters from Telnyx's ``client_state``: base64 of whatever an application likes, here of a JSON object."""
-    state = start.text_or_none("client_state", fields.LONGEST_TEXT)
-    try:
-        return fields.parse(base64.b64decode(state or "", validate=True).decode(), "client_state").all_texts()
-    except (ValueError, RefusedError):
-        return {}  # it is some other application's
