@@ -38,6 +38,8 @@ def places(architecture: str, config: Mapping[str, Any], shape: tuple[int, int])
             return Places(None, 0.0, shape[1] * CPC_FRAME_S)
         case "cnn_bilstm" if shape[0] == 1:
             return Places(None, 0.0, _of(config, "window_samples", 32_000) / _rate(config))
+    if architecture.startswith("frames_") and shape[0] == 1:  # frames of the encoder, which span the window
+        return Places(None, 0.0, _of(config, "window_samples", 32_000) / _rate(config))
     return None
 
 

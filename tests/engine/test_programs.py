@@ -15,9 +15,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from stream_ser.engine.buckets import buckets
 from stream_ser.engine.cuda_device import EagerCudaDevice
 from stream_ser.engine.graphs import GraphRunner
-from stream_ser.engine.programs import Program, StepProgram, WindowProgram
+from stream_ser.engine.programs import EncoderProgram, Program, StepProgram, WindowProgram
 from stream_ser_models.card import find, probe, probe_tokens, read_card, shipped
 from stream_ser_models.checkpoint import load_network
+from stream_ser_models.frames import FrameHead
 from stream_ser_models.incremental import IncrementalMSCNN
 from stream_ser_models.mfcc import MFCCConfig
 from stream_ser_models.mscnn import MSCNN, MSCNNConfig
@@ -108,7 +109,9 @@ def autocast_knows_meta(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("device", ["meta", "cpu"])
 @pytest.mark.parametrize("name", shipped())
 def test_every_shipped_model_can_be_recorded(name: str, device: str) -> None:
-    program = WindowProgram(shipped_network(name).to(device))
+    network = shipped_network(name)
+    head = isinstance(network, FrameHead)
+    program = EncoderProgram(network, device) if head else WindowProgram(network.to(device))
     tensors = idle_rows(program, 2, device)
     with NotRecordable(device):
         program(**tensors)

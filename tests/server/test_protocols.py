@@ -54,7 +54,8 @@ def check_call(
         stream = f"{call}/{leg}"
         points = feed.of("point", stream=stream)
         assert [point["end"] for point in points] == [round(HOP_S * 16_000 * n) for n in range(1, 11)]
-        assert sum(point["state"] == "speech" for point in points) > 3
+        assert sum(point["state"] in ("speech", "uncertain") for point in points) > 3
+        assert sum(point["state"] == "speech" for point in points) > 2
         assert not [point for point in points if point["state"] in ("stale", "paused")]
         alerts = feed.of("alert", stream=stream)
         assert [alert["kind"] for alert in alerts if alert["kind"] != "updated"] == ["opened", "cleared"]

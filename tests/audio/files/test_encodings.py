@@ -11,7 +11,7 @@ import soundfile
 import stream_ser
 from tests.conftest import BUNDLED
 
-from .encodings import HOP_S, compare
+from .encodings import HOP_S, MODEL, compare
 
 ENCODER_DELAY = 576  # of LAME, which nobody can know without its header
 
@@ -24,7 +24,7 @@ def sound() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def monitor() -> Iterator[stream_ser.Monitor]:
-    with stream_ser.Monitor(hop=HOP_S) as made:
+    with stream_ser.Monitor(model=MODEL, hop=HOP_S) as made:
         yield made
 
 
