@@ -12,11 +12,12 @@ from stream_ser_models.card import ONNX, Card, probe, verified
 def front_end_share(folder: Path, card: Card, runs: int = 10) -> float | None:
     """Share of a window's time that passes before the first convolution.
 
-    None where that does not part the two: the first convolution is the front end, there is none, or words come first.
+    None where that does not part the two: the first convolution is the front end, there is none, words come first,
+    or an encoder in a file of its own does.
     """
     import onnxruntime
 
-    if "tokens" in card.inputs:
+    if "tokens" in card.inputs or card.encoder is not None:
         return None
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
