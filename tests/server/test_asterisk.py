@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from pathlib import Path
 from uuid import UUID
 
@@ -32,6 +33,7 @@ def frames(voice: Samples, encoding: str) -> bytes:
 async def test_the_calls_own_codec_is_heard_as_what_it_is(
     tmp_path: Path, codec: str, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO, "stream_ser")
     voice = np.concatenate([*voices(), *voices()])
     async with serving(tmp_path, audiosocket=LISTEN) as server, Feed(server.url) as feed:
         _, writer = await asyncio.open_connection("127.0.0.1", server._audiosocket.port)
@@ -91,6 +93,7 @@ async def test_who_speaks_gets_nothing_back(tmp_path: Path) -> None:
 async def test_a_refusal_that_asterisk_cannot_hear_is_in_the_log_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO, "stream_ser")
     async with serving(tmp_path, audiosocket=LISTEN, consent_required=True) as server:
         for data in (b"GET / HTTP/1.1\r\n", message(0x10, bytes(320))):
             reader, writer = await asyncio.open_connection("127.0.0.1", server._audiosocket.port)

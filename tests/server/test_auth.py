@@ -245,7 +245,8 @@ async def test_what_is_wrong_with_a_call_is_named_and_counted(tmp_path: Path) ->
         async with dial(server, "/v1/audio", **with_token) as large:
             await large.send(bytes(40_000))
             assert (await farewell(large))[0] == 1009
-        assert (await refusals(server))["message-too-large"] == 1
+        told = server.services.refusals.by_reason
+        await eventually(lambda: told().get("message-too-large") == 1, "it is not counted")
         await eventually(lambda: server.services.tenants.calls == 0 and server.media.count == 0, "something stays open")
         assert {message["call"] for message in feed.of("call")} == {"c", "CA", "c-1"}
         refused_ends = {message["reason"] for message in feed.of("call", kind="ended", call="c")}
