@@ -75,23 +75,18 @@ class Stream:
         self._worker, self._hub, self._clock_ns = worker, hub, clock_ns
         self._listener, self._notice, self._broken, self._observer = listener, notice, broken, observer
         self._key, self._card = key or stream, card
-        self._live, self._stands_still = info.live, stands_still
-        self.vad, self.hop = vad, hop
-        self._preparation = Preparation()
+        self.vad, self.hop, self._live, self._stands_still = vad, hop, info.live, stands_still
+        self._preparation, self._summary = Preparation(), StreamSummary()
         self._schedule = WindowSchedule(self._key, card.window_samples, hop, vad, listener, baseline=baseline)
         self._trajectory = TrajectoryBuilder(calibration)
-        self._info = introduce(
-            info, card, worker, stream, hop, None if listener is None else listener.name, show_text, call, role
-        )
+        text = None if listener is None else listener.name
+        self._info = introduce(info, card, worker, stream, hop, text, show_text, call, role)
         self._pending: deque[Waiting | Gap] = deque()
         self._gap: Gap | None = None  # missing sound that may still grow; the taking thread alone
         self._moved = threading.Condition(threading.RLock())
-        self._summary = StreamSummary()
-        self._paused = threading.Event()
-        self._stopping = threading.Event()
+        self._paused, self._stopping, self._ended = threading.Event(), threading.Event(), threading.Event()
         self._concluded = False  # nothing more is taken: the end follows the last answer
         self._open = False  # between hello and end
-        self._ended = threading.Event()
         self._error: Exception | None = None
 
     @property
