@@ -293,6 +293,7 @@ async def test_who_sends_something_to_the_feed_is_refused_and_counted(
         await socket.send(sent)
         assert (await until_closed(socket)).code == code
         await eventually(lambda: not server.services.subscribers.members, "a subscriber stays")
+        await eventually(lambda: bool(server.services.refusals.by_reason()), "it is not counted")
         assert await refusals(server) == {name: 1}
         async with dial(server, "/v1/feed") as polite:
             await polite.recv()
