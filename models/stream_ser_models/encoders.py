@@ -6,6 +6,7 @@ SHA-256; a head's card names its encoder by name and ``digest``, so that no head
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -42,8 +43,12 @@ class EncoderFacts:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the weights, hexadecimal: what a card means by its encoder."""
-        return self.files[WEIGHTS]
+        """SHA-256 over the hashes of weights and ONNX file, hexadecimal: what a card means by its encoder.
+
+        Over both, because a head that was trained on what one of them computes is wrong on another's frames.
+        """
+        told = self.files[WEIGHTS] + self.files.get(ONNX, "")
+        return hashlib.sha256(told.encode()).hexdigest()
 
 
 def encoders(root: Path = ENCODERS) -> list[str]:

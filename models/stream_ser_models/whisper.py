@@ -8,6 +8,10 @@ Whisper's floor lies 8 decades (80 dB) below the loudest cell *of the window*, s
 one enters the window or leaves it. ``floor="fixed"`` puts it at a constant instead: log-mel and stem of a frame are then
 the same in whichever window it stands, and can be computed once. ``positions=False`` leaves the sinusoids out, which the
 stem alone does not need.
+
+How loud a recording is says more of the microphone than of the voice, and frozen layers hear it: ±12 dB alone change one
+answer in ten. ``level="window"`` moves each window's picture to one loudness, so that a constant gain changes nothing. Loudness
+is measured where a telephone line passes sound, and over loud frames, so that neither the line nor pauses change it.
 """
 
 from __future__ import annotations
@@ -26,12 +30,17 @@ from torch.nn import functional
 from stream_ser_models.card import CheckpointError
 from stream_ser_models.config import Config
 from stream_ser_models.encoders import WEIGHTS, EncoderFacts, encoder_file, find_encoder, read_encoder
-from stream_ser_models.logmel import mel_filters
+from stream_ser_models.logmel import mel_corners, mel_filters
 from stream_ser_models.spectrum import Spectrum
 
 FLOORS = ("window", "fixed")
+LEVELS = ("window", "input")
 QUIETEST = 1e-10  # power below which nothing is heard
 DECADES = 8.0  # below the window's maximum
+BAND = (300.0, 3400.0)  # Hz, where loudness is measured: what every line passes
+LOUDNESS = (
+    -0.5
+)  # log10 of the power that a window is moved to: between the corpora that heads are trained on (-2.0 to -0.2)
 HEAD_WIDTH = 64
 
 
@@ -43,6 +52,7 @@ class WhisperConfig(Config):
     layers: int = 2  # transformer layers after the stem
     floor: str = "window"  # or fixed
     fixed_floor: float = -6.0  # log10 of the power, where the floor is fixed
+    level: str = "window"  # each window at one loudness; or input: as loud as it comes
     positions: bool = True
     window_samples: int = 32_000  # 2 s
 
@@ -50,6 +60,8 @@ class WhisperConfig(Config):
         """Refuse what cannot be computed, with the value seen."""
         if self.floor not in FLOORS:
             raise ValueError(f"floor {self.floor!r} is unknown; choose one of {', '.join(FLOORS)}")
+        if self.level not in LEVELS:
+            raise ValueError(f"level {self.level!r} is unknown; choose one of {', '.join(LEVELS)}")
         if self.layers < 0 or self.window_samples < 640 or self.window_samples % 320:
             sizes = f"layers {self.layers} and window_samples {self.window_samples}"
             raise ValueError(f"{sizes} cannot be computed; a window is a multiple of 320 samples, at least two of them")
@@ -68,10 +80,12 @@ class WhisperLogMel(nn.Module):
 
     filters: Tensor
 
-    def __init__(self, mels: int = 80, floor: str = "window", fixed_floor: float = -6.0) -> None:
+    def __init__(self, mels: int = 80, floor: str = "window", fixed_floor: float = -6.0, level: str = "input") -> None:
         """Build the spectrum's bases and the filters."""
         super().__init__()
-        self.floor, self.fixed_floor = floor, fixed_floor
+        self.floor, self.fixed_floor, self.level = floor, fixed_floor, level
+        centres = mel_corners(mels, 8_000.0)[1:-1]
+        self.band = slice(*np.searchsorted(centres, BAND).tolist())
         self.spectrum = Spectrum(frame=400, hop=160, dft=400, bins=201, mean=0.5)
         scale = (0.5 * 400 / 2.0) ** 2  # ``Spectrum`` gives a full-scale sine magnitude 1, Whisper's DFT is not scaled
         filters = (mel_filters(201, mels, 16_000) * scale).astype(np.float32)
@@ -83,11 +97,19 @@ class WhisperLogMel(nn.Module):
         real, imaginary = self.spectrum(padded)
         power = ((real * real + imaginary * imaginary) @ self.filters)[:, :-1]
         picture = torch.log10(power.clamp(min=QUIETEST))
+        if self.level == "window":
+            picture = picture + (LOUDNESS - self.loudness(power))
         if self.floor == "window":
             picture = torch.maximum(picture, picture.amax(dim=(1, 2), keepdim=True) - DECADES)
         else:
             picture = picture.clamp(min=self.fixed_floor)
         return ((picture + 4.0) * 0.25).transpose(1, 2)
+
+    def loudness(self, power: Tensor) -> Tensor:
+        """Log10 of a frame's mean power (B, 1, 1), each frame weighed by its own power, of mel powers (B, T, mels)."""
+        heard = power[:, :, self.band].mean(dim=2, keepdim=True).clamp(min=QUIETEST)
+        shares = heard / heard.sum(dim=1, keepdim=True)
+        return torch.log10((heard * shares).sum(dim=1, keepdim=True))
 
 
 class WhisperLayer(nn.Module):
@@ -131,7 +153,7 @@ class WhisperEncoder(nn.Module):
         """Make an encoder of random weights; ``load_encoder`` makes a trained one."""
         super().__init__()
         self.config = config
-        self.logmel = WhisperLogMel(mels, config.floor, config.fixed_floor)
+        self.logmel = WhisperLogMel(mels, config.floor, config.fixed_floor, config.level)
         self.conv1 = nn.Conv1d(mels, width, 3, padding=1)
         self.conv2 = nn.Conv1d(width, width, 3, stride=2, padding=1)
         self.layers = nn.ModuleList(WhisperLayer(width, heads) for _ in range(config.layers))

@@ -51,7 +51,7 @@ def test_a_changed_file_is_refused_with_both_hashes(copy: Path) -> None:
     facts = read_encoder(copy)
     with (copy / WEIGHTS).open("ab") as handle:
         handle.write(b"x")
-    with pytest.raises(CheckpointError, match=f"is corrupt: SHA-256 .*{facts.digest[:12]}"):
+    with pytest.raises(CheckpointError, match=f"is corrupt: SHA-256 .*{facts.files[WEIGHTS][:12]}"):
         encoder_file(copy, facts, WEIGHTS)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from pathlib import Path
 
@@ -65,14 +66,35 @@ def test_a_fixed_floor_keeps_frames_what_they_are_when_a_louder_one_comes() -> N
 
 
 @pytest.mark.parametrize("floor", ["window", "fixed"])
-def test_silence_is_a_number(floor: str) -> None:
-    assert torch.isfinite(WhisperFrontend(WhisperConfig(layers=1, floor=floor))(torch.zeros(1, 32_000))).all()
+@pytest.mark.parametrize("level", ["window", "input"])
+def test_silence_is_a_number(floor: str, level: str) -> None:
+    config = WhisperConfig(layers=1, floor=floor, level=level)
+    assert torch.isfinite(WhisperFrontend(config)(torch.zeros(1, 32_000))).all()
+
+
+@pytest.mark.parametrize("gain", [0.1, 0.25, 4.0])
+def test_a_constant_gain_changes_nothing(gain: float) -> None:
+    sound = speech()
+    level, as_it_comes = (WhisperLogMel(level=level) for level in ("window", "input"))
+    torch.testing.assert_close(level(sound * gain), level(sound), atol=1e-5, rtol=0)
+    assert float((as_it_comes(sound * gain) - as_it_comes(sound)).abs().max()) > 0.2
+
+
+def test_loudness_is_that_of_loud_frames_where_a_line_passes_sound() -> None:
+    places = torch.arange(32_000) / 16_000.0
+    tone = 0.1 * torch.sin(2.0 * math.pi * 1000.0 * places)[None]
+    low = tone + 0.3 * torch.sin(2.0 * math.pi * 60.0 * places)[None]
+    half = tone * (places < 1.0)
+    picture = WhisperLogMel(level="window")
+    expected = picture(tone)
+    assert float(expected.max()) == pytest.approx(float(picture(half).max()), abs=0.04)
+    assert float(expected[:, 40:].max()) == pytest.approx(float(picture(low)[:, 40:].max()), abs=0.04)
 
 
 def test_states_are_those_of_the_unrounded_weights() -> None:
     folder = pretrained()
     expected = json.loads((folder / "reference.json").read_text())[NAME]["layers"]
-    encoder = WhisperEncoder(WhisperConfig(layers=4), 384, 6).eval()
+    encoder = WhisperEncoder(WhisperConfig(layers=4, level="input"), 384, 6).eval()
     encoder.load_state_dict(expand(load_file(folder / f"{NAME}-encoder.safetensors")))
     for number, state in enumerate(encoder.states(speech())):
         values = expected[str(number)]
@@ -132,7 +154,7 @@ def test_more_layers_than_the_file_has_are_refused() -> None:
         load_encoder(WhisperConfig(layers=9))
 
 
-@pytest.mark.parametrize("values", [{"floor": "moving"}, {"layers": -1}, {"window_samples": 32_001}])
+@pytest.mark.parametrize("values", [{"floor": "moving"}, {"level": "loud"}, {"layers": -1}, {"window_samples": 32_001}])
 def test_a_config_that_cannot_be_computed_is_refused(values: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"unknown|cannot be computed"):
         WhisperConfig.from_dict(values)
