@@ -30,7 +30,8 @@ from torch.nn import functional
 from stream_ser_models.card import CheckpointError
 from stream_ser_models.config import Config
 from stream_ser_models.encoders import WEIGHTS, EncoderFacts, encoder_file, find_encoder, read_encoder
-from stream_ser_models.logmel import mel_corners, mel_filters
+from stream_ser_models.logmel import mel_filters
+from stream_ser_models.mel import mel_corners
 from stream_ser_models.spectrum import Spectrum
 
 FLOORS = ("window", "fixed")

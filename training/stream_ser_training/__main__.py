@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from stream_ser.errors import StreamSerError
 from stream_ser_models.card import CheckpointError, find, read_card
 from stream_ser_models.checkpoint import load_network
 from stream_ser_models.encoders import find_encoder, read_encoder
@@ -41,6 +42,7 @@ from stream_ser_training.report import report
 from stream_ser_training.resume import FitError, Interrupted
 from stream_ser_training.speech_probe import make_probe
 from stream_ser_training.splits import SplitError
+from stream_ser_training.streaming import command as stream_eval
 from stream_ser_training.text import run_text
 
 DATA_VARIABLE = "STREAM_SER_DATA"
@@ -54,6 +56,7 @@ FAILURES = (
     RecipeError,
     RecordError,
     SplitError,
+    StreamSerError,
     WordsError,
 )  # each says what happened and what to do
 
@@ -113,6 +116,7 @@ def parser() -> argparse.ArgumentParser:
     pack.add_argument("--licence", type=Path, required=True, help="its licence's text")
     pack.add_argument("--layers", type=int, required=True, help="transformer layers after the stem")
     pack.add_argument("--out", type=Path, required=True, help="the encoder's folder; its name becomes the encoder's")
+    stream_eval.add_parser(commands, [data])
     price = commands.add_parser("cost", help="measure what a window costs every recorded system, into its records")
     price.add_argument("--records", type=Path, default=RECORDS, help=f"stored records (default: {RECORDS})")
     check = commands.add_parser("verify", parents=[data], help="hold corpora against the checksums in their manifests")
@@ -236,7 +240,10 @@ def run(options: argparse.Namespace) -> int:
         problems = [problem for name in options.corpora for problem in verify(data / name)]
         print("\n".join(problems) or f"{', '.join(options.corpora)}: nothing missing, no known checksum differs")
         return 1 if problems else 0
-    if options.command == "pretrain":
+    if options.command == "stream-eval":
+        for path in stream_eval.run(options, data):
+            print(path)
+    elif options.command == "pretrain":
         train, held = speech(data)
         config = PretrainConfig(steps=options.steps)
         print(Pretrainer(train, held, config, options.runs / FOLDER, place(options.device)).run())

@@ -1,0 +1,122 @@
+"""``python -m training stream-eval``: run models over the test streams, keep the figures, and write the page of them all."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from stream_ser.api import Monitor
+from stream_ser.trajectory.rules import read_rules
+from stream_ser_models.card import Card, find, read_card
+from stream_ser_training.clips import CorpusError
+from stream_ser_training.corpora import load, read_corpora
+from stream_ser_training.streaming.alerts import AlertTally, judge
+from stream_ser_training.streaming.benchmark import SIDES, Watched, held_out, plans_of, tally, watch
+from stream_ser_training.streaming.compose import Change
+from stream_ser_training.streaming.conditions import conditions
+from stream_ser_training.streaming.figures import told
+from stream_ser_training.streaming.page import write_page
+from stream_ser_training.streaming.plan import KINDS, write_plan
+from stream_ser_training.streaming.replay import as_shown, unsmoothed
+
+FOLDER = Path("docs/results/streaming")
+SHORT_S = 60.0  # of a stream in the grid of conditions
+TELEPHONE = "telephone, µ-law"
+NOISE = "esc10"
+
+
+def add_parser(commands: Any, parents: Sequence[argparse.ArgumentParser]) -> None:
+    """Add the command to a parser's."""
+    make = commands.add_parser("stream-eval", parents=parents, help="judge models on streams with known changes")
+    make.add_argument("--model", required=True, help="shipped models' names or checkpoints' folders, with commas")
+    make.add_argument("--side", default="test,strangers", help=f"of {', '.join(SIDES)}; with commas")
+    make.add_argument("--grid", action="store_true", help="measure noise, rooms, lines, codecs, losses, levels too")
+    make.add_argument("--runs", type=Path, default=Path("runs"), help="folder in which what was seen is found again")
+    make.add_argument("--longest", type=float, default=300.0, help="seconds of a stream")
+    make.add_argument("--out", type=Path, default=FOLDER, help=f"where figures and plans go (default: {FOLDER})")
+
+
+def run(options: argparse.Namespace, data: Path) -> list[Path]:
+    """Measure, write one file of figures for each model and side, and the page; return what was written.
+
+    Raises CorpusError where no speaker of a side has all of a model's labels.
+    """
+    written = []
+    for name in _names(options.model):
+        card = read_card(find(name))
+        with Monitor(model=name) as monitor:
+            for side in _names(options.side):
+                figures = measure(monitor, card, side, data, options)
+                path = options.out / f"{card.name}-{side}.json"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+                written.append(path)
+    return [*written, write_page(options.out)]
+
+
+def measure(monitor: Monitor, card: Card, side: str, data: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """Figures of one model on one side: by kind of stream, by telephone, and by condition where the grid is asked for."""
+    clips = held_out(card, side, data)
+    plans = plans_of(clips, card.labels, longest_s=options.longest)
+    if not plans:
+        raise CorpusError(
+            f"no speaker of {card.name}'s side {side} has clips of {', '.join(card.labels)}; choose another side"
+        )
+    for plan in plans:
+        write_plan(plan, options.out / "plans" / side)
+    noises = [load(clip) for clip in read_corpora(data, [NOISE], "file")] if (data / NOISE).is_dir() else []
+    changes = conditions(noises)
+    kept = options.runs / "streams"
+    seen = watch(monitor, card, plans, data, kept=kept)
+    phone = watch(monitor, card, plans, data, change=changes[TELEPHONE], kept=kept, about=TELEPHONE)
+    found: dict[str, Any] = {
+        "model": card.name,
+        "digest": card.digest,
+        "labels": card.labels,
+        "side": side,
+        "speakers": sorted({plan.speaker for plan in plans}),
+        "hours": round(sum(plan.samples for plan in plans) / 16_000 / 3600, 3),
+        "command": f"python -m training stream-eval --model {card.name} --side {side}{' --grid' if options.grid else ''}",
+        "kinds": {kind: figures_of([own for own in seen if own.plan.kind == kind], card) for kind in KINDS},
+        "telephone": {kind: figures_of([own for own in phone if own.plan.kind == kind], card) for kind in KINDS},
+    }
+    if options.grid:
+        found["grid"] = _grid(monitor, card, clips, data, changes, kept)
+    return found
+
+
+def figures_of(watched: Sequence[Watched], card: Card) -> dict[str, Any]:
+    """What was shown, what single windows would have shown, and what the shipped alert rules made of it."""
+    classes, labels = len(card.labels), tuple(card.labels)
+    alerts = AlertTally()
+    for own in watched:
+        judge(alerts, read_rules(), as_shown(own.seen), own.composed.stretches, labels)
+    return {
+        "shown": _rounded(told(tally(watched, classes, as_shown))),
+        "windows": _rounded(told(tally(watched, classes, partial(unsmoothed, abstain_below=card.abstain_below)))),
+        "alerts": _rounded(alerts.told()),
+    }
+
+
+def _grid(
+    monitor: Monitor, card: Card, clips: Sequence[Any], data: Path, changes: dict[str, Change | None], kept: Path
+) -> dict[str, Any]:
+    plans = plans_of(clips, card.labels, kinds=("balanced",), longest_s=SHORT_S)
+    found = {}
+    for name, change in changes.items():
+        watched = watch(monitor, card, plans, data, change=change, kept=kept, about=f"short {name}")
+        found[name] = _rounded(told(tally(watched, len(card.labels), as_shown)))
+    return found
+
+
+def _rounded(figures: dict[str, float]) -> dict[str, float | None]:
+    """Four decimals; None for what is beyond all bounds, which JSON cannot say."""
+    return {name: round(value, 4) if value != float("inf") else None for name, value in figures.items()}
+
+
+def _names(text: str) -> list[str]:
+    return [name for name in text.split(",") if name]
