@@ -25,6 +25,8 @@ STEP = "step.onnx"  # the same network hop by hop, where it can be computed so
 SAMPLE_RATE = 16_000
 INPUTS = ("waveform", "tokens")
 HEAD_INPUTS = ("frames", "voice_sum", "voice_s")  # of a model that stands on an encoder
+LATER = ("encoder", "smoothing")  # fields that older cards lack
+SMOOTHING = ("dwell_s", "evidence", "rest_s", "temperature")
 VOICE_CAP_S = 300.0  # seconds of a voice that its baseline rests on at most; what is older fades
 LONGEST_WINDOW = 60 * SAMPLE_RATE
 AGAIN = "get the checkpoint again"
@@ -69,6 +71,7 @@ class Card:
     probe_logits: list[float]  # for ``probe``; the start-up check compares against them
     files: dict[str, str]  # file name to SHA-256
     encoder: dict[str, Any] | None = None  # name, sha256 and layers of the encoder whose frames the model takes
+    smoothing: dict[str, Any] | None = None  # the forward filter's constants (``SMOOTHING``), how chosen, its delay
 
     @property
     def prior_s(self) -> float:
@@ -79,8 +82,9 @@ class Card:
     def digest(self) -> str:
         """First 16 hex digits of the SHA-256 over the whole card, and so over the weights' hashes too."""
         data = asdict(self)
-        if self.encoder is None:  # cards from before there were encoders keep their digests
-            del data["encoder"]
+        for name in LATER:  # cards from before there were such fields keep their digests
+            if data[name] is None:
+                del data[name]
         canonical = json.dumps(data, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
@@ -113,8 +117,9 @@ def probe_tokens(count: int) -> npt.NDArray[np.int64]:
 def write_card(folder: Path, card: Card) -> None:
     """Write ``card.json`` into the checkpoint's folder."""
     data = asdict(card)
-    if card.encoder is None:
-        del data["encoder"]
+    for name in LATER:
+        if data[name] is None:
+            del data[name]
     text = json.dumps(data, indent=1, ensure_ascii=False) + "\n"
     (folder / CARD).write_text(text, encoding="utf-8")
 
@@ -134,7 +139,7 @@ def read_card(folder: Path) -> Card:
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         seen = data.get("format") if isinstance(data, dict) else type(data).__name__
         raise CheckpointError(f"{path} has card format {seen!r}, this version reads {FORMAT}", "update stream-ser")
-    wrong = {item.name for item in fields(Card)} ^ {"encoder": None, **data}.keys()
+    wrong = {item.name for item in fields(Card)} ^ {*LATER, *data}
     if wrong:
         raise CheckpointError(f"{path} lacks or adds {', '.join(sorted(wrong))}")
     card = Card(**data)
@@ -155,7 +160,7 @@ def _problem(card: Card) -> str | None:
     }
     for item in fields(Card):
         value, kind = getattr(card, item.name), str(item.type).partition("[")[0]
-        if item.name == "encoder" and value is None:
+        if item.name in LATER and value is None:
             continue
         if not isinstance(value, kinds[kind]) or isinstance(value, bool):
             return f"has {item.name} {value!r}, which is not a {kind}"
@@ -173,6 +178,10 @@ def _problem(card: Card) -> str | None:
             return f"has inputs {card.inputs}; on an encoder they are {', '.join(HEAD_INPUTS)}"
     elif "waveform" not in card.inputs or set(card.inputs) - set(INPUTS):
         return f"has inputs {card.inputs}, known are {', '.join(INPUTS)}"
+    if card.smoothing is not None:
+        constants = {name: card.smoothing.get(name) for name in SMOOTHING}
+        if not all(isinstance(v, int | float) and 0.0 < v < math.inf for v in constants.values()):
+            return f"has smoothing {constants}; each must be a number above zero"
     if card.sample_rate != SAMPLE_RATE or not 0 < card.window_samples <= LONGEST_WINDOW:
         return f"has a window of {card.window_samples} samples at {card.sample_rate} Hz, which nobody can hear"
     if not 0.0 < card.temperature < math.inf or not 0.0 <= card.abstain_below <= 1.0:

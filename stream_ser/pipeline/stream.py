@@ -71,14 +71,13 @@ class Stream:
         baseline: bool = True,
         clock_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        calibration = Calibration(tuple(card.labels), card.window_samples, card.temperature, card.abstain_below)
         self._worker, self._hub, self._clock_ns = worker, hub, clock_ns
         self._listener, self._notice, self._broken, self._observer = listener, notice, broken, observer
         self._key, self._card = key or stream, card
         self.vad, self.hop, self._live, self._stands_still = vad, hop, info.live, stands_still
         self._preparation, self._summary = Preparation(), StreamSummary()
         self._schedule = WindowSchedule(self._key, card.window_samples, hop, vad, listener, baseline=baseline)
-        self._trajectory = TrajectoryBuilder(calibration)
+        self._trajectory = TrajectoryBuilder(Calibration.of(card))
         text = None if listener is None else listener.name
         self._info = introduce(info, card, worker, stream, hop, text, show_text, call, role)
         self._pending: deque[Waiting | Gap] = deque()

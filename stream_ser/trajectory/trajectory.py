@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from stream_ser.trajectory.filtering import FilterSettings, ForwardFilter
 from stream_ser.trajectory.smoothing import Smoother, calibrate
 from stream_ser.types import SAMPLE_RATE, Hop, Observation, Point, State, Timing
+from stream_ser_models.card import SMOOTHING, Card
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,14 @@ class Calibration:
     window: int  # samples
     temperature: float
     abstain_below: float
+    smoothing: FilterSettings | None = None  # the exponential mean where there is none
+
+    @classmethod
+    def of(cls, card: Card) -> Calibration:
+        """What a card says."""
+        told = card.smoothing
+        smoothing = None if told is None else FilterSettings(**{name: float(told[name]) for name in SMOOTHING})
+        return cls(tuple(card.labels), card.window_samples, card.temperature, card.abstain_below, smoothing)
 
 
 class TrajectoryBuilder:
@@ -36,7 +46,10 @@ class TrajectoryBuilder:
 
     def __init__(self, calibration: Calibration) -> None:
         self.calibration = calibration
-        self._smoother = Smoother(len(calibration.labels))
+        classes = len(calibration.labels)
+        self._smoother: Smoother | ForwardFilter = (
+            Smoother(classes) if calibration.smoothing is None else ForwardFilter(classes, calibration.smoothing)
+        )
 
     def advance(self, hop: Hop, observation: Observation | None) -> Point:
         """The next point. ``observation`` answers ``hop.window``; None where it was not asked for or was dropped."""
