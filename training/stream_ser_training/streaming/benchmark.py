@@ -29,17 +29,17 @@ class Watched:
     seen: Seen
 
 
-def held_out(card: Card, side: str, data: Path) -> list[Clip]:
+def held_out(card: Card, side: str, data: Path, corpora: Sequence[str] = HEARD) -> list[Clip]:
     """Labelled clips of one of ``SIDES``: speakers that chose, speakers that nobody knew, or corpora that nobody trained on.
 
-    Corpora without one of the model's labels are left out. Raises CorpusError where a corpus is not there.
+    Of ``corpora``, those that have a part in the side. Raises CorpusError where one is not there.
     """
     wanted = set(card.labels)
     if side == "strangers":
         known = {item["corpus"] for item in card.data}
-        return [c for c in read_corpora(data, [name for name in HEARD if name not in known]) if c.label in wanted]
+        return [c for c in read_corpora(data, [name for name in corpora if name not in known]) if c.label in wanted]
     names = {f"{corpus}/{name}" for corpus, own in card.split.get(side, {}).items() for name in own}
-    corpora = [name for name in HEARD if name in card.split.get(side, {})]
+    corpora = [name for name in corpora if name in card.split.get(side, {})]
     return [clip for clip in read_corpora(data, corpora) if clip.speaker in names and clip.label in wanted]
 
 

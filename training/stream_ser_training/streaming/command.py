@@ -15,7 +15,7 @@ from stream_ser_models.card import Card, find, read_card
 from stream_ser_training.clips import CorpusError
 from stream_ser_training.corpora import load, read_corpora
 from stream_ser_training.streaming.alerts import AlertTally, judge
-from stream_ser_training.streaming.benchmark import SIDES, Watched, held_out, plans_of, tally, watch
+from stream_ser_training.streaming.benchmark import HEARD, SIDES, Watched, held_out, plans_of, tally, watch
 from stream_ser_training.streaming.compose import Change
 from stream_ser_training.streaming.conditions import conditions
 from stream_ser_training.streaming.figures import told
@@ -34,6 +34,7 @@ def add_parser(commands: Any, parents: Sequence[argparse.ArgumentParser]) -> Non
     make = commands.add_parser("stream-eval", parents=parents, help="judge models on streams with known changes")
     make.add_argument("--model", required=True, help="shipped models' names or checkpoints' folders, with commas")
     make.add_argument("--side", default="test,strangers", help=f"of {', '.join(SIDES)}; with commas")
+    make.add_argument("--corpora", default=",".join(HEARD), help="of these, the ones that have a part; with commas")
     make.add_argument("--grid", action="store_true", help="measure noise, rooms, lines, codecs, losses, levels too")
     make.add_argument("--runs", type=Path, default=Path("runs"), help="folder in which what was seen is found again")
     make.add_argument("--longest", type=float, default=300.0, help="seconds of a stream")
@@ -60,7 +61,7 @@ def run(options: argparse.Namespace, data: Path) -> list[Path]:
 
 def measure(monitor: Monitor, card: Card, side: str, data: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Figures of one model on one side: by kind of stream, by telephone, and by condition where the grid is asked for."""
-    clips = held_out(card, side, data)
+    clips = held_out(card, side, data, _names(options.corpora))
     plans = plans_of(clips, card.labels, longest_s=options.longest)
     if not plans:
         raise CorpusError(

@@ -65,18 +65,14 @@ class _Draw:
     def __init__(self, clips: Sequence[Clip], rng: np.random.Generator) -> None:
         self.rng = rng
         self.own = {label: [c for c in clips if c.label == label] for label in sorted({c.label for c in clips})}
-        self.left: dict[str, list[Clip]] = {label: [] for label in self.own}
-        self.begun_again = False
+        self.left = {label: self._mixed(label) for label in self.own}
+
+    def _mixed(self, label: str) -> list[Clip]:
+        return [self.own[label][k] for k in self.rng.permutation(len(self.own[label]))]
 
     def clip(self, label: str) -> Clip:
-        if not self.left[label]:
-            self.begun_again = self.begun_again or any(self.left.values())
-            self.left[label] = [self.own[label][k] for k in self.rng.permutation(len(self.own[label]))]
+        self.left[label] = self.left[label] or self._mixed(label)
         return self.left[label].pop()
-
-    def over(self, label: str, count: int) -> bool:
-        """Whether ``count`` more clips would bring one again."""
-        return len(self.left[label]) < count
 
 
 def _labels(kind: str, draw: _Draw, shown: str) -> Sequence[tuple[str, int]]:
@@ -115,13 +111,12 @@ def draw_plan(clips: Sequence[Clip], kind: str, seed: int, *, shown: str = "", l
     first = clips[0]
     number = int(hashlib.sha256(f"{first.speaker} {kind} {shown}".encode()).hexdigest()[:8], 16)
     draw = _Draw(clips, np.random.default_rng([seed, number]))
-    for label in draw.own:
-        draw.left[label] = [draw.own[label][k] for k in draw.rng.permutation(len(draw.own[label]))]
     pieces: list[Piece] = []
     at = LEAD
     for label, count in _labels(kind, draw, shown):
-        again = kind == "neutral" and label == NEUTRAL
-        if draw.over(label, count) and not again:
+        if kind != "neutral" or label != NEUTRAL:
+            count = min(count, len(draw.left[label]))
+        if not count:
             break
         for place in range(count):
             clip = draw.clip(label)
