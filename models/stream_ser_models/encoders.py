@@ -19,7 +19,7 @@ ENCODER = "encoder.json"
 WEIGHTS = "encoder.safetensors"  # for torch: the layers' matrices as 8-bit integers with a scale for each row
 ONNX = "encoder.onnx"  # for the CPU: one window (1, samples) to its ``frames`` (1, T, width), in 8 bits
 SPEECH = "speech.npz"  # weights and bias that tell frames of speech from silence, for heads that are trained anew
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,8 @@ class EncoderFacts:
     source: str  # what it was read out of, and by whom it was trained on what
     credit: str
     licence: str
-    width: int  # of a frame
+    width: int  # of a frame within the encoder
+    values: int  # of a frame as it is given out: one more than ``width`` where the window's loudness is the last
     heads: int
     layers: int  # transformer layers in the weights, after the convolutional stem
     sample_rate: int  # Hz

@@ -9,6 +9,10 @@ where ``voice_sum`` is the sum of earlier windows' voice vectors, each times the
 ``voice_s`` those seconds. A window's voice vector is the mean of its frames that hold speech.
 Both zero means that nothing is known. The same formula serves training, evaluation and the live system; the running sums
 are kept outside, the mean and the prior are constants of the network.
+
+A frame's last value may be the window's loudness (``EncoderFacts.values``), which says nothing where the voice is not known: a
+recording is as loud as somebody set it. So its baseline is the voice's own mean alone, without the training mean, and it
+counts the more the longer the voice was heard: ``voice_s / (LOUD_PRIOR_S + voice_s)`` of the difference.
 """
 
 from __future__ import annotations
@@ -27,6 +31,8 @@ from stream_ser_models.network import Network, Scores
 from stream_ser_models.whisper import WhisperConfig, WhisperFrontend
 
 VIEWS = ("relative", "both")
+LOUD_PRIOR_S = 5.0  # seconds of speech, after which a voice's own loudness is half known
+LOUD_DEVIATION, LOUDEST = 0.4, 1.5  # log10 of power: what is usual within a voice, and what no voice does
 RESERVE = 0.01  # of a frame's weight, for windows in which nobody speaks
 
 
@@ -102,7 +108,9 @@ class FrameHead(Network):
         super().__init__()
         self.config = config
         folder = find_encoder(config.frontend.encoder)
-        width = read_encoder(folder).width
+        facts = read_encoder(folder)
+        width = facts.values
+        self.has_loudness = facts.values > facts.width
         self._encoder: list[PooledFrames] = []  # in a list, so that its weights are no part of the head's
         self.register_buffer("mean", torch.zeros(width))
         self.register_buffer("deviation", torch.ones(width))
@@ -117,7 +125,9 @@ class FrameHead(Network):
         if path.is_file():
             with np.load(path) as told:
                 if int(told["layers"]) == self.config.frontend.layers:
-                    self.speech.copy_(torch.from_numpy(told["weights"]))
+                    self.speech[: len(told["weights"])] = torch.from_numpy(
+                        told["weights"]
+                    )  # of loudness it knows nothing
                     self.speech_bias.copy_(torch.from_numpy(told["bias"]))
 
     @property
@@ -140,7 +150,13 @@ class FrameHead(Network):
     def measure(self, features: Tensor) -> None:
         """Take the mean of voice vectors and every value's deviation from training frames (N, steps, D)."""
         self.mean.copy_(self.voice_of(features).mean(dim=0))
-        self.deviation.copy_(features.std(dim=(0, 1)).clamp(min=1e-3))
+        self.deviate(features.std(dim=(0, 1)))
+
+    def deviate(self, deviation: Tensor) -> None:
+        """Take the values' deviations (D,)."""
+        self.deviation.copy_(deviation.clamp(min=1e-3))
+        if self.has_loudness:
+            self.deviation[-1] = LOUD_DEVIATION
 
     def nobody(self, batch: int) -> Voice:
         """What is known of a voice that has not been heard."""
@@ -167,14 +183,27 @@ class FrameHead(Network):
         """What a window adds to its voice's sum (B, voice_width), times its new seconds: its voice vector."""
         return self.voice_of(features)
 
+    def seen(self, values: Tensor, voice: Voice | None) -> Tensor:
+        """Values (B, S, D) less the caller's baseline, in deviations; twice as many where the head has both views."""
+        voice = self.nobody(values.shape[0]) if voice is None else voice  # ``len`` would fix an exported batch
+        views = [values - self.baseline(voice).unsqueeze(1)]
+        if self.config.views == "both":
+            views.append(values - self.mean)
+        if self.has_loudness:
+            louder = self._louder(values[:, :, -1:], voice)
+            views = [torch.cat([view[:, :, :-1], louder], dim=2) for view in views]
+        return torch.cat([view / self.deviation for view in views], dim=2)
+
+    def _louder(self, loudness: Tensor, voice: Voice) -> Tensor:
+        """How much louder than this voice was before (B, S, 1)."""
+        seconds = voice.seconds[:, None, None]
+        before = voice.total[:, self.width - 1, None, None] / seconds.clamp(min=1e-3)
+        return (loudness - before).clamp(-LOUDEST, LOUDEST) * (seconds / (LOUD_PRIOR_S + seconds))
+
     def relative(self, features: Tensor, voice: Voice | None) -> Tensor:
         """Frames as the head sees them (B, channels, steps)."""
         frames = features if features.shape[1] == self.config.steps else pooled(features, self.config.pool)
-        voice = self.nobody(len(frames)) if voice is None else voice
-        seen = (frames - self.baseline(voice).unsqueeze(1)) / self.deviation
-        if self.config.views == "both":
-            seen = torch.cat([seen, (frames - self.mean) / self.deviation], dim=2)
-        projected: Tensor = self.project(seen)
+        projected: Tensor = self.project(self.seen(frames, voice))
         return projected.transpose(1, 2)
 
     def judge(self, frames: Tensor) -> tuple[Scores, Tensor]:

@@ -78,7 +78,7 @@ class FramesVoice(FrameHead):
         """Take mean and deviation of the voice vectors of training frames (N, steps, D)."""
         vectors = self.voice_of(features)
         self.mean.copy_(vectors.mean(dim=0))
-        self.deviation.copy_(vectors.std(dim=0).clamp(min=1e-3))
+        self.deviate(vectors.std(dim=0))
 
     def spoken(self, features: Tensor) -> Tensor:
         """What a window adds to its voice's sum (B, voice_width): its mean frame and the answer it would give of a stranger."""
@@ -102,12 +102,8 @@ class FramesVoice(FrameHead):
 
     def relative(self, features: Tensor, voice: Voice | None) -> Tensor:
         """The mean frame of speech as the head sees it (B, channels, 1)."""
-        vector = self.voice_of(features)
-        seen = (vector - (self.mean if voice is None else self.baseline(voice))) / self.deviation
-        if self.config.views == "both":
-            seen = torch.cat([seen, (vector - self.mean) / self.deviation], dim=1)
-        projected: Tensor = self.project(seen)
-        return projected.unsqueeze(2)
+        projected: Tensor = self.project(self.seen(self.voice_of(features).unsqueeze(1), voice))
+        return projected.transpose(1, 2)
 
     def judge(self, frames: Tensor) -> tuple[Scores, Tensor]:
         """Scores of the projected mean (B, channels, 1), and that mean (B, channels)."""

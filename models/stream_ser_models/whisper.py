@@ -10,8 +10,10 @@ the same in whichever window it stands, and can be computed once. ``positions=Fa
 stem alone does not need.
 
 How loud a recording is says more of the microphone than of the voice, and frozen layers hear it: ±12 dB alone change one
-answer in ten. ``level="window"`` moves each window's picture to one loudness, so that a constant gain changes nothing. Loudness
-is measured where a telephone line passes sound, and over loud frames, so that neither the line nor pauses change it.
+answer in ten. ``level="window"`` moves each window's picture to one loudness, so that a constant gain changes nothing, and
+gives the loudness that it took away as one more value of every frame: beside what this voice was before, it says something
+of the voice again. It is measured where a telephone line passes sound, and over loud frames, so that neither the line nor
+pauses change it.
 """
 
 from __future__ import annotations
@@ -92,25 +94,33 @@ class WhisperLogMel(nn.Module):
         filters = (mel_filters(201, mels, 16_000) * scale).astype(np.float32)
         self.register_buffer("filters", torch.from_numpy(filters), persistent=False)
 
-    def forward(self, waveform: Tensor) -> Tensor:
-        """Log-mel picture; about -1 to 2 with Whisper's floor."""
+    def power(self, waveform: Tensor) -> Tensor:
+        """Mel powers (B, N / 160, mels)."""
         padded = functional.pad(waveform.unsqueeze(1), (200, 200), mode="reflect").squeeze(1)
         real, imaginary = self.spectrum(padded)
-        power = ((real * real + imaginary * imaginary) @ self.filters)[:, :-1]
-        picture = torch.log10(power.clamp(min=QUIETEST))
-        if self.level == "window":
-            picture = picture + (LOUDNESS - self.loudness(power))
-        if self.floor == "window":
-            picture = torch.maximum(picture, picture.amax(dim=(1, 2), keepdim=True) - DECADES)
-        else:
-            picture = picture.clamp(min=self.fixed_floor)
-        return ((picture + 4.0) * 0.25).transpose(1, 2)
+        return ((real * real + imaginary * imaginary) @ self.filters)[:, :-1]
 
     def loudness(self, power: Tensor) -> Tensor:
         """Log10 of a frame's mean power (B, 1, 1), each frame weighed by its own power, of mel powers (B, T, mels)."""
         heard = power[:, :, self.band].mean(dim=2, keepdim=True).clamp(min=QUIETEST)
         shares = heard / heard.sum(dim=1, keepdim=True)
         return torch.log10((heard * shares).sum(dim=1, keepdim=True))
+
+    def picture(self, power: Tensor, loudness: Tensor) -> Tensor:
+        """Log-mel picture (B, mels, T) of mel powers; about -1 to 2 with Whisper's floor."""
+        picture = torch.log10(power.clamp(min=QUIETEST))
+        if self.level == "window":
+            picture = picture + (LOUDNESS - loudness)
+        if self.floor == "window":
+            picture = torch.maximum(picture, picture.amax(dim=(1, 2), keepdim=True) - DECADES)
+        else:
+            picture = picture.clamp(min=self.fixed_floor)
+        return ((picture + 4.0) * 0.25).transpose(1, 2)
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """Log-mel picture."""
+        power = self.power(waveform)
+        return self.picture(power, self.loudness(power))
 
 
 class WhisperLayer(nn.Module):
@@ -146,7 +156,7 @@ def sinusoids(steps: int, width: int) -> Tensor:
 
 
 class WhisperEncoder(nn.Module):
-    """Waveform (B, N) at 16 kHz to frames of 20 ms (B, N / 320, width): the last layer's output, without final norm."""
+    """Waveform (B, N) at 16 kHz to frames of 20 ms (B, N / 320, values): the last layer's output, without final norm."""
 
     places: Tensor
 
@@ -167,14 +177,22 @@ class WhisperEncoder(nn.Module):
 
     def states(self, waveform: Tensor) -> list[Tensor]:
         """Frames after the stem and after every layer, each (B, T, width)."""
-        states = [self.stem(self.logmel(waveform))]
+        return self._states(self.logmel(waveform))
+
+    def _states(self, picture: Tensor) -> list[Tensor]:
+        states = [self.stem(picture)]
         for layer in self.layers:
             states.append(layer(states[-1]))
         return states
 
     def forward(self, waveform: Tensor) -> Tensor:
-        """Frames after the last layer."""
-        return self.states(waveform)[-1]
+        """Frames after the last layer (B, T, values): ``width`` of them, and the window's loudness where it was taken away."""
+        power = self.logmel.power(waveform)
+        loudness = self.logmel.loudness(power)
+        frames = self._states(self.logmel.picture(power, loudness))[-1]
+        if self.config.level != "window":
+            return frames
+        return torch.cat([frames, loudness.expand(-1, frames.shape[1], -1)], dim=2)
 
 
 def expand(weights: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -208,7 +226,7 @@ def load_encoder(config: WhisperConfig) -> WhisperEncoder:
 
 
 class WhisperFrontend(nn.Module):
-    """A frozen encoder as the front end of a network: waveform (B, 32000) to frames (B, 100, width).
+    """A frozen encoder as the front end of a network: waveform (B, 32000) to frames (B, 100, values).
 
     Its weights lie in the encoder's own file, shared by all heads, so they are left out of the network's state and are
     not expected in one that is loaded.
@@ -226,11 +244,6 @@ class WhisperFrontend(nn.Module):
     def facts(self) -> EncoderFacts:
         """What ``encoder.json`` says of the encoder, for cards."""
         return read_encoder(find_encoder(self.config.encoder))
-
-    @property
-    def width(self) -> int:
-        """Values in a frame."""
-        return int(self.encoder.conv1.out_channels)
 
     def train(self, mode: bool = True) -> WhisperFrontend:
         """Nothing: a frozen encoder has no training mode."""

@@ -71,7 +71,7 @@ def test_the_shipped_file_computes_what_the_weights_do(name: str) -> None:
     seen = run_encoder(encoder_file(folder, facts, ONNX), windows)
     encoder = load_encoder(WhisperConfig(encoder=name, layers=facts.layers))
     expected = encoder(torch.from_numpy(windows)).numpy()
-    assert seen.shape == (3, 100, facts.width)
+    assert seen.shape == (3, 100, facts.values)
     for window, wanted in zip(seen, expected, strict=True):
         assert np.linalg.norm(window - wanted) <= ROUNDING * np.linalg.norm(wanted)
 

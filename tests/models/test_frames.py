@@ -16,21 +16,22 @@ from stream_ser_models.frames import FrameHead, HeadAlone, Voice, pooled
 from stream_ser_models.frames_voice import FramesVoice
 
 HEADS: list[tuple[str, dict[str, Any], int]] = [  # and what each learns, with four labels
-    ("frames_tfcnn", {"head": "gap", "trunk": False}, 24_900),
-    ("frames_tfcnn", {"head": "gap"}, 51_652),
-    ("frames_tfcnn", {"head": "bilinear"}, 67_780),
-    ("frames_tfcnn", {"head": "attention"}, 51_717),
-    ("frames_area", {}, 37_764),
-    ("frames_area", {"value": "mean"}, 37_764),
-    ("frames_area", {"key": "max", "value": "max"}, 37_764),
-    ("frames_area", {"groups": 4, "area": [3, 3]}, 37_764),
-    ("frames_mscnn", {}, 107_332),
-    ("frames_mscnn", {"asks": True}, 156_484),
-    ("frames_bilstm", {"depth": 0}, 50_957),
-    ("frames_bilstm", {"depth": 5}, 149_637),
-    ("frames_cpc", {}, 80_231),
-    ("frames_voice", {}, 49_796),
+    ("frames_tfcnn", {"head": "gap", "trunk": False}, 24_964),
+    ("frames_tfcnn", {"head": "gap"}, 51_716),
+    ("frames_tfcnn", {"head": "bilinear"}, 67_844),
+    ("frames_tfcnn", {"head": "attention"}, 51_781),
+    ("frames_area", {}, 37_828),
+    ("frames_area", {"value": "mean"}, 37_828),
+    ("frames_area", {"key": "max", "value": "max"}, 37_828),
+    ("frames_area", {"groups": 4, "area": [3, 3]}, 37_828),
+    ("frames_mscnn", {}, 107_396),
+    ("frames_mscnn", {"asks": True}, 156_548),
+    ("frames_bilstm", {"depth": 0}, 51_021),
+    ("frames_bilstm", {"depth": 5}, 149_701),
+    ("frames_cpc", {}, 80_295),
+    ("frames_voice", {}, 49_924),
 ]
+WIDTH = 385  # of a frame: 384 values, and the window's loudness
 NAMES = [f"{name}-{'-'.join(str(value) for value in values.values())}" for name, values, _ in HEADS]
 
 
@@ -48,7 +49,7 @@ def test_every_head_has_its_size_and_shapes(architecture: str, values: dict[str,
     head = head_of(architecture, values)
     assert sum(value.numel() for value in head.parameters() if value.requires_grad) == count
     assert not any(name.startswith("frontend") for name in head.state_dict())
-    frames = torch.randn(3, 100, 384)
+    frames = torch.randn(3, 100, WIDTH)
     with torch.inference_mode():
         scores = head.classify(frames)
         again = head.classify(pooled(frames, head.config.pool))
@@ -91,7 +92,7 @@ def test_a_file_of_another_head_is_refused(tmp_path: Path) -> None:
 
 def test_the_baseline_goes_from_the_training_mean_to_the_voices_own() -> None:
     head = head_of("frames_tfcnn", {"head": "gap", "prior_s": 30.0})
-    own = torch.randn(1, 384)
+    own = torch.randn(1, WIDTH)
     torch.testing.assert_close(head.baseline(head.nobody(2)), head.mean.expand(2, -1))
     half = head.baseline(Voice(30.0 * own, torch.tensor([30.0])))
     torch.testing.assert_close(half, 0.5 * (head.mean + own))
@@ -101,9 +102,9 @@ def test_the_baseline_goes_from_the_training_mean_to_the_voices_own() -> None:
 
 def test_a_known_voice_that_is_shifted_as_a_whole_is_heard_the_same() -> None:
     head = head_of("frames_tfcnn", {"head": "attention"})
-    frames, shift = torch.randn(1, 100, 384), torch.randn(384)
+    frames, shift = torch.randn(1, 100, WIDTH), torch.randn(WIDTH)
     seconds = torch.tensor([1e7])  # so much that the prior counts for nothing
-    base = torch.randn(1, 384)
+    base = torch.randn(1, WIDTH)
     with torch.inference_mode():
         plain = head.classify(frames + base, voice=Voice(seconds * base, seconds)).logits
         moved = head.classify(frames + base + shift, voice=Voice(seconds * (base + shift), seconds)).logits
@@ -113,12 +114,30 @@ def test_a_known_voice_that_is_shifted_as_a_whole_is_heard_the_same() -> None:
     )
 
 
+@pytest.mark.parametrize("architecture", ["frames_tfcnn", "frames_voice"])
+def test_loudness_counts_beside_what_the_voice_was_before_and_not_by_itself(architecture: str) -> None:
+    head = head_of(architecture, {})
+    frames, seconds = torch.randn(2, 100, WIDTH), torch.tensor([0.0, 9.0])
+    total = torch.rand(2, head.voice_width) * seconds[:, None]
+    louder, all_louder = frames.clone(), total.clone()
+    louder[:, :, -1] += 0.7
+    all_louder[:, WIDTH - 1] += 0.7 * seconds
+    with torch.inference_mode():
+        plain = head.classify(frames, voice=Voice(total, seconds)).logits
+        turned_up = head.classify(louder, voice=Voice(all_louder, seconds)).logits
+        raised = head.classify(louder, voice=Voice(total, seconds)).logits
+        torch.testing.assert_close(head.classify(louder).logits, head.classify(frames).logits)
+    torch.testing.assert_close(turned_up, plain, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(raised[0], plain[0])  # nobody knows this voice
+    assert not torch.allclose(raised[1], plain[1], atol=1e-3)
+
+
 def test_sound_goes_through_encoder_and_head() -> None:
     head = head_of("frames_tfcnn", {"head": "gap"})
     sound = 0.05 * torch.randn(2, 32_000)
     with torch.inference_mode():
         frames = head.frontend.whisper(sound)
-        assert frames.shape == (2, 100, 384)
+        assert frames.shape == (2, 100, WIDTH)
         torch.testing.assert_close(head.frontend(sound), pooled(frames, head.config.pool))
         torch.testing.assert_close(head(sound).logits, head.classify(frames).logits)
 
@@ -148,7 +167,7 @@ def test_all_heads_are_known_by_name() -> None:
 def test_a_baseline_counts_the_more_the_more_emotions_a_voice_has_shown() -> None:
     head = head_of("frames_voice", {"variety": 0.2, "least": 0.1, "varied_prior_s": 10.0})
     assert isinstance(head, FramesVoice)
-    own, seconds = torch.randn(384), 30.0
+    own, seconds = torch.randn(WIDTH), 30.0
 
     def moved(*shown: float) -> float:
         total = seconds * torch.cat([own, torch.tensor(shown)]).unsqueeze(0)
@@ -163,18 +182,18 @@ def test_a_baseline_counts_the_more_the_more_emotions_a_voice_has_shown() -> Non
 
 def test_what_is_kept_of_a_voice_is_its_mean_frame_and_what_a_stranger_would_be_called() -> None:
     head = head_of("frames_voice", {})
-    frames = torch.randn(3, 100, 384)
+    frames = torch.randn(3, 100, WIDTH)
     with torch.inference_mode():
         kept = head.spoken(frames)
-        torch.testing.assert_close(kept[:, :384], head.voice_of(frames))
-        torch.testing.assert_close(kept[:, 384:], torch.softmax(4.0 * head.classify(frames).logits, dim=1))
+        torch.testing.assert_close(kept[:, :WIDTH], head.voice_of(frames))
+        torch.testing.assert_close(kept[:, WIDTH:], torch.softmax(4.0 * head.classify(frames).logits, dim=1))
     plain = head_of("frames_voice", {"sharpness": 0.0})
-    assert (head.voice_width, plain.voice_width) == (388, 384)
+    assert (head.voice_width, plain.voice_width) == (WIDTH + 4, WIDTH)
 
 
 def test_training_histories_without_the_spread_are_taken_as_they_are() -> None:
     head = head_of("frames_voice", {"prior_s": 30.0})
-    own = torch.randn(1, 384)
+    own = torch.randn(1, WIDTH)
     half = head.baseline(Voice(30.0 * own, torch.tensor([30.0])))
     torch.testing.assert_close(half, 0.5 * (head.mean + own))
 
@@ -182,7 +201,7 @@ def test_training_histories_without_the_spread_are_taken_as_they_are() -> None:
 def test_members_learn_apart_and_answer_together() -> None:
     head = head_of("frames_voice", {"members": 2, "channels": 64, "dropout": 0.0, "input_dropout": 0.0})
     assert isinstance(head, FramesVoice)
-    frames = torch.randn(200, 100, 384)
+    frames = torch.randn(200, 100, WIDTH)
     with torch.inference_mode():
         together = head.classify(frames).logits
         half = head.classifier.weight.unflatten(1, (2, -1))

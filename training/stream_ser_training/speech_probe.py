@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from stream_ser_models.encoders import SPEECH, find_encoder
+from stream_ser_models.encoders import SPEECH, find_encoder, read_encoder
 from stream_ser_models.frames import FrameHead
 from stream_ser_training.clips import read_manifest
 from stream_ser_training.corpora import Samples, load
@@ -52,6 +52,7 @@ def make_probe(head: FrameHead, data: Path) -> tuple[Path, float]:
     Every fifth clip is kept for that. Raises CorpusError where the corpora are missing.
     """
     frontend, steps = frontend_of(head), head.config.steps
+    width = read_encoder(find_encoder(head.config.frontend.encoder)).width
     parts: dict[bool, list[tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]]] = {False: [], True: []}
     for corpus in CORPORA:
         clips = read_manifest(data / corpus, "")
@@ -59,7 +60,9 @@ def make_probe(head: FrameHead, data: Path) -> tuple[Path, float]:
             samples = load(clip)
             for heard in (samples, telephone_band(samples)):
                 windows = segments(heard)[:2]
-                frames = frontend(torch.from_numpy(windows)).numpy().reshape(-1, head.width)
+                frames = (
+                    frontend(torch.from_numpy(windows)).numpy().reshape(-1, head.width)[:, :width]
+                )  # of loudness alone nobody speaks
                 truth = np.concatenate([active(window, steps) for window in windows])
                 parts[number % 5 == 0].append((frames, truth))
     learnt, kept = ([np.concatenate(column) for column in zip(*parts[side], strict=True)] for side in (False, True))
