@@ -39,9 +39,9 @@ from stream_ser_models.spectrum import Spectrum
 FLOORS = ("window", "fixed")
 LEVELS = ("window", "input")
 QUIETEST = 1e-10  # power below which nothing is heard
-DECADES = 8.0  # below the window's maximum
+DECADES = 8.0  # below the window's maximum, of Whisper's own floor
 BAND = (300.0, 3400.0)  # Hz, where loudness is measured: what every line passes
-LOUDNESS = (
+LOUDNESS = -2.5  # log10 of the power that a window is moved to; louder is heard worse (docs/results/encoder.md)
     -0.5
 )  # log10 of the power that a window is moved to: between the corpora that heads are trained on (-2.0 to -0.2)
 HEAD_WIDTH = 64
@@ -54,6 +54,7 @@ class WhisperConfig(Config):
     encoder: str = "whisper-tiny.en"
     layers: int = 2  # transformer layers after the stem
     floor: str = "window"  # or fixed
+    decades: float = 6.0  # of the window's floor below its loudest cell; Whisper's own has 8 and lets more noise through
     fixed_floor: float = -6.0  # log10 of the power, where the floor is fixed
     level: str = "window"  # each window at one loudness; or input: as loud as it comes
     positions: bool = True
@@ -65,6 +66,8 @@ class WhisperConfig(Config):
             raise ValueError(f"floor {self.floor!r} is unknown; choose one of {', '.join(FLOORS)}")
         if self.level not in LEVELS:
             raise ValueError(f"level {self.level!r} is unknown; choose one of {', '.join(LEVELS)}")
+        if not 0.0 < self.decades < 20.0:
+            raise ValueError(f"decades is {self.decades}; a floor lies above 0 and below 20 of them under the loudest cell")
         if self.layers < 0 or self.window_samples < 640 or self.window_samples % 320:
             sizes = f"layers {self.layers} and window_samples {self.window_samples}"
             raise ValueError(f"{sizes} cannot be computed; a window is a multiple of 320 samples, at least two of them")
@@ -86,7 +89,7 @@ class WhisperLogMel(nn.Module):
     def __init__(self, mels: int = 80, floor: str = "window", fixed_floor: float = -6.0, level: str = "input") -> None:
         """Build the spectrum's bases and the filters."""
         super().__init__()
-        self.floor, self.fixed_floor, self.level = floor, fixed_floor, level
+        self.floor, self.fixed_floor, self.level, self.decades = floor, fixed_floor, level, decades
         centres = mel_corners(mels, 8_000.0)[1:-1]
         self.band = slice(*np.searchsorted(centres, BAND).tolist())
         self.spectrum = Spectrum(frame=400, hop=160, dft=400, bins=201, mean=0.5)
@@ -112,7 +115,7 @@ class WhisperLogMel(nn.Module):
         if self.level == "window":
             picture = picture + (LOUDNESS - loudness)
         if self.floor == "window":
-            picture = torch.maximum(picture, picture.amax(dim=(1, 2), keepdim=True) - DECADES)
+            picture = torch.maximum(picture, picture.amax(dim=(1, 2), keepdim=True) - self.decades)
         else:
             picture = picture.clamp(min=self.fixed_floor)
         return ((picture + 4.0) * 0.25).transpose(1, 2)
@@ -164,7 +167,7 @@ class WhisperEncoder(nn.Module):
         """Make an encoder of random weights; ``load_encoder`` makes a trained one."""
         super().__init__()
         self.config = config
-        self.logmel = WhisperLogMel(mels, config.floor, config.fixed_floor, config.level)
+        self.logmel = WhisperLogMel(mels, config.floor, config.fixed_floor, config.level, config.decades)
         self.conv1 = nn.Conv1d(mels, width, 3, padding=1)
         self.conv2 = nn.Conv1d(width, width, 3, stride=2, padding=1)
         self.layers = nn.ModuleList(WhisperLayer(width, heads) for _ in range(config.layers))

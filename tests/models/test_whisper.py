@@ -94,7 +94,7 @@ def test_loudness_is_that_of_loud_frames_where_a_line_passes_sound() -> None:
 def test_states_are_those_of_the_unrounded_weights() -> None:
     folder = pretrained()
     expected = json.loads((folder / "reference.json").read_text())[NAME]["layers"]
-    encoder = WhisperEncoder(WhisperConfig(layers=4, level="input"), 384, 6).eval()
+    encoder = WhisperEncoder(WhisperConfig(layers=4, level="input", decades=8.0), 384, 6).eval()
     encoder.load_state_dict(expand(load_file(folder / f"{NAME}-encoder.safetensors")))
     for number, state in enumerate(encoder.states(speech())):
         values = expected[str(number)]
@@ -154,7 +154,9 @@ def test_more_layers_than_the_file_has_are_refused() -> None:
         load_encoder(WhisperConfig(layers=9))
 
 
-@pytest.mark.parametrize("values", [{"floor": "moving"}, {"level": "loud"}, {"layers": -1}, {"window_samples": 32_001}])
+@pytest.mark.parametrize(
+    "values", [{"floor": "moving"}, {"level": "loud"}, {"decades": 0.0}, {"layers": -1}, {"window_samples": 32_001}]
+)
 def test_a_config_that_cannot_be_computed_is_refused(values: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"unknown|cannot be computed"):
         WhisperConfig.from_dict(values)
