@@ -42,8 +42,6 @@ QUIETEST = 1e-10  # power below which nothing is heard
 DECADES = 8.0  # below the window's maximum, of Whisper's own floor
 BAND = (300.0, 3400.0)  # Hz, where loudness is measured: what every line passes
 LOUDNESS = -2.5  # log10 of the power that a window is moved to; louder is heard worse (docs/results/encoder.md)
-    -0.5
-)  # log10 of the power that a window is moved to: between the corpora that heads are trained on (-2.0 to -0.2)
 HEAD_WIDTH = 64
 
 
@@ -54,7 +52,9 @@ class WhisperConfig(Config):
     encoder: str = "whisper-tiny.en"
     layers: int = 2  # transformer layers after the stem
     floor: str = "window"  # or fixed
-    decades: float = 6.0  # of the window's floor below its loudest cell; Whisper's own has 8 and lets more noise through
+    decades: float = (
+        6.0  # of the window's floor below its loudest cell; Whisper's own has 8 and lets more noise through
+    )
     fixed_floor: float = -6.0  # log10 of the power, where the floor is fixed
     level: str = "window"  # each window at one loudness; or input: as loud as it comes
     positions: bool = True
@@ -67,7 +67,9 @@ class WhisperConfig(Config):
         if self.level not in LEVELS:
             raise ValueError(f"level {self.level!r} is unknown; choose one of {', '.join(LEVELS)}")
         if not 0.0 < self.decades < 20.0:
-            raise ValueError(f"decades is {self.decades}; a floor lies above 0 and below 20 of them under the loudest cell")
+            raise ValueError(
+                f"decades is {self.decades}; a floor lies above 0 and below 20 of them under the loudest cell"
+            )
         if self.layers < 0 or self.window_samples < 640 or self.window_samples % 320:
             sizes = f"layers {self.layers} and window_samples {self.window_samples}"
             raise ValueError(f"{sizes} cannot be computed; a window is a multiple of 320 samples, at least two of them")
@@ -86,7 +88,14 @@ class WhisperLogMel(nn.Module):
 
     filters: Tensor
 
-    def __init__(self, mels: int = 80, floor: str = "window", fixed_floor: float = -6.0, level: str = "input") -> None:
+    def __init__(
+        self,
+        mels: int = 80,
+        floor: str = "window",
+        fixed_floor: float = -6.0,
+        level: str = "input",
+        decades: float = DECADES,
+    ) -> None:
         """Build the spectrum's bases and the filters."""
         super().__init__()
         self.floor, self.fixed_floor, self.level, self.decades = floor, fixed_floor, level, decades
