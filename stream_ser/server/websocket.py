@@ -68,7 +68,8 @@ class CountingConnection(SoundConnection):
         super().__init__(known, *args, **kwargs)
         self._refuse, self._open_s, self._handshakes = refuse, open_s, handshakes
         self._began = self.loop.time()
-        self._pings = RateLimit(PINGS_A_SECOND, PINGS_S, time.monotonic_ns())
+        self.pinged_ns = time.monotonic_ns()  # when it last showed that it lives
+        self._pings = RateLimit(PINGS_A_SECOND, PINGS_S, self.pinged_ns)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See ``asyncio.Protocol``."""
@@ -89,7 +90,8 @@ class CountingConnection(SoundConnection):
     def process_event(self, event: Event) -> None:
         """Take what the library has read."""
         if isinstance(event, Frame) and event.opcode is PING:
-            if self._pings.take(1, time.monotonic_ns()) is not None and not self.transport.is_closing():
+            self.pinged_ns = time.monotonic_ns()
+            if self._pings.take(1, self.pinged_ns) is not None and not self.transport.is_closing():
                 self.end(Refusal("too-many-pings", f"more than {PINGS_A_SECOND} pings a second"))
         elif self.request is None:
             self._handshakes.end(self)
