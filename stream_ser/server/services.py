@@ -7,6 +7,7 @@ owner. ``open`` loads what calls need, ``close`` ends it; between them any threa
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Callable, Mapping
 
 from stream_ser.calls.call import Policy
@@ -24,6 +25,8 @@ from stream_ser.trajectory.rules import read_rules
 LOGGED = "failed; the log says why"
 WRITE_S = 5.0  # how long the store gets for what waits
 Values = Callable[[], dict[str, float]]
+
+_log = logging.getLogger("stream_ser.server")
 
 
 class Services:
@@ -84,7 +87,9 @@ class Services:
             store = None if self.config.store == "off" else Store.open(self.config.store)
             if store is not None:
                 undoing.callback(store.close)
-                store.claim()
+                anew = store.claim()
+                if anew is not None:
+                    _log.warning("the store's numbers begin anew, and subscribers are told", extra={"why": anew})
             self.tenants = Tenants(self.inference, store, self.metrics.sink)
             undoing.callback(self.tenants.close)
             undoing.callback(self.tenants.write, WRITE_S)
