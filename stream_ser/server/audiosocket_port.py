@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from stream_ser.calls.protocols.audiosocket import HOLD_S, AudioSocket
 from stream_ser.errors import FeedError
-from stream_ser.server.addresses import is_loopback
+from stream_ser.feed.loopback import is_loopback
 from stream_ser.server.config import host_and_port
 from stream_ser.server.media_server import MediaServer
 from stream_ser.server.media_session import MediaSession

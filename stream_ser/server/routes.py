@@ -58,13 +58,12 @@ class Routes:
         request = Request(handshake.path, handshake.headers, str(address[0]) if address else "")
         if request.path == assets.ADMISSION:
             request = dataclasses.replace(request, headers=assets.as_page(request.headers))
-        if request.path in (HEALTH, READY, METRICS):
+        refusal = None if request.path == HEALTH else self._services.auth.host(request)
+        if refusal is None and request.path in (HEALTH, READY, METRICS):
             return self._page(connection, request.path)
-        if self._services.leaving:
-            refusal: Refusal | None = self._services.auth.refuse(
-                Refusal("draining", "this server stops; come back soon")
-            )
-        else:
+        if refusal is None and self._services.leaving:
+            refusal = self._services.auth.refuse(Refusal("draining", "this server stops; come back soon"))
+        if refusal is None:
             refusal = self._services.auth.way(request)
             page = assets.answer(connection, handshake) if refusal is None else None
             if page is not None:

@@ -102,6 +102,22 @@ async def test_a_subscriber_gets_the_hello_and_then_every_message_in_order(hub: 
     assert hub.subscribers == 0
 
 
+@pytest.mark.parametrize("bound_to", ["127.0.0.1", "localhost", "0.0.0.0"])
+@pytest.mark.parametrize("path", ["/", "/v1/feed", "/web/door", "/nothing"])
+async def test_a_foreign_name_that_points_here_gets_nothing(serve: Serve, bound_to: str, path: str) -> None:
+    server = serve(host=bound_to)
+    url = f"http://127.0.0.1:{server.url.rpartition(':')[2].partition('/')[0]}"
+    async with aiohttp.ClientSession() as session:
+        for headers in ({}, {"Origin": "http://rebound.example:8765"}):
+            async with session.get(url + path, headers=headers | {"Host": "rebound.example:8765"}) as answered:
+                assert (answered.status, "rebound.example" in await answered.text()) == (403, True)
+        async with session.get(url + path) as answered:
+            assert answered.status != 403
+        async with session.get(f"{url}/healthz", headers={"Host": "rebound.example"}) as answered:
+            assert answered.status == 200
+    assert server.stats().refused == 2
+
+
 async def test_who_joins_late_is_told_where_the_feed_is(hub: Hub, serve: Serve) -> None:
     for k in range(7):
         hub.publish(point_message(k))

@@ -85,7 +85,7 @@ async def test_everything_goes_over_tls_and_nothing_beside_it(tmp_path: Path, ce
         with pytest.raises(ssl.SSLCertVerificationError):
             await connect(f"{server.url}/v1/feed", compression=None).__aenter__()
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-        writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert b"200" not in await asyncio.wait_for(reader.read(), PATIENCE_S)
         writer.close()
         began = asyncio.get_running_loop().time()

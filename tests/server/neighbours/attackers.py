@@ -126,7 +126,7 @@ async def half_handshakes(target: Target) -> None:
     async def one(name: str) -> None:
         reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
         with contextlib.closing(writer):
-            writer.write(b"GET /v1/audio HTTP/1.1\r\nHost: a\r\n")
+            writer.write(b"GET /v1/audio HTTP/1.1\r\nHost: localhost\r\n")
             await reader.read()
 
     await _together(target.many(900), one)
@@ -216,9 +216,9 @@ async def requests(target: Target) -> None:
     """Pages, deletions and wrong tokens, as many as go through."""
     parts = urlsplit(target.url)
     asks = (
-        f"DELETE /v1/calls/no-such-call HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {target.admin}\r\n\r\n",
-        "GET /v1/audio HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer sser_wrong\r\n\r\n",
-        "GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n",
+        f"DELETE /v1/calls/no-such-call HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {target.admin}\r\n\r\n",
+        "GET /v1/audio HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer sser_wrong\r\n\r\n",
+        "GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n",
     )
 
     async def one(name: str) -> None:
