@@ -15,6 +15,7 @@ from pathlib import Path
 from stream_ser.cli import calls
 from stream_ser.errors import ConfigError
 from stream_ser.feed.address import page_url
+from stream_ser.printable import printable_json
 from stream_ser.server import settings
 
 SWITCH_S = 3e-4
@@ -36,7 +37,7 @@ class JsonLines(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str, ensure_ascii=False)
+        return printable_json(json.dumps(line, default=str, ensure_ascii=False))
 
 
 def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
