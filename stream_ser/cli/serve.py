@@ -17,9 +17,9 @@ from stream_ser.errors import ConfigError
 from stream_ser.feed.address import page_url
 from stream_ser.printable import printable_json
 from stream_ser.server import settings
+from stream_ser.server.log_limit import INTERVAL_S, STANDARD, LimitedHandler
 
 SWITCH_S = 3e-4
-STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
 class JsonLines(logging.Formatter):
@@ -66,7 +66,7 @@ def serve(options: argparse.Namespace) -> int:
         raise ConfigError(
             f"the call server needs {error.name}, which is not installed", fix="pip install 'stream-ser[cpu,serve]'"
         ) from error
-    handler = logging.StreamHandler(sys.stderr)
+    handler = LimitedHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     logging.getLogger("stream_ser.server.websockets").setLevel(logging.ERROR)  # scanners' broken handshakes are no news
@@ -89,7 +89,8 @@ def serve(options: argparse.Namespace) -> int:
         },
     )
     print(f"{server.url}\npage: {page_url(server.url)}", flush=True)
-    asked.acquire()
+    while not asked.acquire(timeout=INTERVAL_S):
+        handler.pass_on()
     log.info("draining", extra={"calls": server.services.tenants.calls, "seconds": config.drain_s})
     drained: list[bool] = []
 
@@ -100,6 +101,7 @@ def serve(options: argparse.Namespace) -> int:
     stopping = threading.Thread(target=stop, daemon=True)
     stopping.start()
     while stopping.is_alive():
+        handler.pass_on()
         if asked.acquire(timeout=0.05):
             log.warning("stopped before the drain was over")
             return 1

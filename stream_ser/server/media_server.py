@@ -22,7 +22,7 @@ from stream_ser.server.batched_websocket import Pace, SoundConnection
 from stream_ser.server.call_follower import CallFollower
 from stream_ser.server.limits import SECOND_NS, ConnectionLimit, Slot
 from stream_ser.server.media_session import MediaSession
-from stream_ser.server.rejection import POLICY, RESTART, UNREADABLE, Refusal
+from stream_ser.server.rejection import POLICY, RESTART, UNREADABLE, Refusal, log_refusal
 from stream_ser.server.services import Services
 from stream_ser.server.tenants import Tenant
 from stream_ser.server.tokens import Grant
@@ -104,7 +104,7 @@ class MediaServer:
     def count_refusal(self, refusal: Refusal, door: str, peer: str | None = None) -> None:
         """Count a refusal of a connection that speaks the protocol ``door``, and log it."""
         self._services.refusals.count(refusal.reason)
-        self._services.refusal_log.write(door, refusal.reason, peer)
+        log_refusal(door, refusal.reason, peer)
 
     def count_passed_over(self, event: PassedOver) -> None:
         """Count what could not be used, of a call that goes on."""

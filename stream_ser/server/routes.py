@@ -29,7 +29,7 @@ from stream_ser.errors import FeedError
 from stream_ser.feed.filters import parse
 from stream_ser.server.auth import SUBPROTOCOL, Request, status
 from stream_ser.server.media_server import MediaServer
-from stream_ser.server.rejection import POLICY, UNREADABLE, Refusal
+from stream_ser.server.rejection import POLICY, UNREADABLE, Refusal, log_refusal
 from stream_ser.server.services import Services
 from stream_ser.server.tokens import Grant
 from stream_ser.web import assets
@@ -78,7 +78,7 @@ class Routes:
         if refusal is None:
             return None
         if request.path in SOUND:
-            self._services.refusal_log.write(request.path, refusal.reason)
+            log_refusal(request.path, refusal.reason)
         return connection.respond(status(refusal), f"{refusal.reason}: {refusal.text}\n")
 
     async def handle(self, connection: ServerConnection) -> None:

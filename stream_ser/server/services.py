@@ -16,7 +16,7 @@ from stream_ser.server.config import ServeConfig
 from stream_ser.server.inference import InferenceService
 from stream_ser.server.loop_watch import LoopWatch
 from stream_ser.server.metrics import Metrics
-from stream_ser.server.rejection import Refusal, RefusalCounter, RefusalLog
+from stream_ser.server.rejection import Refusal, RefusalCounter
 from stream_ser.server.tenants import Tenant, Tenants
 from stream_ser.store.store import Store
 from stream_ser.trajectory.rules import read_rules
@@ -39,7 +39,6 @@ class Services:
         self.config = config
         self.refusals = RefusalCounter()
         self.passed_over = RefusalCounter()
-        self.refusal_log = RefusalLog()
         self.watch = LoopWatch()
         self.auth = Authenticator(config, environ, self.refusals)
         purpose = config.agents_purpose.strip() or None
