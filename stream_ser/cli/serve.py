@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import logging
 import os
@@ -76,6 +77,10 @@ def serve(options: argparse.Namespace) -> int:
     sys.setswitchinterval(SWITCH_S)
     server = CallServer(config, os.environ)
     server.start()
+    # What is there now stays. Python's collector would go through all of it again and again, for tens of milliseconds in which
+    # no socket is served.
+    gc.collect()
+    gc.freeze()
     asked = threading.Semaphore(0)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: asked.release())

@@ -59,6 +59,7 @@ class SubscriberStats:
     missed: int  # messages that history no longer had for those who came back
     cut: int  # subscribers that took nothing for too long
     heartbeats: int
+    history_reads: int  # of a history that lies on a disk
 
 
 class Subscriber:
@@ -154,6 +155,7 @@ class Subscriber:
             self._reading = self._owner.loop.create_task(self._read_source())
 
     async def _read_source(self) -> None:
+        self._owner._history_reads += 1
         try:
             await self._owner.loop.run_in_executor(self._owner.readers, self.subscription.refill)
         except Exception:
@@ -184,7 +186,7 @@ class Subscribers:
         self._handlers: set[asyncio.Task[None]] = set()
         self._due: deque[Subscriber] = deque()
         self._woken = False
-        self._sent = self._bytes = self._cut = self._heartbeats = self._dropped = self._missed = 0
+        self._sent = self._bytes = self._cut = self._heartbeats = self._dropped = self._missed = self._history_reads = 0
         self._farewell = (1001, "the feed has ended")
 
     async def serve(
@@ -259,6 +261,7 @@ class Subscribers:
             missed=self._missed + sum(member.subscription.missed for member in now),
             cut=self._cut,
             heartbeats=self._heartbeats,
+            history_reads=self._history_reads,
         )
 
     async def _listen(self, member: Subscriber) -> None:

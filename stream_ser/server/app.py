@@ -223,6 +223,7 @@ class CallServer:
             "feed_dropped": told.dropped,
             "feed_missed": told.missed,
             "feed_cut": told.cut,
+            "feed_history_reads": told.history_reads,
             "store_stored": 0 if writer is None else writer.stored,
             "store_lost": 0 if writer is None else writer.lost,
             "ears_cpu_seconds": self.services.inference.scheduler.busy_s,

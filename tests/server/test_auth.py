@@ -5,7 +5,6 @@ import base64
 import hmac
 import json
 import ssl
-import subprocess
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +19,7 @@ from stream_ser.feed.filters import SubscriptionFilter
 from stream_ser.server.app import CallServer
 from stream_ser.server.config import AudioHookSettings, Limits, ServeConfig, SettingError, TwilioSettings
 from stream_ser.server.secret import Secret
+from tests.server.certificate import make
 from tests.server.serving import (
     PATIENCE_S,
     Feed,
@@ -41,23 +41,7 @@ SPOKEN = "5105105105105100"  # a card number that somebody may say; no log may h
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    folder = tmp_path_factory.mktemp("tls")
-    paths = folder / "cert.pem", folder / "key.pem"
-    command = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:P-256",
-        "-nodes",
-        "-days",
-        "2",
-    ]
-    command += ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
-    subprocess.run([*command, "-out", str(paths[0]), "-keyout", str(paths[1])], check=True, capture_output=True)
-    return paths
+    return make(tmp_path_factory.mktemp("tls"))
 
 
 async def refused_call(server: CallServer, path: str, *messages: str | bytes, **options: Any) -> str:
