@@ -13,6 +13,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from websockets.server import ServerProtocol
 
 from stream_ser.errors import FeedError
 from stream_ser.feed import messages
@@ -122,7 +123,9 @@ async def test_a_connection_that_is_gone_leaves_no_circle_of_references_behind(s
                 peer.recv(65_536)
             peer.close()
         await until(lambda: not server._connections)
-        await until(lambda: not [one for one in gc.get_objects() if isinstance(one, TrackedConnection)])
+        await until(
+            lambda: not [one for one in gc.get_objects() if issubclass(type(one), TrackedConnection | ServerProtocol)]
+        )
     finally:
         gc.enable()
 
