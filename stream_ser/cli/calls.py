@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stream_ser.errors import ConfigError
+from stream_ser.printable import printable, printable_json
 from stream_ser.server import settings
 from stream_ser.server.tokens import LOCAL
 
@@ -64,7 +65,7 @@ def _list(store: Store, options: argparse.Namespace) -> int:
         took = "" if record.ended is None else f"{(record.ended - record.opened).total_seconds():.0f} s"
         print(
             f"{record.opened:%Y-%m-%d %H:%M:%S}  {record.state:<11} {took:>7}  consent {record.consent:<8} "
-            f"{_printable(record.call):<{WIDEST}}".rstrip()
+            f"{printable(record.call):<{WIDEST}}".rstrip()
         )
     return 0
 
@@ -75,7 +76,7 @@ def _show(store: Store, options: argparse.Namespace) -> int:
         after = 0
         while rows := store.messages(options.tenant, after, PAGE, options.call):
             for row in rows:
-                print(row.text)
+                print(printable_json(row.text))
             after = rows[-1].seq
         return 0
     told: dict[str, Any] = {
@@ -96,7 +97,7 @@ def _show(store: Store, options: argparse.Namespace) -> int:
 def _delete(store: Store, options: argparse.Namespace) -> int:
     _find(store, options)
     removed = store.delete_call(options.tenant, options.call)
-    print(f"removed {_printable(options.call)}: {removed.streams} streams, {removed.messages} messages")
+    print(f"removed {printable(options.call)}: {removed.streams} streams, {removed.messages} messages")
     print("a running server lets go of it within a minute; backups and files of subscribers are yours to clean")
     return 0
 
@@ -151,11 +152,6 @@ def _opened(options: argparse.Namespace) -> Iterator[Store]:
         yield store
     finally:
         store.close()
-
-
-def _printable(name: str) -> str:
-    """A name that a caller chose, without what would move a terminal's cursor."""
-    return "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in name)
 
 
 def _count(text: str) -> int:

@@ -11,16 +11,23 @@ from collections.abc import Iterator
 from typing import TextIO
 
 from stream_ser.feed.message_types import EndMessage, HelloMessage, Message, PointMessage
+from stream_ser.printable import printable
 from stream_ser.types import SAMPLE_RATE
 
 BAR = 20  # characters for a probability of one
 LABEL = 8  # columns for a label, or more where one is longer
+NEW_LINE = "\n"
 
 
 def clock(seconds: float) -> str:
     """Minutes, seconds and tenths: ``01:02.5``."""
     tenths = round(seconds * 10)
     return f"{tenths // 600:02}:{tenths // 10 % 60:02}.{tenths % 10}"
+
+
+def complain(what: object) -> None:
+    """Tell a person on standard error what is wrong."""
+    print(f"stream-ser: {printable(str(what), keep=NEW_LINE)}", file=sys.stderr)
 
 
 class LinePrinter:
@@ -64,7 +71,7 @@ class LinePrinter:
                 self._print(line)
 
     def _print(self, line: str) -> None:
-        print(f"{self.name}: {line}" if self.name else line, file=self._out, flush=True)
+        print(printable(f"{self.name}: {line}" if self.name else line), file=self._out, flush=True)
 
     @staticmethod
     def _hello(message: HelloMessage) -> str:

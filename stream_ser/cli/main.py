@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import stream_ser
+from stream_ser.cli.console import complain
 from stream_ser.cli.options import TOKEN
 from stream_ser.cli.serve import add_parsers
 from stream_ser.errors import StreamSerError
@@ -192,7 +193,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return run(parser().parse_args(arguments))
     except StreamSerError as error:
-        print(f"stream-ser: {error}", file=sys.stderr)
+        complain(error)
         return 2
     except KeyboardInterrupt:
         return 130

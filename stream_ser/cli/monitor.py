@@ -15,7 +15,7 @@ from stream_ser.audio.bundled import bundled_recording
 from stream_ser.audio.pipe import Pipe
 from stream_ser.audio.recording import open_recording
 from stream_ser.audio.source import Source
-from stream_ser.cli.console import LinePrinter, summary
+from stream_ser.cli.console import LinePrinter, complain, summary
 from stream_ser.cli.options import parse_speed
 from stream_ser.cli.replay_many import together
 from stream_ser.cli.screen import has_terminal, show, tell_addresses
@@ -25,6 +25,7 @@ from stream_ser.errors import ConfigError, StreamSerError, as_person_error
 from stream_ser.feed.message_types import EndMessage, Message
 from stream_ser.pipeline.runtime import Options, Runtime, run_to_end
 from stream_ser.pipeline.session import Session
+from stream_ser.printable import printable
 from stream_ser.text.choice import TextOptions
 
 
@@ -85,10 +86,10 @@ def analyze(options: argparse.Namespace) -> int:
                         return 130
             except StreamSerError as error:
                 failed += 1
-                print(f"stream-ser: {error}", file=sys.stderr)
+                complain(error)
     if failed and len(options.files) > 1:  # of one, its own line said it
         told = f"{failed} of {len(options.files)} recordings could not be analysed to their end"
-        print(f"stream-ser: {told}", file=sys.stderr)
+        complain(told)
     return 2 if failed else 0
 
 
@@ -98,7 +99,7 @@ def export(options: argparse.Namespace) -> int:
     from stream_ser.export.formats import by_names
 
     for path in convert(options.file, beside(options.file, by_names(options.to), options.out)):
-        print(path)
+        print(printable(str(path)))
     return 0
 
 

@@ -6,7 +6,6 @@ the others. Where streams wait for the engine, points become old, and the ledger
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -14,6 +13,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 from stream_ser.audio.recording import open_recording
+from stream_ser.cli.console import complain
 from stream_ser.cli.screen import tell_addresses
 from stream_ser.errors import ConfigError, StreamSerError, as_person_error
 from stream_ser.feed.message_types import Message
@@ -73,19 +73,19 @@ def together(options: Options, files: Sequence[str], speed: float | None, transc
                 players.append(Player(runtime.stream(source.info, stream, stands_still=True), iter(source)))
             except StreamSerError as error:
                 failed += 1
-                print(f"stream-ser: {error}", file=sys.stderr)
+                complain(error)
         began = time.monotonic()
         try:
             for refused in play(players, options.hop_s, speed):
                 failed += 1
-                print(f"stream-ser: {refused}", file=sys.stderr)
+                complain(refused)
         except KeyboardInterrupt:
             for player in players:
                 player.stream.stop()
             return 130
         for broken in filter(None, (player.stream.error for player in players)):
             failed += 1
-            print(f"stream-ser: {as_person_error(broken)}", file=sys.stderr)
+            complain(as_person_error(broken))
         print("\n".join(totals.lines(options.hop_s, time.monotonic() - began, speed is not None)))
     return 2 if failed else 0
 

@@ -23,6 +23,7 @@ import asyncio
 import contextlib
 import functools
 import logging
+import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ from stream_ser.feed import messages
 from stream_ser.feed.filters import SubscriptionFilter
 from stream_ser.feed.hub import Hub
 from stream_ser.feed.readers import HistoryReaders
+from stream_ser.feed.turn_share import TurnShare, Use
 
 BUFFER_LIMIT = 32 * 1024  # bytes waiting in a transport above which nothing more is sent to it
 BUFFER_CUT = 8 * BUFFER_LIMIT  # bytes that only a client who provokes answers and reads none can bring about
@@ -56,6 +58,7 @@ class SubscriberStats:
     missed: int  # messages that history no longer had for those who came back
     cut: int  # subscribers that took nothing for too long
     heartbeats: int
+    history_reads: int  # of a history that lies on a disk
 
 
 class Subscriber:
@@ -78,21 +81,26 @@ class Subscriber:
         self._taken = 0  # bytes of those that have left it, when last looked at
         self._taken_at = self._sent_at = now  # when ``_taken`` had last grown or nothing was waiting; when we last sent
         self._reading: asyncio.Task[None] | None = None
+        self._use = Use()
 
     def pump(self) -> None:
-        """Send what is there and what the transport takes."""
+        """Send what is there and what the transport takes, as long as the turn of the loop lasts."""
         self.look_due = False  # first: what is published from here on asks for another look
         transport = self.connection.transport
-        for _ in range(TURN):
+        for number in range(TURN):
+            if number and self._owner.share.must_wait(self._use):
+                break
             if self.gone or self._reading is not None or transport.is_closing():
                 return
             if transport.get_write_buffer_size() > BUFFER_LIMIT:
                 self._again(RETRY_S)
                 return
+            began = time.monotonic()
             text = self.subscription.take_text()
             if text is not None:
                 self._send(text)
                 self._owner._sent += 1
+                self._use.add(began)
             elif self.subscription.behind:
                 self._read()
                 break  # to look through it is work as well: the others have their turn
@@ -138,7 +146,10 @@ class Subscriber:
     def _again(self, delay: float) -> None:
         if not self.look_due:
             self.look_due = True
-            self._owner.loop.call_later(delay, self.pump)
+            if delay:
+                self._owner.loop.call_later(delay, self.pump)
+            else:
+                self._owner.share.later(self.pump, self._use)
 
     def _read(self) -> None:
         """Read on in history: at once what is in memory, in a thread what may lie on a disk."""
@@ -148,6 +159,7 @@ class Subscriber:
             self._reading = self._owner.loop.create_task(self._read_source())
 
     async def _read_source(self) -> None:
+        self._owner._history_reads += 1
         try:
             await self._owner.readers.read(self._hub, self._refill)
         except Exception:
@@ -168,10 +180,13 @@ class Subscribers:
     """All subscribers of the running event loop. Make one in the loop, run ``supervise`` in a task, ``serve`` connections.
 
     ``cut_after_s`` is how long a subscriber may take nothing, ``heartbeat_s`` how long the feed may be silent to one.
+    ``share`` is what they may take of a turn of the loop, where others have the same share.
     """
 
-    def __init__(self, *, cut_after_s: float = 10.0, heartbeat_s: float = 15.0) -> None:
+    def __init__(self, *, cut_after_s: float = 10.0, heartbeat_s: float = 15.0, share: TurnShare | None = None) -> None:
         self.loop = asyncio.get_running_loop()
+        self.share = share or TurnShare()
+        self._use = Use()  # of looking round
         self.cut_after_s = cut_after_s
         self.heartbeat_s = heartbeat_s
         self.readers = HistoryReaders()
@@ -179,7 +194,7 @@ class Subscribers:
         self._handlers: set[asyncio.Task[None]] = set()
         self._due: deque[Subscriber] = deque()
         self._woken = False
-        self._sent = self._bytes = self._cut = self._heartbeats = self._dropped = self._missed = 0
+        self._sent = self._bytes = self._cut = self._heartbeats = self._dropped = self._missed = self._history_reads = 0
         self._farewell = (1001, "the feed has ended")
 
     async def serve(
@@ -253,6 +268,7 @@ class Subscribers:
             missed=self._missed + sum(member.subscription.missed for member in now),
             cut=self._cut,
             heartbeats=self._heartbeats,
+            history_reads=self._history_reads,
         )
 
     async def _listen(self, member: Subscriber) -> None:
@@ -279,3 +295,7 @@ class Subscribers:
         self._woken = False  # first, as in ``pump``
         while self._due:
             self._due.popleft().pump()
+            if self._due and self.share.must_wait(self._use):
+                self._woken = True
+                self.share.later(self._look, self._use)
+                return

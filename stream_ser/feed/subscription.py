@@ -154,6 +154,7 @@ class Subscription:
         """Receive nothing more. What is queued can still be taken. May be called twice."""
         self._hub._forget(self)
         self._finish()
+        self._wake = None  # whoever is woken has us: a circle of references, which would wait for the garbage collector
 
     def _resume(self, seq: int) -> None:
         """Begin after number ``seq``, in history."""
@@ -190,15 +191,17 @@ class Subscription:
             if self.filters.why is not None and (why is not None or entry.kind == "end"):
                 self._reason = why
             self._changed.notify()
-        if self._wake is not None:
-            self._wake()
+        wake = self._wake
+        if wake is not None:
+            wake()
 
     def _finish(self) -> None:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-        if self._wake is not None:
-            self._wake()
+        wake = self._wake
+        if wake is not None:
+            wake()
 
     def _catch_up(self) -> None:
         while self.behind:

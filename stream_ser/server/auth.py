@@ -22,6 +22,7 @@ from stream_ser.calls.protocols.message_signature import UsedNonces, api_key_ok,
 from stream_ser.calls.protocols.twilio_signature import SETTINGS, SIGNATURE, TwilioKeys
 from stream_ser.errors import ConfigError
 from stream_ser.feed.admission import same_host, same_origin
+from stream_ser.feed.loopback import host_name, is_foreign
 from stream_ser.server.config import ServeConfig
 from stream_ser.server.rejection import Refusal, RefusalCounter
 from stream_ser.server.token_file import TokenFile
@@ -94,6 +95,7 @@ class Authenticator:
 
     def __init__(self, config: ServeConfig, environ: Mapping[str, str], refusals: RefusalCounter) -> None:
         self._config, self._refusals = config, refusals
+        self._named = {host_name(url) for url in (*config.origins, config.twilio.url)} - {None}
         self._proxies = [ipaddress.ip_network(text) for text in config.trusted_proxies]
         self._tokens = None if config.tokens is None else TokenFile(config.tokens, time.monotonic_ns(), _report)
         twilio, hook = config.twilio, config.audiohook
@@ -112,6 +114,19 @@ class Authenticator:
         """Count a refusal."""
         self._refusals.count(refusal.reason)
         return refusal
+
+    def host(self, request: Request) -> Refusal | None:
+        """Say why a request was not meant for this server, where that serves its own machine alone; None where it was.
+
+        A declared proxy passes on the name that it was asked by. Names of sites in the settings are ours to begin with.
+        """
+        if self._config.behind_proxy:
+            return None
+        for named in request.headers.get_all("Host"):
+            if is_foreign(named, self._config.host) and host_name(f"//{named}") not in self._named:
+                text = f"{named[:200]!r} is not this machine, and this serves it alone; ask for 127.0.0.1 or localhost"
+                return self.refuse(Refusal("wrong-host", text))
+        return None
 
     def way(self, request: Request) -> Refusal | None:
         """Say why a request did not come the way that requests must come."""

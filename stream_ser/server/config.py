@@ -15,7 +15,8 @@ from typing import Any, Literal
 from stream_ser.calls.events import Agents
 from stream_ser.calls.protocols.audiosocket import AudioSocketEncoding
 from stream_ser.errors import ConfigError
-from stream_ser.server.addresses import is_loopback, is_origin
+from stream_ser.feed.loopback import is_loopback
+from stream_ser.server.addresses import is_origin
 from stream_ser.server.secret import Secret
 from stream_ser.server.tokens import TENANT_NAMES, is_tenant
 from stream_ser.types import Consent, Role

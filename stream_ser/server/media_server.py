@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,11 +19,12 @@ from websockets.exceptions import ConnectionClosed
 
 from stream_ser.calls.events import CallProtocol, Opened, PassedOver
 from stream_ser.calls.protocols.audiohook import DRAIN, STOPPED
+from stream_ser.feed.turn_share import Use
 from stream_ser.server.batched_websocket import Pace, SoundConnection
 from stream_ser.server.call_follower import CallFollower
 from stream_ser.server.limits import SECOND_NS, ConnectionLimit, Slot
 from stream_ser.server.media_session import MediaSession
-from stream_ser.server.rejection import POLICY, RESTART, UNREADABLE, Refusal
+from stream_ser.server.rejection import POLICY, RESTART, UNREADABLE, Refusal, log_refusal
 from stream_ser.server.services import Services
 from stream_ser.server.tenants import Tenant
 from stream_ser.server.tokens import Grant
@@ -103,7 +105,7 @@ class MediaServer:
     def count_refusal(self, refusal: Refusal, door: str, peer: str | None = None) -> None:
         """Count a refusal of a connection that speaks the protocol ``door``, and log it."""
         self._services.refusals.count(refusal.reason)
-        self._services.refusal_log.write(door, refusal.reason, peer)
+        log_refusal(door, refusal.reason, peer)
 
     def count_passed_over(self, event: PassedOver) -> None:
         """Count what could not be used, of a call that goes on."""
@@ -199,10 +201,11 @@ class MediaServer:
 
     async def _converse(self, connection: ServerConnection, session: MediaSession) -> None:
         """Serve one that is answered, and that may be sent the call's messages too."""
+        share, use = self._services.share, Use()
         following = CallFollower(self._services.subscribers, connection)
         with following:
             async for data in connection:
-                replies, refusal = session.receive(data)
+                replies, refusal = await share.run(functools.partial(session.receive, data), use)
                 for reply in replies:
                     await connection.send(reply)
                 if refusal is not None:

@@ -12,12 +12,14 @@ from collections.abc import Callable, Mapping
 
 from stream_ser.calls.call import Policy
 from stream_ser.feed.subscriber import Subscribers
+from stream_ser.feed.turn_share import TurnShare
 from stream_ser.server.auth import Authenticator
 from stream_ser.server.config import ServeConfig
 from stream_ser.server.inference import InferenceService
 from stream_ser.server.loop_watch import LoopWatch
 from stream_ser.server.metrics import Metrics
-from stream_ser.server.rejection import Refusal, RefusalCounter, RefusalLog
+from stream_ser.server.open_files import OpenConnections, connections_of
+from stream_ser.server.rejection import Refusal, RefusalCounter
 from stream_ser.server.tenants import Tenant, Tenants
 from stream_ser.store.store import Store
 from stream_ser.trajectory.rules import read_rules
@@ -32,19 +34,20 @@ _log = logging.getLogger("stream_ser.server")
 class Services:
     """Made of settings. Raises ConfigError for what cannot be.
 
-    ``tenants`` and ``metrics`` are there from ``open`` on, ``subscribers`` once the server's event loop runs.
+    ``tenants`` and ``metrics`` are there from ``open`` on, ``subscribers`` and ``share`` once the server's event loop runs.
     """
 
     tenants: Tenants
     metrics: Metrics
     subscribers: Subscribers
+    share: TurnShare
 
     def __init__(self, config: ServeConfig, environ: Mapping[str, str]) -> None:
         self.config = config
         self.refusals = RefusalCounter()
         self.passed_over = RefusalCounter()
-        self.refusal_log = RefusalLog()
         self.watch = LoopWatch()
+        self.room = OpenConnections(connections_of(config.limits))  # until it is known what the system allows
         self.auth = Authenticator(config, environ, self.refusals)
         purpose = config.agents_purpose.strip() or None
         rules = read_rules(config.rules, agent_purpose=purpose) if config.rules is not None else read_rules()

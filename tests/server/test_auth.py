@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import connect
 
+from tests.server.certificate import make
 from tests.server.serving import (
     PATIENCE_S,
     answer,
@@ -27,23 +27,7 @@ from tests.server.speaking import hello
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    folder = tmp_path_factory.mktemp("tls")
-    paths = folder / "cert.pem", folder / "key.pem"
-    command = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:P-256",
-        "-nodes",
-        "-days",
-        "2",
-    ]
-    command += ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
-    subprocess.run([*command, "-out", str(paths[0]), "-keyout", str(paths[1])], check=True, capture_output=True)
-    return paths
+    return make(tmp_path_factory.mktemp("tls"))
 
 
 async def test_everything_goes_over_tls_and_nothing_beside_it(tmp_path: Path, certificate: tuple[Path, Path]) -> None:
@@ -61,7 +45,7 @@ async def test_everything_goes_over_tls_and_nothing_beside_it(tmp_path: Path, ce
         with pytest.raises(ssl.SSLCertVerificationError):
             await connect(f"{server.url}/v1/feed", compression=None).__aenter__()
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-        writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert b"200" not in await asyncio.wait_for(reader.read(), PATIENCE_S)
         writer.close()
         began = asyncio.get_running_loop().time()

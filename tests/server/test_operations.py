@@ -153,7 +153,7 @@ async def test_a_drain_ends_in_time_whoever_stays(tmp_path: Path) -> None:
     given = AudioSocketSettings(listen="127.0.0.1:0")
     async with serving(tmp_path, audiosocket=given) as server, Feed(server.url) as feed:
         half = await asyncio.open_connection("127.0.0.1", server.port)
-        half[1].write(b"GET /v1/audio HTTP/1.1\r\nHost: x\r\n")
+        half[1].write(b"GET /v1/audio HTTP/1.1\r\nHost: localhost\r\n")
         asterisk = await asyncio.open_connection("127.0.0.1", server._audiosocket.port)
         asterisk[1].write(b"\x01\x00\x10" + bytes(15) + b"\x01" + b"\x10\x01\x40" + bytes(320))
         plain, twilio = await dial(server, "/v1/audio"), await dial(server, "/v1/twilio")
