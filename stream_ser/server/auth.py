@@ -41,6 +41,7 @@ ONCE = (  # what decides who comes in may not be said twice, in two ways
 )
 SLASHED = ("/v1/audio/", "/v1/twilio/", "/v1/audiohook/", "/v1/asterisk/", "/v1/vonage/")
 FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host")
+LONGEST_S = OLDEST_S + 2 * SKEW_S  # that a signature is good for: one made by a clock ahead of ours comes before its time
 STATUS = {
     "not-through-proxy": HTTPStatus.FORBIDDEN,
     "not-encrypted": HTTPStatus.FORBIDDEN,
@@ -207,7 +208,7 @@ class Authenticator:
                 signed = check_signature(request.headers.raw_items(), request.target, self._hook_secret, now)
             except RefusedError as error:
                 return self.refuse(Refusal(error.code, error.text))
-            self._nonces = {nonce: at for nonce, at in self._nonces.items() if now - at <= OLDEST_S + SKEW_S}
+            self._nonces = {nonce: at for nonce, at in self._nonces.items() if now - at <= LONGEST_S}
             if signed.nonce in self._nonces:
                 return self.refuse(Refusal("replayed", "this signature's nonce was used before"))
             self._nonces[signed.nonce] = now
