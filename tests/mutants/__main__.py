@@ -19,8 +19,8 @@ from tests.mutants.trial import Tree, TrialError
 
 ROOT = Path(__file__).parent.parent.parent
 RECORDED = tuple(f"tests/{name}" for name in (*PACKAGES, "pipeline"))
-MOST_S = 90.0  # recorded seconds of the tests that one mutant meets
-PATIENCE_S, PATIENCE = 60.0, 5.0  # a mutant's tests may take so long, and so many times as long as recorded, to be run
+MOST_S = 45.0  # recorded seconds of the tests that one mutant meets
+PATIENCE_S, PATIENCE = 40.0, 3.0  # a mutant's tests may take so long, and so many times as long as recorded, to be run
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 import soundfile
 
+from stream_ser.audio.timeline import Conditioner
 from stream_ser.engine.worker import Worker
 from stream_ser.feed.hub import Hub
 from stream_ser.pipeline.runtime import Options, Runtime
-from stream_ser.types import Block, SourceInfo, Window
+from stream_ser.types import Block, Gap, SourceInfo, Window
 from tests.conftest import read_lines, trajectory
 
 Command = Callable[..., tuple[int, str, str]]
@@ -66,16 +67,18 @@ def test_replay_at_any_speed_equals_analyze(
 
 
 class Cut:
-    """The samples of a file in blocks of one size: what a source yields, without its pacing."""
+    """The samples of a file in pieces of one size: what a source yields of them, without its pacing."""
 
     def __init__(self, path: Path, size: int) -> None:
         self.samples, rate = soundfile.read(path, dtype="float32")
         self.size = size
         self.info = SourceInfo("recording", path.name, rate, 1, len(self.samples) / rate, live=False)
 
-    def __iter__(self) -> Iterator[Block]:
+    def __iter__(self) -> Iterator[Block | Gap]:
+        conditioner = Conditioner(self.info.rate)
         for start in range(0, len(self.samples), self.size):
-            yield Block(start, np.ascontiguousarray(self.samples[start : start + self.size]))
+            yield from conditioner.push(self.samples[start : start + self.size, np.newaxis], arrived_ns=0)
+        yield from conditioner.finish(arrived_ns=0)
 
     def close(self) -> None:
         """Nothing is open."""
