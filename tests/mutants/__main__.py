@@ -20,7 +20,7 @@ from tests.mutants.trial import Tree, TrialError
 ROOT = Path(__file__).parent.parent.parent
 RECORDED = tuple(f"tests/{name}" for name in (*PACKAGES, "pipeline"))
 MOST_S = 45.0  # recorded seconds of the tests that one mutant meets
-PATIENCE_S, PATIENCE = 40.0, 3.0  # a mutant's tests may take so long, and so many times as long as recorded, to be run
+PATIENCE_S, PATIENCE = 20.0, 5.0  # a test may take so long, and so many times as long as recorded, to end
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,30 +43,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if time.monotonic() > until:
                 break
             print(f"{_try(tree, choice, mutant, results):10} {mutant.name}", flush=True)
-        _doubt(tree, drawn, results)
+        _doubt(tree, choice, drawn, results)
     print("\n".join(report(drawn, results, reasons)))
     return int(any(results.outcome(mutant) == "not tried" for mutant in drawn))
 
 
 def _try(tree: Tree, choice: Choice, mutant: Mutant, results: Results) -> str:
-    tests, recorded_s = choice.tests(mutant, MOST_S)
+    tests = _limits(choice.tests(mutant, MOST_S))
     if not tests:
         results.add(mutant, outcome="unreached")
         return "unreached"
-    result = tree.attempt(mutant, tests, PATIENCE_S + PATIENCE * recorded_s)
+    result = tree.attempt(mutant, tests)
     results.add(mutant, outcome=result.outcome, by=result.by, tests=len(tests), seconds=result.seconds)
     return result.outcome
 
 
-def _doubt(tree: Tree, drawn: Sequence[Mutant], results: Results) -> None:
+def _limits(seconds: dict[str, float]) -> dict[str, float]:
+    return {test: PATIENCE_S + PATIENCE * took for test, took in seconds.items()}
+
+
+def _doubt(tree: Tree, choice: Choice, drawn: Sequence[Mutant], results: Results) -> None:
     """Run the tests that noticed mutants once without any; what one noticed that fails then is to be tried again."""
     noticed = {each.name: results.by_name[each.name].get("by", "") for each in drawn if each.name in results.by_name}
-    left = sorted({test for test in noticed.values() if "::" in test})
+    left = _limits({test: choice.seconds[test] for test in noticed.values() if test in choice.seconds})
     while left:
-        result = tree.run(left, PATIENCE_S + 30.0 * len(left))
-        if result.outcome != "noticed" or result.by not in left:
+        result = tree.run(left)
+        if result.by not in left:
             return
-        left.remove(result.by)
+        del left[result.by]
         for mutant in drawn:
             if noticed.get(mutant.name) == result.by:
                 print(f"{result.by} fails without a mutation too; tried again the next time: {mutant.name}")

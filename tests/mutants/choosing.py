@@ -27,29 +27,28 @@ class Choice:
     """Chooses by a recording. ``root`` is the tree whose tests will run; tests that it no longer has are left out."""
 
     def __init__(self, folder: Path, root: Path) -> None:
-        self._seconds: dict[str, float] = json.loads((folder / DURATIONS).read_text())
+        self.seconds: dict[str, float] = json.loads((folder / DURATIONS).read_text())
         self._data = coverage.CoverageData(str(folder / COVERAGE))
         self._data.read()
         self._root = root
         self._texts: dict[str, str] = {}
 
-    def tests(self, mutant: Mutant, most_s: float) -> tuple[list[str], float]:
-        """Tests in the order in which to run them, of at most ``most_s`` recorded seconds, and how long they took in all.
+    def tests(self, mutant: Mutant, most_s: float) -> dict[str, float]:
+        """Tests in the order in which to run them, of at most ``most_s`` recorded seconds, and what each took.
 
-        None where no test runs the line. A line that runs when its module is imported is met by all that use the module.
+        Nothing where no test runs the line. A line that runs when its module is imported is met by all that use the module.
         """
         by_line = self._data.contexts_by_lineno(mutant.path)
         first, last = mutant.statement
         met = {test for line in range(first, last + 1) for test in by_line.get(line, ())}
         if met == {""}:
             met = {test for tests in by_line.values() for test in tests}
-        there = [test for test in met if test in self._seconds and self._exists(test)]
-        chosen, total = [], 0.0
-        for test in sorted(there, key=lambda each: (not mirrors(each, mutant.path), self._seconds[each], each)):
-            if total + self._seconds[test] <= most_s:
-                chosen.append(test)
-                total += self._seconds[test]
-        return chosen, total
+        there = [test for test in met if test in self.seconds and self._exists(test)]
+        chosen = dict[str, float]()
+        for test in sorted(there, key=lambda each: (not mirrors(each, mutant.path), self.seconds[each], each)):
+            if sum(chosen.values()) + self.seconds[test] <= most_s:
+                chosen[test] = self.seconds[test]
+        return chosen
 
     def _exists(self, test: str) -> bool:
         path, _, name = test.partition("::")

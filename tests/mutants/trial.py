@@ -7,6 +7,7 @@ long as its original and made in the same second would be taken for it.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import resource
@@ -16,11 +17,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from tests.mutants.limiter import EXIT_CODE, TIMED_OUT
 from tests.mutants.operators import Mutant
 
 Outcome = Literal["noticed", "timed out", "survived", "unreached"]
@@ -29,6 +31,8 @@ MEMORY, OUTPUT = (
     256 << 20,
 )  # bytes that a run may take: a loop that never ends is no reason to fill the machine
 FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+::\S.*?|\S+)(?: - .*)?$", re.MULTILINE)
+LATE = re.compile(rf"^{TIMED_OUT}(.*)$", re.MULTILINE)
+STARTED_S = 120.0  # for pytest to collect, on a machine that is busy
 PASSED, FAILURES, INTERRUPTED, BAD_USAGE, NO_TESTS = 0, 1, 2, 4, 5  # pytest's exit codes
 
 
@@ -77,29 +81,46 @@ class Tree:
         """A file as it was copied."""
         return (self.folder / path).read_text()
 
-    def run(self, tests: Sequence[str], limit_s: float) -> Result:
-        """Run tests until the first one fails; ``survived`` where none does. Raises TrialError where they cannot be run."""
+    def run(self, tests: Mapping[str, float]) -> Result:
+        """Run tests, each for so many seconds at most, until the first one fails; ``survived`` where none does.
+
+        Raises TrialError where they cannot be run.
+        """
         began = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="mutants-") as name:
             scratch = Path(name)
             (scratch / "tests").write_text("\n".join(tests))
-            output = scratch / "output"
+            (scratch / "limits").write_text(json.dumps(tests))
+            output, environ = scratch / "output", self.environ(scratch) | {"MUTANTS_LIMITS": str(scratch / "limits")}
             with output.open("wb") as stream:
-                command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
+                command = [
+                    sys.executable,
+                    "-m",
+                    "pytest",
+                    "-x",
+                    "-q",
+                    "-p",
+                    "no:cacheprovider",
+                    "-p",
+                    "no:xdist",
+                    "-p",
+                    "tests.mutants.limiter",
+                ]
                 child = subprocess.Popen(
-                    [*command, f"@{scratch / 'tests'}"], cwd=self.folder, env=self.environ(scratch), stdout=stream,
+                    [*command, f"@{scratch / 'tests'}"], cwd=self.folder, env=environ, stdout=stream,
                     stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=_bounded,
                 )  # fmt: skip
                 try:
-                    code: int | None = child.wait(limit_s)
+                    code: int | None = child.wait(STARTED_S + sum(tests.values()))
                 except subprocess.TimeoutExpired:
                     code = None
                 finally:
                     _end(child)
             said = output.read_text(errors="replace")
         seconds = round(time.monotonic() - began, 1)
-        if code is None:
-            return Result("timed out", "", seconds)
+        if code in (None, EXIT_CODE):
+            found = LATE.search(said)
+            return Result("timed out", found[1] if found else "", seconds)
         if code == PASSED:
             return Result("survived", "", seconds)
         if code in (BAD_USAGE, NO_TESTS) and not FAILED.search(said):
@@ -107,13 +128,13 @@ class Tree:
         found = FAILED.search(said)
         return Result("noticed", found[1] if found else f"exit code {code}", seconds)
 
-    def attempt(self, mutant: Mutant, tests: Sequence[str], limit_s: float) -> Result:
+    def attempt(self, mutant: Mutant, tests: Mapping[str, float]) -> Result:
         """Break the copy by ``mutant``, run tests, and mend it again."""
         path = self.folder / mutant.path
         source = path.read_text()
         path.write_text(mutant.applied(source))
         try:
-            return self.run(tests, limit_s)
+            return self.run(tests)
         finally:
             path.write_text(source)
 
