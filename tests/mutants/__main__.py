@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import os
 import subprocess
 import sys
 import time
@@ -88,7 +87,7 @@ def _record(tree: Tree, folder: Path) -> None:
         return
     print("recording which tests run which lines; this takes as long as they do", flush=True)
     (folder / "coverage").unlink(missing_ok=True)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "pytest_asyncio", "-p", "no:cacheprovider"]
     environ = tree.environ(folder) | {"MUTANTS_RECORD": str(folder.resolve())}
     subprocess.run([*command, "-p", "tests.mutants.recorder", *RECORDED], cwd=tree.folder, env=environ, check=False)
     if not (folder / "coverage").exists():
@@ -120,5 +119,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    os.nice(10)
     sys.exit(main())

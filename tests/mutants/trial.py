@@ -1,7 +1,7 @@
 """A copy of the tree, in which one file at a time is broken, tests are run, and the file is mended.
 
-Nothing of the tree itself is touched. What is compiled is known by its contents, not by its time and size: a mutant that is as
-long as its original and made in the same second would be taken for it.
+Nothing of the tree itself is touched. What is compiled is known by its contents (checked-hash), not by its time and size: a
+mutant that is as long as its original and made in the same second would be taken for it.
 """
 
 from __future__ import annotations
@@ -54,32 +54,10 @@ class Tree:
 
     def __init__(self, root: Path, folder: Path) -> None:
         self.folder = folder
-        shutil.rmtree(folder, ignore_errors=True)
-        listed = subprocess.run(
-            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-            cwd=root, check=True, capture_output=True, text=True,
-        )  # fmt: skip
-        for name in listed.stdout.split("\0"):
-            if name and (root / name).is_file():
-                target = folder / name
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(root / name, target)
-        compiled = [
-            sys.executable,
-            "-m",
-            "compileall",
-            "-q",
-            "--invalidation-mode",
-            "checked-hash",
-            "stream_ser",
-            "models",
-        ]
-        subprocess.run(compiled, cwd=folder, check=False)
+        self._copy(root)
+        options = ["-q", "--invalidation-mode", "checked-hash", "stream_ser", "models"]
+        subprocess.run([sys.executable, "-m", "compileall", *options], cwd=folder, check=False)
         self._check()
-
-    def source(self, path: str) -> str:
-        """A file as it was copied."""
-        return (self.folder / path).read_text()
 
     def run(self, tests: Mapping[str, float]) -> Result:
         """Run tests, each for so many seconds at most, until the first one fails; ``survived`` where none does.
@@ -93,19 +71,8 @@ class Tree:
             (scratch / "limits").write_text(json.dumps(tests))
             output, environ = scratch / "output", self.environ(scratch) | {"MUTANTS_LIMITS": str(scratch / "limits")}
             with output.open("wb") as stream:
-                command = [
-                    sys.executable,
-                    "-m",
-                    "pytest",
-                    "-x",
-                    "-q",
-                    "-p",
-                    "no:cacheprovider",
-                    "-p",
-                    "no:xdist",
-                    "-p",
-                    "tests.mutants.limiter",
-                ]
+                command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
+                command += ["-p", "pytest_asyncio", "-p", "tests.mutants.limiter"]
                 child = subprocess.Popen(
                     [*command, f"@{scratch / 'tests'}"], cwd=self.folder, env=environ, stdout=stream,
                     stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=_bounded,
@@ -138,11 +105,28 @@ class Tree:
         finally:
             path.write_text(source)
 
+    def _copy(self, root: Path) -> None:
+        """Make the copy, or make an old one the same as the tree is now."""
+        options = ["--cached", "--others", "--exclude-standard"]
+        listed = subprocess.run(
+            ["git", "ls-files", "-z", *options], cwd=root, check=True, capture_output=True, text=True
+        )
+        names = {name for name in listed.stdout.split("\0") if name and (root / name).is_file()}
+        for path in list(self.folder.rglob("*")):
+            if path.is_file() and path.suffix != ".pyc" and str(path.relative_to(self.folder)) not in names:
+                path.unlink()
+        for name in names:
+            source, target = root / name, self.folder / name
+            if not target.exists() or target.read_bytes() != source.read_bytes():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(source, target)
+
     def environ(self, scratch: Path) -> dict[str, str]:
         """The environment in which the copy is what is imported; ``scratch`` is for temporary files."""
         paths = os.pathsep.join(str(self.folder / part) for part in (".", "models", "training"))
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV"))}
-        return kept | {"PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1", "TMPDIR": str(scratch)}
+        # Plugins that no test here needs would double the time in which pytest starts.
+        return kept | {"PYTHONPATH": paths, "TMPDIR": str(scratch), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 
     def _check(self) -> None:
         """That what is imported is the copy, also where the tree itself is installed."""
