@@ -16,8 +16,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stream_ser.cli.grammar import Parser, Subcommands
 from stream_ser.errors import ConfigError
-from stream_ser.server import settings
 from stream_ser.server.tokens import LOCAL
 
 if TYPE_CHECKING:
@@ -29,12 +29,12 @@ REST_S = 0.05  # between two steps of expiry: a server that writes has its turn
 WIDEST = 48  # columns for a call's name in the list
 
 
-def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_parser(commands: Subcommands[Parser]) -> None:
     """Add the command to the command line."""
-    where = argparse.ArgumentParser(add_help=False)
+    where = Parser(add_help=False)
     where.add_argument("--store", metavar="URL", help="the store (default: that of the settings, as for serve)")
     where.add_argument("--config", type=Path, metavar="FILE.toml", help="settings (default: STREAM_SER_CONFIG's)")
-    whose = argparse.ArgumentParser(add_help=False, parents=[where])
+    whose = Parser(add_help=False, parents=[where])
     whose.add_argument("--tenant", default=LOCAL, metavar="NAME", help=f"whose calls (default: {LOCAL})")
 
     top = commands.add_parser("calls", help="look up, delete and expire stored calls")
@@ -127,6 +127,8 @@ def _find(store: Store, options: argparse.Namespace) -> CallRecord:
 @contextmanager
 def _opened(options: argparse.Namespace) -> Iterator[Store]:
     """Open the store that is meant, if there is one."""
+    from stream_ser.server import settings
+
     flags = {} if options.store is None else {"store": options.store}
     url = settings.load(options.config, os.environ, flags).store
     if url == "off":

@@ -16,7 +16,7 @@ from stream_ser.audio.pipe import Pipe
 from stream_ser.audio.recording import open_recording
 from stream_ser.audio.source import Source
 from stream_ser.cli.console import LinePrinter, summary
-from stream_ser.cli.options import parse_speed
+from stream_ser.cli.options import FEED, SPARE_PORTS, parse_speed
 from stream_ser.cli.replay_many import together
 from stream_ser.cli.screen import has_terminal, show, tell_addresses
 from stream_ser.controls.local_stream import StreamController
@@ -41,9 +41,7 @@ def replay(options: argparse.Namespace) -> int:
     """Play a recording, or raw samples from standard input."""
     speed = parse_speed(options.speed)
     if len(options.files) > 1:
-        return together(
-            _runtime_options(options, feed=options.feed), options.files, speed, transcript=options.transcript
-        )
+        return together(_runtime_options(options), options.files, speed, transcript=options.transcript)
     (file,) = options.files
     if file == "-":
         return _replay_pipe(options)
@@ -74,7 +72,7 @@ def analyze(options: argparse.Namespace) -> int:
             fix="analyse them one by one with their own",
         )
     failed = 0
-    with Runtime(_runtime_options(options, feed=options.feed)) as runtime:
+    with Runtime(_runtime_options(options)) as runtime:
         printer = LinePrinter()
         runtime.hub.attach(printer)
         for file in _unique(options.files):
@@ -129,7 +127,7 @@ def _analyze_folder(options: argparse.Namespace) -> int:
     (folder,) = options.files
     if options.out is None:
         raise ConfigError(f"{folder} is a folder", fix="say where its results go: --out FOLDER")
-    running = replace(_runtime_options(options, feed=options.feed), out=None)
+    running = replace(_runtime_options(options), out=None)
     return analyze_folder(running, Path(folder), options.out, by_names(options.to or "jsonl"))
 
 
@@ -162,8 +160,8 @@ def _show(
     controller: Callable[[Runtime], StreamController] | None = None,
 ) -> int:
     """Run one stream with a controller on the screen, or as lines where there is no terminal, or no controller for it."""
-    with Runtime(_runtime_options(options, feed=options.feed)) as runtime:
-        tell_addresses(runtime.feed_url)
+    with Runtime(_runtime_options(options)) as runtime:
+        tell_addresses(runtime.feed_url, runtime.feed_moved_from)
         if controller is None or options.headless or not has_terminal():
             _run_headless(runtime, runtime.session(source, stream))
         else:
@@ -196,9 +194,12 @@ def _run_screen(runtime: Runtime, controller: StreamController) -> None:
         raise as_person_error(controller.error)
 
 
-def _runtime_options(options: argparse.Namespace, feed: str) -> Options:
+def _runtime_options(options: argparse.Namespace) -> Options:
     text = TextOptions(options.text, getattr(options, "transcript", None), options.show_text)
-    return Options(options.model, options.engine, options.hop, feed, options.out, text, options.baseline)
+    feed, spare_ports = (FEED, SPARE_PORTS) if options.feed is None else (options.feed, 0)
+    return Options(
+        options.model, options.engine, options.hop, feed, options.out, text, options.baseline, spare_ports=spare_ports
+    )
 
 
 def _unique(files: list[str]) -> list[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from stream_ser.errors import ConfigError
 
+FEED = "127.0.0.1:8765"  # where the feed is, unless something else is there already
+SPARE_PORTS = 99  # how many ports above that are tried
 TOKEN = "STREAM_SER_TOKEN"  # the variable that may hold a viewer's token
 
 

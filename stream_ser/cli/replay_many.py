@@ -64,7 +64,7 @@ def together(options: Options, files: Sequence[str], speed: float | None, transc
         raise ConfigError(f"{what} was given for {len(files)} recordings at once", fix="play it alone")
     failed, totals = 0, Totals()
     with Runtime(options) as runtime, ExitStack() as sources:
-        tell_addresses(runtime.feed_url)
+        tell_addresses(runtime.feed_url, runtime.feed_moved_from)
         runtime.hub.attach(totals)
         players: list[Player] = []
         for file, stream in zip(files, stream_names(files), strict=True):
