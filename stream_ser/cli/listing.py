@@ -39,7 +39,7 @@ def model_table(cards: Sequence[Card]) -> list[str]:
     """One line a model, the default marked, under a line of headings."""
     figures_of = [_unmet_marked(card) for card in cards]
     corpora = sorted(set.intersection(*map(set, figures_of))) if cards else []
-    head = ["  model", "parameters", "MMAC", *corpora, "licence", "besides"]
+    head = ["  model", "size", "MMAC", *corpora, "licence", "besides"]
     rows = [
         [
             f"{'*' if card.name == DEFAULT else ' '} {card.name}",
@@ -63,7 +63,7 @@ def model_table(cards: Sequence[Card]) -> list[str]:
     return [
         *lines,
         "",
-        "* the default. MMAC: million multiply-accumulates a window. Under a corpus: mean recall over the classes (UA),",
+        "* the default. Size: parameters; MMAC: million multiply-accumulates a window; by corpus: mean recall of classes (UA),",
         "each clip as the first of an unknown voice, on speakers that training never met; ° on a corpus it never met.",
         "Everything about one: stream-ser models NAME",
     ]
