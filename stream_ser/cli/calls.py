@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stream_ser.cli.grammar import Parser, Subcommands
+from stream_ser.cli.working import Working
 from stream_ser.errors import ConfigError
 from stream_ser.server.tokens import LOCAL
 
@@ -104,12 +105,13 @@ def _delete(store: Store, options: argparse.Namespace) -> int:
 def _expire(store: Store, options: argparse.Namespace) -> int:
     before = datetime.now(UTC) - timedelta(days=options.days)
     gone = messages = 0
-    while True:
-        step = store.expire(before)
-        gone, messages = gone + step.calls, messages + step.messages
-        if not step.more:
-            break
-        time.sleep(REST_S)
+    with Working("removing calls"):
+        while True:
+            step = store.expire(before)
+            gone, messages = gone + step.calls, messages + step.messages
+            if not step.more:
+                break
+            time.sleep(REST_S)
     print(f"removed {gone} calls that ended before {before:%Y-%m-%d %H:%M} UTC, with {messages} messages")
     return 0
 

@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 import stream_ser
 from stream_ser.audio.devices import choose_device, list_devices
 from stream_ser.cli.options import FEED, SPARE_PORTS
+from stream_ser.cli.working import Working
 from stream_ser.engine.backend import warm_up
 from stream_ser.engine.loading import fallback_chain, load_card
 from stream_ser.errors import StreamSerError
@@ -70,7 +71,8 @@ def report(model: str, engine: str, feed: str | None) -> bool:
 
 def _look(what: str, examine_it: Callable[[], str], needed: bool = True) -> Finding:
     try:
-        return Finding(what, True, examine_it(), needed)
+        with Working(f"looking at the {what}"):
+            return Finding(what, True, examine_it(), needed)
     except StreamSerError as error:
         return Finding(what, False, str(error), needed)
 

@@ -98,6 +98,8 @@ def parser() -> Parser:
     transcript.add_argument("--transcript", type=Path, metavar="FILE", help="words in jsonl, csv, tsv, vtt or srt")
     paced = Parser(add_help=False)
     paced.add_argument("--speed", default="1", metavar="N", help="times real time, or max (default: 1)")
+    paced.add_argument("--from", dest="place", metavar="M:SS", help="begin at this place of the recording")
+    common.add_argument("-v", "--verbose", action="store_true", help="tell at the end how long everything took")
     common.add_argument("--headless", action="store_true", help="print a line a second instead of opening the screen")
     feed, no_feed = (
         _feed_option(None, f"{FEED} or, where that is taken, the next free port"),
@@ -159,6 +161,7 @@ def _add_watch(commands: Subcommands[Parser]) -> None:
     watch.add_argument("--stream", metavar="NAME", help="only this stream")
     watch.add_argument("--hz", type=float, metavar="N", help="at most N points a second of each stream")
     watch.add_argument("--speed", default="1", metavar="N", help="of a file: times real time, or max for all at once")
+    watch.add_argument("-v", "--verbose", action="store_true", help="tell at the end how long everything took")
     watch.add_argument("--headless", action="store_true", help="print a line a second instead of opening the screen")
 
 

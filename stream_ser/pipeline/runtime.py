@@ -7,7 +7,7 @@ them in under a second.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -168,16 +168,17 @@ def run_to_end(session: Session, failed: Callable[[], BaseException | None] = la
 
     ``failed`` is asked now and then for a reason to stop (a reader of our lines that has gone), which is raised.
     """
-    session.start()
     interrupted, reason = False, None
     try:
+        session.start()
         while not session.wait(0.2) and reason is None:
             reason = failed()
     except KeyboardInterrupt:
         interrupted = True
     if interrupted or reason is not None:
         session.stop()
-        session.wait(PATIENCE_S)
+        with suppress(RuntimeError):  # Ctrl-C came before it was started
+            session.wait(PATIENCE_S)
     if reason is not None:
         raise reason
     if session.error is not None:
