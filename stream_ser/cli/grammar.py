@@ -38,12 +38,29 @@ class Parser(argparse.ArgumentParser):
     ) -> None:
         super().__init__(*args, **kwargs)
         self._fill = fill
+        self.before: Callable[[Parser], None] = lambda _: None  # called before this one's words are parsed
 
     def gather(self) -> None:
         """Add what was left out until now."""
         fill, self._fill = self._fill, None
         if fill is not None:
             fill(self)
+
+    @property
+    def name(self) -> str:
+        """The last word of what is typed to call it."""
+        return self.prog.rpartition(" ")[2]
+
+    @property
+    def arguments(self) -> list[argparse.Action]:
+        """All that it takes, but the commands below it."""
+        self.gather()
+        return [action for action in self._actions if not isinstance(action, Subcommands)]
+
+    @property
+    def own_options(self) -> list[argparse.Action]:
+        """Its options without those that are gathered late, each once."""
+        return [action for action in self._actions if action.option_strings]
 
     @property
     def flags(self) -> list[str]:
@@ -61,6 +78,7 @@ class Parser(argparse.ArgumentParser):
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
         """See argparse."""
+        self.before(self)
         self.gather()
         return super().parse_known_args(args, namespace)
 

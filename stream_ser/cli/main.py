@@ -146,6 +146,10 @@ def parser() -> Parser:
     models.add_argument(
         "name", nargs="?", metavar="NAME", help="everything about this one, or about a checkpoint's folder"
     )
+    config = commands.add_parser("config", help="show your own defaults, or begin a file of them")
+    config.add_argument("verb", nargs="?", choices=["show", "init", "path"], default="show", help="(default: show)")
+    completion = commands.add_parser("completion", help="print what makes a shell complete commands and options")
+    completion.add_argument("shell", nargs="?", metavar="SHELL", help="bash, zsh, fish or tcsh (default: SHELL's)")
     return top
 
 
@@ -170,6 +174,28 @@ def _feed_option(default: str | None, shown: str) -> Parser:
     told = f"where to serve the feed, or off (default: {shown})"
     parent.add_argument("--feed", default=default, metavar="HOST:PORT", help=told)
     return parent
+
+
+def _run(top: Parser, arguments: Sequence[str] | None) -> int:
+    """Parse and carry out a command line."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == ["config"]:  # it says what is wrong with the file, and where to find it, so it must not need it
+        from stream_ser.cli.config import config
+
+        return config(top.parse_args(given), top)
+    if given[:1] == ["completion"]:
+        from stream_ser.cli.completion import completion
+
+        return completion(top.parse_args(given), top)
+
+    def with_own_defaults(command: Parser) -> None:
+        from stream_ser.cli.config import apply
+
+        apply(command, top)
+
+    for command in top.commands.values():
+        command.before = with_own_defaults
+    return run(top.parse_args(given))
 
 
 def run(options: argparse.Namespace) -> int:
@@ -215,7 +241,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a console without bars must still show the words
     try:
-        return run(parser().parse_args(arguments))
+        return _run(parser(), arguments)
     except StreamSerError as error:
         print(f"stream-ser: {error}", file=sys.stderr)
         return 2
