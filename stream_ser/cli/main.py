@@ -125,7 +125,7 @@ def parser() -> Parser:
         "analyze", parents=[common, no_feed, transcript], help="work through recordings without pacing"
     )
     analyze.add_argument("files", metavar="FILE", nargs="+", help="wav, flac, ogg, mp3; or a folder, with --out FOLDER")
-    told = "jsonl, csv, csv-excel, rttm, textgrid, vtt, audacity, png, svg"
+    told = "jsonl, csv, csv-excel, rttm, textgrid, vtt, audformat, audacity, png, svg"
     analyze.add_argument("--to", metavar="A,B", help=f"for a folder: {told} (default: jsonl)")
     _add_watch(commands)
     export = commands.add_parser("export", help="write files of other formats from a file of messages")
