@@ -183,30 +183,32 @@ def _show(
 
     ``file`` is the recording that it comes from, None for sound that cannot be heard again.
     """
-    ending, talking = Ending(), has_terminal()
+    talking = has_terminal()
     with running(_runtime_options(options)) as runtime, ExitStack() as kept:
         tell_addresses(runtime.feed_url, runtime.feed_moved_from)
-        runtime.hub.attach(ending)
         unsaved = kept.enter_context(Kept(runtime.hub)) if talking and file is None and options.out is None else None
         if controller is None or options.headless or not talking:
-            _run_headless(runtime, runtime.session(source, stream), options.verbose)
+            ending = _run_headless(runtime, runtime.session(source, stream), options.verbose)
         else:
-            _run_screen(runtime, controller(runtime), ending, options.verbose)
+            ending = _run_screen(runtime, controller(runtime), options.verbose)
         saved = options.out
         if unsaved is not None and ending.end is not None and ending.end["points"]:
             saved = ask(unsaved)
-    if talking:
-        print("\n".join(next_steps(options, file, ending, saved)))
+    steps = next_steps(options, file, ending, saved) if talking else []
+    if steps:
+        print("\n".join(steps))
     return 0
 
 
-def _run_headless(runtime: Runtime, session: Session, verbose: bool) -> None:
+def _run_headless(runtime: Runtime, session: Session, verbose: bool = False) -> Ending:
     printer = LinePrinter(verbose=verbose)
     runtime.hub.attach(printer)
     run_to_end(session, lambda: printer.error)
+    return printer.ending
 
 
-def _run_screen(runtime: Runtime, controller: StreamController, ending: Ending, verbose: bool) -> None:
+def _run_screen(runtime: Runtime, controller: StreamController, verbose: bool = False) -> Ending:
+    runtime.hub.attach(ending := Ending())
     try:
         controller.start()
         show(controller, controller, feed=runtime.feed_url)
@@ -216,6 +218,7 @@ def _run_screen(runtime: Runtime, controller: StreamController, ending: Ending, 
         print("\n".join(ending.lines(verbose)))
     if controller.error is not None:
         raise as_person_error(controller.error)
+    return ending
 
 
 def _runtime_options(options: argparse.Namespace) -> Options:
