@@ -14,6 +14,7 @@ from stream_ser.feed.hub import Hub
 from stream_ser.feed.server import FeedServer
 from stream_ser_models.card import DEFAULT
 from tests.cli.tmux import PROGRAM, Terminal
+from tests.conftest import read_lines
 from tests.feed.wire import make_info, point_message
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="needs tmux: apt-get install -y tmux")
@@ -120,3 +121,29 @@ def test_a_feed_of_several_streams_is_a_grid_at_80_by_24(url: str) -> None:
             return took
 
     prompt(leave)
+
+
+def test_at_the_end_of_a_recording_a_person_is_told_what_can_be_done_next(talk: Path) -> None:
+    command = ["stream_ser.cli", "replay", talk, "--headless", "--speed", "max", "--feed", "off"]
+    with Terminal(command, columns=200) as terminal:
+        text = terminal.wait_until_over()
+    assert "expressed emotion where labelled: happy" in text
+    after = text[text.index("next:") :]
+    assert f"hear the longest happy stretch again  stream-ser replay {talk} --from " in after
+    assert "--out talk.csv" in after
+
+
+def test_live_sound_can_be_saved_when_it_is_over(talk: Path, tmp_path: Path) -> None:
+    out = tmp_path / "today.jsonl"
+    with Terminal(["tests.live_sound", talk], columns=200) as terminal:
+        terminal.wait_for("save as (.jsonl")
+        terminal.press(str(out), "Enter")
+        text = terminal.wait_until_over()
+    assert f"saved {out}" in text
+    assert f"stream-ser watch {out}" in text[text.index("next:") :]
+    assert sum(message["type"] == "point" for message in read_lines(out)) == 48
+    with Terminal(["tests.live_sound", talk], columns=200) as terminal:
+        terminal.wait_for("save as (.jsonl")
+        terminal.press("Enter")
+        assert "next:" not in terminal.wait_until_over()
+    assert list(tmp_path.iterdir()) == [out]

@@ -57,6 +57,16 @@ class Terminal:
         """Whether the program has ended."""
         return OVER in self.read()
 
+    def wait_until_over(self) -> str:
+        """Wait until the program has ended well by itself; all that it wrote."""
+        end = time.monotonic() + PATIENCE_S
+        while not self.over:
+            assert time.monotonic() < end, self.read()
+            time.sleep(0.05)
+        text = self.read()
+        assert f"{OVER}0" in text, text
+        return text
+
     def quit(self, key: str = "q") -> float:
         """Press a key that ends the program; how long that took, in s. It must end well."""
         began = time.monotonic()

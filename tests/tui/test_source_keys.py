@@ -18,13 +18,13 @@ from stream_ser.audio.microphone import open_microphone
 from stream_ser.audio.recording import open_recording
 from stream_ser.controls.local_stream import StreamController
 from stream_ser.controls.microphone import MicrophoneController
+from stream_ser.controls.place import seconds_of
 from stream_ser.controls.recording import RecordingController
 from stream_ser.controls.session_file import RecordedSession
 from stream_ser.export.reading import read
 from stream_ser.pipeline.runtime import Options, Runtime
 from stream_ser.tui.app import StreamSerApp, make_app
 from stream_ser.tui.prompts import Ask, Choose, Confirm
-from stream_ser.tui.source_keys import seconds_of
 from tests.controls.test_microphone import Hardware
 from tests.export import scene
 from tests.tui.wire import Clock, Switch, screen, story, text_of
