@@ -23,7 +23,7 @@ from textual.strip import Strip
 from textual.theme import Theme
 from textual.widget import Widget
 
-from stream_ser.tui.palette import DARK, Palette, palette_of
+from stream_ser.tui.palette import DARK, Inked, Palette, palette_of
 from stream_ser.tui.state.stream_state import ScreenState
 
 Picture = TypeVar("Picture")
@@ -104,7 +104,7 @@ class Drawing(Generic[Picture]):
 
 
 class Panel(Drawing[Picture]):
-    """A drawing on a board, in a frame with a title and below it a subtitle, or without."""
+    """A drawing on a board, in a frame with a title, at its other end a badge, and below it a subtitle; or without."""
 
     framed: ClassVar[bool] = True
     follows: ClassVar[bool] = False  # whether it is told where the mouse goes while the button is down
@@ -112,6 +112,7 @@ class Panel(Drawing[Picture]):
     def __init__(self, title: str = "", *, id: str) -> None:  # noqa: A002 - as with widgets
         super().__init__()
         self.name, self.title, self.subtitle = id, title, ""
+        self.badge: tuple[str, Inked] = ("", "text")  # a word and how it is drawn
         self.size = Size(0, 0)  # of what is drawn, without the frame
 
     def resize(self, size: Size) -> None:

@@ -96,21 +96,25 @@ class SourceApp(App[None]):
 
     def action_mark(self) -> None:
         """Ask for a note on the moment at which the key was pressed, or on the one that the person has gone back to."""
-        controls, hello, looked_at = self.controls, self.state.hello, self.state.window.at
+        state = self.state
+        controls, hello, looked_at = self.controls, state.hello, state.window.at
         if not isinstance(controls, Marks) or hello is None:
             return
         stream = hello["stream"]
         newest = controls.position(stream)
-        at = newest if looked_at is None else looked_at * int(hello["hop"])
-        if newest is None or at is None:
+        if newest is None:
             self.tell("the stream is over: nothing can be marked")
+            return
+        at = newest if looked_at is None else (looked_at - state.record.base) * int(hello["hop"])
+        if not 0 <= at <= newest:
+            self.tell("that was played before you went on elsewhere: go there (g) to mark it")
             return
 
         def marked(text: str | None) -> None:
             if text is not None:
                 controls.mark(stream, at, text)
 
-        where = clock_text(self.state.offset_s + at / hello["sample_rate"])
+        where = clock_text(state.offset_s + at / hello["sample_rate"])
         self.push_screen(Ask("mark", f"A note on {where} of {stream}:", longest=LONGEST_NOTE), marked)
 
     def action_record(self) -> None:

@@ -147,15 +147,14 @@ class StreamScreen(Screen[None]):
 
     def on_alert_list_chosen(self, event: AlertList.Chosen) -> None:
         """Show the moment in which an alert was opened."""
-        if self.state.hello is not None:
-            self._show(-(-event.at // self.state.hello["hop"]))
+        self._show(-(-event.at // self.state.record.hop))
 
     def action_move(self, columns: int) -> None:
         """Look at the moment so many columns of the timeline later, or earlier."""
         state, picture = self.state, self.timeline.picture
         if picture is not None:
             step = max(1, round(picture.grid.span / picture.grid.width))
-            self._show((state.history.newest if state.window.at is None else state.window.at) + columns * step)
+            self._show((state.here if state.window.at is None else state.window.at) + columns * step)
 
     def action_begin(self) -> None:
         """Look at the first moment that is kept."""
@@ -201,7 +200,7 @@ class StreamScreen(Screen[None]):
     def _show(self, slot: int) -> None:
         history = self.state.history
         if len(history):
-            self.state.window.move_to(slot, history.oldest, history.newest)
+            self.state.window.move_to(slot, history.oldest, history.newest, self.state.here)
             self.redraw()
 
     def redraw(self) -> None:

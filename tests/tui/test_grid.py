@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from textual.pilot import Pilot
@@ -71,7 +72,9 @@ async def test_a_label_is_shown_with_speech_only() -> None:
         assert "ANGRY" not in stale
         assert "STALE" in stale
         assert "no result for 5 s" in stale
-        uncertain = await wall.after(pilot, {**point(9, "uncertain"), "stream": "a"})
+        held = await wall.after(pilot, {**point(9, "uncertain"), "stream": "a"})
+        assert re.search(r"ANGRY +uncertain", held), "for two seconds of the stream"
+        uncertain = await wall.after(pilot, {**point(17, "uncertain"), "stream": "a"})
         assert "ANGRY" not in uncertain
         assert "UNCERTAIN" in uncertain
 

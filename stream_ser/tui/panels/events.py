@@ -6,8 +6,8 @@ Pure; owned by the screen's thread.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from dataclasses import dataclass
-from itertools import takewhile
 
 from rich.style import Style
 
@@ -39,7 +39,7 @@ class Events:
 
 def events_of(state: ScreenState, grid: ColumnScale, left: int, right: int) -> Events:
     """What happened between the columns ``left`` and ``right``."""
-    hop = state.hello["hop"] if state.hello else 1
+    hop = state.record.hop
 
     def place(sample: int) -> int:
         return grid.column(max(1, -(-sample // hop))) - left
@@ -49,9 +49,8 @@ def events_of(state: ScreenState, grid: ColumnScale, left: int, right: int) -> E
         AlertSpan(place(alert.start + 1), place(alert.end), place(alert.at), alert.severity, alert.rule)
         for alert in state.alerts
     ]
-    oldest = grid.slots(left)[0]
-    recent = takewhile(lambda change: change[0] >= oldest, reversed(state.changes))
-    changes = [(_first(grid, slot) - left, label) for slot, label in recent]
+    shown = state.changes[bisect_left(state.changes, (grid.slots(left)[0], -1)) :]
+    changes = [(_first(grid, slot) - left, label) for slot, label in shown]
     marks = [grid.column(slot) - left for slot in state.marks]
     return Events(
         tuple(span for span in spans if max(span.last, span.at) >= 0 and span.first < width),

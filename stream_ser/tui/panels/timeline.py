@@ -45,7 +45,7 @@ class TimelinePicture:
     right: int
     labels: tuple[str, ...]
     hop_s: float
-    offset_s: float  # the time of sample 0
+    origin_s: float  # the time of the slot 0
     cursor: int | None
     events: Events
 
@@ -84,12 +84,12 @@ class Timeline(Panel[TimelinePicture]):
                 (None,) * width, ColumnScale(1, width), width - 1, state.labels, 0.0, 0.0, None, Events()
             )
         grid = window.grid(width, state.hop_s, history.oldest, history.newest, state.length)
-        right = window.right(grid, history.newest)
+        right = window.right(grid, history.newest, state.here)
         left = right - width + 1
         columns = self._columns.between(history, grid, left, right)
-        cursor = None if window.at is None else grid.column(window.at) - left
+        cursor = _cursor(state, grid, left)
         events = events_of(state, grid, left, right)
-        return TimelinePicture(columns, grid, right, state.labels, state.hop_s, state.offset_s, cursor, events)
+        return TimelinePicture(columns, grid, right, state.labels, state.hop_s, state.origin_s, cursor, events)
 
     def draw(self, picture: TimelinePicture, width: int, height: int) -> list[Row]:  # noqa: ARG002 - the columns'
         """Draw as much as the height has room for; lanes come first, then letters and times."""
@@ -217,12 +217,12 @@ class Timeline(Panel[TimelinePicture]):
         axis = [" "] * columns
         if not picture.hop_s:
             return axis
-        grid, hop_s, offset_s = picture.grid, picture.hop_s, picture.offset_s
+        grid, hop_s, origin_s = picture.grid, picture.hop_s, picture.origin_s
         step_s = next((step for step in STEPS_S if step >= TICK_COLUMNS * grid.span * hop_s / grid.width), STEPS_S[-1])
         left = picture.right - columns + 1
-        time_s = step_s * math.floor((offset_s + max(0, grid.slots(left)[0]) * hop_s) / step_s)
+        time_s = step_s * math.floor((origin_s + max(0, grid.slots(left)[0]) * hop_s) / step_s)
         while True:
-            slot = math.ceil((time_s - offset_s) / hop_s - 1e-9)
+            slot = math.ceil((time_s - origin_s) / hop_s - 1e-9)
             place = grid.column(slot) - left if slot > 0 else -1
             if slot == 0 and left <= 0 and grid.origin == 0:
                 place = -left  # the beginning stands at the edge of the first column
@@ -232,6 +232,14 @@ class Timeline(Panel[TimelinePicture]):
             if place >= 0:
                 axis[place : place + len(mark)] = mark
             time_s += step_s
+
+
+def _cursor(state: ScreenState, grid: ColumnScale, left: int) -> int | None:
+    """The place that is looked at, or being played where what follows is known too; None at the newest."""
+    at = state.window.at
+    if at is None and state.here < state.history.newest:
+        at = state.here
+    return None if at is None else grid.column(at) - left
 
 
 @lru_cache(maxsize=4096)
