@@ -21,11 +21,9 @@ from textual.strip import Strip
 from textual.theme import Theme
 from textual.widget import Widget
 
-from stream_ser.tui.canvas import Panel, ink
+from stream_ser.tui.canvas import MARGIN, Panel, ink
 from stream_ser.tui.palette import DARK, Inked, palette_of
 from stream_ser.tui.state.stream_state import ScreenState
-
-MARGIN = 2  # columns at either side of what a panel draws: frame and space, or space alone
 
 
 class Board(Widget):
@@ -179,8 +177,8 @@ class Board(Widget):
         line, muted = ground + ink(self.palette.frame), ground + ink(self.palette.muted)
         if row == 0:
             word, inked = panel.badge
-            badge = f" {word} " if word and len(word) + len(panel.title) + 10 <= width else ""
-            title = _cut(panel.title, width - 6)
+            badge = f" {word} " if word else ""
+            title = _cut(panel.title, width - 6 - (len(badge) + 1 if badge else 0))
             rest = width - 3 - (len(title) + 2 if title else 1) - len(badge)
             return [
                 Segment("╭─" if title else "╭──", line),

@@ -28,6 +28,7 @@ from stream_ser.tui.state.stream_state import ScreenState
 
 Picture = TypeVar("Picture")
 Row = list[tuple[str, Style]]
+MARGIN = 2  # columns at either side of what a panel draws: frame and space, or space alone
 NARROW = re.compile("[ -\u02ff\u0370-\u0482\u2010-\u2027\u2190-\u21ff\u2500-\u25ff\u2800-\u28ff]*")  # one cell a sign
 
 

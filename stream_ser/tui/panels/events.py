@@ -62,13 +62,17 @@ def events_of(state: ScreenState, grid: ColumnScale, left: int, right: int) -> E
 def events_row(events: Events, base: list[str], palette: Palette, colours: list[str], *, named: bool) -> Row:
     """Draw events over the words of ``base``, in one row; ``named`` writes the rules of alerts where there is room.
 
-    A word of ``base`` that an event hits goes altogether: half a time would be another time.
+    A word of ``base`` that an alert or a mark hits goes altogether: half a time would be another time. A change of label gives
+    way to it: the letters tell of that too.
     """
     signs: dict[int, tuple[str, Style]] = {}
+    words = [range(*word.span()) for word in re.finditer(r"\S+", "".join(base))]
     for span in events.alerts:
         line = ("━", ink(severity_colour(palette, span.severity)))
         signs |= dict.fromkeys(range(max(0, span.first), min(span.last, len(base) - 1) + 1), line)
-    signs |= {place: ("◆", ink(colours[label], bold=True)) for place, label in events.changes}
+    for place, label in events.changes:
+        if not any(place in word for word in words):
+            signs[place] = ("◆", ink(colours[label], bold=True))
     for span in events.alerts:
         if 0 <= span.at < len(base):
             signs[span.at] = ("▲", ink(severity_colour(palette, span.severity), bold=True))
@@ -83,9 +87,9 @@ def events_row(events: Events, base: list[str], palette: Palette, colours: list[
                 break
     muted = ink(palette.muted)
     cells = [(sign, muted) for sign in base]
-    for word in re.finditer(r"\S+", "".join(base)):
-        if any(place in signs for place in range(*word.span())):
-            cells[word.start() : word.end()] = [(" ", muted)] * len(word.group())
+    for word in words:
+        if any(place in signs for place in word):
+            cells[word.start : word.stop] = [(" ", muted)] * len(word)
     for place, sign in signs.items():
         cells[place] = sign
     return joined(cells)

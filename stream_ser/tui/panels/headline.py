@@ -17,7 +17,12 @@ from stream_ser.tui.state.moment import Kind, Moment
 from stream_ser.tui.state.stream_state import ScreenState, clock_text
 
 DASH = "-"
-SIGNS: dict[Kind, str] = {**STATE_LETTERS, "speech": "●", "ended": "■", "waiting": "…", "unheard": "·"}
+SIGNS: dict[str, str] = {
+    "speech": "●",
+    "ended": "■",
+    "waiting": "…",
+    "unheard": "·",
+}  # by kind; of others, their letters
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +47,7 @@ class Headline(Panel[HeadlinePicture]):
         first, second = _lines(state, moment, now)
         failed = bool(moment.kind == "ended" and state.ended and state.ended["reason"] == "error")
         picture = HeadlinePicture(moment.kind, moment.shown, moment.fresh, state.labels, failed, first, second)
-        self.badge = (f"{SIGNS[moment.kind]} {moment.kind}", _inked(picture))
+        self.badge = (f"{SIGNS.get(moment.kind) or _letter(moment.kind)} {moment.kind}", _inked(picture))
         return picture
 
     def draw(self, picture: HeadlinePicture, width: int, height: int) -> list[Row]:
@@ -60,6 +65,10 @@ class Headline(Panel[HeadlinePicture]):
         rows.append([(picture.second, ink(palette.muted))])
         above = max(0, (height - len(rows)) // 2)
         return [[] for _ in range(above)] + rows
+
+
+def _letter(kind: str) -> str:
+    return next(letter for mark, letter in STATE_LETTERS.items() if mark == kind)
 
 
 def _inked(picture: HeadlinePicture) -> Inked:

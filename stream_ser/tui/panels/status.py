@@ -15,50 +15,60 @@ from stream_ser.tui.state.stream_state import ScreenState, clock_text
 COLUMN = 20  # where the second thing of a row begins, at least
 
 
+WAY_BACK = "‹ esc all streams"
+
+
 @dataclass(frozen=True, slots=True)
 class HeaderPicture:
-    """The first line: source, its rate and the place in it."""
+    """The first line: the way back, the stream, its source and the place in it."""
 
+    way_back: bool
     source: str
     name: str
     place: str
 
 
 class Header(Panel[HeaderPicture]):
-    """Title at the left; source and position at the right."""
+    """Title at the left, and the way back where there is one; stream, source and position at the right."""
 
     framed = False
 
     def __init__(self, heading: str, *, id: str) -> None:  # noqa: A002 - as with widgets
         super().__init__(id=id)
         self._heading = heading
+        self.way_back = False  # whether there is a screen to go back to
 
     def look(self, state: ScreenState, now: float) -> HeaderPicture:
         """Say what is heard, and how far."""
         if state.hello is None:
-            return HeaderPicture("", "", "")
-        source, moment = state.hello["source"], state.moment(now)
+            return HeaderPicture(self.way_back, "", "", "")
+        source, moment, stream = state.hello["source"], state.moment(now), state.hello["stream"]
         place = clock_text(moment.t)
         if not moment.live:
             place = f"◀ {place}"
         if source["duration_s"] is not None:
             place += f" / {clock_text(source['duration_s'])}"
-        return HeaderPicture(_sound(source), f"{source['kind']} {source['name']}", place)
+        told = f"{source['kind']} {source['name']}"
+        name = told if stream in (source["name"], source["kind"]) else f"{stream}  {told}"
+        return HeaderPicture(self.way_back, _sound(source), name, place)
 
     def draw(self, picture: HeaderPicture, width: int, height: int) -> list[Row]:  # noqa: ARG002 - one row
-        """Draw one row; a long source name is cut, the position never is."""
+        """Draw one row; a long name is cut, how the sound comes goes first, the position and the way back never do."""
         palette = self.palette
-        tail = f"  {picture.source}   {picture.place}" if picture.name else ""
-        heading = self._heading[: max(0, width - len(tail) - 12)]
-        room = max(0, width - len(heading) - len(tail) - 2)
+        heading = WAY_BACK if picture.way_back else self._heading
+        place = f"   {picture.place}" if picture.name else ""
+        fixed = len(heading) + len(place) + 2
+        source = f"  {picture.source}" if picture.name else ""
+        source = source if fixed + len(source) + min(len(picture.name), width // 3) <= width else ""
+        room = max(0, width - fixed - len(source))
         name = picture.name if len(picture.name) <= room else picture.name[: max(0, room - 1)] + "…"
-        space = " " * max(0, width - len(heading) - len(tail) - len(name))
+        space = " " * max(0, width - len(heading) - len(source) - len(place) - len(name))
         return [
             [
                 (heading, ink(palette.text, bold=True)),
                 (space + name, ink(palette.text)),
-                (f"  {picture.source}" if picture.name else "", ink(palette.muted)),
-                (f"   {picture.place}" if picture.name else "", ink(palette.text, bold=True)),
+                (source, ink(palette.muted)),
+                (place, ink(palette.text, bold=True)),
             ]
         ]
 

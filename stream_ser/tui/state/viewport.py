@@ -14,6 +14,14 @@ USUAL = 1  # which of them is shown first
 AHEAD = 3  # the part of the screen that shows what follows, where that is known already: a third
 
 
+FULL = "100 %"  # the longest that stands beside columns besides a label
+
+
+def gutter_of(labels: tuple[str, ...]) -> int:
+    """Columns at the left of everything that lies over time, for names."""
+    return min(10, max([len(FULL), *(len(label) for label in labels)])) + 1
+
+
 @dataclass(frozen=True, slots=True)
 class ColumnScale:
     """``width`` columns for every ``span`` slots, counted from the slot after ``origin``."""
