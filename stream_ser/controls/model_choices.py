@@ -10,7 +10,7 @@ import contextlib
 from stream_ser.controls.capabilities import Choice
 from stream_ser_models.card import DEFAULT, Card, CheckpointError, find, read_card, shipped
 
-NAME, FIGURE, COST = 19, 9, 7  # columns
+NAME, FIGURE, COST = 20, 8, 6  # columns: with a mark and the default's word they fit into 80, less a frame
 
 
 def model_choices(current: str) -> list[Choice]:
@@ -28,7 +28,7 @@ def model_choices(current: str) -> list[Choice]:
     choices = [Choice("", heading, heading=True)] if cards else []
     for (name, card), known in zip(cards, recalls, strict=True):
         figures = "".join(f"{100 * known[corpus]:>{FIGURE - 2}.0f} %" for corpus in corpora)
-        default = "   default" if name == DEFAULT else ""
+        default = " default" if name == DEFAULT else ""
         text = f"{name:<{NAME}}{figures}{card.macs / 1e6:>{COST},.0f}{default}"
         choices.append(Choice(name, text, card.digest == current))
     return choices

@@ -230,3 +230,23 @@ async def test_a_session_that_goes_back_shows_what_there_was(tmp_path: Any) -> N
         text = await wall.after(pilot, {"type": "rewind", "seq": 0}, *stream("a", point(3, "silence")))
         assert "SILENCE" in text
         assert "0:00.7" in text
+
+
+async def test_a_stream_that_was_opened_says_its_name_and_the_way_back() -> None:
+    wall = Wall([*stream("call-7/customer", point(8)), *stream("b", point(8))])
+    async with wall.app.run_test(size=(80, 24)) as pilot:
+        await wall.after(pilot)
+        await pilot.press("enter")
+        text = await wall.after(pilot)
+        assert text.lstrip().startswith("‹ esc all streams")
+        assert "call-7/customer  recording clip.flac" in text.split("\n")[0]
+        await pilot.press("escape")
+        assert "2 streams" in await wall.after(pilot)
+
+
+async def test_a_grid_without_room_says_so() -> None:
+    wall = Wall(many(3))
+    async with wall.app.run_test(size=(20, 8)) as pilot:
+        text = await wall.after(pilot)
+        assert "too small" in text
+        assert "call-00" not in text

@@ -94,7 +94,7 @@ async def test_m_marks_the_moment_at_which_it_was_pressed(runtime: Runtime, talk
 
 
 async def test_m_marks_the_moment_that_one_has_gone_back_to(runtime: Runtime, talk: Path) -> None:
-    controller = RecordingController(runtime, open_recording(talk, speed=8.0), talk)
+    controller = RecordingController(runtime, open_recording(talk, speed=2.0), talk)
     async with at(controller) as (app, pilot):
         await until(app, pilot, lambda: app.state.history.newest > 15)
         controller.set_speed(0.01)
@@ -271,7 +271,7 @@ async def test_speed_place_and_pause_of_a_recorded_session(tmp_path: Path) -> No
 
 
 async def test_a_seek_of_a_recording_keeps_what_was_heard_on_one_clock(runtime: Runtime, talk: Path) -> None:
-    controller = RecordingController(runtime, open_recording(talk, speed=8.0), talk)
+    controller = RecordingController(runtime, open_recording(talk, speed=2.0), talk)
     async with at(controller) as (app, pilot):
         await until(app, pilot, lambda: app.state.here > 12)
         controller.set_speed(0.01)
@@ -285,7 +285,6 @@ async def test_a_seek_of_a_recording_keeps_what_was_heard_on_one_clock(runtime: 
         assert (app.state.marks, app.state.window.zoom) == (marks, zoom)
         kept = [app.state.history.at(slot) for slot in range(1, heard + 1)]
         assert all(cell is not None and cell.mark not in ("missing", "unheard") for cell in kept)
-        await until(app, pilot, lambda: "0:0" in text_of(app)[0])
         await until(app, pilot, lambda: len(controller.envelope) > 0)
 
 

@@ -25,7 +25,7 @@ class Everything(Explaining, Player):
     has_sound = False
     kinds = frozenset({"model", "device"})
 
-    def position(self, stream: str) -> int | None:
+    def position(self, stream: str) -> int | None:  # noqa: ARG002
         return 0
 
     def mark(self, stream: str, at: int, text: str) -> None: ...

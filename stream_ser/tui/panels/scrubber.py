@@ -80,7 +80,7 @@ class Scrubber(Panel[ScrubberPicture]):
         )
         shown = self._timeline.edges
         first, end = (min(width - 1, max(0, scale.column(max(1, slot)))) for slot in shown)
-        here = scale.column(max(1, state.here)) if state.point is not None else None
+        here = scale.column(max(1, state.here)) if state.hello is not None else None
         at = None if state.window.at is None else scale.column(max(1, state.window.at))
         heard = tuple(_heard(one) for one in columns)
         return ScrubberPicture(heights, heard, state.labels, here, at, (first, end), scale)
