@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 
 from stream_ser.audio.source import Item
+from stream_ser.cli.ending import Ending
 from stream_ser.cli.main import leave
 from stream_ser.cli.monitor import _run_screen
 from stream_ser.controls.local_stream import StreamController
@@ -33,5 +34,5 @@ class BlockedStream(StreamController):
 
 if __name__ == "__main__":
     with Runtime(Options(engine="onnx", feed="127.0.0.1:0")) as runtime:
-        _run_screen(runtime, BlockedStream(runtime, Blocked(), "blocked"))
+        _run_screen(runtime, BlockedStream(runtime, Blocked(), "blocked"), Ending(), verbose=False)
     leave(0)

@@ -29,10 +29,13 @@ def has_terminal() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
-def tell_addresses(feed: str | None) -> None:
-    """Print where the feed and its page are, where there is a feed."""
+def tell_addresses(feed: str | None, moved_from: int | None = None) -> None:
+    """Print where the feed and its page are, where there is a feed, and on stderr if that is not where they usually are."""
     from stream_ser.feed.address import page_url
 
+    if moved_from is not None:
+        told = "the feed is at the next free one (--feed HOST:PORT fixes it, --feed off goes without)"
+        print(f"stream-ser: port {moved_from} is in use; {told}", file=sys.stderr, flush=True)
     if feed is not None:
         print(f"feed: {feed}\npage: {page_url(feed)}", flush=True)
 

@@ -22,6 +22,7 @@ from textual.dom import DOMNode
 from textual.screen import Screen
 
 from stream_ser.controls.capabilities import LONGEST_NOTE, Choice, Chooses, Controls, Kind, Marks, Plays, Records
+from stream_ser.controls.place import seconds_of
 from stream_ser.tui.help import Key
 from stream_ser.tui.prompts import Ask, Choose, Confirm, Prompt
 from stream_ser.tui.state.stream_state import ScreenState, clock_text
@@ -239,12 +240,3 @@ def _what_to_record(path: Path, sound: Path) -> Choose:
     trajectory = Choice("trajectory", f"the trajectory only, to {path.name}")
     ready.set_result([trajectory, Choice("sound", f"the sound as well, to {sound.name}")])
     return Choose("record", "What is to be stored?", ready)
-
-
-def seconds_of(text: str) -> float | None:
-    """``1:02:03``, ``1:23.5`` or ``83`` as seconds; None for anything else."""
-    found = re.fullmatch(r"(?:(?:([0-9]{1,3}):)?([0-9]{1,4}):)?([0-9]{1,6}(?:\.[0-9]{1,3})?)", text.strip())
-    if found is None:
-        return None
-    hours, minutes, seconds = (float(part or 0) for part in found.groups())
-    return 3600 * hours + 60 * minutes + seconds

@@ -19,6 +19,7 @@ from stream_ser.audio.microphone import open_microphone
 from stream_ser.audio.recording import open_recording
 from stream_ser.controls.local_stream import StreamController
 from stream_ser.controls.microphone import MicrophoneController
+from stream_ser.controls.place import seconds_of
 from stream_ser.controls.recording import RecordingController
 from stream_ser.controls.session_file import RecordedSession
 from stream_ser.export.reading import read
@@ -26,7 +27,6 @@ from stream_ser.pipeline.runtime import Options, Runtime
 from stream_ser.tui.app import StreamSerApp, make_app
 from stream_ser.tui.help import Help
 from stream_ser.tui.prompts import Ask, Choose, Confirm
-from stream_ser.tui.source_keys import seconds_of
 from stream_ser_models.card import DEFAULT
 from tests.controls.test_microphone import Hardware
 from tests.export import scene
