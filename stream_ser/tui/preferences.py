@@ -11,8 +11,6 @@ import os
 from itertools import count
 from pathlib import Path
 
-FILE = "screen.json"
-
 
 class Preferences:
     """Choices by name. ``path`` is where they are kept; None keeps them for this screen alone."""
@@ -57,13 +55,6 @@ class Preferences:
             self._told = True
             return f"{self._path} cannot be written ({error.strerror}): the choice holds until you quit"
         return None
-
-
-def preferences_path() -> Path:
-    """Where a person's choices lie, by the rules of the XDG base directories."""
-    named = os.environ.get("XDG_CONFIG_HOME", "")
-    root = Path(named) if named and Path(named).is_absolute() else Path.home() / ".config"
-    return root / "stream-ser" / FILE
 
 
 def write_new(folder: Path, stem: str, text: str, suffix: str = ".svg") -> Path:

@@ -10,7 +10,7 @@ import pytest
 
 from stream_ser.tui.app import THEMES, StreamSerApp
 from stream_ser.tui.layout import SMALLEST
-from stream_ser.tui.preferences import Preferences, preferences_path, write_new
+from stream_ser.tui.preferences import Preferences, write_new
 from stream_ser.tui.prompts import PANELS, ChoosePanels
 from stream_ser.tui.stream_screen import StreamScreen
 from tests.tui.explanations import Explaining
@@ -75,15 +75,6 @@ async def test_a_choice_that_cannot_be_kept_is_told_once_and_holds(tmp_path: Pat
         assert "cannot be written" in "\n".join(text_of(app))
         assert "alerts" in panels(app)
         assert app.preferences.choose("alerts", False) is None
-
-
-def test_the_place_follows_the_xdg_rules(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    assert preferences_path() == tmp_path / "stream-ser" / "screen.json"
-    monkeypatch.setenv("HOME", str(tmp_path))
-    for unset in ("", "relative"):
-        monkeypatch.setenv("XDG_CONFIG_HOME", unset)
-        assert preferences_path() == tmp_path / ".config" / "stream-ser" / "screen.json"
 
 
 @pytest.mark.parametrize("size", [(SMALLEST.width - 1, 40), (100, SMALLEST.height - 1), (20, 5), (1, 1)])
