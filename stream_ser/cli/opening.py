@@ -1,18 +1,16 @@
 """The first frame of a screen: what is being loaded, drawn at once, until the screen itself is drawn over it.
 
-Written straight to the terminal, on its alternate screen, before anything is imported that takes time; the screen's modules are
-imported meanwhile by a thread of this one's own, a daemon that touches nothing else. What is printed on the way goes to the
-terminal's own screen, where it is found afterwards. One at a time; nothing is drawn where there is no terminal.
+Written straight to the terminal, on its alternate screen, before anything is imported that takes time, so this module imports
+nothing that does. What is printed on the way goes to the terminal's own screen, where it is found afterwards. One at a time, on
+the caller's thread; nothing is drawn where there is no terminal.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib
 import os
 import shutil
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,12 +28,9 @@ class Opening:
         self._shown = False
 
     def begin(self) -> None:
-        """Draw, and import the screen meanwhile."""
+        """Draw it."""
         self._shown = True
         self._write(ENTER + self._frame())
-        threading.Thread(
-            target=importlib.import_module, args=("stream_ser.tui.app",), name="imports", daemon=True
-        ).start()
 
     def end(self) -> None:
         """Give the terminal back, if it has not been handed over."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from argparse import Namespace
 from pathlib import Path
 
@@ -16,8 +15,8 @@ from stream_ser_models.card import DEFAULT
 from tests.cli.test_screen import read_until
 
 pty = pytest.importorskip("pty", reason="needs a POSIX terminal")
-FIRST_FRAME_S = 0.8  # from the command, where nothing else has the machine
-TRIES = 5
+FIRST_FRAME_S = 0.4  # of work: it is to be there 0.8 s after the command
+PATIENCE_S = 120.0  # on a machine that others have
 
 
 def run(*arguments: object) -> tuple[subprocess.Popen[bytes], int]:
@@ -29,28 +28,31 @@ def run(*arguments: object) -> tuple[subprocess.Popen[bytes], int]:
     return process, terminal
 
 
+def cpu_s(process: subprocess.Popen[bytes]) -> float:
+    """What a process has worked so far: on a machine that others have at the moment, time says nothing."""
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux' /proc")
 def test_the_first_frame_is_there_at_once_and_says_what_is_being_loaded(talk: Path) -> None:
-    took = []
-    while len(took) < TRIES and (not took or took[-1] > FIRST_FRAME_S):
-        began = time.monotonic()
-        process, terminal = run("replay", talk, "--feed", "127.0.0.1:0")
-        drawn = read_until(terminal, f"loading the model {DEFAULT}".encode())
-        took.append(time.monotonic() - began)
-        assert b"opening talk.wav" in drawn
-        drawn += read_until(terminal, b"expressed emotion")
-        process.kill()
-        process.wait()
-        os.close(terminal)
-        before, _, after = drawn.decode().partition("feed: ws://")
-        assert before.endswith(LEAVE), "what is printed stays on the terminal's own screen"
-        assert ENTER in after
-    assert took[-1] <= FIRST_FRAME_S, took
+    process, terminal = run("replay", talk, "--feed", "127.0.0.1:0")
+    drawn = read_until(terminal, f"loading the model {DEFAULT}".encode(), PATIENCE_S)
+    assert cpu_s(process) <= FIRST_FRAME_S
+    assert b"opening talk.wav" in drawn
+    drawn += read_until(terminal, b"expressed emotion", PATIENCE_S)
+    process.kill()
+    process.wait()
+    os.close(terminal)
+    before, _, after = drawn.decode(errors="replace").partition("feed: ws://")
+    assert before.endswith(LEAVE), "what is printed stays on the terminal's own screen"
+    assert ENTER in after
 
 
 def test_an_error_is_told_where_it_stays(tmp_path: Path) -> None:
     process, terminal = run("replay", tmp_path / "none.wav", "--feed", "off")
-    drawn = read_until(terminal, b"there is no file").decode()
-    assert process.wait(timeout=20.0) == 2
+    drawn = read_until(terminal, b"there is no file", PATIENCE_S).decode()
+    assert process.wait(timeout=PATIENCE_S) == 2
     os.close(terminal)
     assert drawn.index(ENTER) < drawn.index(LEAVE) < drawn.index("stream-ser: there is no file")
 
