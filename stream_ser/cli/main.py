@@ -19,6 +19,7 @@ from typing import NoReturn
 import stream_ser
 from stream_ser.cli.console import complain
 from stream_ser.cli.grammar import Parser, Subcommands
+from stream_ser.cli.opening import opening
 from stream_ser.cli.options import FEED, TOKEN
 from stream_ser.cli.serve import add_parsers
 from stream_ser.errors import StreamSerError
@@ -196,7 +197,9 @@ def _run(top: Parser, arguments: Sequence[str] | None) -> int:
 
     for command in top.commands.values():
         command.before = with_own_defaults
-    return run(top.parse_args(given))
+    options = top.parse_args(given)
+    with opening(options):
+        return run(options)
 
 
 def run(options: argparse.Namespace) -> int:
