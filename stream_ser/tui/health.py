@@ -12,11 +12,8 @@ from textual.binding import Binding, BindingType
 
 from stream_ser.controls.capabilities import Controls, Linked, Serves
 from stream_ser.latency import table
-<<<<<<< HEAD:stream_ser/tui/latency.py
 from stream_ser.printable import printable
-=======
 from stream_ser.tui.pages import Page
->>>>>>> screen17:stream_ser/tui/health.py
 from stream_ser.tui.state.stream_state import ScreenState
 
 STAGES = (
@@ -49,11 +46,7 @@ class Health(Page):
         """The stream's health now."""
         rows = table(self._state.ledger.summary())
         lines = [f"{row}   {stage}".rstrip() for row, stage in zip(rows, STAGES, strict=True)]
-<<<<<<< HEAD:stream_ser/tui/latency.py
-        return "\n".join(map(printable, [*lines, "", *self._sound(), *self._engine(), *self._ways_out()]))
-=======
-        return "\n".join([*self._sound(), *self._engine(), *self._ways_out(), "", *lines])
->>>>>>> screen17:stream_ser/tui/health.py
+        return "\n".join(map(printable, [*self._sound(), *self._engine(), *self._ways_out(), "", *lines]))
 
     def _sound(self) -> Iterator[str]:
         state, health = self._state, self._state.health
