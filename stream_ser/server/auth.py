@@ -6,11 +6,12 @@ One event loop asks. A browser cannot send ``Authorization`` with a websocket, s
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import ipaddress
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -63,6 +64,7 @@ STATUS = {
     "repeated-header": HTTPStatus.BAD_REQUEST,
     "draining": HTTPStatus.SERVICE_UNAVAILABLE,
     "too-many-subscribers": HTTPStatus.SERVICE_UNAVAILABLE,
+    "too-many-deletions": HTTPStatus.SERVICE_UNAVAILABLE,
     "too-many-why": HTTPStatus.SERVICE_UNAVAILABLE,
     "store-unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
 }
@@ -97,7 +99,9 @@ class Authenticator:
         self._config, self._refusals = config, refusals
         self._named = {host_name(url) for url in (*config.origins, config.twilio.url)} - {None}
         self._proxies = [ipaddress.ip_network(text) for text in config.trusted_proxies]
-        self._tokens = None if config.tokens is None else TokenFile(config.tokens, time.monotonic_ns(), _report)
+        self._tokens = (
+            None if config.tokens is None else TokenFile(config.tokens, time.monotonic_ns(), _report, _in_thread)
+        )
         twilio, hook = config.twilio, config.audiohook
         keys = [None if one is None else one.read(environ) for one in (twilio.auth_token, twilio.shared_key)]
         self._twilio = TwilioKeys(*keys) if any(keys) else None
@@ -301,6 +305,16 @@ def _within(address: str, networks: list[ipaddress.IPv4Network | ipaddress.IPv6N
     except ValueError:
         return False
     return any(found.version == network.version and found in network for network in networks)
+
+
+def _in_thread(work: Callable[[], None]) -> None:
+    """Do what takes long beside the event loop, where there is one."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        work()
+    else:
+        loop.run_in_executor(None, work)
 
 
 def _report(error: ConfigError | None) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Sequence
 from http import HTTPStatus
 from urllib.parse import unquote
@@ -39,6 +40,7 @@ VONAGE = "/v1/vonage"
 SOUND = (AUDIO, TWILIO, AUDIOHOOK, ASTERISK, VONAGE)
 MEDIA = Subprotocol("media")  # Asterisk's
 CALLS = "/v1/calls/"
+DELETIONS, DELETIONS_OF_TENANT = 4, 2  # at a time: each takes a thread, and others need one too
 UNWELCOME = {POLICY: "read-only", **UNREADABLE}  # what a subscriber sent, by close code
 HEALTH, READY, METRICS = "/healthz", "/readyz", "/metrics"
 
@@ -50,6 +52,7 @@ class Routes:
 
     def __init__(self, services: Services, media: MediaServer) -> None:
         self._services, self._media = services, media
+        self._deleting: Counter[str] = Counter()  # by tenant
         self._granted: WeakKeyDictionary[ServerConnection, Grant | None] = WeakKeyDictionary()
 
     def admit(self, connection: ServerConnection, handshake: HandshakeRequest) -> Response | Awaitable[Response] | None:
@@ -120,8 +123,15 @@ class Routes:
             found = services.auth.refuse(
                 Refusal("wrong-method", f"a call can only be deleted here: DELETE {CALLS}NAME")
             )
+        elif not isinstance(found, Refusal) and (
+            self._deleting[found.tenant] >= DELETIONS_OF_TENANT or self._deleting.total() >= DELETIONS
+        ):
+            text = f"{self._deleting[found.tenant]} calls of this tenant are being deleted; come again when one is"
+            found = services.auth.refuse(Refusal("too-many-deletions", text))
         if isinstance(found, Refusal):
             return connection.respond(status(found), f"{found.reason}: {found.text}\n")
+        self._deleting[found.tenant] += 1
+        removed: int | None = None
         try:
             call = unquote(request.path.removeprefix(CALLS), errors="strict")
             loop = asyncio.get_running_loop()
@@ -133,7 +143,9 @@ class Routes:
             refusal = Refusal("unknown-call", "the name is not UTF-8, and no call's is so")
         except RefusedError as error:
             refusal = Refusal(error.code, error.text)
-        else:
+        finally:
+            self._deleting -= Counter((found.tenant,))  # and forgets tenants that have none
+        if removed is not None:
             _log.info("call deleted", extra={"tenant": found.tenant, "messages": removed})
             return connection.respond(HTTPStatus.OK, f"deleted, with {removed} messages\n")
         services.auth.refuse(refusal)

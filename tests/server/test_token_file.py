@@ -4,6 +4,7 @@ import errno
 import os
 import stat
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -207,3 +208,20 @@ def test_of_two_commands_at_once_none_is_lost_silently(path: Path) -> None:
         thread.join()
     assert len(read(path)) + len(refused) == 8
     assert all("another command is writing" in str(error) for error in refused)
+
+
+def test_while_a_changed_file_is_read_aside_the_tokens_before_are_in_force(path: Path) -> None:
+    old, new = new_token("acme", "viewer"), new_token("acme", "viewer")
+    add(path, old)
+    waiting: list[Callable[[], None]] = []
+    file = TokenFile(path, 0, aside=waiting.append)
+    path.write_text(new.toml)
+    assert (opens(file, old, 1), opens(file, new, 1)) == (True, False)
+    path.write_text(new.toml + "\n")
+    assert opens(file, old, 3)
+    assert len(waiting) == 1, "it is read by one at a time"
+    waiting.pop()()
+    assert (opens(file, old, 3.5), opens(file, new, 3.5)) == (False, True)
+    path.write_text(old.toml)
+    assert opens(file, new, 5)
+    assert len(waiting) == 1

@@ -18,7 +18,7 @@ from tests.conftest import BUNDLED
 from tests.server.neighbours.attacking import BREAKS, REST_S, Target, attacker, hello, open_socket, together
 
 MANY_TOKENS = 2_000
-SILENT_H = 11.0  # a call may last 12
+JUMPS, JUMP_MS = 6, 4 * 3_600_000  # a day of silence, in the longest steps that are believed
 
 
 @attacker("refused bad-handshake", tls=True)
@@ -56,7 +56,7 @@ async def half_handshakes_of_tls(target: Target) -> None:
     await together(target.many(900), one)
 
 
-@attacker("refused too-many-messages", tls=True)
+@attacker("loop_work_put_off", tls=True)
 async def small_records_of_tls(target: Target) -> None:
     """Thousands of messages of a few bytes, each in a record of its own, in one write."""
     frame = b"\x82\x82\0\0\0\0ab"  # one sample
@@ -72,7 +72,7 @@ async def small_records_of_tls(target: Target) -> None:
     await together(target.many(10), one)
 
 
-@attacker("passed_over")
+@attacker("refused token-unknown")
 async def token_rotation(target: Target) -> None:
     """The token file has thousands of entries and is written anew all the time, while wrong and right tokens are shown."""
     made = [new_token("hostile", "publisher") for _ in range(target.many(MANY_TOKENS))]
@@ -134,10 +134,11 @@ async def asks_why(target: Target) -> None:
     payloads = telephone(soundfile.read(BUNDLED, dtype="float32")[0])
 
     async def speak(name: str) -> None:
-        await play(target.url, name, payloads, 3600.0, token=target.publisher)
+        await play(target.url, name.rpartition("-")[0], payloads, 3600.0, token=target.publisher)
 
     async def ask(name: str) -> None:
-        async with open_socket(f"{target.url}/v1/feed?why=attention", target.viewer) as socket:
+        stream = f"bad-{int(name.split('-')[1]) % target.many(20)}/external"
+        async with open_socket(f"{target.url}/v1/feed?why=attention&stream={stream}", target.viewer) as socket:
             async for _ in socket:
                 pass
 
@@ -146,7 +147,7 @@ async def asks_why(target: Target) -> None:
 
 @attacker("missing_seconds", program="tests.server.neighbours.virtual_time")
 async def days_of_silence(target: Target) -> None:
-    """Calls that say nothing for eleven hours between two words, over and over, at a server that takes their word for it."""
+    """Calls that say nothing for a day but a word every four hours, over and over; the server takes their word for the time."""
     payload = "/" * 216
 
     async def one(name: str) -> None:
@@ -155,8 +156,13 @@ async def days_of_silence(target: Target) -> None:
             async with open_socket(f"{target.url}/v1/twilio") as socket:
                 for message in start(call, target.publisher):
                     await socket.send(message)
-                for chunk, at_ms in enumerate((0, 20, SILENT_H * 3.6e6, SILENT_H * 3.6e6 + 20), 1):
-                    media = {"track": "inbound", "chunk": f"{chunk}", "timestamp": f"{at_ms:.0f}", "payload": payload}
+                for chunk in range(JUMPS + 1):
+                    media = {
+                        "track": "inbound",
+                        "chunk": f"{chunk + 1}",
+                        "timestamp": f"{chunk * JUMP_MS}",
+                        "payload": payload,
+                    }
                     await socket.send(json.dumps({"event": "media", "streamSid": f"MZ{call}", "media": media}))
                 await asyncio.sleep(2.0)
 
