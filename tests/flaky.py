@@ -70,7 +70,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("paths", nargs="*", default=["tests"], metavar="PATH", help="tests to run (default: all)")
     parser.add_argument("--runs", type=int, default=10, help="how often (default 10)")
     parser.add_argument("--busy", type=int, default=os.cpu_count() or 1, help="busy processes (default: one a core)")
-    parser.add_argument("-n", "--jobs", default="0", help="tests that run at a time, as of pytest-xdist (default 0: one)")
+    parser.add_argument(
+        "-n", "--jobs", default="0", help="tests that run at a time, as of pytest-xdist (default 0: one)"
+    )
     wanted = parser.parse_args(arguments)
     failed: dict[str, list[int]] = {}
     with busy(wanted.busy):
