@@ -187,13 +187,13 @@ def _show(
     with running(_runtime_options(options)) as runtime, ExitStack() as kept:
         tell_addresses(runtime.feed_url, runtime.feed_moved_from)
         unsaved = kept.enter_context(Kept(runtime.hub)) if talking and file is None and options.out is None else None
-        if controller is None or options.headless or not talking:
-            ending = _run_headless(runtime, runtime.session(source, stream), options.verbose)
-        else:
-            ending = _run_screen(runtime, controller(runtime), options.verbose)
-        saved = options.out
-        if unsaved is not None and ending.end is not None and ending.end["points"]:
-            saved = ask(unsaved)
+        try:
+            if controller is None or options.headless or not talking:
+                ending = _run_headless(runtime, runtime.session(source, stream), options.verbose)
+            else:
+                ending = _run_screen(runtime, controller(runtime), options.verbose)
+        finally:  # also where the microphone was pulled out: what it heard until then is as good as ever
+            saved = ask(unsaved) if unsaved is not None and unsaved.points else options.out
     steps = next_steps(options, file, ending, saved) if talking else []
     if steps:
         print("\n".join(steps))

@@ -31,11 +31,12 @@ class Kept:
     def __init__(self, hub: Hub, most_bytes: int = MOST_BYTES) -> None:
         self._hub, self._most = hub, most_bytes
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed when this is left
-        self._written = 0
+        self._written = self.points = 0
         self.full = False  # whether the end of it is missing
         hub.attach_text(self._keep)
 
-    def _keep(self, message: Message, text: str) -> None:  # noqa: ARG002 - the text is all of it
+    def _keep(self, message: Message, text: str) -> None:
+        self.points += message["type"] == "point"
         line = text.encode() + b"\n"
         if self.full or self._written + len(line) > self._most:
             self.full = True
