@@ -46,7 +46,8 @@ def test_nothing_is_left_where_nobody_wants_it(tmp_path: Path, monkeypatch: pyte
         play(hub)
         assert ask(kept, lambda _: "") is None
         assert list(tmp_path.iterdir()) == []  # not even while it is kept
-    play(hub)  # and nobody writes to what is closed
+    play(hub)
+    assert kept.points == 5, "nobody listens any more"
     hub.close()
 
 
