@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from stream_ser.cli.grammar import Parser, Subcommands
 from stream_ser.cli.working import Working
 from stream_ser.errors import ConfigError
+from stream_ser.printable import printable, printable_json
 from stream_ser.server.tokens import LOCAL
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def _list(store: Store, options: argparse.Namespace) -> int:
         took = "" if record.ended is None else f"{(record.ended - record.opened).total_seconds():.0f} s"
         print(
             f"{record.opened:%Y-%m-%d %H:%M:%S}  {record.state:<11} {took:>7}  consent {record.consent:<8} "
-            f"{_printable(record.call):<{WIDEST}}".rstrip()
+            f"{printable(record.call):<{WIDEST}}".rstrip()
         )
     return 0
 
@@ -76,7 +77,7 @@ def _show(store: Store, options: argparse.Namespace) -> int:
         after = 0
         while rows := store.messages(options.tenant, after, PAGE, options.call):
             for row in rows:
-                print(row.text)
+                print(printable_json(row.text))
             after = rows[-1].seq
         return 0
     told: dict[str, Any] = {
@@ -97,7 +98,7 @@ def _show(store: Store, options: argparse.Namespace) -> int:
 def _delete(store: Store, options: argparse.Namespace) -> int:
     _find(store, options)
     removed = store.delete_call(options.tenant, options.call)
-    print(f"removed {_printable(options.call)}: {removed.streams} streams, {removed.messages} messages")
+    print(f"removed {printable(options.call)}: {removed.streams} streams, {removed.messages} messages")
     print("a running server lets go of it within a minute; backups and files of subscribers are yours to clean")
     return 0
 
@@ -155,11 +156,6 @@ def _opened(options: argparse.Namespace) -> Iterator[Store]:
         yield store
     finally:
         store.close()
-
-
-def _printable(name: str) -> str:
-    """A name that a caller chose, without what would move a terminal's cursor."""
-    return "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in name)
 
 
 def _count(text: str) -> int:

@@ -13,6 +13,7 @@ from typing import TextIO
 from stream_ser.cli.ending import Ending
 from stream_ser.cli.glance import clock
 from stream_ser.feed.message_types import HelloMessage, Message, PointMessage
+from stream_ser.printable import printable
 from stream_ser.types import SAMPLE_RATE
 
 BAR = 20  # characters for a probability of one
@@ -65,7 +66,7 @@ class LinePrinter:
                 self._print(line)
 
     def _print(self, line: str) -> None:
-        print(f"{self.name}: {line}" if self.name else line, file=self._out, flush=True)
+        print(printable(f"{self.name}: {line}" if self.name else line), file=self._out, flush=True)
 
     @staticmethod
     def _hello(message: HelloMessage) -> str:

@@ -19,6 +19,7 @@ from stream_ser.engine.loading import fallback_chain, load_card
 from stream_ser.errors import StreamSerError
 from stream_ser.feed.address import feed_address
 from stream_ser.feed.server import FeedServer
+from stream_ser.printable import printable
 from stream_ser.text.choice import describe
 
 PACKAGES = (
@@ -64,7 +65,7 @@ def report(model: str, engine: str, feed: str | None) -> bool:
     healthy = True
     for finding in examine(model, engine, feed):
         mark = "ok" if finding.good else "MISSING" if finding.needed else "none"
-        print(f"{finding.what:<11} {mark:<8} {finding.text}")
+        print(f"{finding.what:<11} {mark:<8} {printable(finding.text)}")
         healthy = healthy and (finding.good or not finding.needed)
     return healthy
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from stream_ser.audio.devices import list_devices
 from stream_ser.engine.loading import load_card
+from stream_ser.printable import printable
 from stream_ser_models.card import DEFAULT, Card, shipped
 
 PERCENT = ("UA", "WA")
@@ -19,7 +20,8 @@ def print_devices() -> int:
         print("no sound input; connect a microphone, or play a file: stream-ser replay FILE")
     for device in devices:
         mark = "*" if device.default else " "
-        print(f"{mark} {device.index:3}  {device.name}  ({device.host}, {device.rate} Hz, {device.channels} ch)")
+        name = printable(device.name)
+        print(f"{mark} {device.index:3}  {name}  ({device.host}, {device.rate} Hz, {device.channels} ch)")
     return 0
 
 

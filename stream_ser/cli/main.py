@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import stream_ser
+from stream_ser.cli.complaint import complain
 from stream_ser.cli.grammar import Parser, Subcommands
 from stream_ser.cli.options import FEED, TOKEN
 from stream_ser.cli.serve import add_parsers
@@ -243,7 +244,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _run(parser(), arguments)
     except StreamSerError as error:
-        print(f"stream-ser: {error}", file=sys.stderr)
+        complain(error)
         return 2
     except KeyboardInterrupt:
         return 130

@@ -14,6 +14,7 @@ from stream_ser.audio.bundled import bundled_recording
 from stream_ser.audio.pipe import Pipe
 from stream_ser.audio.recording import open_recording
 from stream_ser.audio.source import Source
+from stream_ser.cli.complaint import complain
 from stream_ser.cli.console import LinePrinter
 from stream_ser.cli.ending import Ending, next_steps
 from stream_ser.cli.options import FEED, SPARE_PORTS, parse_place, parse_speed
@@ -26,6 +27,7 @@ from stream_ser.controls.recording import RecordingController
 from stream_ser.errors import ConfigError, StreamSerError, as_person_error
 from stream_ser.pipeline.runtime import Options, Runtime, run_to_end
 from stream_ser.pipeline.session import Session
+from stream_ser.printable import printable
 from stream_ser.text.choice import TextOptions
 
 
@@ -89,7 +91,7 @@ def analyze(options: argparse.Namespace) -> int:
                         break
             except StreamSerError as error:
                 failed += 1
-                print(f"stream-ser: {error}", file=sys.stderr)
+                complain(error)
             except KeyboardInterrupt:  # between two of them
                 interrupted = True
                 break
@@ -99,7 +101,7 @@ def analyze(options: argparse.Namespace) -> int:
         return 130
     if failed and len(options.files) > 1:  # of one, its own line said it
         told = f"{failed} of {len(options.files)} recordings could not be analysed to their end"
-        print(f"stream-ser: {told}", file=sys.stderr)
+        complain(told)
     return 2 if failed else 0
 
 
@@ -111,7 +113,8 @@ def export(options: argparse.Namespace) -> int:
     for form, place in beside(options.file, by_names(options.to), options.out):
         with Working(f"writing {place}"):
             written = convert(options.file, [(form, place)])
-        print("\n".join(map(str, written)))
+        for path in written:
+            print(printable(str(path)))
     return 0
 
 

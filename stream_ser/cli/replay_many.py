@@ -6,7 +6,6 @@ the others. Where streams wait for the engine, points become old, and the ledger
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -14,7 +13,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 from stream_ser.audio.recording import open_recording
-from stream_ser.cli.progress import plain
+from stream_ser.cli.complaint import complain
 from stream_ser.cli.screen import tell_addresses
 from stream_ser.cli.working import running
 from stream_ser.errors import StreamSerError, as_person_error
@@ -22,6 +21,7 @@ from stream_ser.feed.message_types import EndMessage, Message
 from stream_ser.latency import LatencyStats, table
 from stream_ser.pipeline.multi_stream import Player, play
 from stream_ser.pipeline.runtime import Options
+from stream_ser.printable import printable
 
 WIDEST = 40  # characters of a recording's name
 
@@ -85,7 +85,7 @@ def _percent(share: float | None) -> str:
 
 def shown(name: str) -> str:
     """A stream's name for a table: what is left of a long one tells it apart, its end."""
-    name = plain(name)
+    name = printable(name)
     return name if len(name) <= WIDEST else f"…{name[1 - WIDEST :]}"
 
 
@@ -105,19 +105,19 @@ def together(options: Options, files: Sequence[str], speed: float | None, verbos
                 players.append(Player(runtime.stream(source.info, stream, stands_still=True), iter(source)))
             except StreamSerError as error:
                 failed += 1
-                print(f"stream-ser: {error}", file=sys.stderr)
+                complain(error)
         began = time.monotonic()
         try:
             for refused in play(players, options.hop_s, speed):
                 failed += 1
-                print(f"stream-ser: {refused}", file=sys.stderr)
+                complain(refused)
         except KeyboardInterrupt:
             interrupted = True
             for player in players:
                 player.stream.stop()  # which tells what was found until then
         for broken in filter(None, (player.stream.error for player in players)):
             failed += 1
-            print(f"stream-ser: {as_person_error(broken)}", file=sys.stderr)
+            complain(as_person_error(broken))
         print("\n".join(totals.lines(options.hop_s, time.monotonic() - began, speed is not None, verbose)))
     return 130 if interrupted else 2 if failed else 0
 

@@ -22,6 +22,7 @@ from stream_ser.errors import ConfigError
 from stream_ser.feed.address import feed_url
 from stream_ser.feed.filters import SubscriptionFilter
 from stream_ser.feed.message_types import Message
+from stream_ser.printable import printable
 
 if TYPE_CHECKING:
     from textual.screen import Screen
@@ -89,7 +90,7 @@ class Lines:
         if "stream" in message:
             self._print(message["stream"], message)
         elif message["type"] == "notice":
-            print(message["text"], flush=True)
+            print(printable(message["text"]), flush=True)
 
     def _print(self, stream: str, message: Message) -> None:
         printer = self._printers.setdefault(stream, LinePrinter(verbose=self._verbose))
@@ -110,7 +111,7 @@ def _print_feed(remote: RemoteFeed, verbose: bool) -> None:
         trouble = remote.trouble
         if (trouble is not None) != told:
             told = trouble is not None
-            print(trouble or "connected again", flush=True)
+            print(printable(trouble or "connected again"), flush=True)
         time.sleep(TICK_S)
     raise ConfigError(f"the feed is gone for good: {remote.trouble}", fix="start stream-ser watch again")
 

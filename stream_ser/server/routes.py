@@ -29,7 +29,7 @@ from stream_ser.errors import FeedError
 from stream_ser.feed.filters import parse
 from stream_ser.server.auth import SUBPROTOCOL, Request, status
 from stream_ser.server.media_server import MediaServer
-from stream_ser.server.rejection import POLICY, UNREADABLE, Refusal
+from stream_ser.server.rejection import POLICY, UNREADABLE, Refusal, log_refusal
 from stream_ser.server.services import Services
 from stream_ser.server.tokens import Grant
 from stream_ser.web import assets
@@ -58,13 +58,12 @@ class Routes:
         request = Request(handshake.path, handshake.headers, str(address[0]) if address else "")
         if request.path == assets.ADMISSION:
             request = dataclasses.replace(request, headers=assets.as_page(request.headers))
-        if request.path in (HEALTH, READY, METRICS):
-            return self._page(connection, request.path)
-        if self._services.leaving:
-            refusal: Refusal | None = self._services.auth.refuse(
-                Refusal("draining", "this server stops; come back soon")
-            )
-        else:
+        refusal = None if request.path == HEALTH else self._services.auth.host(request)
+        if refusal is None and request.path in (HEALTH, READY, METRICS):
+            return self._page(connection, request)
+        if refusal is None and self._services.leaving:
+            refusal = self._services.auth.refuse(Refusal("draining", "this server stops; come back soon"))
+        if refusal is None:
             refusal = self._services.auth.way(request)
             page = assets.answer(connection, handshake) if refusal is None else None
             if page is not None:
@@ -79,7 +78,7 @@ class Routes:
         if refusal is None:
             return None
         if request.path in SOUND:
-            self._services.refusal_log.write(request.path, refusal.reason)
+            log_refusal(request.path, refusal.reason)
         return connection.respond(status(refusal), f"{refusal.reason}: {refusal.text}\n")
 
     async def handle(self, connection: ServerConnection) -> None:
@@ -140,7 +139,8 @@ class Routes:
         services.auth.refuse(refusal)
         return connection.respond(status(refusal), f"{refusal.reason}: {refusal.text}\n")
 
-    def _page(self, connection: ServerConnection, path: str) -> Response:
+    def _page(self, connection: ServerConnection, request: Request) -> Response:
+        path = request.path
         if path == METRICS and self._services.config.metrics:
             response = connection.respond(HTTPStatus.OK, self._services.metrics.text().decode())
             del response.headers["Content-Type"]
@@ -148,7 +148,10 @@ class Routes:
             return response
         if path == METRICS:
             return connection.respond(HTTPStatus.NOT_FOUND, "metrics are off\n")
-        why = self._services.ready if path == READY else None
+        why = None
+        if path == READY:
+            may_know = self._services.auth.may_know(request)
+            why = self._services.ready if may_know else self._services.ready_for_strangers
         if why is not None:
             return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, f"{why}\n")
         crowded = self._media.crowded if path == READY else None

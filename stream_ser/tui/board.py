@@ -21,6 +21,7 @@ from textual.strip import Strip
 from textual.theme import Theme
 from textual.widget import Widget
 
+from stream_ser.printable import printable
 from stream_ser.tui.canvas import Panel, ink
 from stream_ser.tui.palette import DARK, palette_of
 from stream_ser.tui.state.stream_state import ScreenState
@@ -201,4 +202,4 @@ class Board(Widget):
 
 
 def _cut(text: str, room: int) -> str:
-    return text if len(text) <= room else f"{text[: max(0, room - 1)]}…"
+    return printable(text if len(text) <= room else f"{text[: max(0, room - 1)]}…")

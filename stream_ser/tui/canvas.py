@@ -23,6 +23,7 @@ from textual.strip import Strip
 from textual.theme import Theme
 from textual.widget import Widget
 
+from stream_ser.printable import printable
 from stream_ser.tui.palette import DARK, Palette, palette_of
 from stream_ser.tui.state.stream_state import ScreenState
 
@@ -81,7 +82,7 @@ class Drawing(Generic[Picture]):
         ground = ink(self.palette.text, self.palette.ground)
         rows = self.draw(self.picture, room.width, room.height) if self.picture is not None else []
         self._rows = [
-            _fitted([Segment(text, _on(ground, style)) for text, style in row], room.width, ground)
+            _fitted([Segment(printable(text), _on(ground, style)) for text, style in row], room.width, ground)
             for row in rows[: room.height]
         ]
         self._rows += [[Segment(" " * room.width, ground)]] * (room.height - len(self._rows))

@@ -13,6 +13,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from stream_ser.printable import printable
 from stream_ser.tui.palette import letters_of
 
 TEXT = """\
@@ -46,7 +47,7 @@ class Help(ModalScreen[None]):
 
     def __init__(self, keys: Sequence[tuple[str, str]], labels: tuple[str, ...]) -> None:
         super().__init__()
-        letters = [f"{letter} {label}" for label, letter in letters_of(labels).items()]
+        letters = [f"{letter} {printable(label)}" for label, letter in letters_of(labels).items()]
         rows = ["   ".join(letters[i : i + 4]) for i in range(0, len(letters), 4)]
         self._text = TEXT.format(
             keys="\n".join(_in_two_columns(keys)), letters="\n".join(f"  {row}" for row in (*rows, *STATES))

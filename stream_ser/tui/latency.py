@@ -15,6 +15,7 @@ from textual.widgets import Static
 
 from stream_ser.controls.capabilities import Controls, Linked, Serves
 from stream_ser.latency import table
+from stream_ser.printable import printable
 from stream_ser.tui.state.stream_state import ScreenState
 
 STAGES = (
@@ -50,7 +51,7 @@ class Latency(ModalScreen[None]):
     def _text(self) -> str:
         rows = table(self._state.ledger.summary())
         lines = [f"{row}   {stage}".rstrip() for row, stage in zip(rows, STAGES, strict=True)]
-        return "\n".join([*lines, "", *self._sound(), *self._engine(), *self._ways_out()])
+        return "\n".join(map(printable, [*lines, "", *self._sound(), *self._engine(), *self._ways_out()]))
 
     def _sound(self) -> Iterator[str]:
         state, health = self._state, self._state.health

@@ -18,6 +18,7 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from stream_ser.controls.capabilities import Choice
+from stream_ser.printable import printable
 
 Answer = TypeVar("Answer")
 LOOK_S = 0.1  # between two looks whether what is asked elsewhere has been answered
@@ -45,12 +46,12 @@ class Ask(Prompt[str | None]):
         line = Input(self._value, max_length=self._longest, select_on_focus=False)
         line.cursor_blink = False  # over a slow connection every blink is traffic
         box = Vertical(
-            Static(self._hint, markup=False),
+            Static(printable(self._hint), markup=False),
             line,
             Static("enter: do it   escape: leave it", classes="keys", markup=False),
             id="page",
         )
-        box.border_title = self._title
+        box.border_title = printable(self._title)
         yield box
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
@@ -68,13 +69,13 @@ class Choose(Prompt[str | None]):
     def compose(self) -> ComposeResult:
         """Make the page."""
         box = Vertical(
-            Static(self._hint, markup=False),
+            Static(printable(self._hint), markup=False),
             Static("looking …", id="looking", markup=False),
             OptionList(markup=False),
             Static("↑ ↓ enter: choose   escape: leave it", classes="keys", markup=False),
             id="page",
         )
-        box.border_title = self._title
+        box.border_title = printable(self._title)
         yield box
 
     def on_mount(self) -> None:
@@ -90,12 +91,12 @@ class Choose(Prompt[str | None]):
         looking, options = self.query_one("#looking", Static), self.query_one(OptionList)
         error = self._choices.exception()
         if error is not None or not self._choices.result():
-            looking.update("there is nothing to choose from" if error is None else str(error))
+            looking.update("there is nothing to choose from" if error is None else printable(str(error)))
             return
         looking.display = False
         options.display = True
         found = self._choices.result()
-        options.add_options(Option(f"{'●' if choice.current else ' '} {choice.text}") for choice in found)
+        options.add_options(Option(f"{'●' if choice.current else ' '} {printable(choice.text)}") for choice in found)
         options.highlighted = next((place for place, choice in enumerate(found) if choice.current), 0)
         options.focus()
 
@@ -120,11 +121,11 @@ class Confirm(Prompt[bool]):
     def compose(self) -> ComposeResult:
         """Make the page."""
         box = Vertical(
-            Static(self._text, markup=False),
+            Static(printable(self._text, keep="\n"), markup=False),
             Static("y: yes   n, escape: no", classes="keys", markup=False),
             id="page",
         )
-        box.border_title = self._title
+        box.border_title = printable(self._title)
         yield box
 
     def action_yes(self) -> None:

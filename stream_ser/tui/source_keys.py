@@ -22,6 +22,7 @@ from textual.screen import Screen
 
 from stream_ser.controls.capabilities import LONGEST_NOTE, Choice, Chooses, Controls, Kind, Marks, Plays, Records
 from stream_ser.controls.place import seconds_of
+from stream_ser.printable import printable
 from stream_ser.tui.prompts import Ask, Choose, Confirm, Prompt
 from stream_ser.tui.state.stream_state import ScreenState, clock_text
 
@@ -209,7 +210,7 @@ class SourceApp(App[None]):
 
     def tell(self, text: str) -> None:
         """Show a line that goes away by itself."""
-        self.notify(text, timeout=5.0, markup=False)
+        self.notify(printable(text), timeout=5.0, markup=False)
 
 
 def _what_to_record(path: Path, sound: Path) -> Choose:

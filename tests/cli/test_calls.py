@@ -56,7 +56,7 @@ def test_a_name_cannot_move_the_cursor(command: Command, tmp_path: Path) -> None
     with store_at(tmp_path / "odd.db") as store:
         store.write([OpenCall("local", "a\x1b[2Jb\n", datetime.now(UTC))])
     _, out, _ = command("calls", "list", "--store", f"sqlite:///{tmp_path / 'odd.db'}")
-    assert out.endswith("a\\x1b[2Jb\\x0a\n")
+    assert out.endswith("a␛[2Jb␊\n")
 
 
 def test_a_call_is_shown_with_its_streams_and_summary(command: Command, url: str) -> None:

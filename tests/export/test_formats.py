@@ -52,7 +52,7 @@ def test_csv_gives_pandas_every_number_of_every_point(tmp_path: Path) -> None:
         same(read[dimension], [point["dimensions"][dimension] for point in points])
 
 
-@pytest.mark.parametrize("name", ["=1+1", "+49 30 1", "-1", "@sum", "\tx", "Müller"])
+@pytest.mark.parametrize("name", ["=1+1", "+49 30 1", "-1", "@sum", "\tx", "\nx", "＝1+1", "Müller"])
 def test_no_spreadsheet_computes_a_name_that_a_publisher_chose(tmp_path: Path, name: str) -> None:
     messages = scene.of(name, scene.stream())
     read = pandas.read_csv(written(tmp_path, "csv", messages))
