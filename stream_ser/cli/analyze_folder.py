@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from stream_ser.audio.recording import Recording, open_recording
-from stream_ser.cli.console import complain
+from stream_ser.cli.complaint import complain
 from stream_ser.cli.progress import Progress
 from stream_ser.errors import ConfigError, FeedError, SourceError, StreamSerError
 from stream_ser.export.convert import convert

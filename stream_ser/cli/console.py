@@ -18,12 +18,6 @@ from stream_ser.types import SAMPLE_RATE
 
 BAR = 20  # characters for a probability of one
 LABEL = 8  # columns for a label, or more where one is longer
-NEW_LINE = "\n"
-
-
-def complain(what: object) -> None:
-    """Tell a person on standard error what is wrong."""
-    print(f"stream-ser: {printable(str(what), keep=NEW_LINE)}", file=sys.stderr)
 
 
 class LinePrinter:

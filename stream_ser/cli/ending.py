@@ -13,6 +13,7 @@ from pathlib import Path
 
 from stream_ser.cli.glance import Glance
 from stream_ser.feed.message_types import EndMessage, HelloMessage, Message
+from stream_ser.printable import printable
 from stream_ser.types import SAMPLE_RATE
 from stream_ser_models.card import DEFAULT
 
@@ -98,7 +99,7 @@ def next_steps(options: Namespace, file: Path | None, ending: Ending, saved: Pat
             ("save as .csv .jsonl .TextGrid .png …", f"{again} --speed max --headless --out {shlex.quote(out)}")
         )
     width = max((len(what) for what, _ in steps), default=0)
-    return ["next:", *(f"  {what:<{width}}  {command}" for what, command in steps)] if steps else []
+    return ["next:", *(printable(f"  {what:<{width}}  {command}") for what, command in steps)] if steps else []
 
 
 def _again(options: Namespace, file: Path | None) -> str | None:

@@ -14,6 +14,8 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn, cast
 
+from stream_ser.cli.complaint import complain
+
 Subcommands = argparse._SubParsersAction
 ALIKE = 0.7  # of 1, how much of a word must be as it was typed
 SOUND = re.compile(r"\.(wav|flac|ogg|oga|opus|mp3|m4a|mp4|webm|aiff?)", re.IGNORECASE)
@@ -99,7 +101,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """One line, and exit code 2."""
-        self.exit(2, f"stream-ser: {message if '; ' in message else f'{message}; {self._help}'}\n")
+        complain(message if "; " in message else f"{message}; {self._help}")
+        self.exit(2)
 
     @property
     def _help(self) -> str:

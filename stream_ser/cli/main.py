@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import stream_ser
-from stream_ser.cli.console import complain
+from stream_ser.cli.complaint import complain
 from stream_ser.cli.grammar import Parser, Subcommands
 from stream_ser.cli.opening import opening
 from stream_ser.cli.options import FEED, TOKEN

@@ -14,7 +14,8 @@ from stream_ser.audio.bundled import bundled_recording
 from stream_ser.audio.pipe import Pipe
 from stream_ser.audio.recording import open_recording
 from stream_ser.audio.source import Source
-from stream_ser.cli.console import LinePrinter, complain
+from stream_ser.cli.complaint import complain
+from stream_ser.cli.console import LinePrinter
 from stream_ser.cli.ending import Ending, next_steps
 from stream_ser.cli.options import FEED, SPARE_PORTS, parse_place, parse_speed
 from stream_ser.cli.replay_many import Totals, together
@@ -112,7 +113,8 @@ def export(options: argparse.Namespace) -> int:
     for form, place in beside(options.file, by_names(options.to), options.out):
         with Working(f"writing {place}"):
             written = convert(options.file, [(form, place)])
-        print("\n".join(printable(str(path)) for path in written))
+        for path in written:
+            print(printable(str(path)))
     return 0
 
 
@@ -188,13 +190,13 @@ def _show(
     with running(_runtime_options(options)) as runtime, ExitStack() as kept:
         tell_addresses(runtime.feed_url, runtime.feed_moved_from)
         unsaved = kept.enter_context(Kept(runtime.hub)) if talking and file is None and options.out is None else None
-        if controller is None or options.headless or not talking:
-            ending = _run_headless(runtime, runtime.session(source, stream), options.verbose)
-        else:
-            ending = _run_screen(runtime, controller(runtime), options.verbose)
-        saved = options.out
-        if unsaved is not None and ending.end is not None and ending.end["points"]:
-            saved = ask(unsaved)
+        try:
+            if controller is None or options.headless or not talking:
+                ending = _run_headless(runtime, runtime.session(source, stream), options.verbose)
+            else:
+                ending = _run_screen(runtime, controller(runtime), options.verbose)
+        finally:  # also where the microphone was pulled out: what it heard until then is as good as ever
+            saved = ask(unsaved) if unsaved is not None and unsaved.points else options.out
     steps = next_steps(options, file, ending, saved) if talking else []
     if steps:
         print("\n".join(steps))

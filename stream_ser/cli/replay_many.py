@@ -13,7 +13,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 from stream_ser.audio.recording import open_recording
-from stream_ser.cli.console import complain
+from stream_ser.cli.complaint import complain
 from stream_ser.cli.screen import tell_addresses
 from stream_ser.cli.working import running
 from stream_ser.errors import StreamSerError, as_person_error

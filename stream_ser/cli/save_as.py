@@ -8,18 +8,19 @@ everything else belongs to the caller's thread.
 from __future__ import annotations
 
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
+from stream_ser.cli.complaint import complain
 from stream_ser.errors import ConfigError, StreamSerError
 from stream_ser.export.convert import convert
 from stream_ser.export.formats import FORMATS, by_suffix
 from stream_ser.export.out import SUFFIX
 from stream_ser.feed.hub import Hub
 from stream_ser.feed.message_types import Message
+from stream_ser.printable import printable
 
 MOST_BYTES = 256 * 1024 * 1024  # a day of points at the default hop
 TRIES = 5
@@ -31,11 +32,12 @@ class Kept:
     def __init__(self, hub: Hub, most_bytes: int = MOST_BYTES) -> None:
         self._hub, self._most = hub, most_bytes
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed when this is left
-        self._written = 0
+        self._written = self.points = 0
         self.full = False  # whether the end of it is missing
         hub.attach_text(self._keep)
 
-    def _keep(self, message: Message, text: str) -> None:  # noqa: ARG002 - the text is all of it
+    def _keep(self, message: Message, text: str) -> None:
+        self.points += message["type"] == "point"
         line = text.encode() + b"\n"
         if self.full or self._written + len(line) > self._most:
             self.full = True
@@ -87,8 +89,8 @@ def ask(kept: Kept, answer: Callable[[str], str] = input) -> Path | None:
         try:
             (path, *_rest) = kept.save(Path(name).expanduser())
         except (StreamSerError, RuntimeError) as error:  # RuntimeError: there is no such home folder
-            print(f"stream-ser: {error}", file=sys.stderr)
+            complain(error)
             continue
-        print(f"saved {path}{': the first part, the rest was too long' if kept.full else ''}")
+        print(f"saved {printable(str(path))}{': the first part, the rest was too long' if kept.full else ''}")
         return path
     return None

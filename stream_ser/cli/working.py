@@ -14,6 +14,8 @@ from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
+from stream_ser.printable import printable
+
 if TYPE_CHECKING:
     from stream_ser.pipeline.runtime import Options, Runtime
 
@@ -83,6 +85,7 @@ class Working:
         part = f" {self._number}{of}: {self._part}" if self._part else ""
         line = f"stream-ser: {self._what}{part}, {took} s so far"
         self._said = True
+        line = printable(line)
         self._write(f"\r{line}\x1b[K" if self._drawing else f"{line}\n")
 
     def _write(self, text: str) -> None:

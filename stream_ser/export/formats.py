@@ -87,5 +87,5 @@ def by_suffix(path: Path) -> Format:
         if suffix in ("", form.ending):
             form.needed()
             return form
-    known = ", ".join(form.ending for form in FORMATS.values())
+    known = ", ".join(dict.fromkeys(form.ending for form in FORMATS.values()))
     raise ConfigError(f"--out {path}: {path.suffix} is no format", fix=f"let the name end with one of {known}")

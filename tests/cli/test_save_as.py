@@ -46,7 +46,10 @@ def test_nothing_is_left_where_nobody_wants_it(tmp_path: Path, monkeypatch: pyte
         play(hub)
         assert ask(kept, lambda _: "") is None
         assert list(tmp_path.iterdir()) == []  # not even while it is kept
-    play(hub)  # and nobody writes to what is closed
+    seen: list[str] = []
+    hub.attach(lambda message: seen.append(message["type"]))
+    play(hub)
+    assert "notice" not in seen, "nobody writes any more, and so nothing fails"
     hub.close()
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import configparser
 import csv
 import io
+import shutil
 from pathlib import Path
 
 import pandas
@@ -11,6 +13,7 @@ import pytest
 
 from stream_ser.export.audformat import audformat, time_delta
 from stream_ser.types import SAMPLE_RATE
+from tests.conftest import BUNDLED
 from tests.export import scene
 from tests.tui import wire
 
@@ -63,3 +66,36 @@ def test_audformat_reads_it_as_a_segmented_table(tmp_path: Path, monkeypatch: py
     again = read.Database.load(str(tmp_path / "db"))["emotion"]["emotion"].get()
     assert list(again.astype(str)) == list(emotions.astype(str))
     assert (again.index == emotions.index).all()
+
+
+def test_nkululeko_loads_it_as_a_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("nkululeko", reason="needs nkululeko, which wants an older pandas")
+    from nkululeko.experiment import Experiment
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("tqdm.tqdm.monitor_interval", 0)
+    messages = scene.stream("call.wav")
+    Path("call.audformat.csv").write_bytes(table(messages))
+    shutil.copyfile(BUNDLED, "call.wav")
+    config = configparser.ConfigParser()
+    config.read_dict(
+        {
+            "EXP": {"root": "./", "name": "calls"},
+            "DATA": {
+                "databases": "['calls']",
+                "calls": "./call.audformat.csv",
+                "calls.type": "csv",
+                "calls.absolute_path": "False",
+                "target": "emotion",
+                "labels": str(wire.LABELS),
+            },
+            "FEATS": {"type": "[]"},
+            "MODEL": {"type": "xgb"},
+        }
+    )
+    experiment = Experiment(config)
+    experiment.load_datasets()
+    loaded = experiment.datasets["calls"].df
+    rows = list(csv.DictReader(io.StringIO(table(messages).decode())))
+    assert list(loaded["emotion"]) == [row["emotion"] for row in rows]
+    assert [start for _, start, _ in loaded.index] == [pandas.Timedelta(row["start"]) for row in rows]
