@@ -16,6 +16,7 @@ from pathlib import Path
 from stream_ser.cli import calls
 from stream_ser.cli.grammar import Parser, Subcommands
 from stream_ser.errors import ConfigError
+from stream_ser.feed.address import page_url
 from stream_ser.printable import printable_json
 from stream_ser.server.log_limit import INTERVAL_S, STANDARD, LimitedHandler
 
