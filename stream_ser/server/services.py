@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Mapping
 
+from stream_ser.calls.about import AboutParameters
 from stream_ser.calls.call import Policy
 from stream_ser.feed.subscriber import Subscribers
 from stream_ser.server.auth import Authenticator
@@ -44,7 +45,8 @@ class Services:
         self.auth = Authenticator(config, environ, self.refusals)
         purpose = config.agents_purpose.strip() or None
         rules = read_rules(config.rules, agent_purpose=purpose) if config.rules is not None else read_rules()
-        self.policy = Policy(rules, config.consent_required, config.agents, purpose)
+        about = AboutParameters(config.about.caller, config.about.queue, config.about.agent)
+        self.policy = Policy(rules, config.consent_required, config.agents, purpose, about)
         self.inference = InferenceService(
             config.model, config.engine, config.hop, 2 * config.limits.connections, config.baseline
         )
