@@ -35,6 +35,7 @@ TYPES = {
     ".css": "text/css; charset=utf-8",
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
 }
 # 'self' in connect-src covers ws: and wss: of the page's own host and port (CSP 3; every browser since 2022).
 POLICY = (
