@@ -55,12 +55,12 @@ def address_of(server: CallServer) -> str:
 
 
 @contextmanager
-def calling(server: CallServer, call: str, token: str | None = None) -> Iterator[Callable[[], None]]:
+def calling(server: CallServer, call: str, token: str | None = None, **more: Any) -> Iterator[Callable[[], None]]:
     """A call of a customer who has agreed and says five seconds at once, and again when told to; hangs up at the end."""
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     with connect(f"{server.url}/v1/audio", additional_headers=headers, compression=None, proxy=None) as socket:
         hello = {"type": "hello", "call": call, "role": "customer", "rate": RATE, "channels": 1}
-        socket.send(json.dumps(hello | {"encoding": "s16le", "consent": "given"}))
+        socket.send(json.dumps(hello | {"encoding": "s16le", "consent": "given"} | more))
         assert json.loads(socket.recv(timeout=10))["type"] == "accepted"
         customer, _ = voices()
 
