@@ -17,6 +17,7 @@ from stream_ser.server.config import ServeConfig
 from stream_ser.server.inference import InferenceService
 from stream_ser.server.loop_watch import LoopWatch
 from stream_ser.server.metrics import Metrics
+from stream_ser.server.notices import Notices
 from stream_ser.server.rejection import Refusal, RefusalCounter, RefusalLog
 from stream_ser.server.tenants import Tenant, Tenants
 from stream_ser.store.store import Store
@@ -50,6 +51,7 @@ class Services:
         self.inference = InferenceService(
             config.model, config.engine, config.hop, 2 * config.limits.connections, config.baseline
         )
+        self.notices = Notices(config, environ)
         self.full: Callable[[], str | None] = lambda: None  # why callers are refused for want of room
         self.leaving = False  # whether nobody new is let in
 
@@ -74,7 +76,9 @@ class Services:
             if store is not None:
                 undoing.callback(store.close)
                 store.claim()
-            self.tenants = Tenants(self.inference, store, self.metrics.sink)
+            self.notices.start()
+            undoing.callback(self.notices.close, 0.0)
+            self.tenants = Tenants(self.inference, store, self.metrics.sink, self.notices.sink)
             undoing.callback(self.tenants.close)
             undoing.callback(self.tenants.write, WRITE_S)
             return undoing.pop_all()

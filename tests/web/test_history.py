@@ -113,7 +113,7 @@ def test_calls_come_page_by_page_and_by_what_is_looked_for(serve: Serve, visit: 
     page.page.locator("section[data-calls='20']").wait_for()
     page.page.get_by_role("button", name="Older calls").click()
     page.page.locator("section[data-calls='31']").wait_for()
-    assert page.page.get_by_role("button", name="Older calls").is_hidden()
+    page.page.get_by_role("button", name="Older calls").wait_for(state="hidden")
     assert sorted({row[0] for row in rows(page)}) == sorted(["c-1", *(f"old-{number:02}" for number in range(30))])
     page.page.locator("#over-alert").select_option("critical")
     page.page.locator("section[data-calls='1']").wait_for()
