@@ -1,7 +1,7 @@
 """One colour for each label, the same on the screen, on the page and in pictures. Pure.
 
-Colour never says anything alone: labels have letters on the screen, and patterns of dashes elsewhere. Those four that every
-shipped model gives are told apart by deuteranopes too, on light ground and on dark, as ``tests/test_label_colours.py`` measures.
+Colour never says anything alone: labels have letters on the screen, and patterns of dashes elsewhere. The four that shipped
+models give are told apart by deuteranopes too, on light ground and on dark: ``tests/test_label_colours.py`` measures it.
 """
 
 from __future__ import annotations

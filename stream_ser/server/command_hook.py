@@ -1,7 +1,7 @@
 """Give notices to a program, one at a time, as JSON on its standard input: to send e-mail, say.
 
-The program gets no more of the server's environment than ``PASSED``: secrets of telephone providers may stand there. It runs in a
-session of its own, and all of it is ended when its time is up.
+The program gets no more of the server's environment than ``PASSED``: secrets of telephone providers may stand there. It runs in
+a session of its own, and all of it is ended when its time is up.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Bring notices to somebody outside who may hang, refuse or be away for hours, without harm to anything else.
 
-``RetryQueue`` decides and is pure: it is told the time. ``Delivery`` owns one thread, which alone calls the sender; ``put`` may be
-called by any thread and never waits.
+``RetryQueue`` decides and is pure: it is told the time. ``Delivery`` owns one thread, which alone calls the sender; ``put`` may
+be called by any thread and never waits.
 
 Invariants: at most ``limit`` notices wait, newest wins, and what is dropped or given up is counted. After a failure the next
 attempt waits, twice as long each time up to ``LONGEST_S``, and what failed goes behind the others, so that one that nobody will
@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 FIRST_S, LONGEST_S = 1.0, 60.0  # between two attempts after a failure
+ABORTED_S = 1.0  # how long an attempt that was aborted may take to come back
 
 _log = logging.getLogger("stream_ser.server")
 
@@ -161,7 +162,7 @@ class Delivery:
         if left:
             _log.warning("notices are given up at the end", extra={"to": self._name, "notices": left})
         self._sender.abort()
-        self._thread.join()
+        self._thread.join(ABORTED_S)  # a name server that hangs cannot be interrupted: the thread ends with the process
 
     def _run(self) -> None:
         while (notice := self._next()) is not None:

@@ -1,7 +1,7 @@
 """What is told outside: alerts that open and calls that end, by webhook and by command, as the settings say.
 
-``sink`` is called inside a hub's ``publish`` and only queues. The threads belong to the deliveries: ``start`` and ``close`` them.
-A notice goes out when its message is published, also while the store cannot write.
+``sink`` is called inside a hub's ``publish`` and only queues. The threads belong to the deliveries: ``start`` and ``close``
+them. A notice goes out when its message is published, also while the store cannot write.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 from stream_ser.feed.message_types import AboutMessage, AlertMessage, CallMessage, Message
 from stream_ser.feed.messages import about
@@ -94,9 +95,9 @@ class Notices:
             return
         with self._lock:
             told_about = self._about.pop(key, message["about"])
-        told = {"tenant": tenant, "call": message["call"], "about": told_about}
+        told: dict[str, Any] = {"tenant": tenant, "call": message["call"], "about": told_about}
         told |= {name: value for name, value in message.items() if name in CALL_FIELDS}
-        self._tell(tenant, None, f"call.{message['kind']}", message["seq"], told)
+        self._tell(tenant, None, f"call.{message['kind']}", told)
 
     def _alert(self, tenant: str, message: AlertMessage) -> None:
         with self._lock:
@@ -104,15 +105,15 @@ class Notices:
         told: dict[str, Any] = {"tenant": tenant, "call": message["call"], "stream": message["stream"]}
         told |= {"role": message["role"], "about": told_about}
         told |= {name: value for name, value in message.items() if name in ALERT_FIELDS}
-        self._tell(tenant, message["severity"], "alert.opened", message["seq"], told)
+        self._tell(tenant, message["severity"], "alert.opened", told)
 
-    def _tell(self, tenant: str, severity: str | None, kind: str, seq: int, told: dict[str, Any]) -> None:
+    def _tell(self, tenant: str, severity: str | None, kind: str, told: dict[str, Any]) -> None:
         due = [each for each in self._destinations if each.wanted(tenant, severity)]
         if not due:
             return
         now = time.time()
         moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now))
         body = json.dumps({"type": kind, "timestamp": moment, "data": told}, ensure_ascii=False).encode()
-        notice = Notice(f"{tenant}-{seq}-{int(now * 1000):x}", now, body)
+        notice = Notice(f"msg_{uuid4().hex}", now, body)
         for each in due:
             each.delivery.put(notice)

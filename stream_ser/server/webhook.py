@@ -36,17 +36,17 @@ class Webhook:
         self._attempt_s = attempt_s
         self._tls = ssl.create_default_context() if self._url.scheme == "https" else None
         self._lock = threading.Lock()
-        self._socket: socket.socket | None = None
+        self._connected: http.client.HTTPConnection | None = None
+        self._aborted = False  # the library takes a head that was cut off for a whole one
 
     def send(self, notice: Notice) -> None:
         """See ``Sender``."""
         connection = self._connection()
+        with self._lock:
+            self._connected, self._aborted = connection, False
         watchdog = threading.Timer(self._attempt_s, self.abort)
         watchdog.start()
         try:
-            connection.connect()
-            with self._lock:
-                self._socket = connection.sock
             target = (self._url.path or "/") + (f"?{self._url.query}" if self._url.query else "")
             connection.request("POST", target, notice.body, self.headers(notice, int(time.time())))
             status = connection.getresponse().status
@@ -55,16 +55,19 @@ class Webhook:
         finally:
             watchdog.cancel()
             with self._lock:
-                self._socket = None
+                self._connected, aborted = None, self._aborted
             connection.close()
+        if aborted:
+            raise DeliveryError(f"the webhook does not answer within {self._attempt_s:g} s")
         if not 200 <= status < 300:
             raise DeliveryError(f"the webhook answers {status}", final=300 <= status < 500 and status not in AGAIN)
 
     def abort(self) -> None:
         """See ``Sender``."""
         with self._lock, contextlib.suppress(OSError):
-            if self._socket is not None:
-                self._socket.shutdown(socket.SHUT_RDWR)
+            self._aborted = True
+            if self._connected is not None and self._connected.sock is not None:
+                self._connected.sock.shutdown(socket.SHUT_RDWR)
 
     def headers(self, notice: Notice, now: int) -> dict[str, str]:
         """What is sent beside the body at a Unix time."""
