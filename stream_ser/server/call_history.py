@@ -126,7 +126,8 @@ def export(store: Store, tenant: str, name: str, stream: str, form: str) -> tupl
         size += len(piece)
         if size > MOST_BYTES:
             raise TooLargeError(
-                f"this file has more than {MOST_BYTES >> 20} MiB", fix="run stream-ser calls show --messages there"
+                f"this file has more than {MOST_BYTES >> 20} MiB",
+                fix=f"run stream-ser calls show {name} --messages on the server",
             )
     return b"".join(pieces), re.sub(r"[^A-Za-z0-9._-]+", "_", stream)[:100] + chosen.suffix
 
