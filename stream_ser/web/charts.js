@@ -66,8 +66,18 @@ function labelSeries(labels, width) {
     stroke: colour(names[index]),
     dash: DASHES[index % DASHES.length],
     width,
-    points: { show: false },
+    points: { show: true, size: 2 * width + 2, fill: colour(names[index]), filter: alone },
   }));
+}
+
+/** Where a series has a value and none on either side: no line shows it, so a dot must. */
+function alone(plot, place) {
+  const values = plot.data[place];
+  const found = [];
+  for (let at = plot.series[0].idxs?.[0] ?? 0; at <= (plot.series[0].idxs?.[1] ?? values.length - 1); at += 1) {
+    if (Number.isFinite(values[at]) && !Number.isFinite(values[at - 1]) && !Number.isFinite(values[at + 1])) found.push(at);
+  }
+  return found;
 }
 
 const PROBABILITY = { auto: false, range: () => [0, 1] };

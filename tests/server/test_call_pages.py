@@ -18,7 +18,7 @@ from stream_ser.server import call_history
 from stream_ser.server.app import CallServer
 from stream_ser.server.config import AboutSettings
 from tests.server.serving import Feed, bearer, dial, page, refusals, serving, tokens, voices
-from tests.server.speaking import Plain, hops
+from tests.server.speaking import Plain, talk
 
 ABOUT = AboutSettings(caller="alias", queue="queue", agent="desk")
 SAID = {"alias": "C. 4711", "queue": "north", "card": "4111 1111"}
@@ -43,9 +43,7 @@ async def talking(server: CallServer, feed: Feed, call: str, token: str | None =
     speaker = Plain(call, parameters=SAID)
     async with dial(server, "/v1/audio", additional_headers={} if token is None else bearer(token)) as socket:
         await socket.send(speaker.opening()[0])
-        for pieces in hops(voices()[0]):
-            for message in speaker.sound(*pieces):
-                await socket.send(message)
+        await talk(socket, speaker, [voices()[0]], feed, ["customer"])
         (alert, *_) = await feed.wait("alert", kind="opened", stream=f"{call}/customer")
         yield alert["id"]
         await socket.send(speaker.closing()[0])
