@@ -18,12 +18,14 @@ import socket
 import threading
 from concurrent.futures import Future
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from http import HTTPStatus
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
 
 from stream_ser.errors import FeedError
+from stream_ser.feed.acknowledge import ACKNOWLEDGE_PATH, UnknownAlertError, acknowledge
 from stream_ser.feed.admission import FEED_PATH, HEALTH_PATH, refusal, wrong_host
 from stream_ser.feed.filters import parse
 from stream_ser.feed.hub import Hub
@@ -192,6 +194,8 @@ class FeedServer:
         page = assets.answer(connection, request)
         if page is not None:
             return page
+        if path == ACKNOWLEDGE_PATH:
+            return self._acknowledge(request, query)
         asks = path == assets.ADMISSION  # the page, before it comes
         full = len(subscribers.members) >= self._max_subscribers
         answer = refusal(
@@ -207,6 +211,21 @@ class FeedServer:
         status, text = answer
         self._refused += status in (HTTPStatus.FORBIDDEN, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.BAD_REQUEST)
         return connection.respond(status, text)
+
+    def _acknowledge(self, request: Request, query: str) -> Response:
+        """Note that somebody has seen an alert; never for a page from elsewhere."""
+        found = refusal(FEED_PATH, assets.as_page(request.headers), bound_to=self._host, full=None)
+        if found is None and getattr(request, "method", "GET") != "POST":
+            found = HTTPStatus.METHOD_NOT_ALLOWED, f"An alert is acknowledged by POST {ACKNOWLEDGE_PATH}.\n"
+        if found is None:
+            try:
+                return assets.answer_json(HTTPStatus.OK, acknowledge(self._hub, query, datetime.now(UTC)))
+            except UnknownAlertError as error:
+                found = HTTPStatus.NOT_FOUND, f"{error}.\n"
+            except FeedError as error:
+                found = HTTPStatus.BAD_REQUEST, f"{error}.\n"
+        self._refused += 1
+        return assets.answer_refusal(*found)
 
     async def _handle(self, subscribers: Subscribers, connection: ServerConnection) -> None:
         assert connection.request is not None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+from stream_ser.feed.loopback import is_loopback
+
 
 def is_origin(text: str) -> bool:
     """Whether a browser could send this as ``Origin``."""
@@ -21,4 +23,17 @@ def is_origin(text: str) -> bool:
             parts.scheme in ("http", "https")
             and not any(character.isspace() or character in "*," for character in host)
         )
+    )
+
+
+def is_webhook(text: str) -> bool:
+    """Whether results may be sent there: encrypted, or to this machine, with nothing secret in the address."""
+    try:
+        parts = urlsplit(text)
+        known = parts.hostname is not None and parts.port != 0
+    except ValueError:
+        return False
+    plain = not (parts.username or parts.password or parts.fragment) and text.isprintable() and " " not in text
+    return (
+        known and plain and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or "")))
     )

@@ -41,6 +41,7 @@ BACKLOG = 512  # connections that may wait to be taken
 TAKEN_AT_ONCE = 16  # of them in one turn
 CLOSE_S = 1.0  # how long a closing handshake may take
 GOODBYE_S = 0.5  # how long subscribers get to take what is queued
+NOTICES_S = 2.0  # how long webhooks and commands get for what waits
 LAST_S = 3.0  # how long cut calls get to publish their end
 CLOSED_S = 2.0  # how long connections get that were cut
 MINUTE_S = 60.0
@@ -174,6 +175,7 @@ class CallServer:
             call.stop("server stopped")
         try:
             await self._loop.run_in_executor(None, self.services.tenants.write, WRITE_S)
+            await self._loop.run_in_executor(None, self.services.notices.close, NOTICES_S)
         finally:  # the goodbye first: closing the hubs would end subscriptions without it
             await self.services.subscribers.leave(GOODBYE_S, 1012, "the server restarts: come back with last_seq")
             self.services.tenants.close()
@@ -210,6 +212,7 @@ class CallServer:
             "subscribers": len(self.services.subscribers.members),
             "store_waiting": 0 if writer is None else writer.waiting,
             "ready": float(self.ready is None),
+            **{name: value for name, value in self.services.notices.figures().items() if name.endswith("waiting")},
             "uptime_seconds": time.monotonic() - self._since,
             "loop_longest_turn_seconds": watch.longest_s,
             "loop_longest_turn_cpu_seconds": watch.longest_cpu_s,
@@ -227,6 +230,7 @@ class CallServer:
             "store_stored": 0 if writer is None else writer.stored,
             "store_lost": 0 if writer is None else writer.lost,
             "ears_cpu_seconds": self.services.inference.scheduler.busy_s,
+            **{name: value for name, value in self.services.notices.figures().items() if not name.endswith("waiting")},
             "loop_turns": watch.turns,
             "loop_turns_held": watch.held,
             "loop_held_seconds": watch.held_s,

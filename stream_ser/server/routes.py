@@ -27,8 +27,10 @@ from stream_ser.calls.protocols.plain import Plain
 from stream_ser.calls.protocols.twilio import Twilio
 from stream_ser.calls.protocols.vonage import Vonage
 from stream_ser.errors import FeedError
+from stream_ser.feed.acknowledge import ACKNOWLEDGE_PATH
 from stream_ser.feed.filters import parse
 from stream_ser.server.auth import SUBPROTOCOL, Request, status
+from stream_ser.server.call_pages import CallPages
 from stream_ser.server.media_server import MediaServer
 from stream_ser.server.rejection import POLICY, UNREADABLE, Refusal, log_refusal
 from stream_ser.server.services import Services
@@ -53,6 +55,7 @@ class Routes:
     def __init__(self, services: Services, media: MediaServer) -> None:
         self._services, self._media = services, media
         self._deleting: Counter[str] = Counter()  # by tenant
+        self._pages = CallPages(services)
         self._granted: WeakKeyDictionary[ServerConnection, Grant | None] = WeakKeyDictionary()
 
     def admit(self, connection: ServerConnection, handshake: HandshakeRequest) -> Response | Awaitable[Response] | None:
@@ -71,12 +74,16 @@ class Routes:
             page = assets.answer(connection, handshake) if refusal is None else None
             if page is not None:
                 return page
+            if refusal is None and CallPages.has(request.path, handshake.method):
+                return self._pages.answer(connection, request, handshake.method)
             if refusal is None and request.path.startswith(CALLS):
-                return self._delete(connection, request, handshake.method)
+                return self._delete(connection, request)
             refusal = refusal or self._judge(connection, request)
         if request.path == assets.ADMISSION:
             if refusal is None:
-                return assets.admission(None, subprotocol=SUBPROTOCOL)
+                granted, history = self._granted.pop(connection), self._services.tenants.store is not None
+                tenant = None if granted is None else granted.tenant
+                return assets.admission(None, subprotocol=SUBPROTOCOL, tenant=tenant, history=history)
             return assets.admission(status(refusal), f"{refusal.reason}: {refusal.text}", SUBPROTOCOL)
         if refusal is None:
             return None
@@ -115,15 +122,11 @@ class Routes:
         ours = MEDIA if path == ASTERISK else Subprotocol(SUBPROTOCOL)
         return ours if ours in offered else None
 
-    async def _delete(self, connection: ServerConnection, request: Request, method: str) -> Response:
+    async def _delete(self, connection: ServerConnection, request: Request) -> Response:
         """Delete a call of whoever asks, in the store and in memory."""
         services = self._services
         found: Grant | Refusal = services.auth.admin(request)
-        if not isinstance(found, Refusal) and method != "DELETE":
-            found = services.auth.refuse(
-                Refusal("wrong-method", f"a call can only be deleted here: DELETE {CALLS}NAME")
-            )
-        elif not isinstance(found, Refusal) and (
+        if not isinstance(found, Refusal) and (
             self._deleting[found.tenant] >= DELETIONS_OF_TENANT or self._deleting.total() >= DELETIONS
         ):
             text = f"{self._deleting[found.tenant]} calls of this tenant are being deleted; come again when one is"
@@ -183,7 +186,20 @@ class Routes:
             case "/v1/asterisk":
                 found = auth.asterisk(request)
             case _:
-                ways = ", ".join((FEED, AUDIO, TWILIO, AUDIOHOOK, ASTERISK, VONAGE, CALLS, HEALTH, READY, METRICS))
+                offered = (
+                    FEED,
+                    AUDIO,
+                    TWILIO,
+                    AUDIOHOOK,
+                    ASTERISK,
+                    VONAGE,
+                    CALLS,
+                    ACKNOWLEDGE_PATH,
+                    HEALTH,
+                    READY,
+                    METRICS,
+                )
+                ways = ", ".join(offered)
                 return auth.refuse(
                     Refusal("not-offered", f"there is nothing at {request.path[:200]!r}; there is {ways}")
                 )

@@ -10,6 +10,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Mapping
 
+from stream_ser.calls.about import AboutParameters
 from stream_ser.calls.call import Policy
 from stream_ser.feed.subscriber import Subscribers
 from stream_ser.feed.turn_share import TurnShare
@@ -18,6 +19,7 @@ from stream_ser.server.config import ServeConfig
 from stream_ser.server.inference import InferenceService
 from stream_ser.server.loop_watch import LoopWatch
 from stream_ser.server.metrics import Metrics
+from stream_ser.server.notices import Notices
 from stream_ser.server.open_files import OpenConnections, connections_of
 from stream_ser.server.rejection import Refusal, RefusalCounter
 from stream_ser.server.tenants import Tenant, Tenants
@@ -51,10 +53,12 @@ class Services:
         self.auth = Authenticator(config, environ, self.refusals)
         purpose = config.agents_purpose.strip() or None
         rules = read_rules(config.rules, agent_purpose=purpose) if config.rules is not None else read_rules()
-        self.policy = Policy(rules, config.consent_required, config.agents, purpose)
+        about = AboutParameters(config.about.caller, config.about.queue, config.about.agent)
+        self.policy = Policy(rules, config.consent_required, config.agents, purpose, about)
         self.inference = InferenceService(
             config.model, config.engine, config.hop, 2 * config.limits.connections, config.baseline
         )
+        self.notices = Notices(config, environ)
         self.full: Callable[[], str | None] = lambda: None  # why callers are refused for want of room
         self.leaving = False  # whether nobody new is let in
 
@@ -93,7 +97,9 @@ class Services:
                 anew = store.claim()
                 if anew is not None:
                     _log.warning("the store's numbers begin anew, and subscribers are told", extra={"why": anew})
-            self.tenants = Tenants(self.inference, store, self.metrics.sink)
+            self.notices.start()
+            undoing.callback(self.notices.close, 0.0)
+            self.tenants = Tenants(self.inference, store, self.metrics.sink, self.notices.sink)
             undoing.callback(self.tenants.close)
             undoing.callback(self.tenants.write, WRITE_S)
             return undoing.pop_all()

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from stream_ser.calls.call import Call
@@ -43,11 +44,19 @@ _log = logging.getLogger("stream_ser.server")
 class Tenants:
     """All tenants of a server. ``store`` is None where nothing is kept. ``write`` what waits, then ``close``.
 
+    ``sink`` gets every published message, ``tell`` the same with the tenant's name.
+
     Raises StoreError where the store cannot be read.
     """
 
-    def __init__(self, inference: InferenceService, store: Store | None, sink: Callable[[Message], None]) -> None:
-        self._inference, self.store, self._sink = inference, store, sink
+    def __init__(
+        self,
+        inference: InferenceService,
+        store: Store | None,
+        sink: Callable[[Message], None],
+        tell: Callable[[str, Message], None] = lambda *_: None,
+    ) -> None:
+        self._inference, self.store, self._sink, self._tell = inference, store, sink, tell
         self._lock = threading.Lock()
         self._all: dict[str, Tenant] = {}
         self._writing_ends = False
@@ -89,6 +98,7 @@ class Tenants:
                     name, self._inference, self._hub(name), self.store, self.writer, self._last.get(name, 0)
                 )
                 self._all[name].hub.attach(self._sink)
+                self._all[name].hub.attach(partial(self._tell, name))
             return self._all[name]
 
     def write(self, within_s: float) -> None:

@@ -45,9 +45,12 @@ def test_csv_gives_pandas_every_number_of_every_point(tmp_path: Path) -> None:
         assert read[name].tolist() == [point[name] for point in points]
     for name in ("label", "text"):
         assert read[name].astype(object).where(read[name].notna(), None).tolist() == [point[name] for point in points]
-    for kind in ("raw", "smoothed"):
-        for label in wire.LABELS:
-            same(read[f"{kind}_{label}"], [point[kind][label] for point in points])
+    warming = [point["state"] == "warming" for point in points]
+    assert True in warming
+    for label in wire.LABELS:
+        same(read[f"raw_{label}"], [point["raw"][label] for point in points])
+        smoothed = [point["smoothed"][label] for point in points]
+        same(read[f"smoothed_{label}"], [None if w else p for w, p in zip(warming, smoothed, strict=True)])
     for dimension in scene.DIMENSIONS:
         same(read[dimension], [point["dimensions"][dimension] for point in points])
 
