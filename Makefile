@@ -40,6 +40,7 @@ attack: $(VENV)/.dev ## twenty honest calls beside each attack in full, as a tab
 pictures: $(VENV)/.dev ## draw the pictures of the screen and of the page anew; the latter needs Chromium
 	$(BIN)/python demos/make_picture.py
 	$(BIN)/python -m demos.make_why_picture
+	$(BIN)/python demos/make_page_demo.py
 	$(BIN)/python demos/make_page_picture.py
 
 $(VENV)/.python:

@@ -35,6 +35,7 @@ TYPES = {
     ".css": "text/css; charset=utf-8",
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
 }
 # 'self' in connect-src covers ws: and wss: of the page's own host and port (CSP 3; every browser since 2022).
 POLICY = (
@@ -106,15 +107,40 @@ def as_page(headers: Headers) -> Headers:
     return told
 
 
-def admission(status: HTTPStatus | None, text: str = "", subprotocol: str | None = None) -> Response:
+def admission(
+    status: HTTPStatus | None,
+    text: str = "",
+    subprotocol: str | None = None,
+    *,
+    tenant: str | None = None,
+    history: bool = False,
+) -> Response:
     """Tell the page how the feed would answer it.
 
     ``status`` is that of a refusal with its ``text``, None where the feed is open; ``subprotocol`` is what the websocket must
-    name beside a token, None where tokens mean nothing.
+    name beside a token, None where tokens mean nothing. ``tenant`` is whose calls they are, ``history`` whether those that are
+    over can be asked for.
     """
     told = {"status": 200 if status is None else int(status), "text": text.strip(), "subprotocol": subprotocol}
+    return answer_json(HTTPStatus.OK, told | {"tenant": tenant, "history": history})
+
+
+def answer_json(status: HTTPStatus, value: object) -> Response:
+    """Answer a page's request with a value that JSON can say. Nothing of it is kept by browsers."""
     headers = {"Content-Type": "application/json", "Cache-Control": "no-store"}
-    return _response(HTTPStatus.OK, json.dumps(told).encode(), headers)
+    return _response(status, json.dumps(value, allow_nan=False, separators=(",", ":")).encode(), headers)
+
+
+def answer_file(body: bytes, name: str, kind: str = "application/octet-stream") -> Response:
+    """Answer with a file to be saved. ``name`` must be of letters, digits, dots, dashes and underscores."""
+    headers = {"Content-Type": kind, "Cache-Control": "no-store"}
+    return _response(HTTPStatus.OK, body, headers | {"Content-Disposition": f'attachment; filename="{name}"'})
+
+
+def answer_refusal(status: HTTPStatus, text: str) -> Response:
+    """Answer a page's request with why it is refused."""
+    headers = {"Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store"}
+    return _response(status, text.encode(), headers)
 
 
 def _response(status: HTTPStatus, body: bytes, headers: Mapping[str, str]) -> Response:

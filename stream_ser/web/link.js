@@ -17,6 +17,8 @@ export class Link {
     this.lostAt = null; // when the connection was lost; null while there is one
     this.turn = 0; // so that what an old connection still says is not heard
     this.delay = FIRST_DELAY_MS;
+    this.tenant = null; // whose calls these are, as far as the server says
+    this.history = false; // whether the server tells of calls that are over
     this.asking = false; // waiting for a token: nothing is tried before there is one
     const again = () => this.lostAt !== null && !this.asking && !document.hidden && this.start();
     addEventListener("online", again);
@@ -41,12 +43,30 @@ export class Link {
 
   /** How the feed would answer a query: { status, text, subprotocol }. */
   async ask(query) {
-    const headers = { "X-Page-Origin": location.origin };
-    if (this.token) headers.Authorization = `Bearer ${this.token}`;
     const address = new URL("web/door", base);
     address.search = query;
-    const answer = await fetch(address, { headers, cache: "no-store", signal: AbortSignal.timeout(10_000) });
+    const answer = await fetch(address, { headers: this.#headers(), cache: "no-store", signal: AbortSignal.timeout(10_000) });
     return answer.ok ? answer.json() : { status: answer.status, text: `the server answers ${answer.status}`, subprotocol: null };
+  }
+
+  /** Ask the server for a path below /v1, with the token. Raises Error with words for people. */
+  async request(path, query = {}, method = "GET") {
+    const address = new URL(`v1/${path}`, base);
+    address.search = new URLSearchParams(query);
+    let answer;
+    try {
+      answer = await fetch(address, { method, headers: this.#headers(), cache: "no-store", signal: AbortSignal.timeout(30_000) });
+    } catch {
+      throw new Error("the server does not answer");
+    }
+    if (!answer.ok) throw new Error((await answer.text()).trim() || `the server answers ${answer.status}`);
+    return answer;
+  }
+
+  #headers() {
+    const headers = { "X-Page-Origin": location.origin };
+    if (this.token) headers.Authorization = `Bearer ${this.token}`;
+    return headers;
   }
 
   /** A websocket of the feed with a query; `subprotocol` is what that answer named. */
@@ -63,6 +83,8 @@ export class Link {
     if (turn !== this.turn) return;
     if (admission.status === 401 || admission.text.startsWith("token-")) return this.#ask(admission.text);
     if (admission.status !== 200) return this.#lose(admission.text);
+    this.tenant = admission.tenant;
+    this.history = admission.history;
     this.#open(turn, admission.subprotocol);
   }
 

@@ -87,7 +87,7 @@ def test_one_may_only_look(address: str, method: str) -> None:
 def test_admission_says_how_the_feed_would_answer(address: str) -> None:
     response, body = get(address, "/web/door", X_Page_Origin=address.rstrip("/"))
     assert (response.status, response.headers["Cache-Control"]) == (200, "no-store")
-    assert json.loads(body) == {"status": 200, "text": "", "subprotocol": None}
+    assert json.loads(body) == {"status": 200, "text": "", "subprotocol": None, "tenant": None, "history": False}
     _, body = get(address, "/web/door", X_Page_Origin="http://evil.example")
     told = json.loads(body)
     assert told["status"] == 403
