@@ -53,6 +53,7 @@ class FrameHeadConfig(Config):
     prior_s: float = 30.0  # seconds of speech that the training mean is worth
     views: str = "relative"  # to the baseline; or both: relative to the training mean too
     dropout: float = 0.2
+    loudness: bool = True  # whether to hear how much louder than before this voice is
     frontend: WhisperConfig = field(default_factory=WhisperConfig)
 
     def __post_init__(self) -> None:
@@ -190,7 +191,8 @@ class FrameHead(Network):
         if self.config.views == "both":
             views.append(values - self.mean)
         if self.has_loudness:
-            louder = self._louder(values[:, :, -1:], voice)
+            last = values[:, :, -1:]
+            louder = self._louder(last, voice) if self.config.loudness else torch.zeros_like(last)
             views = [torch.cat([view[:, :, :-1], louder], dim=2) for view in views]
         return torch.cat([view / self.deviation for view in views], dim=2)
 

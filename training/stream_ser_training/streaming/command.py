@@ -16,6 +16,7 @@ from stream_ser_training.clips import CorpusError
 from stream_ser_training.corpora import load, read_corpora
 from stream_ser_training.streaming.alerts import AlertTally, judge
 from stream_ser_training.streaming.benchmark import HEARD, SIDES, Watched, held_out, plans_of, tally, watch
+from stream_ser_training.streaming.choose import as_rows, try_all
 from stream_ser_training.streaming.compose import Change
 from stream_ser_training.streaming.conditions import conditions
 from stream_ser_training.streaming.figures import told
@@ -36,6 +37,7 @@ def add_parser(commands: Any, parents: Sequence[argparse.ArgumentParser]) -> Non
     make.add_argument("--side", default="test,strangers", help=f"of {', '.join(SIDES)}; with commas")
     make.add_argument("--corpora", default=",".join(HEARD), help="of these, the ones that have a part; with commas")
     make.add_argument("--grid", action="store_true", help="measure noise, rooms, lines, codecs, losses, levels too")
+    make.add_argument("--choose", action="store_true", help="try ways of smoothing on all these streams instead")
     make.add_argument("--runs", type=Path, default=Path("runs"), help="folder in which what was seen is found again")
     make.add_argument("--longest", type=float, default=300.0, help="seconds of a stream")
     make.add_argument("--out", type=Path, default=FOLDER, help=f"where figures and plans go (default: {FOLDER})")
@@ -46,6 +48,8 @@ def run(options: argparse.Namespace, data: Path) -> list[Path]:
 
     Raises CorpusError where no speaker of a side has all of a model's labels.
     """
+    if options.choose:
+        return [choose(options, data)]
     written = []
     for name in _names(options.model):
         card = read_card(find(name))
@@ -57,6 +61,34 @@ def run(options: argparse.Namespace, data: Path) -> list[Path]:
                 path.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
                 written.append(path)
     return [*written, write_page(options.out)]
+
+
+def choose(options: argparse.Namespace, data: Path) -> Path:
+    """Try every smoothing on the streams of all models and sides together; keep what each came to, and return where.
+
+    Meant for models that left a corpus out, on that corpus: voices that neither they nor the shipped figures are judged on.
+    """
+    watched: list[Watched] = []
+    labels: list[str] = []
+    for name in _names(options.model):
+        card = read_card(find(name))
+        labels = card.labels
+        with Monitor(model=name) as monitor:
+            for side in _names(options.side):
+                clips = held_out(card, side, data, _names(options.corpora))
+                plans = plans_of(clips, card.labels, longest_s=options.longest)
+                watched += watch(monitor, card, plans, data, kept=options.runs / "streams")
+    if not watched:
+        raise CorpusError("no stream to choose on; name models with speakers on the sides that are asked for")
+    path: Path = options.out / "choices" / "smoothing.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows = {
+        "speakers": sorted({own.plan.speaker for own in watched}),
+        "hours": round(sum(own.plan.samples for own in watched) / 16_000 / 3600, 2),
+        "tried": as_rows(try_all(watched, len(labels))),
+    }
+    path.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return path
 
 
 def measure(monitor: Monitor, card: Card, side: str, data: Path, options: argparse.Namespace) -> dict[str, Any]:
