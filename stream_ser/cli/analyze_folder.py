@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from stream_ser.audio.recording import Recording, open_recording
-from stream_ser.cli.console import complain
+from stream_ser.cli.complaint import complain
 from stream_ser.cli.progress import Progress
 from stream_ser.errors import ConfigError, FeedError, SourceError, StreamSerError
 from stream_ser.export.convert import convert
@@ -81,6 +81,8 @@ def analyze_folder(options: Options, folder: Path, out: Path, formats: Sequence[
             index.finish()
         except KeyboardInterrupt:
             progress.clear()
+            for line in _summary(len(files), archive.skipped, progress, archive.taken):
+                print(line)
             complain("interrupted; start it again to go on")
             return 130
         finally:
@@ -113,7 +115,7 @@ class Archive:
                 {"schema": SCHEMA_VERSION, "model": card.digest, "hop": runtime.hop, "text": text}
             ),
         }
-        self.skipped = 0
+        self.skipped = self.taken = 0
 
     def take(self, file: Path) -> str | None:
         """Analyse one recording, unless that was done; what is wrong with it, if anything. Raises KeyboardInterrupt."""
@@ -121,6 +123,7 @@ class Archive:
         entry: IndexEntry = {"file": name, **self._about, **_stamp(self._folder / file)}
         if self._done(entry, file):
             self.skipped += 1
+            self.taken += 1
             self._progress.skip()
             return None
         self._progress.begin(name)
@@ -135,6 +138,7 @@ class Archive:
         entry |= {"to": made, **_figures(end), "error": error}
         self._index.add(entry)
         self._progress.done(_told(entry))
+        self.taken += 1
         return error
 
     def _done(self, entry: IndexEntry, file: Path) -> bool:
@@ -228,13 +232,15 @@ def _told(entry: IndexEntry) -> str:
     return f"{entry['duration_s']:.1f} s, {entry['points']} points, {share}{broken}"
 
 
-def _summary(total: int, skipped: int, progress: Progress) -> Iterator[str]:
+def _summary(total: int, skipped: int, progress: Progress, taken: int | None = None) -> Iterator[str]:
+    """``taken`` is how many of ``total`` there were time for, where that is not all."""
     before = f", {skipped} of them done before" if skipped else ""
+    number = f"{total}" if taken is None else f"{taken} of {total}"
     if progress.sound_s == 0.0:
-        yield f"{total} recordings{before}; no new sound"
+        yield f"{number} recordings{before}; no new sound"
         return
     speed = progress.sound_s / max(progress.took_s, 1e-9)
-    yield f"{total} recordings{before}; {progress.sound_s:.1f} s of sound in {progress.took_s:.1f} s ({speed:.0f} × real time)"
+    yield f"{number} recordings{before}; {progress.sound_s:.1f} s of sound in {progress.took_s:.1f} s ({speed:.0f} × real time)"
 
 
 def _readable(name: str) -> str:

@@ -16,9 +16,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stream_ser.cli.grammar import Parser, Subcommands
+from stream_ser.cli.working import Working
 from stream_ser.errors import ConfigError
 from stream_ser.printable import printable, printable_json
-from stream_ser.server import settings
 from stream_ser.server.tokens import LOCAL
 
 if TYPE_CHECKING:
@@ -30,12 +31,12 @@ REST_S = 0.05  # between two steps of expiry: a server that writes has its turn
 WIDEST = 48  # columns for a call's name in the list
 
 
-def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_parser(commands: Subcommands[Parser]) -> None:
     """Add the command to the command line."""
-    where = argparse.ArgumentParser(add_help=False)
+    where = Parser(add_help=False)
     where.add_argument("--store", metavar="URL", help="the store (default: that of the settings, as for serve)")
     where.add_argument("--config", type=Path, metavar="FILE.toml", help="settings (default: STREAM_SER_CONFIG's)")
-    whose = argparse.ArgumentParser(add_help=False, parents=[where])
+    whose = Parser(add_help=False, parents=[where])
     whose.add_argument("--tenant", default=LOCAL, metavar="NAME", help=f"whose calls (default: {LOCAL})")
 
     top = commands.add_parser("calls", help="look up, delete and expire stored calls")
@@ -105,12 +106,13 @@ def _delete(store: Store, options: argparse.Namespace) -> int:
 def _expire(store: Store, options: argparse.Namespace) -> int:
     before = datetime.now(UTC) - timedelta(days=options.days)
     gone = messages = 0
-    while True:
-        step = store.expire(before)
-        gone, messages = gone + step.calls, messages + step.messages
-        if not step.more:
-            break
-        time.sleep(REST_S)
+    with Working("removing calls"):
+        while True:
+            step = store.expire(before)
+            gone, messages = gone + step.calls, messages + step.messages
+            if not step.more:
+                break
+            time.sleep(REST_S)
     print(f"removed {gone} calls that ended before {before:%Y-%m-%d %H:%M} UTC, with {messages} messages")
     return 0
 
@@ -128,6 +130,8 @@ def _find(store: Store, options: argparse.Namespace) -> CallRecord:
 @contextmanager
 def _opened(options: argparse.Namespace) -> Iterator[Store]:
     """Open the store that is meant, if there is one."""
+    from stream_ser.server import settings
+
     flags = {} if options.store is None else {"store": options.store}
     url = settings.load(options.config, os.environ, flags).store
     if url == "off":

@@ -14,10 +14,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from stream_ser.cli import calls
+from stream_ser.cli.grammar import Parser, Subcommands
 from stream_ser.errors import ConfigError
 from stream_ser.feed.address import page_url
 from stream_ser.printable import printable_json
-from stream_ser.server import settings
 from stream_ser.server.log_limit import INTERVAL_S, STANDARD, LimitedHandler
 
 SWITCH_S = 3e-4
@@ -41,15 +41,15 @@ class JsonLines(logging.Formatter):
         return printable_json(json.dumps(line, default=str, ensure_ascii=False))
 
 
-def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_parsers(commands: Subcommands[Parser]) -> None:
     """Add the commands to the command line."""
     serve = commands.add_parser(
         "serve",
         help="take calls and serve their trajectories",
         description="Take calls by websocket and AudioSocket, and serve their trajectories. docs/operations.md explains it.",
+        fill=_add_settings,
     )
     serve.add_argument("--config", type=Path, metavar="FILE.toml", help="settings (default: STREAM_SER_CONFIG's)")
-    settings.add_flags(serve)
     token = commands.add_parser("token", help="make a token for the call server, and show it once")
     token.add_argument("file", type=Path, metavar="TOKENS.toml", help="token file; made where there is none")
     token.add_argument("--tenant", required=True, metavar="NAME", help="whose calls it opens")
@@ -58,8 +58,16 @@ def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     calls.add_parser(commands)
 
 
+def _add_settings(serve: argparse.ArgumentParser) -> None:
+    from stream_ser.server.settings import add_flags
+
+    add_flags(serve)
+
+
 def serve(options: argparse.Namespace) -> int:
     """Serve until SIGTERM or Ctrl-C, then drain; a second signal ends the drain at once."""
+    from stream_ser.server import settings
+
     config = settings.load(options.config, os.environ, vars(options))
     try:
         from stream_ser.server.app import CallServer

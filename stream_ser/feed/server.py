@@ -55,6 +55,7 @@ class FeedStats:
 class FeedServer:
     """Serve ``hub`` at ``ws://host:port/v1/feed`` and the page at ``http://host:port/``; port 0 lets the system choose.
 
+    Where the port is in use, the ``spare_ports`` above it are tried in turn; ``moved_from`` then says which was meant.
     ``queue`` is how many messages a slow subscriber may be behind, ``cut_after_s`` how long it may take nothing,
     ``heartbeat_s`` how long the feed may be silent, and ``max_subscribers`` how many there may be at once.
     """
@@ -69,10 +70,13 @@ class FeedServer:
         queue: int = 256,
         cut_after_s: float = 10.0,
         heartbeat_s: float = 15.0,
+        spare_ports: int = 0,
     ) -> None:
         self._hub = hub
         self._host = host
         self._port = port
+        self._spare_ports = spare_ports
+        self.moved_from: int | None = None
         self._max_subscribers = max_subscribers
         self._queue = queue
         self._cut_after_s = cut_after_s
@@ -118,11 +122,13 @@ class FeedServer:
 
     def _bind(self) -> socket.socket:
         try:
-            listener = listen(self._host, self._port, BACKLOG)
+            listener = self._listen()
         except (OSError, OverflowError) as error:
             in_use = getattr(error, "errno", None) == errno.EADDRINUSE
             why = "the port is in use" if in_use else str(error)
-            other = _show(self._host if in_use else "127.0.0.1", self._port % 65_535 + 1 if in_use else 8765)
+            other = _show(
+                self._host if in_use else "127.0.0.1", (self._port + self._spare_ports) % 65_535 + 1 if in_use else 8765
+            )
             raise FeedError(
                 f"the feed cannot listen on {_show(self._host, self._port)}: {why}",
                 fix=f"choose another address with `--feed {other}`, or go without with `--feed off`",
@@ -130,6 +136,20 @@ class FeedServer:
         # Connections inherit it. Without it a stalled subscriber holds megabytes of old points in the kernel.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         return listener
+
+    def _listen(self) -> socket.socket:
+        """Listen on the port, or on the first free one of those above it that may be had. Raises OSError, OverflowError."""
+        ports = [self._port, *range(self._port + 1, min(self._port + self._spare_ports, 65_535) + 1)]
+        for port in ports[:-1]:
+            try:
+                listener = listen(self._host, port, BACKLOG)
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+                self.moved_from = self._port
+            else:
+                return listener
+        return listen(self._host, ports[-1], BACKLOG)
 
     async def _run(self, listener: socket.socket, ready: Future[None]) -> None:
         self._loop = asyncio.get_running_loop()

@@ -4,7 +4,7 @@ A server with its own port, routes and authentication makes one ``Subscribers`` 
 it and gives every connection it lets in to ``serve``, with the hub and the filter that belong to it.
 
 Thread ownership: everything runs in the event loop, but for ``_wake``, which publishers call and which never waits, and
-``stats``, which any thread may ask. A history that lies on a disk is read in a thread of its own pool.
+``stats``, which any thread may ask. A history that lies on a disk is read by ``HistoryReaders``, in threads.
 
 Invariants:
 
@@ -26,7 +26,6 @@ import logging
 import time
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -37,13 +36,13 @@ from websockets.exceptions import ConnectionClosed
 from stream_ser.feed import messages
 from stream_ser.feed.filters import SubscriptionFilter
 from stream_ser.feed.hub import Hub
+from stream_ser.feed.readers import HistoryReaders
 from stream_ser.feed.turn_share import TurnShare, Use
 
 BUFFER_LIMIT = 32 * 1024  # bytes waiting in a transport above which nothing more is sent to it
 BUFFER_CUT = 8 * BUFFER_LIMIT  # bytes that only a client who provokes answers and reads none can bring about
 RETRY_S = 0.02  # how long to wait for a full transport
 TURN = 64  # messages sent to one subscriber before the others have their turn
-READERS = 4  # threads that read histories on disks
 
 _log = logging.getLogger("stream_ser.feed")
 
@@ -76,6 +75,7 @@ class Subscriber:
         self.subscription = hub.subscribe(limit, functools.partial(owner._wake, self), filters)
         self.ended = asyncio.Event()  # nothing more will be sent
         self.failed = False  # history could not be read
+        self.greets = False  # whether it hears how far the feed is, where there is nothing else to begin with
         self.gone = False
         self.written = 0  # bytes given to the transport
         self._taken = 0  # bytes of those that have left it, when last looked at
@@ -103,11 +103,15 @@ class Subscriber:
                 self._use.add(began)
             elif self.subscription.behind:
                 self._read()
+                break  # to look through it is work as well: the others have their turn
             else:
                 if self.subscription.closed:
                     self.ended.set()
+                elif self.greets and not self.written:
+                    self.send_heartbeat()
                 return
-        self._again(0)
+        if self._reading is None:
+            self._again(0)
 
     def look(self, now: float) -> None:
         """Cut the connection if it takes nothing, or say that the feed is alive if there was nothing to take."""
@@ -157,7 +161,7 @@ class Subscriber:
     async def _read_source(self) -> None:
         self._owner._history_reads += 1
         try:
-            await self._owner.loop.run_in_executor(self._owner.readers, self.subscription.refill)
+            await self._owner.readers.read(self._hub, self._refill)
         except Exception:
             _log.exception("history cannot be read; a subscriber is sent away")
             self.failed = True
@@ -166,6 +170,10 @@ class Subscriber:
             self._reading = None
         if not self.failed:
             self.pump()
+
+    def _refill(self) -> None:
+        if not self.gone:  # nobody waits for it any more
+            self.subscription.refill()
 
 
 class Subscribers:
@@ -181,7 +189,7 @@ class Subscribers:
         self._use = Use()  # of looking round
         self.cut_after_s = cut_after_s
         self.heartbeat_s = heartbeat_s
-        self.readers = ThreadPoolExecutor(READERS, "feed history")
+        self.readers = HistoryReaders()
         self.members: set[Subscriber] = set()
         self._handlers: set[asyncio.Task[None]] = set()
         self._due: deque[Subscriber] = deque()
@@ -200,9 +208,8 @@ class Subscribers:
         self._handlers.add(handler)
         listening = asyncio.create_task(self._listen(member))
         try:
+            member.greets = hub.epoch is not None  # so that it can come back, whatever is published before that
             member.pump()
-            if hub.epoch is not None and member.written == 0:
-                member.send_heartbeat()  # so that it can come back even if nothing is published before the connection breaks
             await member.ended.wait()
             if not member.gone:
                 member.gone = True
@@ -248,7 +255,7 @@ class Subscribers:
             member.subscription.close()
         if self._handlers:
             await asyncio.wait(tuple(self._handlers), timeout=within_s)
-        self.readers.shutdown(wait=False, cancel_futures=True)
+        self.readers.close()
 
     def stats(self) -> SubscriberStats:
         """Count. Any thread may ask."""

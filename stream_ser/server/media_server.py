@@ -28,15 +28,14 @@ from stream_ser.server.rejection import POLICY, RESTART, UNREADABLE, Refusal, lo
 from stream_ser.server.services import Services
 from stream_ser.server.tenants import Tenant
 from stream_ser.server.tokens import Grant
+from stream_ser.server.websocket import CountingConnection
 
 LONGEST_REASON = 120  # bytes of a close frame's reason
 TOGETHER = 25  # messages taken at once: half a second of a call
 SUPERVISE_S = 1.0
 DEAD_S = 3.0  # without a message, after which another connection may go on with a call: telephony sends 50 a second
 PART_S = 1.0  # how long who was refused, or told to go, gets to say its last word, where its protocol has one
-MAKES_WAY_S = (
-    0.5  # after which one that has not said whose it is makes way for another: who has a token says so at once
-)
+MAKES_WAY_S = 0.5  # after which one that has not said whose it is makes way: who has a token says so at once
 TOLD_S = 10.0  # how long it is told that such ones were refused
 SETTLE_S = 1.0  # how long whoever ignored our goodbye gets after the second one
 
@@ -125,8 +124,10 @@ class MediaServer:
         return holder if holder is not None and self._silent_s(holder, now_ns) > DEAD_S else None
 
     def _silent_s(self, session: MediaSession, now_ns: int) -> float:
-        """For how long nothing came that we could have read."""
-        return (now_ns - max(session.heard_ns, self.stalls.ended_ns)) / SECOND_NS
+        """For how long nothing came that we could have read; a ping is a word too, once there is a call to keep."""
+        peer = self.sessions[session].peer
+        pinged_ns = peer.pinged_ns if isinstance(peer, CountingConnection) and session.call is not None else 0
+        return (now_ns - max(session.heard_ns, pinged_ns, self.stalls.ended_ns)) / SECOND_NS
 
     def replace(self, session: MediaSession) -> None:
         """Send away a connection whose call another one has taken over."""
@@ -190,9 +191,8 @@ class MediaServer:
             await _end(connection, POLICY, _reason(entered), protocol.refuse(entered.reason, entered.text))
             return
         session, leaving = entered
-        connection.ping_timeout = (
-            None  # whoever is silent for too long is closed by ``supervise``, which knows of our stalls
-        )
+        # Whoever is silent for too long is closed by ``supervise``, which knows of our stalls.
+        connection.ping_timeout = None
         with leaving, self._read_by(session):
             if isinstance(connection, SoundConnection) and session.one_way:
                 await self._listen(connection, session)

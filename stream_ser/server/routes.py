@@ -63,7 +63,7 @@ class Routes:
             request = dataclasses.replace(request, headers=assets.as_page(request.headers))
         refusal = None if request.path == HEALTH else self._services.auth.host(request)
         if refusal is None and request.path in (HEALTH, READY, METRICS):
-            return self._page(connection, request.path)
+            return self._page(connection, request)
         if refusal is None and self._services.leaving:
             refusal = self._services.auth.refuse(Refusal("draining", "this server stops; come back soon"))
         if refusal is None:
@@ -151,7 +151,8 @@ class Routes:
         services.auth.refuse(refusal)
         return connection.respond(status(refusal), f"{refusal.reason}: {refusal.text}\n")
 
-    def _page(self, connection: ServerConnection, path: str) -> Response:
+    def _page(self, connection: ServerConnection, request: Request) -> Response:
+        path = request.path
         if path == METRICS and self._services.config.metrics:
             response = connection.respond(HTTPStatus.OK, self._services.metrics.text().decode())
             del response.headers["Content-Type"]
@@ -159,7 +160,10 @@ class Routes:
             return response
         if path == METRICS:
             return connection.respond(HTTPStatus.NOT_FOUND, "metrics are off\n")
-        why = self._services.ready if path == READY else None
+        why = None
+        if path == READY:
+            may_know = self._services.auth.may_know(request)
+            why = self._services.ready if may_know else self._services.ready_for_strangers
         if why is not None:
             return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, f"{why}\n")
         crowded = self._media.crowded if path == READY else None

@@ -7,6 +7,7 @@ owner. ``open`` loads what calls need, ``close`` ends it; between them any threa
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Callable, Mapping
 
 from stream_ser.calls.call import Policy
@@ -23,8 +24,11 @@ from stream_ser.server.tenants import Tenant, Tenants
 from stream_ser.store.store import Store
 from stream_ser.trajectory.rules import read_rules
 
+LOGGED = "failed; the log says why"
 WRITE_S = 5.0  # how long the store gets for what waits
 Values = Callable[[], dict[str, float]]
+
+_log = logging.getLogger("stream_ser.server")
 
 
 class Services:
@@ -57,12 +61,24 @@ class Services:
     @property
     def ready(self) -> str | None:
         """None where calls are welcome, or why not."""
+        return self._why_not(in_full=True)
+
+    @property
+    def ready_for_strangers(self) -> str | None:
+        """The same without what errors say of this machine, such as where results are kept."""
+        return self._why_not(in_full=False)
+
+    def _why_not(self, in_full: bool) -> str | None:
         if self.leaving:
             return "draining"
-        if self.inference.worker.failure is not None:
-            return f"the engine has failed: {self.inference.worker.failure}; start the server again"
-        trouble = self.tenants.trouble
-        return self.full() if trouble is None else f"the store cannot write: {trouble}"
+        failure, trouble = self.inference.worker.failure, self.tenants.trouble
+        if failure is not None:
+            return (
+                f"the engine has failed: {failure}; start the server again" if in_full else f"the engine has {LOGGED}"
+            )
+        if trouble is not None:
+            return f"the store cannot write: {trouble}" if in_full else f"the store has {LOGGED}"
+        return self.full()
 
     def open(self, gauges: Values, totals: Values) -> contextlib.ExitStack:
         """Load the model and open the store; the stack undoes it. Raises EngineError, StoreError."""
@@ -74,7 +90,9 @@ class Services:
             store = None if self.config.store == "off" else Store.open(self.config.store)
             if store is not None:
                 undoing.callback(store.close)
-                store.claim()
+                anew = store.claim()
+                if anew is not None:
+                    _log.warning("the store's numbers begin anew, and subscribers are told", extra={"why": anew})
             self.tenants = Tenants(self.inference, store, self.metrics.sink)
             undoing.callback(self.tenants.close)
             undoing.callback(self.tenants.write, WRITE_S)

@@ -101,9 +101,11 @@ def read(path: Path) -> tuple[TokenEntry, ...]:
 def add(path: Path, token: NewToken) -> None:
     """Add a token to the file, whole or not at all; a file that there is keeps its owner and its group, which may read.
 
-    Where there is none it is made, and the owner's alone (0600). Others never get to read it. Raises ConfigError where the
-    file cannot be used or written, or not by this user so that it stays whose it was.
+    Where there is none it is made, and the owner's alone (0600). Others never get to read it. Where ``path`` is a symbolic link
+    the file that it leads to is written, and the link stays. Raises ConfigError where the file cannot be used or written, or
+    not by this user so that it stays whose it was.
     """
+    path = _behind_links(path)
     part = path.with_name(path.name + ".part")
     try:
         handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)  # held from before reading until written
@@ -125,6 +127,14 @@ def add(path: Path, token: NewToken) -> None:
             fix = "make room, or choose another folder"
             raise ConfigError(f"cannot write {path}: {error.strerror}", fix=fix) from error
         raise
+
+
+def _behind_links(path: Path) -> Path:
+    """The file itself: a new one in place of a link would be read by nobody who knows the file by its own name."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError) as error:  # links in a circle
+        raise ConfigError(f"{path} leads to no file", fix="see where the symbolic link leads") from error
 
 
 def _keep_owner(path: Path, handle: int) -> None:

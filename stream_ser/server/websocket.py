@@ -88,7 +88,8 @@ class CountingConnection(SoundConnection):
         self._begun = self._lost = False  # whether the library knows of it, and whether it is gone
         self._early = b""  # what came through TLS before it was handed over
         self._began = self.loop.time()
-        self._pings = RateLimit(PINGS_A_SECOND, PINGS_S, time.monotonic_ns())
+        self.pinged_ns = time.monotonic_ns()  # when it last showed that it lives
+        self._pings = RateLimit(PINGS_A_SECOND, PINGS_S, self.pinged_ns)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See ``asyncio.Protocol``."""
@@ -160,7 +161,8 @@ class CountingConnection(SoundConnection):
     def process_event(self, event: Event) -> None:
         """Take what the library has read."""
         if isinstance(event, Frame) and event.opcode is PING:
-            if self._pings.take(1, time.monotonic_ns()) is not None and not self.transport.is_closing():
+            self.pinged_ns = time.monotonic_ns()
+            if self._pings.take(1, self.pinged_ns) is not None and not self.transport.is_closing():
                 self.end(Refusal("too-many-pings", f"more than {PINGS_A_SECOND} pings a second"))
         elif self.request is None:
             self._handshakes.end(self)

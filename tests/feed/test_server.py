@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import os
 import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import aiohttp
@@ -327,6 +329,32 @@ def test_a_port_in_use_says_which_and_what_to_do(serve: Serve) -> None:
     assert f"127.0.0.1:{port}: the port is in use" in failed.value.what
     assert f"--feed 127.0.0.1:{port + 1}" in failed.value.fix
     assert "--feed off" in failed.value.fix
+
+
+def test_spare_ports_are_tried_in_turn(serve: Serve) -> None:
+    with ExitStack() as taken:
+        port = next(port for port in range(20_000 + os.getpid() % 9_000, 60_000, 7) if _take(taken, port, port + 1))
+        with pytest.raises(FeedError) as failed:
+            FeedServer(Hub(), port=port, spare_ports=1).start()
+        assert f"127.0.0.1:{port}: the port is in use" in failed.value.what
+        assert f"--feed 127.0.0.1:{port + 2}" in failed.value.fix
+        server = FeedServer(Hub(), port=port, spare_ports=50)
+        assert server.start()[1] > port + 1
+        server.stop()
+        assert server.moved_from == port
+    assert FeedServer(Hub()).moved_from is None
+
+
+def _take(taken: ExitStack, *ports: int) -> bool:
+    """Take these ports, or none of them."""
+    with ExitStack() as attempt:
+        try:
+            for port in ports:
+                attempt.enter_context(socket.create_server(("127.0.0.1", port)))
+        except OSError:
+            return False
+        taken.push(attempt.pop_all())
+        return True
 
 
 @pytest.mark.parametrize(("host", "port"), [("203.0.113.7", 8765), ("127.0.0.1", 70_000), ("::1%nowhere", 8765)])
