@@ -96,7 +96,7 @@ def analyze(options: argparse.Namespace) -> int:
                 interrupted = True
                 break
     if len(totals.ends) > 1:
-        print("\n".join(["", *totals.table()]))
+        print(printable("\n".join(["", *totals.table()]), keep="\n"))
     if interrupted:
         return 130
     if failed and len(options.files) > 1:  # of one, its own line said it
@@ -199,7 +199,7 @@ def _show(
             saved = ask(unsaved) if unsaved is not None and unsaved.points else options.out
     steps = next_steps(options, file, ending, saved) if talking else []
     if steps:
-        print("\n".join(steps))
+        print(printable("\n".join(steps), keep="\n"))
     return 0
 
 
@@ -218,7 +218,7 @@ def _run_screen(runtime: Runtime, controller: StreamController, verbose: bool = 
     finally:
         controller.close()
     if ending.end is not None:
-        print("\n".join(ending.lines(verbose)))
+        print(printable("\n".join(ending.lines(verbose)), keep="\n"))
     if controller.error is not None:
         raise as_person_error(controller.error)
     return ending
