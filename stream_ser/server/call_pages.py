@@ -15,14 +15,14 @@ from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
 from typing import Any, TypeVar
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Response
 
 from stream_ser.errors import ConfigError, FeedError
 from stream_ser.feed.acknowledge import ACKNOWLEDGE_PATH, UnknownAlertError, acknowledge
-from stream_ser.feed.admission import LOOPBACK
+from stream_ser.feed.loopback import host_name, is_loopback
 from stream_ser.server import call_history
 from stream_ser.server.auth import Request, status
 from stream_ser.server.rejection import Refusal
@@ -82,7 +82,7 @@ class CallPages:
             return None
         named = request.headers.get("Host", "")
         with contextlib.suppress(ValueError):
-            if urlsplit(f"//{named}").hostname in LOOPBACK:
+            if is_loopback(host_name(f"//{named}") or ""):
                 return None
         text = f"this server is asked for as {named[:80]!r}, and answers to localhost; set tokens to let others ask"
         return self._services.auth.refuse(Refusal("wrong-host", text))
