@@ -296,13 +296,13 @@ test("who needs someone comes first: by alert, then by how long, then by start",
     alerting("quiet", { severity: null }),
     alerting("seen", { seen: true, severity: "critical" }),
     alerting("info", { severity: "info" }),
-    alerting("warned lately", { at: 60 }),
+    alerting("a warned lately", { at: 60 }),
     alerting("warned for long", { at: 10 }),
     alerting("critical", { at: 90, severity: "critical" }),
   ];
   const over = alerting("over");
   over.endedAt = 1;
-  const expected = ["critical", "warned for long", "warned lately", "info", "seen", "quiet", "quiet, later", "over"];
+  const expected = ["critical", "warned for long", "a warned lately", "info", "seen", "quiet", "quiet, later", "over"];
   assert.deepEqual(ordered([over, ...streams], new Set()), expected);
   assert.deepEqual(ordered([over, ...streams].reverse(), new Set()), expected, "whatever the order they came in");
   assert.deepEqual(ordered(streams, new Set(["quiet"]))[0], "quiet");
