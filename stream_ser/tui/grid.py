@@ -103,7 +103,7 @@ class Wall(Canvas[WallPicture]):
         """Draw rows of tiles, and below them how many more there are."""
         muted = ink(self.palette.muted)
         whole = self.screen.size
-        if whole.width < SMALLEST.width or whole.height < SMALLEST.height:
+        if width < SMALLEST.width - 2 or whole.height < SMALLEST.height:  # it has no size before it has been laid out
             return too_small_rows(*whole, SMALLEST, self.palette)[-height:]
         if not picture.tiles:
             return [[], [("  no stream is open; this screen waits for one", muted)]]

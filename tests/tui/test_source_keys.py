@@ -19,7 +19,6 @@ from stream_ser.audio.microphone import open_microphone
 from stream_ser.audio.recording import open_recording
 from stream_ser.controls.local_stream import StreamController
 from stream_ser.controls.microphone import MicrophoneController
-from stream_ser.controls.place import seconds_of
 from stream_ser.controls.recording import RecordingController
 from stream_ser.controls.session_file import RecordedSession
 from stream_ser.export.reading import read
@@ -348,14 +347,3 @@ async def test_ctrl_c_quits_at_once_from_every_screen(runtime: Runtime, talk: Pa
         await pilot.pause()
         assert not app.is_running
     assert time.perf_counter() - began < 1.0
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [
-        *(("83", 83.0), ("1:23", 83.0), ("1:02:03", 3723.0), (" 0:05.5 ", 5.5), ("90:00", 5400.0)),
-        *((text, None) for text in ("x", "-1", "1:2:3:4", "")),
-    ],
-)
-def test_places_are_read_as_people_write_them(text: str, seconds: float | None) -> None:
-    assert seconds_of(text) == seconds
