@@ -107,7 +107,7 @@ async def test_a_history_on_a_disk_is_read_and_one_that_cannot_be_read_sends_the
     hub.publish(messages.hello(make_info("x")))
     for k in range(700):
         hub.publish(point_message(k, "x"))
-    server = FeedServer(hub, port=0)
+    server = FeedServer(hub, port=0, heartbeat_s=3600.0)
     server.start()
     try:
         async with joined(server.url + "?last_seq=0&epoch=e1") as websocket:
