@@ -9,7 +9,8 @@ Invariants:
   may keep each for ever, and after an upgrade no page has files of two versions. The page itself, at ``/``, is never kept.
 - A page at ``/`` runs its own files and nothing else, and speaks to its own host only: the policy in ``POLICY``.
 - Nothing here is secret, so no token is asked for. What is secret is behind the feed's authentication, and the page asks at
-  ``ADMISSION`` how that would answer, because a browser does not tell a page why a websocket was refused.
+  ``ADMISSION`` how that would answer, because a browser does not tell a page why a websocket was refused; at
+  ``SOUND_ADMISSION`` it asks the same of the way in for sound.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from websockets.http11 import Request, Response
 PAGE = "/"
 FOLDER = "/web/"
 ADMISSION = "/web/door"
+SOUND_ADMISSION = "/web/sound"
 PATIENCE_S = 20.0  # how long a file may take to leave; on its way to a telephone it does
 TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -112,7 +114,26 @@ def admission(status: HTTPStatus | None, text: str = "", subprotocol: str | None
     ``status`` is that of a refusal with its ``text``, None where the feed is open; ``subprotocol`` is what the websocket must
     name beside a token, None where tokens mean nothing.
     """
-    told = {"status": 200 if status is None else int(status), "text": text.strip(), "subprotocol": subprotocol}
+    return _admission(status, text, subprotocol)
+
+
+def sound_admission(
+    status: HTTPStatus | None,
+    text: str = "",
+    subprotocol: str | None = None,
+    *,
+    at_once: bool,
+    stored_days: float | None = None,
+) -> Response:
+    """Tell the page how the way in for sound would answer it: as ``admission``, and what the page says to whoever speaks.
+
+    ``at_once`` says whether a recording may come faster than real time, ``stored_days`` for how long results are kept.
+    """
+    return _admission(status, text, subprotocol, at_once=at_once, stored_days=stored_days)
+
+
+def _admission(status: HTTPStatus | None, text: str, subprotocol: str | None, **more: object) -> Response:
+    told = {"status": 200 if status is None else int(status), "text": text.strip(), "subprotocol": subprotocol, **more}
     headers = {"Content-Type": "application/json", "Cache-Control": "no-store"}
     return _response(HTTPStatus.OK, json.dumps(told).encode(), headers)
 
