@@ -15,6 +15,7 @@ from stream_ser.audio.bundled import bundled_recording
 from stream_ser.audio.pipe import Pipe
 from stream_ser.audio.recording import open_recording
 from stream_ser.audio.source import Source
+from stream_ser.calls.monitor_sound import MonitorSound
 from stream_ser.cli.console import LinePrinter, summary
 from stream_ser.cli.options import parse_speed
 from stream_ser.cli.replay_many import together
@@ -22,14 +23,18 @@ from stream_ser.cli.screen import has_terminal, show, tell_addresses
 from stream_ser.controls.local_stream import StreamController
 from stream_ser.controls.recording import RecordingController
 from stream_ser.errors import ConfigError, StreamSerError, as_person_error
-from stream_ser.feed.message_types import EndMessage, Message
+from stream_ser.feed.message_types import EndMessage, Message, stream_of
 from stream_ser.pipeline.runtime import Options, Runtime, run_to_end
 from stream_ser.pipeline.session import Session
 from stream_ser.text.choice import TextOptions
 
 
 def live(options: argparse.Namespace) -> int:
-    """Listen to a microphone until someone ends it."""
+    """Listen to a microphone, or to those of browsers, until someone ends it."""
+    if options.browser:
+        from stream_ser.cli.browser import listen_in_browsers
+
+        return listen_in_browsers(options, _runtime_options(options, feed=options.feed))
     from stream_ser.audio.microphone import open_microphone
     from stream_ser.controls.microphone import NAME, MicrophoneController
 
@@ -162,7 +167,7 @@ def _show(
     controller: Callable[[Runtime], StreamController] | None = None,
 ) -> int:
     """Run one stream with a controller on the screen, or as lines where there is no terminal, or no controller for it."""
-    with Runtime(_runtime_options(options, feed=options.feed)) as runtime:
+    with Runtime(_runtime_options(options, feed=options.feed), MonitorSound) as runtime:
         tell_addresses(runtime.feed_url)
         if controller is None or options.headless or not has_terminal():
             _run_headless(runtime, runtime.session(source, stream))
@@ -173,7 +178,12 @@ def _show(
 
 def _run_headless(runtime: Runtime, session: Session) -> None:
     printer = LinePrinter()
-    runtime.hub.attach(printer)
+
+    def show_own(message: Message) -> None:
+        if stream_of(message) == session.name:  # what pages bring is another stream, and shown by them
+            printer(message)
+
+    runtime.hub.attach(show_own)
     run_to_end(session, lambda: printer.error)
 
 
@@ -181,7 +191,7 @@ def _run_screen(runtime: Runtime, controller: StreamController) -> None:
     last: deque[EndMessage] = deque(maxlen=1)  # of the stream that ended last
 
     def note_end(message: Message) -> None:
-        if message["type"] == "end":
+        if message["type"] == "end" and message["stream"] == controller.name:
             last.append(message)
 
     runtime.hub.attach(note_end)

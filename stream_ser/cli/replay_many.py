@@ -14,6 +14,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 from stream_ser.audio.recording import open_recording
+from stream_ser.calls.monitor_sound import MonitorSound
 from stream_ser.cli.screen import tell_addresses
 from stream_ser.errors import ConfigError, StreamSerError, as_person_error
 from stream_ser.feed.message_types import Message
@@ -63,7 +64,7 @@ def together(options: Options, files: Sequence[str], speed: float | None, transc
         what = "a transcript" if transcript is not None else "standard input"
         raise ConfigError(f"{what} was given for {len(files)} recordings at once", fix="play it alone")
     failed, totals = 0, Totals()
-    with Runtime(options) as runtime, ExitStack() as sources:
+    with Runtime(options, MonitorSound) as runtime, ExitStack() as sources:
         tell_addresses(runtime.feed_url)
         runtime.hub.attach(totals)
         players: list[Player] = []
