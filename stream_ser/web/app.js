@@ -1,6 +1,7 @@
 // The page: messages go into the state, and four times a second the state is shown.
 
 import { Link } from "./link.js";
+import { Listening } from "./listening.js";
 import { Resume } from "./resume.js";
 import { clear, newState, openAlerts, prune, reduce } from "./state.js";
 import { StreamView } from "./stream.js";
@@ -105,4 +106,5 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
 });
 
 setInterval(show, SHOW_MS);
+new Listening(main, link, state);
 link.start();
