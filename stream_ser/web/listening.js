@@ -39,7 +39,7 @@ export class Listening {
     this.agree = button("All agree: send it", () => this.#send(false));
     this.agreeAtOnce = button("All agree: send it at once", () => this.#send(true));
     this.pause = button("Pause", () => this.#pause());
-    this.stop = button("Stop", () => this.#end(""));
+    this.stop = button("Stop", () => this.#end("", this.phase === "ready" ? "Nothing was sent." : "Nothing is sent any more."));
     this.actions = element("p", { class: "actions" }, this.agree, this.agreeAtOnce, this.pause, this.stop);
     this.told = element("p", { id: "sound-told", role: "alert" });
     this.secret = element("input", { type: "password", id: "sound-token", autocomplete: "off", spellcheck: "false", required: "" });
@@ -203,7 +203,7 @@ export class Listening {
     if (now - this.shownAt < SHOWN_MS) return;
     this.meter.value = Math.max(QUIETEST_DB, heard.rms);
     const hint = this.zeros >= ZERO_BLOCKS ? ", nothing but digital zeros: is it muted?" : this.peak > LOUD_DB ? ", too loud: turn it down" : "";
-    say(this.level.lastChild, ` ${Math.round(heard.rms)} dBFS${hint}`);
+    say(this.level.lastChild, ` ${String(Math.round(heard.rms)).replace("-", "−")} dBFS${hint}`);
     this.shownAt = now;
     this.peak = undefined;
     if (this.phase === "sending") this.#tellSent();
