@@ -51,7 +51,6 @@ export class Listening {
     this.#drops();
     addEventListener("pagehide", () => this.#end(""));
     this.#show("idle");
-    this.#look();
   }
 
   /** Show what the phase needs: idle, opening (a microphone, a file), ready (nothing is sent yet), sending. */
@@ -68,16 +67,6 @@ export class Listening {
     this.node.dataset.phase = phase;
     say(this.stop, phase === "ready" ? "Do not send" : "Stop");
     say(this.agree, this.sound === undefined ? "All agree: send it" : "All agree: send it as it was spoken");
-  }
-
-  /** Whether this server takes sound at all. */
-  async #look() {
-    try {
-      const { status } = await this.link.ask("", DOOR, this.token ?? this.link.token);
-      this.node.hidden = status === 404;
-    } catch {
-      this.node.hidden = false; // not reached now; pressing will tell
-    }
   }
 
   /** Ask the server whether it would take sound, then do what leads to it. */
@@ -97,7 +86,8 @@ export class Listening {
       this.secret.focus();
       return this.#say(this.token === null ? "" : text);
     }
-    if (status !== 200) return this.#say(`The server takes no sound: ${text}`);
+    if (status === 404) return this.#say("This server takes no sound. stream-ser live --browser does, and live, replay and serve.");
+    if (status !== 200) return this.#say(`The server takes no sound now: ${text}`);
     await open();
   }
 

@@ -99,7 +99,7 @@ def near(label: str | None, t: float, others: list[tuple[float, str | None]]) ->
 
 
 def test_a_voice_gets_the_labels_that_a_replay_gives(
-    listen: Callable[[], Watched], published: Published, played: Path
+    listen: Callable[[], Watched], published: Published, played: Path, tmp_path: Path
 ) -> None:
     page = listen()
     assert "Nothing is sent yet." in page.page.inner_text("#sound-about")
@@ -123,12 +123,13 @@ def test_a_voice_gets_the_labels_that_a_replay_gives(
     levels, ends = np.array([p["level_dbfs"] for p in heard]), np.array([p["end"] for p in heard])
     began = place(levels, ends, first["hop"], played)
     assert began < QUIET_S + 2.0, "the recording had begun before anybody could agree: this machine is too slow for it"
-    replayed = [(point.t, point.label) for point in stream_ser.analyze(played, engine="onnx").points]
-    live = [(p["t"] + began, p["label"]) for p in heard if p["t"] + began < length_s]
+    rest = soundfile.read(played, dtype="int16", start=round(began * RATE))[0]  # so that hops end at the same places
+    soundfile.write(tmp_path / "heard.wav", rest, RATE)
+    replayed = [(point.t, point.label) for point in stream_ser.analyze(tmp_path / "heard.wav", engine="onnx").points]
+    live = [(p["t"], p["label"]) for p in heard if p["t"] <= replayed[-1][0]]
     assert {"happy", "sad"} <= {label for _, label in live}
     there = [near(label, t, replayed) for t, label in live]
-    back = [near(label, t, live) for t, label in replayed if t > began]
-    print("AGREE", np.mean(there), np.mean(back), began)
+    back = [near(label, t, live) for t, label in replayed if t <= live[-1][0]]
     assert min(np.mean(there), np.mean(back)) >= AGREE, (np.mean(there), np.mean(back), began)
 
 
