@@ -43,6 +43,9 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 )
+ALLOWED = (
+    "microphone=(self), camera=(), geolocation=()"  # the page may ask for a microphone, and nothing framed by it may
+)
 COMMON = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -92,7 +95,7 @@ def answer(connection: ServerConnection, request: Request) -> Response | None:
     connection.close_timeout = PATIENCE_S  # the library closes a connection so long after its last answer
     headers = {"ETag": asset.etag}
     if path == PAGE:
-        headers |= {"Cache-Control": "no-store", "Content-Security-Policy": POLICY}
+        headers |= {"Cache-Control": "no-store", "Content-Security-Policy": POLICY, "Permissions-Policy": ALLOWED}
     else:
         headers["Cache-Control"] = "public, max-age=31536000, immutable"
     if asset.etag in [tag.strip().removeprefix("W/") for tag in request.headers.get("If-None-Match", "").split(",")]:

@@ -7,7 +7,7 @@ import { forbidden, Microphone, whyNot } from "./microphone.js";
 import { level, toS16 } from "./pcm.js";
 import { decode, FileSender } from "./sound_file.js";
 import { SoundSocket } from "./sound_socket.js";
-import { position } from "./words.js";
+import { position, printable } from "./words.js";
 
 const DOOR = "web/sound";
 const STORED = "stream-ser-sound-token"; // in sessionStorage: gone with the tab
@@ -18,7 +18,7 @@ const ZERO_BLOCKS = 100; // of digital silence, after which something is said: 2
 const LOOKS = 100; // for the stream among those of the feed: 10 s
 
 export class Listening {
-  /** Puts the panel before everything else in `root`. `link` knows the server, `state` its streams. */
+  /** Puts the panel behind `root`. `link` knows the server, `state` its streams. */
   constructor(root, link, state) {
     this.link = link;
     this.state = state;
@@ -47,7 +47,7 @@ export class Listening {
       element("label", { for: "sound-token" }, "To send sound, this server asks for a publisher's token"), this.secret, element("button", { type: "submit" }, "Use it"));
     this.form.addEventListener("submit", (event) => this.#useToken(event));
     this.node = element("section", { id: "listening", "aria-label": "Listen" }, this.start, this.form, this.about, this.level, this.consent, this.actions, this.told);
-    root.prepend(this.node);
+    root.after(this.node); // behind what people watch, and at the bottom of the window as long as it asks or sends
     this.#drops();
     addEventListener("pagehide", () => this.#end(""));
     this.#show("idle");
@@ -146,7 +146,7 @@ export class Listening {
   #send(atOnce) {
     const { microphone, sound } = this;
     const call = `browser-${[...crypto.getRandomValues(new Uint8Array(4))].map((byte) => byte.toString(16).padStart(2, "0")).join("")}`;
-    const parameters = sound ? { source: "recording", name: sound.name, duration_s: String(sound.seconds) } : { source: "microphone", device: microphone.name.slice(0, 120) };
+    const parameters = sound ? { source: "recording", name: sound.name, duration_s: String(sound.seconds) } : { source: "microphone", device: printable(microphone.name) };
     this.socket = new SoundSocket(this.link, this.admission, this.key, (stream) => this.#accepted(stream, atOnce), (text) => this.#end(text));
     this.sent = 0;
     this.paused = false;

@@ -3,12 +3,14 @@
 
 import { captureNode, runningContext } from "./microphone.js";
 import { decodingRate, mix, toS16 } from "./pcm.js";
+import { printable } from "./words.js";
 
 const MOST_BYTES = 50 * 2 ** 20; // a browser decodes a file as a whole, into many times its size
 const PIECE_S = 0.5;
 const WAITING_BYTES = 2 ** 20; // that the network has not taken: no more is given to it
 const LOOK_MS = 20;
-const BLOCK_S = 0.02; // of the clock
+const BLOCK_S = 0.02; // of the browser's sound, which is the clock
+const TICK_MS = 100; // of the other clock
 
 /** Decode a File: { name, rate, samples, seconds }. Throws an Error with a text for a person. */
 export async function decode(file) {
@@ -26,12 +28,7 @@ export async function decode(file) {
   }
   if (sound.length === 0) throw new Error(`${file.name} has no sound in it.`);
   const channels = Array.from({ length: sound.numberOfChannels }, (_, channel) => sound.getChannelData(channel));
-  return { name: printable(file.name), rate, samples: toS16(mix(channels)), seconds: sound.duration };
-}
-
-/** A name without what the wire does not take. */
-export function printable(name) {
-  return name.replace(/[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/gu, "·").slice(0, 120).trim() || "recording";
+  return { name: printable(file.name) || "recording", rate, samples: toS16(mix(channels)), seconds: sound.duration };
 }
 
 /** Sends a decoded file over a SoundSocket. `moved` gets the seconds that were sent; `done` is called behind the last. */
@@ -46,10 +43,15 @@ export class FileSender {
     if (!this.over) this.timer = setTimeout(() => this.atOnce(), LOOK_MS);
   }
 
-  /** Send as it was spoken. The browser's sound keeps the time: timers of a hidden tab stand still. */
+  /** Send as it was spoken. The browser's sound keeps the time where it may: timers of a hidden tab stand still. */
   async paced() {
+    if (typeof AudioWorkletNode === "undefined") { // on a page that came by http from elsewhere
+      const began = performance.now();
+      this.timer = setInterval(() => this.#send(Math.round((performance.now() - began) / 1000 * this.sound.rate)), TICK_MS);
+      return;
+    }
     this.context = await runningContext();
-    if (this.over) return this.stop();
+    if (this.over) return this.stop(); // somebody has pressed it meanwhile
     let blocks = 0;
     captureNode(this.context, () => {
       blocks += 1;
@@ -59,7 +61,7 @@ export class FileSender {
 
   stop() {
     this.over = true;
-    clearTimeout(this.timer);
+    clearInterval(this.timer); // or the timeout that it is
     this.context?.close();
     this.context = undefined;
   }

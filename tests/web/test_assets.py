@@ -34,6 +34,7 @@ def test_the_page_is_never_kept_and_may_do_little(address: str) -> None:
     policy = response.headers["Content-Security-Policy"]
     assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';")
     assert "unsafe" not in policy
+    assert response.headers["Permissions-Policy"].startswith("microphone=(self), ")
     assert response.headers["X-Content-Type-Options"] == "nosniff"
     assert b"{version}" not in body
     assert not re.search(rb"\son\w+=|\sstyle=|<script>|<style", body)

@@ -141,9 +141,15 @@ def test_a_file_is_decoded_at_its_own_rate_where_that_can_be_sent(
     like(published, path, DECODED)
 
 
-def test_a_file_is_sent_as_it_was_spoken(runtime: Runtime, visit: Open, published: Published, make: Make) -> None:
+@pytest.mark.parametrize("clock", ["", "delete globalThis.AudioWorkletNode"], ids=["sound", "timers"])
+def test_a_file_is_sent_as_it_was_spoken(
+    runtime: Runtime, visit: Open, published: Published, make: Make, clock: str
+) -> None:
+    """Also where the page came unencrypted from another machine, and has no audio worklet."""
     path = make("short.wav", 4.0)
-    page = visit(page_of(runtime))
+    page = visit("about:blank")
+    page.page.add_init_script(clock)
+    page.page.goto(page_of(runtime))
     page.page.set_input_files("#sound-file", path)
     page.page.get_by_role("button", name="All agree: send it as it was spoken").click()
     page.page.get_by_text("short.wav: 0:01 of 0:04 sent.").wait_for()
