@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from stream_ser.audio.devices import list_devices
+from stream_ser.audio.devices import BROWSER, list_devices
 from stream_ser.errors import as_engine_error
 from stream_ser_models.card import Card, CheckpointError, find, read_card, shipped
 
@@ -16,7 +16,7 @@ def print_devices() -> int:
     """Print the sound inputs, the default marked. Raises SourceError where PortAudio is missing."""
     devices = list_devices()
     if not devices:
-        print("no sound input; connect a microphone, or play a file: stream-ser replay FILE")
+        print(f"no sound input; connect a microphone; {BROWSER}; or play a file: stream-ser replay FILE")
     for device in devices:
         mark = "*" if device.default else " "
         print(f"{mark} {device.index:3}  {device.name}  ({device.host}, {device.rate} Hz, {device.channels} ch)")
