@@ -17,6 +17,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 import stream_ser
+from stream_ser.audio.pushed import QUEUE_S, PushedSource
 from stream_ser.calls.monitor_sound import MOST, MonitorSound
 from stream_ser.feed.message_types import Message, stream_of
 from stream_ser.pipeline.runtime import Options, Runtime
@@ -101,6 +102,37 @@ async def test_a_recording_that_comes_at_once_gives_what_analysing_it_gives(
     assert [(p["end"], p["label"], tuple(p["smoothed"].values())) for p in points] == [
         (p.end, p.label, p.smoothed) for p in expected
     ]
+
+
+async def test_of_a_recording_no_more_is_read_than_may_wait(
+    runtime: Runtime, published: Published, speech: npt.NDArray[np.int16], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    most, push = 0, PushedSource.push
+
+    def watched(source: PushedSource, frames: npt.NDArray[np.float32]) -> None:
+        nonlocal most
+        push(source, frames)
+        most = max(most, source._waiting)
+
+    monkeypatch.setattr(PushedSource, "push", watched)
+    async with dialled(runtime) as socket:
+        await socket.send(hello(parameters={"source": "recording"}))
+        stream = (await answer(socket))["stream"]
+        for piece in np.split(np.tile(speech, 2), 48):
+            await socket.send(piece.tobytes())
+        await socket.send('{"type": "close"}')
+        assert await answer(socket) == {"type": "closed"}
+    came = await until(published, "end", stream)
+    assert came[-1]["type"] == "end"
+    assert came[-1]["duration_s"] == 24.0
+    assert most <= QUEUE_S / 2 * RATE + RATE / 2, "half of what may wait, and one message"
+
+
+async def test_who_says_nothing_is_sent_away(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stream_ser.calls.monitor_sound.OPEN_S", 0.05)
+    async with dialled(runtime) as socket:
+        said = await answer(socket)
+        assert (said["type"], said["code"]) == ("refused", "no-hello")
 
 
 async def test_a_voice_pauses_and_its_connection_is_lost(

@@ -103,6 +103,7 @@ def test_a_voice_gets_the_labels_that_a_replay_gives(
 ) -> None:
     page = listen()
     assert "Nothing is sent yet." in page.page.inner_text("#sound-about")
+    assert "changes the voice" not in page.page.inner_text("#sound-about"), "the browser leaves its processing on"
     assert "The sound is not stored." in page.page.inner_text("#sound-consent")
     assert published == []
     assert not [url for url in page.asked if "/v1/audio" in url]
