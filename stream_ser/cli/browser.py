@@ -10,31 +10,32 @@ from __future__ import annotations
 import argparse
 from contextlib import closing
 
-from stream_ser.calls.monitor_sound import MonitorSound
-from stream_ser.cli.screen import has_terminal, show
+from stream_ser.cli.screen import has_terminal, show, tell_addresses
 from stream_ser.cli.watch import open_grid, print_feed
+from stream_ser.cli.working import running
 from stream_ser.controls.remote_feed import RemoteFeed
 from stream_ser.errors import ConfigError
 from stream_ser.feed.address import page_url
 from stream_ser.feed.filters import SubscriptionFilter
-from stream_ser.pipeline.runtime import Options, Runtime
+from stream_ser.pipeline.runtime import Options
 
 
-def listen_in_browsers(options: argparse.Namespace, running: Options) -> int:
+def listen_in_browsers(options: argparse.Namespace, given: Options) -> int:
     """Show what browsers bring until somebody leaves. Raises ConfigError for options that make no sense with it."""
     if options.device is not None:
         raise ConfigError(
             f"--device {options.device} was given with --browser, which asks for the microphone itself", fix="give one"
         )
-    if running.feed == "off":
+    if given.feed == "off":
         raise ConfigError("--feed off was given with --browser, and the page is at the feed's port", fix="give one")
-    with Runtime(running, MonitorSound) as runtime:
+    with running(given, pages=True) as runtime:
         assert runtime.feed_url is not None
+        tell_addresses(runtime.feed_url, runtime.feed_moved_from)
         print(f"open {page_url(runtime.feed_url)} in a browser and press: Listen with a microphone", flush=True)
         with closing(RemoteFeed(runtime.feed_url, SubscriptionFilter(snapshot=True))) as remote:
             remote.start()
             if options.headless or not has_terminal():
-                print_feed(remote)
+                print_feed(remote, options.verbose)
             else:
                 show(remote, remote, feed=remote.url, home=open_grid)
     return 0

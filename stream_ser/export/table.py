@@ -19,7 +19,7 @@ from stream_ser.feed.message_types import Message, PointMessage
 Before = Literal["stream", "start", "end", "t", "state", "label", "confidence"]
 Behind = Literal["speech_s", "level_dbfs", "peak_dbfs", "text"]
 BEFORE: tuple[Before, ...] = get_args(Before)
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n")  # the wide ones are taken for the same
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 BEHIND: tuple[Behind, ...] = get_args(Behind)
 

@@ -23,7 +23,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from typing import cast
 
 from stream_ser.feed import messages
@@ -109,8 +109,8 @@ class Hub:
         with self._state:
             return self.history.calls()
 
-    def forget(self, calls: Collection[str]) -> int:
-        """Let go of the messages of calls that are over, for they were deleted; gives how many history had in memory.
+    def forget(self, calls: Mapping[str, int]) -> int:
+        """Let go of messages of calls, each below a number, for they were deleted; gives how many history had in memory.
 
         Who comes back for them is told that they are ``missed``.
         """

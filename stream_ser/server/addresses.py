@@ -1,19 +1,8 @@
-"""What an address says about itself: whether other machines reach it, and whether a browser could name it. Pure."""
+"""What an address says about itself: whether a browser could name it. Pure."""
 
 from __future__ import annotations
 
-import ipaddress
 from urllib.parse import urlsplit
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach what listens there."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def is_origin(text: str) -> bool:

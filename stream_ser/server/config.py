@@ -15,8 +15,10 @@ from typing import Any, Literal
 from stream_ser.calls.events import Agents
 from stream_ser.calls.protocols.audiosocket import AudioSocketEncoding
 from stream_ser.errors import ConfigError
-from stream_ser.server.addresses import is_loopback, is_origin
+from stream_ser.feed.loopback import is_loopback
+from stream_ser.server.addresses import is_origin
 from stream_ser.server.secret import Secret
+from stream_ser.server.tokens import TENANT_NAMES, is_tenant
 from stream_ser.types import Consent, Role
 from stream_ser_models.card import DEFAULT
 
@@ -76,7 +78,7 @@ class Limits:
     """Seconds a connection may take until it has said what it is."""
 
     idle_s: float = _number(120.0, 1.0, 86_400.0)
-    """Seconds without a message, after which a connection that brings sound is closed."""
+    """Seconds without a message or a ping, after which a connection that brings sound is closed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +286,10 @@ class ServeConfig:
                 raise SettingError("origins", f"has {show(origin)}, which is no site", fix=fix)
 
     def _auth(self) -> None:
+        for part in ("twilio", "audiohook", "audiosocket"):
+            tenant: str = getattr(self, part).tenant
+            if not is_tenant(tenant):
+                raise SettingError(f"{part}.tenant", f"= {show(tenant)} is no tenant", fix=f"give {TENANT_NAMES}")
         if not is_loopback(self.host) and self.tls_cert is None and not self.behind_proxy:
             wrong = f"= {show(self.host)} is reached from other machines, and voices would travel unencrypted"
             fix = "set tls_cert and tls_key, or trusted_proxies where a proxy ends TLS, or listen on 127.0.0.1"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Sequence
 from http import HTTPStatus
 from urllib.parse import unquote
@@ -29,7 +30,7 @@ from stream_ser.errors import FeedError
 from stream_ser.feed.filters import parse
 from stream_ser.server.auth import SUBPROTOCOL, Request, status
 from stream_ser.server.media_server import MediaServer
-from stream_ser.server.rejection import POLICY, UNREADABLE, Refusal
+from stream_ser.server.rejection import POLICY, UNREADABLE, Refusal, log_refusal
 from stream_ser.server.services import Services
 from stream_ser.server.tokens import Grant
 from stream_ser.web import assets
@@ -40,6 +41,7 @@ SOUND = (AUDIO, TWILIO, AUDIOHOOK, ASTERISK, VONAGE)
 MEDIA = Subprotocol("media")  # Asterisk's
 CALLS = "/v1/calls/"
 ASKING = (assets.ADMISSION, assets.SOUND_ADMISSION)  # where the page asks how it would be answered
+DELETIONS, DELETIONS_OF_TENANT = 4, 2  # at a time: each takes a thread, and others need one too
 UNWELCOME = {POLICY: "read-only", **UNREADABLE}  # what a subscriber sent, by close code
 HEALTH, READY, METRICS = "/healthz", "/readyz", "/metrics"
 
@@ -51,6 +53,7 @@ class Routes:
 
     def __init__(self, services: Services, media: MediaServer) -> None:
         self._services, self._media = services, media
+        self._deleting: Counter[str] = Counter()  # by tenant
         self._granted: WeakKeyDictionary[ServerConnection, Grant | None] = WeakKeyDictionary()
 
     def admit(self, connection: ServerConnection, handshake: HandshakeRequest) -> Response | Awaitable[Response] | None:
@@ -59,13 +62,12 @@ class Routes:
         request = Request(handshake.path, handshake.headers, str(address[0]) if address else "")
         if request.path in ASKING:
             request = dataclasses.replace(request, headers=assets.as_page(request.headers))
-        if request.path in (HEALTH, READY, METRICS):
-            return self._page(connection, request.path)
-        if self._services.leaving:
-            refusal: Refusal | None = self._services.auth.refuse(
-                Refusal("draining", "this server stops; come back soon")
-            )
-        else:
+        refusal = None if request.path == HEALTH else self._services.auth.host(request)
+        if refusal is None and request.path in (HEALTH, READY, METRICS):
+            return self._page(connection, request)
+        if refusal is None and self._services.leaving:
+            refusal = self._services.auth.refuse(Refusal("draining", "this server stops; come back soon"))
+        if refusal is None:
             refusal = self._services.auth.way(request)
             page = assets.answer(connection, handshake) if refusal is None else None
             if page is not None:
@@ -78,7 +80,7 @@ class Routes:
         if refusal is None:
             return None
         if request.path in SOUND:
-            self._services.refusal_log.write(request.path, refusal.reason)
+            log_refusal(request.path, refusal.reason)
         return connection.respond(status(refusal), f"{refusal.reason}: {refusal.text}\n")
 
     async def handle(self, connection: ServerConnection) -> None:
@@ -120,8 +122,15 @@ class Routes:
             found = services.auth.refuse(
                 Refusal("wrong-method", f"a call can only be deleted here: DELETE {CALLS}NAME")
             )
+        elif not isinstance(found, Refusal) and (
+            self._deleting[found.tenant] >= DELETIONS_OF_TENANT or self._deleting.total() >= DELETIONS
+        ):
+            text = f"{self._deleting[found.tenant]} calls of this tenant are being deleted; come again when one is"
+            found = services.auth.refuse(Refusal("too-many-deletions", text))
         if isinstance(found, Refusal):
             return connection.respond(status(found), f"{found.reason}: {found.text}\n")
+        self._deleting[found.tenant] += 1
+        removed: int | None = None
         try:
             call = unquote(request.path.removeprefix(CALLS), errors="strict")
             loop = asyncio.get_running_loop()
@@ -133,13 +142,16 @@ class Routes:
             refusal = Refusal("unknown-call", "the name is not UTF-8, and no call's is so")
         except RefusedError as error:
             refusal = Refusal(error.code, error.text)
-        else:
+        finally:
+            self._deleting -= Counter((found.tenant,))  # and forgets tenants that have none
+        if removed is not None:
             _log.info("call deleted", extra={"tenant": found.tenant, "messages": removed})
             return connection.respond(HTTPStatus.OK, f"deleted, with {removed} messages\n")
         services.auth.refuse(refusal)
         return connection.respond(status(refusal), f"{refusal.reason}: {refusal.text}\n")
 
-    def _page(self, connection: ServerConnection, path: str) -> Response:
+    def _page(self, connection: ServerConnection, request: Request) -> Response:
+        path = request.path
         if path == METRICS and self._services.config.metrics:
             response = connection.respond(HTTPStatus.OK, self._services.metrics.text().decode())
             del response.headers["Content-Type"]
@@ -147,7 +159,10 @@ class Routes:
             return response
         if path == METRICS:
             return connection.respond(HTTPStatus.NOT_FOUND, "metrics are off\n")
-        why = self._services.ready if path == READY else None
+        why = None
+        if path == READY:
+            may_know = self._services.auth.may_know(request)
+            why = self._services.ready if may_know else self._services.ready_for_strangers
         if why is not None:
             return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, f"{why}\n")
         crowded = self._media.crowded if path == READY else None

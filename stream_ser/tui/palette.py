@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import cycle
+from typing import Literal
 
 from textual.theme import Theme
 
@@ -22,7 +23,11 @@ STATE_LETTERS: dict[Mark, str] = {
     "gap": "x",
     "warming": "w",
     "paused": "p",
+    "unheard": " ",
 }
+
+
+Inked = Literal["text", "good", "warning", "error"]  # a colour by what it says, whatever the theme
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,6 +118,18 @@ def letters_of(labels: tuple[str, ...]) -> dict[str, str]:
         free = [letter for letter in [*wanted, *"ABCDEFGHIJKLMNOPQRSTUVWXYZ"] if letter not in taken.values()]
         taken[label] = free[0] if free else "*"
     return taken
+
+
+@lru_cache(maxsize=64)
+def dimmed(palette: Palette, colour: str) -> str:
+    """Return the colour of what is held and not said now: half way to the ground; where all is to stand out, the text's."""
+    return palette.text if palette.muted == palette.text else mixed(palette.ground, colour, 0.5)
+
+
+def mixed(one: str, other: str, share: float) -> str:
+    """Return a colour between two of ``#rrggbb``."""
+    parts = ((int(one[at : at + 2], 16), int(other[at : at + 2], 16)) for at in (1, 3, 5))
+    return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in parts)
 
 
 def severity_colour(palette: Palette, severity: str) -> str:
