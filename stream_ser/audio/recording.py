@@ -14,6 +14,7 @@ from pathlib import Path
 
 import soundfile
 
+from stream_ser.audio.files.address import as_path
 from stream_ser.audio.files.opening import SHORTEST_MS, convert, forgiven, no_sound, open_file, until_fault
 from stream_ser.audio.files.parted import UNKNOWN, PartedFile
 from stream_ser.audio.files.plan import Plan
@@ -188,7 +189,7 @@ def open_recording(
     """
     if speed is not None and not 0.0 < speed < float("inf"):
         raise ValueError(f"a speed of {speed} is not positive")
-    path = Path(path)
+    path = as_path(path)
     file, plan = open_file(path, content)
     begin = _begin(file, path, begin_s) if begin_s else 0
     clock = clock or SystemClock()

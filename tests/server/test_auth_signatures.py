@@ -1,85 +1,127 @@
-"""AudioHook's signature at the door: good once, and never again while it is good."""
+"""What providers sign, and their keys."""
 
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
-from collections.abc import Callable
+import secrets
+import time
+from pathlib import Path
 
 import pytest
-from websockets.datastructures import Headers
 
-from stream_ser.calls.protocols.message_signature import OLDEST_S, REQUIRED, SKEW_S
-from stream_ser.server import auth
-from stream_ser.server.auth import Authenticator, Request
-from stream_ser.server.config import AudioHookSettings, ServeConfig
-from stream_ser.server.rejection import Refusal, RefusalCounter
+from stream_ser.server.config import AudioHookSettings, TwilioSettings
 from stream_ser.server.secret import Secret
-from stream_ser.server.tokens import Grant
+from tests.server.serving import (
+    knock,
+    refusals,
+    serving,
+    tokens,
+)
 
-KEY, SECRET, NOW = "genesys-key", b"the client secret", 1_700_000_000
-TARGET = "/v1/audiohook"
+
+def twilio_signed(key: str, url: str, algorithm: str = "sha1") -> str:
+    return base64.b64encode(hmac.new(key.encode(), url.encode(), algorithm).digest()).decode()
 
 
-def request(nonce: str, created: int) -> Request:
-    """A handshake as Genesys signs it."""
+def genesys_signed(key: str, secret: bytes, port: int, created: int) -> dict[str, str]:
+    """A handshake's headers, signed by hand."""
     values = {
-        "@request-target": TARGET,
-        "@authority": "calls.example.org",
-        "audiohook-organization-id": "d7934305-0972-4844-938e-9060eef73d05",
-        "audiohook-session-id": "30b0e395-84d3-4570-ac13-9a62d8f514c0",
-        "audiohook-correlation-id": "e160e428-53e2-487c-977d-96989bf5c99d",
-        "x-api-key": KEY,
+        "@request-target": "/v1/audiohook",
+        "@authority": f"127.0.0.1:{port}",
+        "audiohook-organization-id": "organization",
+        "audiohook-session-id": "session",
+        "audiohook-correlation-id": "correlation",
+        "x-api-key": key,
     }
-    listed = "(" + " ".join(f'"{name}"' for name in REQUIRED) + ")"
-    signed = f'{listed};keyid="{KEY}";nonce="{nonce}";alg="hmac-sha256";created={created};expires={created + 10}'
-    base = "".join(f'"{name}": {values[name]}\n' for name in REQUIRED) + f'"@signature-params": {signed}'
-    digest = base64.b64encode(hmac.new(SECRET, base.encode(), hashlib.sha256).digest()).decode()
-    headers = Headers({name: value for name, value in values.items() if not name.startswith("@")})
-    headers["Host"] = values["@authority"]
-    headers["Signature-Input"], headers["Signature"] = f"sig1={signed}", f"sig1=:{digest}:"
-    return Request(TARGET, headers, "127.0.0.1")
+    names = "(" + " ".join(f'"{name}"' for name in values) + ")"
+    names += f';keyid="{key}";nonce="{secrets.token_urlsafe(24)}";alg="hmac-sha256";created={created}'
+    base = "".join(f'"{name}": {value}\n' for name, value in values.items()) + f'"@signature-params": {names}'
+    digest = base64.b64encode(hmac.new(secret, base.encode(), "sha256").digest()).decode()
+    headers = {name: value for name, value in values.items() if not name.startswith("@")}
+    return headers | {"Signature-Input": f"s={names}", "Signature": f"s=:{digest}:"}
 
 
-@pytest.fixture
-def door(monkeypatch: pytest.MonkeyPatch) -> Callable[[Request, float], str]:
-    """Ask at a time; gives ``in``, or why not, which has been counted."""
+async def test_signatures_and_keys_of_providers_are_asked_for(tmp_path: Path) -> None:
+    named = {"TWILIO": "twilio-secret", "KEY": "genesys-key"}
+    given = {
+        "twilio": TwilioSettings(auth_token=Secret("env", "TWILIO")),
+        "audiohook": AudioHookSettings(Secret("env", "KEY")),
+    }
+    async with serving(tmp_path, named, **given) as server:
+        wrong = {"X-Twilio-Signature": "AAAA"}
+        assert (await knock(f"{server.url}/v1/twilio", additional_headers=wrong))[1].startswith("wrong-signature:")
+        assert (await knock(f"{server.url}/v1/audiohook"))[1].startswith("wrong-api-key:")
+        assert await refusals(server) == {"wrong-signature": 1, "wrong-api-key": 1}
+
+
+async def test_twilios_signatures_are_those_of_its_own_libraries(tmp_path: Path) -> None:
+    named = {"TWILIO": "12345", "SHARED": "shared-secret"}
+    settings = TwilioSettings(
+        auth_token=Secret("env", "TWILIO"),
+        shared_key=Secret("env", "SHARED"),
+        url="wss://calls.example.org:8443/v1/twilio",
+    )
+    shared = {"X-Twilio-Webhooks-Signature-Settings": "key=webhooks_sharedkey_1,algorithm=HMAC_SHA256"}
+    address = "wss://calls.example.org/v1/twilio"
+    async with serving(tmp_path, named, twilio=settings) as server:
+        for way, signature, more, status in [
+            ("/v1/twilio", twilio_signed("12345", settings.url), {}, 101),
+            ("/v1/twilio/", twilio_signed("12345", f"{settings.url}/"), {}, 101),
+            ("/v1/twilio", twilio_signed("12345", address), {}, 101),
+            ("/v1/twilio", twilio_signed("shared-secret", address, "sha256"), shared, 101),
+            ("/v1/twilio", twilio_signed("shared-secret", address, "sha256"), {}, 401),
+            ("/v1/twilio", twilio_signed("12345", address, "sha256"), shared, 401),
+            ("/v1/twilio", twilio_signed("12345", address), shared, 401),
+            ("/v1/twilio", twilio_signed("12345", f"{address}?a=1"), {}, 401),
+        ]:
+            headers = {"X-Twilio-Signature": signature} | more
+            assert (await knock(server.url + way, additional_headers=headers))[0] == status, (way, more)
+
+
+async def test_a_signature_of_genesys_lets_in_once(tmp_path: Path) -> None:
+    secret = b"0123456789abcdef"
+    named = {"KEY": "genesys-key", "SECRET": base64.b64encode(secret).decode()}
     hook = AudioHookSettings(Secret("env", "KEY"), Secret("env", "SECRET"))
-    refusals = RefusalCounter()
-    environ = {"KEY": KEY, "SECRET": base64.b64encode(SECRET).decode()}
-    authenticator = Authenticator(ServeConfig(audiohook=hook), environ, refusals)
-
-    def ask(asked: Request, now_s: float) -> str:
-        monkeypatch.setattr(auth.time, "time", lambda: now_s)
-        before = sum(refusals.by_reason().values())
-        found = authenticator.audiohook(asked)
-        refused = isinstance(found, Refusal)
-        assert refused or isinstance(found, Grant)
-        assert sum(refusals.by_reason().values()) == before + refused
-        return found.reason if isinstance(found, Refusal) else "in"
-
-    return ask
+    async with serving(tmp_path, named, audiohook=hook) as server:
+        url = f"{server.url}/v1/audiohook"
+        # The other clock may be ahead of ours: then the signature is good for longest.
+        first, other = (genesys_signed("genesys-key", secret, server.port, int(time.time()) + 1) for _ in range(2))
+        assert (await knock(url, additional_headers=first))[0] == 101
+        for _ in range(2):
+            status, text = await knock(url, additional_headers=first)
+            assert (status, text.partition(":")[0]) == (401, "replayed")
+        assert (await knock(url, additional_headers=other))[0] == 101
+        assert await refusals(server) == {"replayed": 2}
 
 
-@pytest.mark.parametrize("created", [NOW, NOW + SKEW_S, NOW - OLDEST_S])
-def test_a_signature_lets_in_once_and_is_refused_for_as_long_as_it_is_good(
-    door: Callable[[Request, float], str], created: int
+async def test_what_twilio_signed_for_another_host_is_not_for_this_one(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Also where Genesys' clock is ahead of ours: such a signature is good for longest."""
-    signed = request("A" * 22, created)
-    assert door(signed, NOW) == "in"
-    last = created + OLDEST_S + SKEW_S
-    for now in (NOW, NOW + 1, last - 0.5, last):
-        assert door(signed, now) == "replayed"
-    assert door(signed, last + 1) == "signature-expired"
+    """The same account may sign for other servers, whose requests somebody may send here."""
+    caplog.set_level("INFO")
+    path, _ = tokens(tmp_path, ("acme", "viewer"))
+    settings = TwilioSettings(auth_token=Secret("env", "TWILIO"))
+    proxy = {"trusted_proxies": ("127.0.0.1",), "tokens": path}
+    async with serving(tmp_path, {"TWILIO": "12345"}, twilio=settings, **proxy) as server:
+        assert "twilio.url is not set" in caplog.text
 
+        async def come(host: str, key: str = "12345") -> tuple[int, str]:
+            signature = twilio_signed(key, f"wss://{host}/v1/twilio")
+            headers = {"X-Twilio-Signature": signature, "X-Forwarded-Proto": "https"}
+            to = {"host": "127.0.0.1", "port": server.port}
+            return await knock(f"ws://{host}/v1/twilio", additional_headers=headers, **to)
 
-def test_another_nonce_is_another_request(door: Callable[[Request, float], str]) -> None:
-    said = [door(request(letter * 22, NOW), NOW + place) for place, letter in enumerate("ABCABC")]
-    assert said == ["in"] * 3 + ["replayed"] * 3
-
-
-def test_a_refused_signature_uses_no_nonce_up(door: Callable[[Request, float], str]) -> None:
-    good, late = request("A" * 22, NOW), request("A" * 22, NOW - 60)
-    assert [door(late, NOW), door(good, NOW), door(good, NOW)] == ["signature-expired", "in", "replayed"]
+        assert (await come("guessed.example.org", key="guessed"))[0] == 401
+        for host, status in [
+            ("calls.example.org", 101),
+            ("other.example.org", 401),
+            ("calls.example.org:443", 101),
+            ("calls.example.org:8443", 401),
+            ("calls.example.org", 101),
+        ]:
+            found, text = await come(host)
+            assert found == status, (host, text)
+            assert not text or text.startswith("wrong-signature: the first connection that Twilio signed was to ")
+        assert caplog.text.count("Twilio's host is fixed") == 1
+        assert await refusals(server) == {"wrong-signature": 3}
