@@ -42,6 +42,7 @@ EPILOG = """examples:
   stream-ser replay talk.flac                    watch a recording at the speed it was spoken
   stream-ser replay talk.flac --speed max        the same trajectory, as fast as the machine can
   stream-ser live --device "USB"                 listen to the microphone whose name contains USB
+  stream-ser live --browser                      listen to a browser's microphone, also from another machine
   stream-ser analyze *.wav --out all.jsonl       no screen, no feed: every point as a line of JSON
   stream-ser analyze ARCHIVE --out RESULTS --to csv,svg   a whole folder; started again, it goes on
   stream-ser export all.jsonl --to textgrid,png  the same for other programs and for people
@@ -110,6 +111,7 @@ def parser() -> Parser:
 
     live = commands.add_parser("live", parents=[common, feed], help="listen to a microphone")
     live.add_argument("--device", metavar="D", help="number, name, or part of a name (default: the system's)")
+    live.add_argument("--browser", action="store_true", help="listen to the microphones of browsers that open the page")
     commands.add_parser("demo", parents=[common, feed, paced, transcript], help="play the recording that comes with it")
     replay = commands.add_parser(
         "replay", parents=[common, feed, paced, transcript], help="play a recording, or raw samples from a pipe (-)"

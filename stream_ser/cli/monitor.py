@@ -25,6 +25,8 @@ from stream_ser.cli.working import Working, running
 from stream_ser.controls.local_stream import StreamController
 from stream_ser.controls.recording import RecordingController
 from stream_ser.errors import ConfigError, StreamSerError, as_person_error
+from stream_ser.feed.hub import Sink
+from stream_ser.feed.message_types import Message, stream_of
 from stream_ser.pipeline.runtime import Options, Runtime, run_to_end
 from stream_ser.pipeline.session import Session
 from stream_ser.printable import printable
@@ -32,7 +34,11 @@ from stream_ser.text.choice import TextOptions
 
 
 def live(options: argparse.Namespace) -> int:
-    """Listen to a microphone until someone ends it."""
+    """Listen to a microphone, or to those of browsers, until someone ends it."""
+    if options.browser:
+        from stream_ser.cli.browser import listen_in_browsers
+
+        return listen_in_browsers(options, _runtime_options(options))
     from stream_ser.audio.microphone import open_microphone
     from stream_ser.controls.microphone import NAME, MicrophoneController
 
@@ -187,7 +193,7 @@ def _show(
     ``file`` is the recording that it comes from, None for sound that cannot be heard again.
     """
     talking = has_terminal()
-    with running(_runtime_options(options)) as runtime, ExitStack() as kept:
+    with running(_runtime_options(options), pages=True) as runtime, ExitStack() as kept:
         tell_addresses(runtime.feed_url, runtime.feed_moved_from)
         unsaved = kept.enter_context(Kept(runtime.hub)) if talking and file is None and options.out is None else None
         try:
@@ -205,13 +211,14 @@ def _show(
 
 def _run_headless(runtime: Runtime, session: Session, verbose: bool = False) -> Ending:
     printer = LinePrinter(verbose=verbose)
-    runtime.hub.attach(printer)
+    runtime.hub.attach(_only(session.name, printer))
     run_to_end(session, lambda: printer.error)
     return printer.ending
 
 
 def _run_screen(runtime: Runtime, controller: StreamController, verbose: bool = False) -> Ending:
-    runtime.hub.attach(ending := Ending())
+    ending = Ending()
+    runtime.hub.attach(_only(controller.name, ending))
     try:
         controller.start()
         show(controller, controller, feed=runtime.feed_url)
@@ -222,6 +229,16 @@ def _run_screen(runtime: Runtime, controller: StreamController, verbose: bool = 
     if controller.error is not None:
         raise as_person_error(controller.error)
     return ending
+
+
+def _only(stream: str, sink: Sink) -> Sink:
+    """A sink for the messages of one stream: what pages bring besides is shown by them."""
+
+    def take(message: Message) -> None:
+        if stream_of(message) == stream:
+            sink(message)
+
+    return take
 
 
 def _runtime_options(options: argparse.Namespace) -> Options:

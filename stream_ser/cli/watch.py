@@ -46,9 +46,10 @@ def watch(options: argparse.Namespace) -> int:
     with closing(RemoteFeed(feed_url(options.target), filters, token)) as remote:
         remote.start()
         if headless:
-            _print_feed(remote, options.verbose)
+            tell_addresses(remote.url)
+            print_feed(remote, options.verbose)
         else:
-            show(remote, remote, feed=remote.url, home=_all_streams)
+            show(remote, remote, feed=remote.url, home=open_grid)
     return 0
 
 
@@ -72,7 +73,8 @@ def _recorded(options: argparse.Namespace, headless: bool) -> int:
     return 0
 
 
-def _all_streams(app: StreamSerApp) -> Screen[Any]:
+def open_grid(app: StreamSerApp) -> Screen[Any]:
+    """The screen of all streams of a feed; one that is alone is opened at once."""
     return app.grid(keep_s=KEPT_S, open_single=True)
 
 
@@ -106,8 +108,8 @@ class Lines:
             del self._printers[stream]
 
 
-def _print_feed(remote: RemoteFeed, verbose: bool) -> None:
-    tell_addresses(remote.url)
+def print_feed(remote: RemoteFeed, verbose: bool) -> None:
+    """Print a line a second of each stream until the feed is gone for good. Raises ConfigError then."""
     lines, told = Lines(verbose), False
     while remote.alive:
         for message in remote.drain():

@@ -11,6 +11,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
+from typing import Protocol
 
 from stream_ser.audio.source import Source
 from stream_ser.audio.vad import VoiceActivityDetector
@@ -21,7 +22,7 @@ from stream_ser.export.out import make_writer
 from stream_ser.feed.address import feed_address
 from stream_ser.feed.history import History
 from stream_ser.feed.hub import Hub
-from stream_ser.feed.server import FeedServer
+from stream_ser.feed.server import FeedServer, SoundTaker
 from stream_ser.pipeline.observer import StreamObserver
 from stream_ser.pipeline.session import Pausable, Session
 from stream_ser.pipeline.stream import Stream
@@ -58,14 +59,23 @@ class ModelInUse:
         self.words = ListenerFactory(options.text, self.loaded.folder, self.loaded.card)
 
 
+class OwnedSoundTaker(SoundTaker, Protocol):
+    """Takes sound that comes by the feed's port, and has an owner who ends it."""
+
+    def close(self) -> None:
+        """End all that it has begun. Any thread."""
+
+
 class Runtime:
     """Everything that outlives one stream: model, worker, hub, feed and file. A context manager.
 
-    Entering raises EngineError, ConfigError or FeedError; leaving ends every thread.
+    Where there is a feed, ``sound`` makes what takes the sound that pages bring to it. Entering raises EngineError, ConfigError
+    or FeedError; leaving ends every thread.
     """
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, sound: Callable[[Runtime], OwnedSoundTaker] | None = None) -> None:
         self.options = options
+        self._make_sound = sound
         self._model = ModelInUse(options)
         self._address = feed_address(options.feed)
         self.hub = Hub(None if self._address is None else History())  # for those who come back to the feed
@@ -99,13 +109,16 @@ class Runtime:
             closing.callback(self.hub.close)
             if self.options.out is not None:
                 closing.callback(make_writer(self.options.out, self.hub).close)
+            sound = None if self._make_sound is None else self._make_sound(self)
             if self._address is not None:
-                self._server = FeedServer(self.hub, *self._address, spare_ports=self.options.spare_ports)
+                self._server = FeedServer(self.hub, *self._address, spare_ports=self.options.spare_ports, sound=sound)
                 self._server.start()
                 self.feed_url, self.feed_moved_from = self._server.url, self._server.moved_from
                 closing.callback(self._server.stop)
             closing.callback(lambda: self._model.loaded.worker.stop())  # whichever it is by then
             self._model.loaded.worker.start()
+            if sound is not None:
+                closing.callback(sound.close)
             self._closing = closing.pop_all()
         return self
 

@@ -87,7 +87,7 @@ def _record(tree: Tree, folder: Path) -> None:
         return
     print("recording which tests run which lines; this takes as long as they do", flush=True)
     (folder / "coverage").unlink(missing_ok=True)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "pytest_asyncio", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "pytest_asyncio.plugin", "-p", "no:cacheprovider"]
     environ = tree.environ(folder) | {"MUTANTS_RECORD": str(folder.resolve())}
     subprocess.run([*command, "-p", "tests.mutants.recorder", *RECORDED], cwd=tree.folder, env=environ, check=False)
     if not (folder / "coverage").exists():
