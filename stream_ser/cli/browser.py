@@ -10,8 +10,9 @@ from __future__ import annotations
 import argparse
 from contextlib import closing
 
+from stream_ser.cli.opening import present
 from stream_ser.cli.screen import has_terminal, show, tell_addresses
-from stream_ser.cli.watch import open_grid, print_feed
+from stream_ser.cli.watch import KEPT_S, print_feed
 from stream_ser.cli.working import running
 from stream_ser.controls.remote_feed import RemoteFeed
 from stream_ser.errors import ConfigError
@@ -31,11 +32,18 @@ def listen_in_browsers(options: argparse.Namespace, given: Options) -> int:
     with running(given, pages=True) as runtime:
         assert runtime.feed_url is not None
         tell_addresses(runtime.feed_url, runtime.feed_moved_from)
-        print(f"open {page_url(runtime.feed_url)} in a browser and press: Listen with a microphone", flush=True)
+        told = f"open {page_url(runtime.feed_url)} in a browser and press: Listen with a microphone"
+        with present().aside():
+            print(told, flush=True)
         with closing(RemoteFeed(runtime.feed_url, SubscriptionFilter(snapshot=True))) as remote:
             remote.start()
             if options.headless or not has_terminal():
                 print_feed(remote, options.verbose)
             else:
-                show(remote, remote, feed=remote.url, home=open_grid)
+                show(
+                    remote,
+                    remote,
+                    feed=remote.url,
+                    home=lambda app: app.grid(keep_s=KEPT_S, open_single=True, empty=told),
+                )
     return 0

@@ -49,7 +49,7 @@ def watch(options: argparse.Namespace) -> int:
             tell_addresses(remote.url)
             print_feed(remote, options.verbose)
         else:
-            show(remote, remote, feed=remote.url, home=open_grid)
+            show(remote, remote, feed=remote.url, home=_all_streams)
     return 0
 
 
@@ -73,8 +73,7 @@ def _recorded(options: argparse.Namespace, headless: bool) -> int:
     return 0
 
 
-def open_grid(app: StreamSerApp) -> Screen[Any]:
-    """The screen of all streams of a feed; one that is alone is opened at once."""
+def _all_streams(app: StreamSerApp) -> Screen[Any]:
     return app.grid(keep_s=KEPT_S, open_single=True)
 
 

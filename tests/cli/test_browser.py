@@ -78,7 +78,7 @@ def test_what_a_page_brings_during_a_replay_is_not_among_its_lines(bundled: Path
     with running("replay", talk) as (process, lines):
         feed = until(lines, "feed: ")[-1].removeprefix("feed: ").strip()
         assert bring(feed, bundled, talk.name) == f"{talk.name} (browser)"
-        shown = "".join(until(lines, "a point came"))
+        shown = "".join(until(lines, "expressed emotion where labelled"))
         assert shown.count("recording ") == shown.count("finished: ") == 1
         assert "finished: 12.0 s of sound" in shown
         assert process.wait(10.0) == 0
