@@ -92,11 +92,12 @@ def test_of_two_servers_that_start_at_once_one_is_refused(any_url: str) -> None:
     assert all("in use by another" in str(error) for error in refused)
 
 
-def test_a_container_of_the_same_name_has_processes_of_its_own(path: Path) -> None:
+@pytest.mark.parametrize("container", [":another", ""])
+def test_a_container_of_the_same_name_has_processes_of_its_own(path: Path, container: str) -> None:
     """There the same number may be another process, and tells nothing of who lives."""
     with store_at(path) as store, store_at(path) as mine:
         store.claim()
         name = lease._machine().partition(":")[0]
-        holder_of(path, f"{name}:another/1/7/x", lease._now_ms() - 5_000)
+        holder_of(path, f"{name}{container}/1/7/x", lease._now_ms() - 5_000)
         with pytest.raises(StoreError, match=rf"process 1 on {name};"):
             mine.claim()
