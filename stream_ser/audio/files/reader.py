@@ -95,11 +95,7 @@ class SoundfileReader:
             yield Notice("warning", f"{self._path.name}: {text}")
             return
         lacks = self._file.frames - taken - self._file.short
-        if (
-            self.duration_s is not None
-            and 0 < lacks * 1000 <= SHORTEST_MS * self.samplerate
-            and not self._plan.cut_off
-        ):
+        if self.duration_s is not None and 0 < lacks * 1000 <= SHORTEST_MS * self.samplerate and not self._plan.cut_off:
             text = f"its header promises {self._file.frames} samples, and {taken} are there; all are heard"
             yield Notice("warning", f"{self._path.name}: {text}")
             return

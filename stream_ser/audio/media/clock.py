@@ -18,7 +18,7 @@ REPEATED_S = 1.0  # sound that comes again is left out up to this; more is anoth
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Of a piece of sound: native frames that are missing before it, frames of its own to leave out, a jump that was not believed."""
+    """Of a piece of sound: frames missing before it, frames of its own to leave out, and a jump that was not believed."""
 
     hole: int = 0
     drop: int = 0
@@ -44,7 +44,7 @@ class FileClock:
             return Place()
         wanted = round((time_s - self._zero) * self._rate)
         apart = wanted - self.position
-        first, self._first = self._first, False
+        first = self._first
         if not first:
             self.exact &= apart == 0
             if abs(apart) <= APART_S * self._rate:
@@ -52,7 +52,9 @@ class FileClock:
         place = self._take(apart, first)
         if place.jump_s is not None:
             self._zero += Fraction(apart, self._rate)
-        self.position += place.hole + frames - min(place.drop, frames)
+        kept = frames - min(place.drop, frames)
+        self._first = first and not kept  # what lies before the beginning is no sound that others follow
+        self.position += place.hole + kept
         return place
 
     def _take(self, apart: int, first: bool) -> Place:

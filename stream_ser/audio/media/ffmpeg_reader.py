@@ -22,8 +22,8 @@ import numpy as np
 from stream_ser.audio.files.opening import convert, open_bytes
 from stream_ser.audio.media.clock import APART_S, FileClock
 from stream_ser.audio.media.marks import FORMATS
-from stream_ser.audio.media.placing import MISSING_S, OTHERS_MISSING_S, PlacedReader
-from stream_ser.audio.media.tracks import ESTIMATED, FROM_ZERO, PROMISING, Track, choose, priming
+from stream_ser.audio.media.placing import PlacedReader
+from stream_ser.audio.media.tracks import ESTIMATED, FROM_ZERO, Track, choose, priming
 from stream_ser.audio.resample import Frames
 from stream_ser.audio.source import Notice
 from stream_ser.errors import SourceError
@@ -48,10 +48,11 @@ class FfmpegReader(PlacedReader):
     ) -> None:
         super().__init__(path, container)
         self._closing = ExitStack()
-        self._complaints: IO[bytes] = self._closing.enter_context(tempfile.TemporaryFile())
+        self._complaints: IO[bytes] = self._closing.enter_context(tempfile.TemporaryFile())  # noqa: SIM115
         try:
             self._file = self._closing.enter_context(open_bytes(path, content))
             self._fd = None if content is None else self._in_memory(content)
+            self._look(self._file)
             self._open(begin_s, track)
         except BaseException:
             self.close()
@@ -103,11 +104,11 @@ class FfmpegReader(PlacedReader):
         if length is not None and kind not in ESTIMATED:
             start = Fraction(stream.get("start_time", "0")) - zero if kind == "mov" else 0
             self.duration_s = float(Fraction(length) + start)
-        self._promised_s = self.duration_s if kind == "mov" or (kind in PROMISING and len(told["streams"]) == 1) else None
-        self._slip_s = MISSING_S if kind == "mov" else OTHERS_MISSING_S
+        self._promised_s = self.duration_s if kind == "mov" else None
         self.begin = self._begin_at(begin_s)
         clock = FileClock(self.samplerate, Fraction(0), None, self.begin)
-        seek = begin_s - LEAD_S + float(zero) if begin_s > LEAD_S and kind not in ESTIMATED else None
+        near_s = self.begin / self.samplerate - LEAD_S
+        seek = near_s + float(zero) if near_s > 0 and kind not in ESTIMATED else None
         self._start(clock, self._decode(chosen.index, zero, seek))
 
     def _probe(self, entries: str, *more: str) -> dict[str, Any]:
@@ -120,7 +121,7 @@ class FfmpegReader(PlacedReader):
             raise SourceError(f"{self._path} cannot be read by ffprobe ({error})", fix=convert(self._path)) from error
         if done.returncode:
             lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
-            raise self._refusal(self._file, lines[-1].rpartition(": ")[2] if lines else "ffprobe does not say why")
+            raise self._refusal(lines[-1].rpartition(": ")[2] if lines else "ffprobe does not say why")
         told: dict[str, Any] = json.loads(done.stdout)
         return told
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import av
 import numpy as np
@@ -17,8 +18,8 @@ from av.audio.stream import AudioStream
 from stream_ser.audio.files.opening import FASTEST, SLOWEST, convert, open_bytes
 from stream_ser.audio.media.clock import FileClock
 from stream_ser.audio.media.marks import FORMATS
-from stream_ser.audio.media.placing import MISSING_S, OTHERS_MISSING_S, PlacedReader
-from stream_ser.audio.media.tracks import ESTIMATED, FROM_ZERO, PROMISING, Track, choose, priming
+from stream_ser.audio.media.placing import PlacedReader
+from stream_ser.audio.media.tracks import ESTIMATED, FROM_ZERO, Track, choose, priming
 from stream_ser.audio.resample import Frames
 from stream_ser.errors import SourceError
 
@@ -36,10 +37,11 @@ class PyavReader(PlacedReader):
         super().__init__(path, container)
         self._bytes = open_bytes(path, content)
         try:
+            self._look(self._bytes)
             self._open(begin_s, track)
         except av.error.FFmpegError as error:
             self.close()
-            raise self._refusal(self._bytes, error.strerror or str(error)) from error
+            raise self._refusal(error.strerror or str(error)) from error
         except BaseException:
             self.close()
             raise
@@ -58,7 +60,7 @@ class PyavReader(PlacedReader):
         kind = file.format.name.split(",")[0]
         chosen = choose(self._path, _tracks(file), _others(file), wanted, NAME)
         self._codec = chosen.codec
-        stream = self._stream = file.streams[chosen.index]
+        stream = _stream(file, chosen.index)
         zero = Fraction(0 if kind in FROM_ZERO else file.start_time or 0, av.time_base)
         first, told = self._first(file, stream, chosen)
         self.samplerate, self.channels = first.sample_rate, first.layout.nb_channels
@@ -69,23 +71,22 @@ class PyavReader(PlacedReader):
             )
         zero += Fraction(priming(chosen.codec, told, first.samples), self.samplerate)
         self.duration_s, self._end = self._length(file, stream, kind, zero)
-        self._promised_s = self.duration_s if kind in PROMISING or self._end is not None else None
+        self._promised_s = None if self._end is None else self.duration_s
         self.begin = self._begin_at(begin_s)
-        self._watches_all = kind in PROMISING
-        self._slip_s = OTHERS_MISSING_S if self._watches_all else MISSING_S
         # The clock of what was looked at is spent: reading begins anew, at the beginning or near the place.
         file.close()
         file = self._opened = self._container()
-        stream = self._stream = file.streams[chosen.index]
-        if begin_s > LEAD_S and kind not in ESTIMATED:
-            file.seek(int((begin_s - LEAD_S + float(zero)) * av.time_base))
-        self._zero = zero
+        stream = _stream(file, chosen.index)
+        near_s = self.begin / self.samplerate - LEAD_S
+        if near_s > 0 and kind not in ESTIMATED:
+            file.seek(int((near_s + float(zero)) * av.time_base))
         self._start(FileClock(self.samplerate, zero, self.duration_s, self.begin), self._decoded(file, stream))
 
     def _container(self) -> av.container.InputContainer:
         self._bytes.seek(0)
         return av.open(
             self._bytes,
+            "r",
             container_options={"format_whitelist": FORMATS, "protocol_whitelist": "none"},
             metadata_errors="replace",
             buffer_size=BUFFER,
@@ -120,14 +121,8 @@ class PyavReader(PlacedReader):
         self, file: av.container.InputContainer, stream: AudioStream
     ) -> Iterator[tuple[Fraction | None, Frames]]:
         """The track's frames as the decoder gives them, and their times."""
-        packets = file.demux() if self._watches_all else file.demux(stream)
         try:
-            for packet in packets:
-                if self._watches_all and packet.pts is not None and packet.time_base is not None:
-                    end = (packet.pts + (packet.duration or 0)) * packet.time_base - self._zero
-                    self._seen_s = max(self._seen_s, float(end))
-                if packet.stream.index != stream.index:
-                    continue
+            for packet in file.demux(stream):
                 for frame in self._decode(packet):
                     if frame.sample_rate != self.samplerate:
                         self._stop(f"its sound goes on at {frame.sample_rate} Hz behind {self.samplerate} Hz")
@@ -138,23 +133,27 @@ class PyavReader(PlacedReader):
         except av.error.FFmpegError as error:
             self._break(error.strerror or str(error))
 
-    def _decode(self, packet: av.Packet) -> list[av.AudioFrame]:
+    def _decode(self, packet: av.Packet[AudioStream]) -> list[av.AudioFrame]:
         try:
-            return [frame for frame in packet.decode() if isinstance(frame, av.AudioFrame)]
+            frames = packet.decode()
+            self._ends_damaged = self._ends_damaged and not frames
+            return frames
         except av.error.EOFError:
             return []
         except av.error.FFmpegError as error:  # the packet is damaged; the next may be well
-            self._damaged += 1
+            self._damaged, self._ends_damaged = self._damaged + 1, True
             self._damage = self._damage or error.strerror or str(error)
             return []
 
 
+def _stream(file: av.container.InputContainer, index: int) -> AudioStream:
+    return next(stream for stream in file.streams.audio if stream.index == index)
+
+
 def _tracks(file: av.container.InputContainer) -> list[Track]:
     found = []
-    for stream in file.streams:
-        if stream.type != "audio":
-            continue
-        codec = stream.codec_context
+    for stream in file.streams.audio:
+        codec = cast("av.AudioCodecContext | None", stream.codec_context)  # None where there is no decoder
         title, language = stream.metadata.get("title", ""), stream.metadata.get("language", "")
         if codec is None:
             found.append(Track(stream.index, "of a kind that is not known", 0, 0, False, title, language))

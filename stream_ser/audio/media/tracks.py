@@ -2,12 +2,12 @@
 
 Rules that FFmpeg's libraries leave to whoever uses them, found by a track of clicks through each of them:
 
-- **Priming.** An encoder puts its own delay in front. Where the file says so (an edit list, a codec delay), the decoder leaves
-  it out; where it does not, the first packet's time is not negative, and the delay lies on the file's clock as if it were sound.
+- **Priming.** An encoder puts its own delay in front. Where the file says so (an edit list, a codec delay), the decoder
+  leaves it out. Where not, the first packet's time is not negative, and the delay lies on the file's clock as if it were sound.
 - **Zero.** The clocks of MP4 and Matroska begin at 0 by their own rules; those of the others begin anywhere, and what the file
   has first is its beginning.
-- **The end.** Only MP4 says to the sample where its sound ends; Matroska and ASF say how long all of the file is, and may say
-  too little; the others do not say, and FFmpeg then gives an estimate.
+- **The end.** Only MP4 says to the sample where its sound ends, and what browsers write there is too little; the others say
+  how long all of the file is, or nothing, and FFmpeg then gives an estimate.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from stream_ser.errors import SourceError
 
 ESTIMATED = frozenset({"aac", "amr", "amrnb", "amrwb", "ac3", "eac3"})  # readers that know no length
 FROM_ZERO = frozenset({"mov", "matroska"})
-PROMISING = frozenset({"matroska", "asf"})  # beside mov
 FRAME_OF_PRIMING = frozenset({"aac", "wmav1", "wmav2"})  # one frame of the codec
 PRIMING = {"mp3": 529, "mp3float": 529, "ac3": 256, "eac3": 256}  # frames
 LISTED = 8  # tracks that an error names
