@@ -6,8 +6,9 @@ timelines of one recording share time zero and advance together. Belongs to the 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Literal, Protocol, get_args
+from typing import Literal, get_args
 
 from stream_ser.audio.resample import Frames
 from stream_ser.audio.source import Item, Notice
@@ -17,19 +18,27 @@ from stream_ser.types import SAMPLE_RATE, Block, Gap, SourceInfo
 
 Parties = Literal["mix", "left", "right", "split"]
 PARTIES: tuple[Parties, ...] = get_args(Parties)
+ALONE: dict[str, int] = {"left": 1, "right": 2}  # the channel that alone is heard
 _CHANNELS: dict[Parties, tuple[int, ...]] = {"left": (0,), "right": (1,), "split": (0, 1)}
 
 
-class SidedSource(Protocol):
+class SidedSource(ABC):
     """A source whose channels may become two timelines: it is iterated by ``sides`` rather than by itself then."""
 
-    @property
-    def info(self) -> SourceInfo:
-        """What this source is."""
+    info: SourceInfo
+    _parties: Parties
 
+    def __iter__(self) -> Iterator[Item]:
+        """Yield the stream once. Raises ValueError for one that is split, and otherwise what ``sides`` raises."""
+        if self._parties == "split":
+            raise ValueError(f"{self.info.name} is split into two timelines; iterate sides()")
+        return (item for _, item in self.sides())
+
+    @abstractmethod
     def sides(self) -> Iterator[tuple[int, Item]]:
         """Yield the stream once, each item with its timeline: 0, or for ``split`` 0 (left) and 1 (right)."""
 
+    @abstractmethod
     def close(self) -> None:
         """End the stream. May be called from any thread, and again."""
 

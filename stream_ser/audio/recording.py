@@ -8,7 +8,7 @@ short one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -16,19 +16,27 @@ from stream_ser.audio.files.opening import no_sound, until_fault
 from stream_ser.audio.files.reader import Hole, Reader
 from stream_ser.audio.media.choice import open_reader
 from stream_ser.audio.pacing import Clock, Pacer, SystemClock
-from stream_ser.audio.parties import Parties, Sides, check_parties
+from stream_ser.audio.parties import ALONE, Parties, SidedSource, Sides, check_parties
 from stream_ser.audio.source import Item
 from stream_ser.types import SAMPLE_RATE, SourceInfo
 
 
-class Recording:
+class Recording(SidedSource):
     """A sound file as a source. Made by :func:`open_recording`."""
 
     def __init__(
-        self, reader: Reader, path: Path, pacer: Pacer, clock: Clock, frames_per_read: int, parties: Parties
+        self,
+        reader: Reader,
+        path: Path,
+        pacer: Pacer,
+        clock: Clock,
+        frames_per_read: int,
+        parties: Parties,
+        again: Callable[[float, float | None], Recording],
     ) -> None:
         self._reader = reader
         self._path = path
+        self._again = again
         self._pacer = pacer
         self._clock = clock
         self._frames_per_read = frames_per_read
@@ -42,6 +50,7 @@ class Recording:
             duration_s=reader.duration_s,
             live=False,
             offset_s=reader.begin / reader.samplerate,
+            channel=ALONE.get(parties),
         )
 
     @property
@@ -53,15 +62,15 @@ class Recording:
         """Go on at another speed; what is heard stays the same."""
         self._pacer.set_speed(speed)
 
-    def __iter__(self) -> Iterator[Item]:
-        """Yield the recording's blocks, each when it is due; not of one that is split, which has ``sides``.
+    def again(self, begin_s: float, speed: float | None) -> Recording:
+        """The same recording, heard the same way, from ``begin_s`` on. Raises SourceError as ``open_recording`` does."""
+        return self._again(begin_s, speed)
+
+    def sides(self) -> Iterator[tuple[int, Item]]:
+        """Yield the recording's blocks, each when it is due, with the timeline that each belongs to.
 
         Raises SourceError, after the sound before it, where a sample is not a number or the file breaks off.
         """
-        return (item for _, item in self.sides())
-
-    def sides(self) -> Iterator[tuple[int, Item]]:
-        """The same with the timeline that each item belongs to: 0, or for a recording that is split 0 and 1."""
         self._iterating = True
         with closing(self._reader):
             if self._pacer.closed:
@@ -140,4 +149,10 @@ def open_recording(
         raise
     clock = clock or SystemClock()
     frames_per_read = max(1, block * reader.samplerate // SAMPLE_RATE)
-    return Recording(reader, path, Pacer(clock, reader.samplerate, speed), clock, frames_per_read, heard)
+
+    def again(begin_s: float, speed: float | None) -> Recording:
+        return open_recording(
+            path, speed=speed, block=block, clock=clock, begin_s=begin_s, content=content, parties=parties, track=track
+        )
+
+    return Recording(reader, path, Pacer(clock, reader.samplerate, speed), clock, frames_per_read, heard, again)

@@ -12,11 +12,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from stream_ser.audio.bundled import bundled_recording
+from stream_ser.audio.parties import SidedSource
 from stream_ser.audio.pipe import Pipe
 from stream_ser.audio.recording import open_recording
 from stream_ser.audio.source import Source
+from stream_ser.cli.call_lines import CallPrinter
 from stream_ser.cli.console import LinePrinter, summary
 from stream_ser.cli.options import parse_speed
+from stream_ser.cli.parties import OF_SPLIT, call_options, heard, prepare
 from stream_ser.cli.replay_many import together
 from stream_ser.cli.screen import has_terminal, show, tell_addresses
 from stream_ser.controls.local_stream import StreamController
@@ -24,7 +27,6 @@ from stream_ser.controls.recording import RecordingController
 from stream_ser.errors import ConfigError, StreamSerError, as_person_error
 from stream_ser.feed.message_types import EndMessage, Message
 from stream_ser.pipeline.runtime import Options, Runtime, run_to_end
-from stream_ser.pipeline.session import Session
 from stream_ser.text.choice import TextOptions
 
 
@@ -41,6 +43,11 @@ def replay(options: argparse.Namespace) -> int:
     """Play a recording, or raw samples from standard input."""
     speed = parse_speed(options.speed)
     if len(options.files) > 1:
+        if options.parties != "mix" or options.track is not None:
+            what = f"--parties {options.parties}" if options.parties != "mix" else f"--track {options.track}"
+            raise ConfigError(
+                f"{what} was given for {len(options.files)} recordings at once", fix="play them one by one"
+            )
         return together(
             _runtime_options(options, feed=options.feed), options.files, speed, transcript=options.transcript
         )
@@ -51,13 +58,14 @@ def replay(options: argparse.Namespace) -> int:
         raise ConfigError(
             f"--rate {options.rate} was given for a file, which says its own rate", fix="leave --rate out"
         )
-    with closing(open_recording(file, speed=speed)) as source:
+    with closing(open_recording(file, speed=speed, **heard(options))) as source:
         return _show(source, Path(file).name, options, lambda runtime: RecordingController(runtime, source, Path(file)))
 
 
 def demo(options: argparse.Namespace) -> int:
     """Play the bundled recording, with what ``replay`` takes."""
-    return replay(argparse.Namespace(**vars(options), files=[str(bundled_recording())], rate=None))
+    whole = {"rate": None, "parties": "mix", "track": None, **dict.fromkeys(OF_SPLIT)}
+    return replay(argparse.Namespace(**vars(options), files=[str(bundled_recording())], **whole))
 
 
 def analyze(options: argparse.Namespace) -> int:
@@ -73,15 +81,13 @@ def analyze(options: argparse.Namespace) -> int:
             f"one transcript was given for {len(options.files)} recordings",
             fix="analyse them one by one with their own",
         )
-    failed = 0
+    failed, chosen = 0, heard(options)
     with Runtime(_runtime_options(options, feed=options.feed)) as runtime:
-        printer = LinePrinter()
-        runtime.hub.attach(printer)
+        printer = Printer(runtime, options)
         for file in _unique(options.files):
             try:
-                with closing(open_recording(file, speed=None)) as source:
-                    session = runtime.session(source, _stream_name(file, options.files))
-                    if run_to_end(session, lambda: printer.error):
+                with closing(open_recording(file, speed=None, **chosen)) as source:
+                    if printer.run(source, _stream_name(file, options.files)):
                         return 130
             except StreamSerError as error:
                 failed += 1
@@ -120,7 +126,7 @@ def bench(options: argparse.Namespace) -> int:
 
 
 def _analyze_folder(options: argparse.Namespace) -> int:
-    from stream_ser.cli.analyze_folder import analyze_folder
+    from stream_ser.cli.analyze_folder import Hearing, analyze_folder
     from stream_ser.export.formats import by_names
 
     if len(options.files) > 1 or options.transcript is not None:
@@ -130,7 +136,8 @@ def _analyze_folder(options: argparse.Namespace) -> int:
     if options.out is None:
         raise ConfigError(f"{folder} is a folder", fix="say where its results go: --out FOLDER")
     running = replace(_runtime_options(options, feed=options.feed), out=None)
-    return analyze_folder(running, Path(folder), options.out, by_names(options.to or "jsonl"))
+    hearing = Hearing(heard(options), call_options(options))
+    return analyze_folder(running, Path(folder), options.out, by_names(options.to or "jsonl"), hearing)
 
 
 def _tell_measured(part: str) -> None:
@@ -147,16 +154,24 @@ def _replay_pipe(options: argparse.Namespace) -> int:
             f"raw samples at {options.rate} Hz with {options.channels} channels are not sound",
             fix="give --rate between 4000 and 384000 and --channels between 1 and 64",
         )
+    if options.track is not None:
+        raise ConfigError(f"--track {options.track} was given for raw samples", fix="leave it out")
     if sys.stdin.isatty():
         raise ConfigError("standard input is a keyboard, not sound", fix="pipe raw samples into stream-ser replay -")
     with closing(
-        Pipe(sys.stdin.buffer, rate=options.rate, channels=options.channels, encoding=options.format)
+        Pipe(
+            sys.stdin.buffer,
+            rate=options.rate,
+            channels=options.channels,
+            encoding=options.format,
+            parties=heard(options)["parties"],
+        )
     ) as source:
         return _show(source, "pipe", options)
 
 
 def _show(
-    source: Source,
+    source: Source | SidedSource,
     stream: str,
     options: argparse.Namespace,
     controller: Callable[[Runtime], StreamController] | None = None,
@@ -164,17 +179,29 @@ def _show(
     """Run one stream with a controller on the screen, or as lines where there is no terminal, or no controller for it."""
     with Runtime(_runtime_options(options, feed=options.feed)) as runtime:
         tell_addresses(runtime.feed_url)
-        if controller is None or options.headless or not has_terminal():
-            _run_headless(runtime, runtime.session(source, stream))
+        if controller is None or options.headless or not has_terminal() or _is_split(options):
+            Printer(runtime, options).run(source, stream)
         else:
             _run_screen(runtime, controller(runtime))
     return 0
 
 
-def _run_headless(runtime: Runtime, session: Session) -> None:
-    printer = LinePrinter()
-    runtime.hub.attach(printer)
-    run_to_end(session, lambda: printer.error)
+def _is_split(options: argparse.Namespace) -> bool:
+    return getattr(options, "parties", "mix") == "split"
+
+
+class Printer:
+    """Runs sources without a screen, as lines: each as a stream, or one that is split as a call."""
+
+    def __init__(self, runtime: Runtime, options: argparse.Namespace) -> None:
+        self._runtime = runtime
+        self._call = call_options(options) if _is_split(options) else None
+        self._sink = LinePrinter() if self._call is None else CallPrinter()
+        runtime.hub.attach(self._sink)
+
+    def run(self, source: Source | SidedSource, name: str) -> bool:
+        """Run one to its end; True when Ctrl-C ended it. Raises what ended it, and OSError where nobody reads any more."""
+        return run_to_end(prepare(self._runtime, source, name, self._call), lambda: self._sink.error)
 
 
 def _run_screen(runtime: Runtime, controller: StreamController) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Literal
 
 from stream_ser.audio.files.layout import read_at
 from stream_ser.audio.files.opening import open_bytes
@@ -11,6 +12,8 @@ from stream_ser.audio.files.reader import Reader, SoundfileReader
 from stream_ser.audio.media.marks import HEAD, media_container
 from stream_ser.audio.media.tracks import check_one_track
 from stream_ser.errors import SourceError
+
+BRING = "pip install 'stream-ser[media]', or install ffmpeg"  # what brings a decoder
 
 
 def open_reader(path: Path, content: bytes | None, begin_s: float, track: int | None) -> Reader:
@@ -23,17 +26,22 @@ def open_reader(path: Path, content: bytes | None, begin_s: float, track: int | 
     if container is None:
         check_one_track(path, track)
         return SoundfileReader(path, content, begin_s)
-    try:
+    decoder = media_decoder()
+    if decoder == "PyAV":
         from stream_ser.audio.media.pyav_reader import PyavReader
 
         return PyavReader(path, content, container, begin_s, track)
-    except ImportError:
-        pass
-    if shutil.which("ffmpeg") and shutil.which("ffprobe"):
+    if decoder == "ffmpeg":
         from stream_ser.audio.media.ffmpeg_reader import FfmpegReader
 
         return FfmpegReader(path, content, container, begin_s, track)
-    raise SourceError(
-        f"{path} is {container}, which neither PyAV nor ffmpeg is there to read",
-        fix="pip install 'stream-ser[media]', or install ffmpeg",
-    )
+    raise SourceError(f"{path} is {container}, which neither PyAV nor ffmpeg is there to read", fix=BRING)
+
+
+def media_decoder() -> Literal["PyAV", "ffmpeg"] | None:
+    """What reads media here: PyAV where it can be imported, else the programs on the PATH; None where nothing does."""
+    try:
+        import av  # noqa: F401 - it takes 60 ms, and is asked only about such files
+    except ImportError:
+        return "ffmpeg" if shutil.which("ffmpeg") and shutil.which("ffprobe") else None
+    return "PyAV"
