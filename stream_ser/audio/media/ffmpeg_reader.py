@@ -99,7 +99,8 @@ class FfmpegReader(PlacedReader):
         self._codec, self.samplerate, self.channels = chosen.codec, chosen.rate, chosen.channels
         head = self._probe(FIRST, "-read_intervals", LOOK, "-select_streams", str(chosen.index))
         zero = Fraction(0) if kind in FROM_ZERO else Fraction(told["format"].get("start_time", "0"))
-        zero += Fraction(priming(chosen.codec, *_head(head.get("packets_and_frames", []))), self.samplerate)
+        skips, first_s, frame = _head(head.get("packets_and_frames", []))
+        zero += priming(chosen.codec, skips, first_s - zero, frame, self.samplerate)
         length = stream.get("duration") if kind == "mov" else told["format"].get("duration")
         if length is not None and kind not in ESTIMATED:
             start = Fraction(stream.get("start_time", "0")) - zero if kind == "mov" else 0
@@ -174,9 +175,9 @@ def _track(stream: dict[str, Any]) -> Track:
     )
 
 
-def _head(found: list[dict[str, Any]]) -> tuple[bool, int]:
-    """Whether the file speaks of its encoder's delay, and the frames of its first piece of sound."""
+def _head(found: list[dict[str, Any]]) -> tuple[bool, Fraction, int]:
+    """Of the first packet, whether it says what to leave out, and its time; the frames of the first piece of sound."""
     first = next((item for item in found if item.get("type") == "packet"), {})
     skips = any(data.get("side_data_type") == "Skip Samples" for data in first.get("side_data_list", []))
     frames = next((int(item["nb_samples"]) for item in found if item.get("nb_samples")), 0)
-    return skips or float(first.get("pts_time") or 0.0) < 0, frames
+    return skips, Fraction(first.get("pts_time", "0")), frames

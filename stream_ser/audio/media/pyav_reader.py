@@ -62,14 +62,15 @@ class PyavReader(PlacedReader):
         self._codec = chosen.codec
         stream = _stream(file, chosen.index)
         zero = Fraction(0 if kind in FROM_ZERO else file.start_time or 0, av.time_base)
-        first, told = self._first(file, stream, chosen)
+        first, skips, first_s = self._first(file, stream, chosen)
         self.samplerate, self.channels = first.sample_rate, first.layout.nb_channels
         if not SLOWEST <= self.samplerate <= FASTEST:
             raise SourceError(
                 f"{self._path} says that it has {self.samplerate} Hz, which is no sample rate of sound",
                 fix=convert(self._path),
             )
-        zero += Fraction(priming(chosen.codec, told, first.samples), self.samplerate)
+        first_s = None if first_s is None else first_s - zero
+        zero += priming(chosen.codec, skips, first_s, first.samples, self.samplerate)
         self.duration_s, self._end = self._length(file, stream, kind, zero)
         self._promised_s = None if self._end is None else self.duration_s
         self.begin = self._begin_at(begin_s)
@@ -94,15 +95,15 @@ class PyavReader(PlacedReader):
 
     def _first(
         self, file: av.container.InputContainer, stream: AudioStream, chosen: Track
-    ) -> tuple[av.AudioFrame, bool]:
-        """The first frame, and whether the file speaks of its encoder's delay: by a time before zero, or by what to skip."""
-        told: bool | None = None
-        for packet in file.demux(stream):
-            if told is None and packet.size:
+    ) -> tuple[av.AudioFrame, bool, Fraction | None]:
+        """The first frame; of the first packet, whether it says what to leave out, and its time on the file's clock."""
+        skips, time = False, None
+        for number, packet in enumerate(file.demux(stream)):
+            if number == 0:
                 skips = any(data.data_type == "skip_samples" for data in packet.iter_sidedata())
-                told = skips or (packet.pts is not None and packet.pts < 0)
+                time = None if packet.pts is None or not packet.time_base else packet.pts * packet.time_base
             for frame in self._decode(packet):
-                return frame, bool(told)
+                return frame, skips, time
         what = f"none of its sound can be decoded ({chosen.codec}: {self._damage or 'there is none'})"
         raise SourceError(f"{self._path}: {what}", fix=convert(self._path))
 

@@ -3,7 +3,7 @@
 Rules that FFmpeg's libraries leave to whoever uses them, found by a track of clicks through each of them:
 
 - **Priming.** An encoder puts its own delay in front. Where the file says so (an edit list, a codec delay), the decoder
-  leaves it out. Where not, the first packet's time is not negative, and the delay lies on the file's clock as if it were sound.
+  leaves it out. Where not, and the first packet's time is zero, the delay lies on the file's clock as if it were sound.
 - **Zero.** The clocks of MP4 and Matroska begin at 0 by their own rules; those of the others begin anywhere, and what the file
   has first is its beginning.
 - **The end.** Only MP4 says to the sample where its sound ends, and what browsers write there is too little; the others say
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 from stream_ser.audio.files.opening import convert
@@ -75,8 +76,13 @@ def check_one_track(path: Path, wanted: int | None) -> None:
         choose(path, [Track(0, "sound", 0, 1)], (), wanted, "")
 
 
-def priming(codec: str, told: bool, first_frame: int) -> int:
-    """Native frames of the encoder's delay that lie on the file's clock; ``told`` where the file speaks of it itself."""
-    if told:
-        return 0
-    return first_frame if codec in FRAME_OF_PRIMING else PRIMING.get(codec, 0)
+def priming(codec: str, skips: bool, first_s: Fraction | None, frame: int, rate: int) -> Fraction:
+    """Seconds of the encoder's delay that lie on the file's clock as if they were sound.
+
+    ``skips`` is whether the file says what to leave out; ``first_s`` is the first packet's time after the file's zero, and
+    ``frame`` the frames that are in it at ``rate``. A packet that begins before zero, or so late that there was room for the
+    delay before its sound, is where it should be.
+    """
+    delay = Fraction(frame if codec in FRAME_OF_PRIMING else PRIMING.get(codec, 0), rate)
+    placed = first_s is not None and not 0 <= first_s < delay
+    return Fraction(0) if skips or placed else delay
