@@ -56,14 +56,11 @@ class CallOptions:
             )
         if self.agents not in AGENTS:
             raise ConfigError(f"agents={self.agents!r} is none of {', '.join(AGENTS)}", fix="choose one of them")
-        if (self.agents == "emotion") != bool(self.agents_purpose.strip()):
-            what = (
-                "agents is emotion, and no purpose is stated"
-                if self.agents == "emotion"
-                else "a purpose is stated, but"
-            )
+        emotion = self.agents == "emotion"
+        if emotion != bool(self.agents_purpose.strip()):
+            wrong = "no purpose is stated" if emotion else "a purpose for emotion is stated"
             raise ConfigError(
-                what if self.agents == "emotion" else f"{what} agents is {self.agents}",
+                f"agents is {self.agents}, and {wrong}",
                 fix="set agents to emotion and state agents_purpose, or do neither: docs/responsible-use.md",
             )
 
