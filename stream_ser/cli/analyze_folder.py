@@ -237,10 +237,13 @@ class _Ends:
     def __init__(self) -> None:
         self.ends: list[EndMessage] = []
         self.call: dict[str, Any] | None = None
+        self._labels = Counter[str]()  # points of all streams
 
     def __call__(self, message: Message) -> None:
         if message["type"] == "end":
             self.ends.append(message)
+        elif message["type"] == "point" and message["label"] is not None:
+            self._labels[message["label"]] += 1
         elif message["type"] == "call" and message["kind"] == "ended":
             self.call = message["summary"]
 
@@ -254,19 +257,9 @@ class _Ends:
             "duration_s": max(end["duration_s"] for end in self.ends),
             "speech_s": sum(summary["speech_s"] for summary in told),
             "silence_s": sum(summary["silence_s"] for summary in told),
-            "share": told[0]["share"] if self.call is None else _shares(self.call),
+            "share": {label: count / self._labels.total() for label, count in self._labels.items()},
         }
         return figures if self.call is None else {**figures, "call": self.call}
-
-
-def _shares(call: dict[str, Any]) -> dict[str, float]:
-    """The labels' shares in all that is labelled in a call."""
-    legs = [leg["emotion"] for leg in call["legs"].values() if leg["emotion"] is not None]
-    total = sum(leg["labelled_s"] for leg in legs)
-    if not total:
-        return {}
-    labels = dict.fromkeys(label for leg in legs for label in leg["share"])
-    return {label: sum((leg["share"][label] or 0.0) * leg["labelled_s"] for leg in legs) / total for label in labels}
 
 
 def _stamp(path: Path) -> dict[str, int | None]:
