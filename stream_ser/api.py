@@ -21,9 +21,7 @@ from stream_ser.calls.recorded import CallOptions, RecordedCall
 from stream_ser.errors import ConfigError, StreamSerError
 from stream_ser.export.call_result import CallResult
 from stream_ser.export.result import Trajectory
-from stream_ser.feed.client import subscribe as read_feed
-from stream_ser.feed.filters import SubscriptionFilter
-from stream_ser.feed.iterate import Feed
+from stream_ser.feed.iterate import Feed, subscribe
 from stream_ser.feed.message_types import Message
 from stream_ser.pipeline.following import Listening, PointCollector, follow
 from stream_ser.pipeline.push import PushStream
@@ -330,31 +328,3 @@ def listen(
         failing.pop_all()
     listening.ended = monitor.close
     return listening
-
-
-def subscribe(
-    url: str,
-    *,
-    call: str | None = None,
-    stream: str | None = None,
-    hz: float | None = None,
-    snapshot: bool = False,
-    token: str | None = None,
-    retry_s: float | None = 30.0,
-    place: tuple[int, str] | None = None,
-) -> Feed[Message]:
-    """Messages of the feed at ``url``, as dicts (docs/protocol.md), with ``for`` or with ``async for``.
-
-    ``.points()`` gives ``Point`` objects instead. ``call`` or ``stream`` asks for one alone, ``hz`` for so many points a second
-    of each stream at most, ``snapshot`` for how things stand. ``token`` is a viewer's, for feeds that ask. A connection that is
-    lost is made again until the feed has been away for ``retry_s`` seconds (None: for ever); ``place`` goes on where an earlier
-    ``Feed.place`` was.
-
-    Iterating raises FeedError where there is no feed, it refuses, or it stays away. Raises FeedError for filters without sense.
-
-    >>> for point in stream_ser.subscribe("ws://127.0.0.1:8765/v1/feed").points():
-    ...     print(point.stream, point.t, point.label)
-    """
-    last_seq, epoch = place or (None, None)
-    filters = SubscriptionFilter(call, stream, hz, snapshot, last_seq, epoch)
-    return Feed(read_feed(url, retry_s=retry_s, filters=filters, token=token), lambda message: message)
