@@ -34,12 +34,13 @@ load: $(VENV)/.live ## what the call server carries here: 200 telephone calls, t
 soak: $(VENV)/.live ## ten minutes of accelerated days through the call server; fails where memory grows or anything is left
 	MALLOC_ARENA_MAX=2 $(BIN)/python -m stream_ser.load.soak --minutes 10
 
-attack: $(VENV)/.dev ## twenty honest calls beside each attack in full, as a table; fails where one is hurt
-	$(BIN)/python -m tests.server.neighbours
+attack: $(VENV)/.dev ## twenty honest calls beside each attack in full, as a table in docs/results; ATTACKER=pings tries one alone
+	$(BIN)/python -m tests.server.neighbours $(ATTACKER)
 
 pictures: $(VENV)/.dev ## draw the pictures of the screen and of the page anew; the latter needs Chromium
 	$(BIN)/python demos/make_picture.py
 	$(BIN)/python -m demos.make_why_picture
+	$(BIN)/python demos/make_page_demo.py
 	$(BIN)/python demos/make_page_picture.py
 
 $(VENV)/.python:

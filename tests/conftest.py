@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +19,9 @@ from stream_ser.cli.main import main
 
 ROOT = Path(__file__).parent.parent
 BUNDLED = ROOT / "demos" / "recording" / "conversation.flac"
+
+# Nobody's own defaults may change what is tested.
+os.environ["XDG_CONFIG_HOME"] = str(Path(tempfile.gettempdir()) / f"stream-ser-tests-{os.getpid()}")
 
 # A script that starts the tests with & has them, and all that they start, ignore Ctrl-C, which some of them press.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():

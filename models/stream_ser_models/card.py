@@ -7,15 +7,17 @@ made them). It names each weight file with its SHA-256, and loading refuses a fi
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 import math
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 FORMAT = 2
 CARD = "card.json"
@@ -95,6 +97,8 @@ def probe(window_samples: int, sample_rate: int) -> npt.NDArray[np.float32]:
 
     Made of plain sines, so that every machine makes the same one to the last few bits.
     """
+    import numpy as np  # here, for every command line reads this file for the name of the default model
+
     t = np.arange(window_samples, dtype=np.float64) / sample_rate
     phase = 2.0 * np.pi * (140.0 * t + 30.0 * np.sin(2.0 * np.pi * 0.8 * t))
     voice = sum(np.sin(harmonic * phase) / harmonic for harmonic in range(1, 20))
@@ -105,6 +109,8 @@ def probe(window_samples: int, sample_rate: int) -> npt.NDArray[np.float32]:
 
 def probe_tokens(count: int) -> npt.NDArray[np.int64]:
     """Fixed word numbers (count,) to compare engines on, for networks that read words: eight words, then padding."""
+    import numpy as np
+
     tokens = np.zeros(count, dtype=np.int64)
     tokens[:8] = np.arange(2, 10)[:count]
     return tokens
@@ -217,6 +223,9 @@ def find(name: str) -> Path:
                 return folder
         except OSError as error:
             raise CheckpointError(f"cannot look into {folder} ({error.strerror})", "check the path") from error
+    near = difflib.get_close_matches(name.lower(), shipped(), n=1)
+    if near:
+        raise CheckpointError(f"no model {name!r}", f"did you mean {near[0]}? see them with: stream-ser models")
     there = ", ".join(shipped()) or "none"
     fix = "choose one of those or give a checkpoint's folder; see them with: stream-ser models"
     raise CheckpointError(f"no model {name!r}; there is {there}", fix)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
+from stream_ser.audio.files.address import as_path
 from stream_ser.audio.files.opening import no_sound, until_fault
 from stream_ser.audio.files.reader import Hole, Reader
 from stream_ser.audio.media.choice import open_reader
@@ -19,6 +20,8 @@ from stream_ser.audio.pacing import Clock, Pacer, SystemClock
 from stream_ser.audio.parties import ALONE, Parties, SidedSource, Sides, check_parties
 from stream_ser.audio.source import Item
 from stream_ser.types import SAMPLE_RATE, SourceInfo
+
+BLOCK = 800  # 16 kHz samples in one item, 50 ms
 
 
 class Recording(SidedSource):
@@ -32,7 +35,7 @@ class Recording(SidedSource):
         clock: Clock,
         frames_per_read: int,
         parties: Parties,
-        again: Callable[[float, float | None], Recording],
+        again: Callable[[float, float | None, int], Recording],
     ) -> None:
         self._reader = reader
         self._path = path
@@ -62,9 +65,9 @@ class Recording(SidedSource):
         """Go on at another speed; what is heard stays the same."""
         self._pacer.set_speed(speed)
 
-    def again(self, begin_s: float, speed: float | None) -> Recording:
+    def again(self, begin_s: float, speed: float | None, block: int = BLOCK) -> Recording:
         """The same recording, heard the same way, from ``begin_s`` on. Raises SourceError as ``open_recording`` does."""
-        return self._again(begin_s, speed)
+        return self._again(begin_s, speed, block)
 
     def sides(self) -> Iterator[tuple[int, Item]]:
         """Yield the recording's blocks, each when it is due, with the timeline that each belongs to.
@@ -122,7 +125,7 @@ def open_recording(
     path: str | Path,
     *,
     speed: float | None = 1.0,
-    block: int = 800,
+    block: int = BLOCK,
     clock: Clock | None = None,
     begin_s: float = 0.0,
     content: bytes | None = None,
@@ -140,7 +143,7 @@ def open_recording(
     """
     if speed is not None and not 0.0 < speed < float("inf"):
         raise ValueError(f"a speed of {speed} is not positive")
-    path = Path(path)
+    path = as_path(path)
     reader = open_reader(path, content, begin_s, track)
     try:
         heard = check_parties(parties, reader.channels, str(path))
@@ -150,7 +153,7 @@ def open_recording(
     clock = clock or SystemClock()
     frames_per_read = max(1, block * reader.samplerate // SAMPLE_RATE)
 
-    def again(begin_s: float, speed: float | None) -> Recording:
+    def again(begin_s: float, speed: float | None, block: int) -> Recording:
         return open_recording(
             path, speed=speed, block=block, clock=clock, begin_s=begin_s, content=content, parties=parties, track=track
         )

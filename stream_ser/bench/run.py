@@ -84,6 +84,11 @@ def bench(
     }
 
 
+def count_parts(engine: str, peers: bool) -> int:
+    """How often ``tell`` is called; once less for a model that is computed hop by hop itself."""
+    return 3 + (len(FALLBACK_ORDER) if engine == "auto" else 1) + (len(PEERS) if peers else 0)
+
+
 def child(text: str) -> None:
     """Do one job, given as JSON, in this process, and print what was found; ``{"error": ...}`` for what a person is told."""
     asked = json.loads(text)

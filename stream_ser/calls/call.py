@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from stream_ser.calls.about import NOTHING, AboutParameters
 from stream_ser.calls.events import Agents, Leg, Lost, Opened, PassedOver, RefusedError, Sound
 from stream_ser.calls.turn_detector import TurnsOnly
 from stream_ser.errors import StreamSerError
@@ -39,6 +40,7 @@ class Policy:
     consent_required: bool = False
     agents: Agents = "off"
     agents_purpose: str | None = None  # why agents are analysed; None where they are not
+    about: AboutParameters = NOTHING  # which parameters of a call those who watch it are shown
 
     def __post_init__(self) -> None:
         """Check that a purpose is stated where there must be one."""
@@ -135,8 +137,9 @@ class Call:
         self._policy.admit(self.opened)
         analysed = {f"{self.name}/{leg.name}": leg for leg in self.opened.legs if self._policy.analyses(leg)}
         agents = any(leg.role == "agent" for leg in analysed.values())
-        self._backend.begin(self.opened, analysed, self._policy.agents_purpose if agents else None, self._clock())
-        self._backend.publish(self._message("opened"))
+        now = self._now()  # once: what is stored and what is published are the same moment
+        self._backend.begin(self.opened, analysed, self._policy.agents_purpose if agents else None, now)
+        self._backend.publish(self._message("opened", now))
         self.begun = True
         try:
             for name, leg in analysed.items():
@@ -239,13 +242,20 @@ class Call:
             agent_purpose=purpose,
         )
 
-    def _message(self, kind: CallKind, summary: dict[str, Any] | None = None) -> Message:
+    def _now(self) -> datetime:
+        """To the millisecond, as messages and stores keep it."""
+        now = self._clock()
+        return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+    def _message(self, kind: CallKind, at: datetime, summary: dict[str, Any] | None = None) -> Message:
         legs = [
             LegInfo(leg.name, leg.role, f"{self.name}/{leg.name}" if self._policy.analyses(leg) else None)
             for leg in self.opened.legs
         ]
         reason = self._reason if kind == "ended" else None
-        return messages.call(kind, self.name, self._clock(), legs, self.opened.consent, reason=reason, summary=summary)
+        about = self._policy.about.of(self.opened.parameters)
+        consent = self.opened.consent
+        return messages.call(kind, self.name, at, legs, consent, about=about, reason=reason, summary=summary)
 
     def _add(self, point: Point, events: Iterable[AlertEvent]) -> None:
         with self._lock:
@@ -266,8 +276,9 @@ class Call:
                 return
             self._over = True
             summary = None if self._meter is None else self._meter.summary()
-        self._backend.publish(self._message("ended", summary))
-        self._backend.end(self.name, summary, self._clock())
+        now = self._now()
+        self._backend.publish(self._message("ended", now, summary))
+        self._backend.end(self.name, summary, now)
         self.finished = True
         self._ended(self)
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
@@ -21,8 +20,9 @@ from typing import Any
 from stream_ser.audio.media.choice import BRING, media_decoder
 from stream_ser.audio.recording import Recording, open_recording
 from stream_ser.calls.recorded import CallOptions
+from stream_ser.cli.complaint import complain
 from stream_ser.cli.parties import Heard, prepare
-from stream_ser.cli.progress import Progress, plain
+from stream_ser.cli.progress import Progress
 from stream_ser.errors import ConfigError, FeedError, SourceError, StreamSerError
 from stream_ser.export.convert import convert
 from stream_ser.export.formats import FORMATS, Format
@@ -31,6 +31,7 @@ from stream_ser.export.out import ConvertingWriter
 from stream_ser.feed.message_types import EndMessage, Message
 from stream_ser.feed.messages import SCHEMA_VERSION
 from stream_ser.pipeline.runtime import PATIENCE_S, Options, Runtime, run_to_end
+from stream_ser.printable import printable
 
 # Ends of names that libsndfile's formats have; raw samples and MATLAB's files, which may be anything, are left out.
 READABLE = re.compile(
@@ -105,7 +106,9 @@ def analyze_folder(
             index.finish()
         except KeyboardInterrupt:
             progress.clear()
-            print("stream-ser: interrupted; start it again to go on", file=sys.stderr)
+            for line in _summary(len(files), archive.skipped, progress, archive.taken):
+                print(line)
+            complain("interrupted; start it again to go on")
             return 130
         finally:
             progress.clear()
@@ -113,11 +116,11 @@ def analyze_folder(
         print(line)
     for suffix, count in sorted(others.items()):
         fix = BRING if MEDIA.fullmatch(suffix) else f"convert them first, as ffmpeg -i a{suffix} a.wav"
-        print(f"stream-ser: {count} {suffix} left out: {fix}", file=sys.stderr)
+        complain(f"{count} {suffix} left out: {fix}")
     for line in bad:
-        print(f"stream-ser: {plain(line)}", file=sys.stderr)
+        complain(line)
     if bad:
-        print(f"stream-ser: {len(bad)} of {len(files)} recordings could not be analysed to their end", file=sys.stderr)
+        complain(f"{len(bad)} of {len(files)} recordings could not be analysed to their end")
     return 2 if bad else 0
 
 
@@ -145,7 +148,7 @@ class Archive:
                 {"schema": SCHEMA_VERSION, "model": card.digest, "hop": runtime.hop, "text": text, **hearing.told()}
             ),
         }
-        self.skipped = 0
+        self.skipped = self.taken = 0
 
     def take(self, file: Path) -> str | None:
         """Analyse one recording, unless that was done; what is wrong with it, if anything. Raises KeyboardInterrupt."""
@@ -153,6 +156,7 @@ class Archive:
         entry: IndexEntry = {"file": name, **self._about, **_stamp(self._folder / file)}
         if self._done(entry, file):
             self.skipped += 1
+            self.taken += 1
             self._progress.skip()
             return None
         self._progress.begin(name)
@@ -168,6 +172,7 @@ class Archive:
         entry |= {"to": made, **found.figures(), **({"files": files} if files else {}), "error": error}
         self._index.add(entry)
         self._progress.done(_told(entry))
+        self.taken += 1
         return error
 
     def _done(self, entry: IndexEntry, file: Path) -> bool:
@@ -273,19 +278,21 @@ def _stamp(path: Path) -> dict[str, int | None]:
 
 def _told(entry: IndexEntry) -> str:
     if entry["share"] is None:
-        return f"bad: {plain(entry['error'])}"
+        return f"bad: {printable(entry['error'])}"
     share = ", ".join(f"{label} {100 * part:.0f} %" for label, part in entry["share"].items() if part > 0) or "no label"
-    broken = "" if entry["error"] is None else f"; bad: {plain(entry['error'])}"
+    broken = "" if entry["error"] is None else f"; bad: {printable(entry['error'])}"
     return f"{entry['duration_s']:.1f} s, {entry['points']} points, {share}{broken}"
 
 
-def _summary(total: int, skipped: int, progress: Progress) -> Iterator[str]:
+def _summary(total: int, skipped: int, progress: Progress, taken: int | None = None) -> Iterator[str]:
+    """``taken`` is how many of ``total`` there were time for, where that is not all."""
     before = f", {skipped} of them done before" if skipped else ""
+    number = f"{total}" if taken is None else f"{taken} of {total}"
     if progress.sound_s == 0.0:
-        yield f"{total} recordings{before}; no new sound"
+        yield f"{number} recordings{before}; no new sound"
         return
     speed = progress.sound_s / max(progress.took_s, 1e-9)
-    yield f"{total} recordings{before}; {progress.sound_s:.1f} s of sound in {progress.took_s:.1f} s ({speed:.0f} × real time)"
+    yield f"{number} recordings{before}; {progress.sound_s:.1f} s of sound in {progress.took_s:.1f} s ({speed:.0f} × real time)"
 
 
 def _readable(name: str) -> str:

@@ -9,14 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from stream_ser.cli.console import LinePrinter, clock
+from stream_ser.cli.console import LinePrinter
+from stream_ser.cli.glance import clock
 from stream_ser.feed.message_types import CallMessage, Message
+from stream_ser.printable import printable
 
 
 class CallPrinter:
     """Prints the messages of a call's streams."""
 
-    def __init__(self) -> None:
+    def __init__(self, verbose: bool = False) -> None:
+        self._verbose = verbose
         self._printers: dict[str, LinePrinter] = {}
         self._own: OSError | None = None
 
@@ -30,13 +33,10 @@ class CallPrinter:
         try:
             if message["type"] == "call":
                 for line in _call(message):
-                    print(line, flush=True)
+                    print(printable(line), flush=True)
             elif message["type"] == "alert":
-                at = clock(message["t"])
-                print(
-                    f"{_leg(message['stream'])}: {at}  alert      {message['rule']} ({message['severity']}) {message['kind']}",
-                    flush=True,
-                )
+                what = f"{message['rule']} ({message['severity']}) {message['kind']}"
+                print(printable(f"{_leg(message['stream'])}: {clock(message['t'])}  alert      {what}"), flush=True)
             elif "stream" in message:
                 self._printer(message["stream"])(message)
         except OSError as error:
@@ -45,7 +45,7 @@ class CallPrinter:
     def _printer(self, stream: str) -> LinePrinter:
         found = self._printers.get(stream)
         if found is None:
-            found = self._printers[stream] = LinePrinter()
+            found = self._printers[stream] = LinePrinter(verbose=self._verbose)
             found.name = _leg(stream)
         return found
 

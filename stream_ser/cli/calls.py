@@ -16,8 +16,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stream_ser.cli.grammar import Parser, Subcommands
+from stream_ser.cli.working import Working
 from stream_ser.errors import ConfigError
-from stream_ser.server import settings
+from stream_ser.printable import printable, printable_json
 from stream_ser.server.tokens import LOCAL
 
 if TYPE_CHECKING:
@@ -29,12 +31,12 @@ REST_S = 0.05  # between two steps of expiry: a server that writes has its turn
 WIDEST = 48  # columns for a call's name in the list
 
 
-def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_parser(commands: Subcommands[Parser]) -> None:
     """Add the command to the command line."""
-    where = argparse.ArgumentParser(add_help=False)
+    where = Parser(add_help=False)
     where.add_argument("--store", metavar="URL", help="the store (default: that of the settings, as for serve)")
     where.add_argument("--config", type=Path, metavar="FILE.toml", help="settings (default: STREAM_SER_CONFIG's)")
-    whose = argparse.ArgumentParser(add_help=False, parents=[where])
+    whose = Parser(add_help=False, parents=[where])
     whose.add_argument("--tenant", default=LOCAL, metavar="NAME", help=f"whose calls (default: {LOCAL})")
 
     top = commands.add_parser("calls", help="look up, delete and expire stored calls")
@@ -64,7 +66,7 @@ def _list(store: Store, options: argparse.Namespace) -> int:
         took = "" if record.ended is None else f"{(record.ended - record.opened).total_seconds():.0f} s"
         print(
             f"{record.opened:%Y-%m-%d %H:%M:%S}  {record.state:<11} {took:>7}  consent {record.consent:<8} "
-            f"{_printable(record.call):<{WIDEST}}".rstrip()
+            f"{printable(record.call):<{WIDEST}}".rstrip()
         )
     return 0
 
@@ -75,7 +77,7 @@ def _show(store: Store, options: argparse.Namespace) -> int:
         after = 0
         while rows := store.messages(options.tenant, after, PAGE, options.call):
             for row in rows:
-                print(row.text)
+                print(printable_json(row.text))
             after = rows[-1].seq
         return 0
     told: dict[str, Any] = {
@@ -96,7 +98,7 @@ def _show(store: Store, options: argparse.Namespace) -> int:
 def _delete(store: Store, options: argparse.Namespace) -> int:
     _find(store, options)
     removed = store.delete_call(options.tenant, options.call)
-    print(f"removed {_printable(options.call)}: {removed.streams} streams, {removed.messages} messages")
+    print(f"removed {printable(options.call)}: {removed.streams} streams, {removed.messages} messages")
     print("a running server lets go of it within a minute; backups and files of subscribers are yours to clean")
     return 0
 
@@ -104,12 +106,13 @@ def _delete(store: Store, options: argparse.Namespace) -> int:
 def _expire(store: Store, options: argparse.Namespace) -> int:
     before = datetime.now(UTC) - timedelta(days=options.days)
     gone = messages = 0
-    while True:
-        step = store.expire(before)
-        gone, messages = gone + step.calls, messages + step.messages
-        if not step.more:
-            break
-        time.sleep(REST_S)
+    with Working("removing calls"):
+        while True:
+            step = store.expire(before)
+            gone, messages = gone + step.calls, messages + step.messages
+            if not step.more:
+                break
+            time.sleep(REST_S)
     print(f"removed {gone} calls that ended before {before:%Y-%m-%d %H:%M} UTC, with {messages} messages")
     return 0
 
@@ -127,6 +130,8 @@ def _find(store: Store, options: argparse.Namespace) -> CallRecord:
 @contextmanager
 def _opened(options: argparse.Namespace) -> Iterator[Store]:
     """Open the store that is meant, if there is one."""
+    from stream_ser.server import settings
+
     flags = {} if options.store is None else {"store": options.store}
     url = settings.load(options.config, os.environ, flags).store
     if url == "off":
@@ -151,11 +156,6 @@ def _opened(options: argparse.Namespace) -> Iterator[Store]:
         yield store
     finally:
         store.close()
-
-
-def _printable(name: str) -> str:
-    """A name that a caller chose, without what would move a terminal's cursor."""
-    return "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in name)
 
 
 def _count(text: str) -> int:

@@ -10,24 +10,25 @@ import sys
 from collections.abc import Iterator
 from typing import TextIO
 
-from stream_ser.feed.message_types import EndMessage, HelloMessage, Message, PointMessage
+from stream_ser.cli.ending import Ending
+from stream_ser.cli.glance import clock
+from stream_ser.feed.message_types import HelloMessage, Message, PointMessage
+from stream_ser.printable import printable
 from stream_ser.types import SAMPLE_RATE
 
 BAR = 20  # characters for a probability of one
 LABEL = 8  # columns for a label, or more where one is longer
 
 
-def clock(seconds: float) -> str:
-    """Minutes, seconds and tenths: ``01:02.5``."""
-    tenths = round(seconds * 10)
-    return f"{tenths // 600:02}:{tenths // 10 % 60:02}.{tenths % 10}"
-
-
 class LinePrinter:
-    """Prints the newest point once for every second of sound, and everything that is not a point at once."""
+    """Prints the newest point once for every second of sound, and everything that is not a point at once.
 
-    def __init__(self, out: TextIO | None = None) -> None:
-        self._out = out or sys.stdout
+    With ``verbose`` the end also tells what it cost.
+    """
+
+    def __init__(self, out: TextIO | None = None, verbose: bool = False) -> None:
+        self._out, self._verbose = out or sys.stdout, verbose
+        self.ending = Ending()
         self._second = -1
         self._width = LABEL
         self._text: str | None = None  # the words that were printed last
@@ -43,6 +44,7 @@ class LinePrinter:
             self.error = error
 
     def _take(self, message: Message) -> None:
+        self.ending(message)
         if message["type"] == "point":
             if int(message["t"]) > self._second:
                 self._second = int(message["t"])
@@ -60,11 +62,11 @@ class LinePrinter:
         elif message["type"] == "notice":
             self._print(f"         {message['level']}: {message['text']}")
         elif message["type"] == "end":
-            for line in summary(message):
+            for line in self.ending.lines(self._verbose):
                 self._print(line)
 
     def _print(self, line: str) -> None:
-        print(f"{self.name}: {line}" if self.name else line, file=self._out, flush=True)
+        print(printable(f"{self.name}: {line}" if self.name else line), file=self._out, flush=True)
 
     @staticmethod
     def _hello(message: HelloMessage) -> str:
@@ -90,19 +92,3 @@ class LinePrinter:
         if message["text"] and message["text"] != self._text:
             yield f"         “{message['text']}”"
         self._text = message["text"]
-
-
-def summary(end: EndMessage) -> list[str]:
-    """The last lines: what was heard, in figures."""
-    told = end["summary"]
-    share = ", ".join(f"{label} {100 * part:.0f} %" for label, part in told["share"].items() if part > 0) or "none"
-    lines = [
-        f"{end['reason']}: {end['duration_s']:.1f} s of sound, {end['points']} points, {end['dropped']} windows dropped",
-        f"speech {told['speech_s']:.1f} s, silence {told['silence_s']:.1f} s; expressed emotion where labelled: {share}",
-    ]
-    compute, age = (told["ledger"][stage] for stage in ("compute_ms", "age_ms"))
-    if compute is not None:
-        lines.append(f"the model took {compute['p50']:.1f} ms a window (p99 {compute['p99']:.1f})")
-    if age is not None:
-        lines.append(f"a point came {age['p50']:.1f} ms after its sound (p99 {age['p99']:.1f})")
-    return lines

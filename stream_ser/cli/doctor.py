@@ -12,11 +12,14 @@ from importlib.metadata import PackageNotFoundError, version
 
 import stream_ser
 from stream_ser.audio.devices import choose_device, list_devices
+from stream_ser.cli.options import FEED, SPARE_PORTS
+from stream_ser.cli.working import Working
 from stream_ser.engine.backend import warm_up
 from stream_ser.engine.loading import fallback_chain, load_card
 from stream_ser.errors import StreamSerError
 from stream_ser.feed.address import feed_address
 from stream_ser.feed.server import FeedServer
+from stream_ser.printable import printable
 from stream_ser.text.choice import describe
 
 PACKAGES = (
@@ -42,7 +45,7 @@ class Finding:
     needed: bool = True
 
 
-def examine(model: str, engine: str, feed: str) -> Iterator[Finding]:
+def examine(model: str, engine: str, feed: str | None) -> Iterator[Finding]:
     """Look at one thing after another. Yields at least one finding each and raises nothing expected."""
     yield Finding("python", sys.version_info >= (3, 11), f"{platform.python_version()} on {platform.system()}")
     yield Finding("stream-ser", True, f"{stream_ser.__version__}; {_versions()}")
@@ -57,19 +60,20 @@ def examine(model: str, engine: str, feed: str) -> Iterator[Finding]:
     yield Finding("terminal", unicode, f"{encoding}" if unicode else f"{encoding}: set LANG=C.UTF-8", needed=False)
 
 
-def report(model: str, engine: str, feed: str) -> bool:
+def report(model: str, engine: str, feed: str | None) -> bool:
     """Print the findings; True when nothing that is needed is missing."""
     healthy = True
     for finding in examine(model, engine, feed):
         mark = "ok" if finding.good else "MISSING" if finding.needed else "none"
-        print(f"{finding.what:<11} {mark:<8} {finding.text}")
+        print(f"{finding.what:<11} {mark:<8} {printable(finding.text)}")
         healthy = healthy and (finding.good or not finding.needed)
     return healthy
 
 
 def _look(what: str, examine_it: Callable[[], str], needed: bool = True) -> Finding:
     try:
-        return Finding(what, True, examine_it(), needed)
+        with Working(f"looking at the {what}"):
+            return Finding(what, True, examine_it(), needed)
     except StreamSerError as error:
         return Finding(what, False, str(error), needed)
 
@@ -98,16 +102,17 @@ def _engine(model: str, engine: str) -> str:
     return told + passed
 
 
-def _feed(feed: str) -> str:
-    address = feed_address(feed)
+def _feed(feed: str | None) -> str:
+    address = feed_address(feed or FEED)
     if address is None:
         return "off"
     from stream_ser.feed.hub import Hub
 
-    server = FeedServer(Hub(), *address)
+    server = FeedServer(Hub(), *address, spare_ports=SPARE_PORTS if feed is None else 0)
     server.start()
     server.stop()
-    return f"{server.url} is free (this is {socket.gethostname()})"
+    moved = "" if server.moved_from is None else f"; {server.moved_from} is in use, live and replay pass over it"
+    return f"{server.url} is free (this is {socket.gethostname()}){moved}"
 
 
 def _microphone() -> str:

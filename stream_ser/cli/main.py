@@ -17,17 +17,33 @@ from pathlib import Path
 from typing import NoReturn
 
 import stream_ser
-from stream_ser.cli.options import TOKEN
+from stream_ser.cli.complaint import complain
+from stream_ser.cli.grammar import Parser, Subcommands
+from stream_ser.cli.opening import opening
+from stream_ser.cli.options import FEED, TOKEN
 from stream_ser.cli.parties import add_options
 from stream_ser.cli.serve import add_parsers
 from stream_ser.errors import StreamSerError
 from stream_ser_models.card import DEFAULT
 
+SHORT = f"""stream-ser {stream_ser.__version__}: hear, live, how speech sounds emotionally
+
+  stream-ser demo             watch the recording that comes with it
+  stream-ser live             listen to the microphone
+  stream-ser replay FILE      watch a recording
+  stream-ser analyze FILE…    every point of recordings or a folder, as fast as the machine can
+  stream-ser serve            take telephone calls
+  stream-ser models           what there is to judge with
+  stream-ser doctor           is everything here, and if not, what to do
+
+all commands: stream-ser --help; one of them: stream-ser COMMAND --help
+"""
 EPILOG = """examples:
   stream-ser demo                                watch the recording that comes with it
   stream-ser replay talk.flac                    watch a recording at the speed it was spoken
   stream-ser replay talk.flac --speed max        the same trajectory, as fast as the machine can
   stream-ser live --device "USB"                 listen to the microphone whose name contains USB
+  stream-ser live --browser                      listen to a browser's microphone, also from another machine
   stream-ser analyze *.wav --out all.jsonl       no screen, no feed: every point as a line of JSON
   stream-ser analyze ARCHIVE --out RESULTS --to csv,svg   a whole folder; started again, it goes on
   stream-ser export all.jsonl --to textgrid,png  the same for other programs and for people
@@ -40,26 +56,26 @@ The labels say how speech sounds to listeners, not what anyone feels (docs/respo
 """
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """The command line's grammar and help."""
     raw = argparse.RawDescriptionHelpFormatter
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="stream-ser",
         description="Hear, live, how speech sounds emotionally: a calibrated trajectory on screen and over a websocket.",
         epilog=EPILOG,
         formatter_class=raw,
     )
     top.add_argument("--version", action="version", version=f"stream-ser {stream_ser.__version__}")
-    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
 
-    model = argparse.ArgumentParser(add_help=False)
+    model = Parser(add_help=False)
     model.add_argument(
         "--model", default=DEFAULT, metavar="NAME", help=f"shipped model or a checkpoint's folder (default: {DEFAULT})"
     )
     model.add_argument(
         "--engine", default="auto", metavar="NAME", help="auto, cuda-graph, cuda, onnx-cuda, onnx or torch"
     )
-    common = argparse.ArgumentParser(add_help=False, parents=[model])
+    common = Parser(add_help=False, parents=[model])
     common.add_argument(
         "--hop", type=float, default=0.25, metavar="S", help="seconds between two points (default: 0.25)"
     )
@@ -82,15 +98,21 @@ def parser() -> argparse.ArgumentParser:
         help="judge every window by itself, whatever this voice said before",
     )
     common.add_argument("--show-text", action="store_true", help="show words on screen, feed and files; else nowhere")
-    transcript = argparse.ArgumentParser(add_help=False)
+    transcript = Parser(add_help=False)
     transcript.add_argument("--transcript", type=Path, metavar="FILE", help="words in jsonl, csv, tsv, vtt or srt")
-    paced = argparse.ArgumentParser(add_help=False)
+    paced = Parser(add_help=False)
     paced.add_argument("--speed", default="1", metavar="N", help="times real time, or max (default: 1)")
+    paced.add_argument("--from", dest="place", metavar="M:SS", help="begin at this place of the recording")
+    common.add_argument("-v", "--verbose", action="store_true", help="tell at the end how long everything took")
     common.add_argument("--headless", action="store_true", help="print a line a second instead of opening the screen")
-    feed, no_feed = _feed_option("127.0.0.1:8765"), _feed_option("off")
+    feed, no_feed = (
+        _feed_option(None, f"{FEED} or, where that is taken, the next free port"),
+        _feed_option("off", "off"),
+    )
 
     live = commands.add_parser("live", parents=[common, feed], help="listen to a microphone")
     live.add_argument("--device", metavar="D", help="number, name, or part of a name (default: the system's)")
+    live.add_argument("--browser", action="store_true", help="listen to the microphones of browsers that open the page")
     commands.add_parser("demo", parents=[common, feed, paced, transcript], help="play the recording that comes with it")
     replay = commands.add_parser(
         "replay", parents=[common, feed, paced, transcript], help="play a recording, or raw samples from a pipe (-)"
@@ -110,7 +132,7 @@ def parser() -> argparse.ArgumentParser:
     )
     analyze.add_argument("files", metavar="FILE", nargs="+", help="as for replay; or a folder, with --out FOLDER")
     add_options(analyze)
-    told = "jsonl, csv, csv-excel, rttm, textgrid, vtt, audacity, png, svg"
+    told = "jsonl, csv, csv-excel, rttm, textgrid, vtt, audformat, audacity, png, svg"
     analyze.add_argument("--to", metavar="A,B", help=f"for a folder: {told} (default: jsonl)")
     _add_watch(commands)
     export = commands.add_parser("export", help="write files of other formats from a file of messages")
@@ -127,11 +149,18 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("devices", help="list the sound inputs")
     commands.add_parser("doctor", parents=[model, feed], help="check engine, sound, feed; say what to do")
     add_parsers(commands)
-    commands.add_parser("models", help="list the models with cost, licence and figures")
+    models = commands.add_parser("models", help="list the models with cost, figures and licence")
+    models.add_argument(
+        "name", nargs="?", metavar="NAME", help="everything about this one, or about a checkpoint's folder"
+    )
+    config = commands.add_parser("config", help="show your own defaults, or begin a file of them")
+    config.add_argument("verb", nargs="?", choices=["show", "init", "path"], default="show", help="(default: show)")
+    completion = commands.add_parser("completion", help="print what makes a shell complete commands and options")
+    completion.add_argument("shell", nargs="?", metavar="SHELL", help="bash, zsh, fish or tcsh (default: SHELL's)")
     return top
 
 
-def _add_watch(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_watch(commands: Subcommands[Parser]) -> None:
     watch = commands.add_parser(
         "watch",
         help="show any feed, or a session that was recorded",
@@ -143,18 +172,46 @@ def _add_watch(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     watch.add_argument("--stream", metavar="NAME", help="only this stream")
     watch.add_argument("--hz", type=float, metavar="N", help="at most N points a second of each stream")
     watch.add_argument("--speed", default="1", metavar="N", help="of a file: times real time, or max for all at once")
+    watch.add_argument("-v", "--verbose", action="store_true", help="tell at the end how long everything took")
     watch.add_argument("--headless", action="store_true", help="print a line a second instead of opening the screen")
 
 
-def _feed_option(default: str) -> argparse.ArgumentParser:
-    parent = argparse.ArgumentParser(add_help=False)
-    told = f"where to serve the feed, or off (default: {default})"
+def _feed_option(default: str | None, shown: str) -> Parser:
+    parent = Parser(add_help=False)
+    told = f"where to serve the feed, or off (default: {shown})"
     parent.add_argument("--feed", default=default, metavar="HOST:PORT", help=told)
     return parent
 
 
+def _run(top: Parser, arguments: Sequence[str] | None) -> int:
+    """Parse and carry out a command line."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == ["config"]:  # it says what is wrong with the file, and where to find it, so it must not need it
+        from stream_ser.cli.config import config
+
+        return config(top.parse_args(given), top)
+    if given[:1] == ["completion"]:
+        from stream_ser.cli.completion import completion
+
+        return completion(top.parse_args(given), top)
+
+    def with_own_defaults(command: Parser) -> None:
+        from stream_ser.cli.config import apply
+
+        apply(command, top)
+
+    for command in top.commands.values():
+        command.before = with_own_defaults
+    options = top.parse_args(given)
+    with opening(options):
+        return run(options)
+
+
 def run(options: argparse.Namespace) -> int:
     """Carry out a parsed command and return the exit code."""
+    if options.command is None:
+        print(SHORT, end="")
+        return 0
     if options.command == "devices":
         from stream_ser.cli.listing import print_devices
 
@@ -162,7 +219,7 @@ def run(options: argparse.Namespace) -> int:
     if options.command == "models":
         from stream_ser.cli.listing import print_models
 
-        return print_models()
+        return print_models(options.name)
     if options.command == "doctor":
         from stream_ser.cli.doctor import report
 
@@ -193,9 +250,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a console without bars must still show the words
     try:
-        return run(parser().parse_args(arguments))
+        return _run(parser(), arguments)
     except StreamSerError as error:
-        print(f"stream-ser: {error}", file=sys.stderr)
+        complain(error)
         return 2
     except KeyboardInterrupt:
         return 130

@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections import deque
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,21 +16,32 @@ from stream_ser.audio.pipe import Pipe
 from stream_ser.audio.recording import open_recording
 from stream_ser.audio.source import Source
 from stream_ser.cli.call_lines import CallPrinter
-from stream_ser.cli.console import LinePrinter, summary
-from stream_ser.cli.options import parse_speed
+from stream_ser.cli.complaint import complain
+from stream_ser.cli.console import LinePrinter
+from stream_ser.cli.ending import Ending, next_steps
+from stream_ser.cli.options import FEED, SPARE_PORTS, parse_place, parse_speed
 from stream_ser.cli.parties import OF_SPLIT, call_options, heard, prepare
-from stream_ser.cli.replay_many import together
+from stream_ser.cli.replay_many import Totals, together
+from stream_ser.cli.save_as import Kept, ask
 from stream_ser.cli.screen import has_terminal, show, tell_addresses
+from stream_ser.cli.working import Working, running
 from stream_ser.controls.local_stream import StreamController
 from stream_ser.controls.recording import RecordingController
 from stream_ser.errors import ConfigError, StreamSerError, as_person_error
-from stream_ser.feed.message_types import EndMessage, Message
-from stream_ser.pipeline.runtime import Options, Runtime, run_to_end
+from stream_ser.feed.hub import Sink
+from stream_ser.feed.message_types import Message, stream_of
+from stream_ser.pipeline.runtime import Options, Running, Runtime, run_to_end
+from stream_ser.pipeline.session import Session
+from stream_ser.printable import printable
 from stream_ser.text.choice import TextOptions
 
 
 def live(options: argparse.Namespace) -> int:
-    """Listen to a microphone until someone ends it."""
+    """Listen to a microphone, or to those of browsers, until someone ends it."""
+    if options.browser:
+        from stream_ser.cli.browser import listen_in_browsers
+
+        return listen_in_browsers(options, _runtime_options(options))
     from stream_ser.audio.microphone import open_microphone
     from stream_ser.controls.microphone import NAME, MicrophoneController
 
@@ -41,25 +51,22 @@ def live(options: argparse.Namespace) -> int:
 
 def replay(options: argparse.Namespace) -> int:
     """Play a recording, or raw samples from standard input."""
-    speed = parse_speed(options.speed)
+    speed, begin_s = parse_speed(options.speed), 0.0 if options.place is None else parse_place(options.place)
     if len(options.files) > 1:
-        if options.parties != "mix" or options.track is not None:
-            what = f"--parties {options.parties}" if options.parties != "mix" else f"--track {options.track}"
-            raise ConfigError(
-                f"{what} was given for {len(options.files)} recordings at once", fix="play them one by one"
-            )
-        return together(
-            _runtime_options(options, feed=options.feed), options.files, speed, transcript=options.transcript
-        )
+        _refuse_together(options)
+        return together(_runtime_options(options), options.files, speed, options.verbose)
     (file,) = options.files
     if file == "-":
+        if options.place is not None:
+            raise ConfigError(f"--from {options.place} was given for a pipe", fix="leave it out, or play a file")
         return _replay_pipe(options)
     if options.rate is not None:
         raise ConfigError(
             f"--rate {options.rate} was given for a file, which says its own rate", fix="leave --rate out"
         )
-    with closing(open_recording(file, speed=speed, **heard(options))) as source:
-        return _show(source, Path(file).name, options, lambda runtime: RecordingController(runtime, source, Path(file)))
+    with closing(open_recording(file, speed=speed, begin_s=begin_s, **heard(options))) as source:
+        path = Path(file)
+        return _show(source, path.name, options, lambda runtime: RecordingController(runtime, source, path), file=path)
 
 
 def demo(options: argparse.Namespace) -> int:
@@ -81,20 +88,31 @@ def analyze(options: argparse.Namespace) -> int:
             f"one transcript was given for {len(options.files)} recordings",
             fix="analyse them one by one with their own",
         )
-    failed, chosen = 0, heard(options)
-    with Runtime(_runtime_options(options, feed=options.feed)) as runtime:
-        printer = Printer(runtime, options)
+    failed, totals, interrupted = 0, Totals(), False
+    chosen, call = heard(options), call_options(options)
+    with running(_runtime_options(options)) as runtime:
+        printer = LinePrinter(verbose=options.verbose) if call is None else CallPrinter(options.verbose)
+        runtime.hub.attach(printer)
+        runtime.hub.attach(totals)
         for file in _unique(options.files):
             try:
                 with closing(open_recording(file, speed=None, **chosen)) as source:
-                    if printer.run(source, _stream_name(file, options.files)):
-                        return 130
+                    session = prepare(runtime, source, _stream_name(file, options.files), call)
+                    if interrupted := run_to_end(session, lambda: printer.error):
+                        break
             except StreamSerError as error:
                 failed += 1
-                print(f"stream-ser: {error}", file=sys.stderr)
+                complain(error)
+            except KeyboardInterrupt:  # between two of them
+                interrupted = True
+                break
+    if len(totals.ends) > 1:
+        print(printable("\n".join(["", *totals.table()]), keep="\n"))
+    if interrupted:
+        return 130
     if failed and len(options.files) > 1:  # of one, its own line said it
         told = f"{failed} of {len(options.files)} recordings could not be analysed to their end"
-        print(f"stream-ser: {told}", file=sys.stderr)
+        complain(told)
     return 2 if failed else 0
 
 
@@ -103,8 +121,11 @@ def export(options: argparse.Namespace) -> int:
     from stream_ser.export.convert import beside, convert
     from stream_ser.export.formats import by_names
 
-    for path in convert(options.file, beside(options.file, by_names(options.to), options.out)):
-        print(path)
+    for form, place in beside(options.file, by_names(options.to), options.out):
+        with Working(f"writing {place}"):
+            written = convert(options.file, [(form, place)])
+        for path in written:
+            print(printable(str(path)))
     return 0
 
 
@@ -113,14 +134,16 @@ def bench(options: argparse.Namespace) -> int:
     from stream_ser.bench.job import QUICK, Effort
     from stream_ser.bench.report import show
     from stream_ser.bench.run import bench as measure
+    from stream_ser.bench.run import count_parts
     from stream_ser.engine.loading import load_backend, load_card
 
     recording = Path(options.file) if options.file else bundled_recording()
     with closing(open_recording(recording, speed=None)):
         pass  # a file that cannot be read is told of here, not in the child
-    load_backend(*load_card(options.model), options.engine).close()
-    effort = QUICK if options.quick else Effort()
-    result = measure(options.model, options.engine, recording, peers=options.peers, effort=effort, tell=_tell_measured)
+    effort, long = (QUICK, "half a minute") if options.quick else (Effort(), "two or three minutes")
+    with Working(f"measuring for {long}, part", count_parts(options.engine, options.peers)) as working:
+        load_backend(*load_card(options.model), options.engine).close()
+        result = measure(options.model, options.engine, recording, peers=options.peers, effort=effort, tell=working.now)
     print(json.dumps(result, indent=1) if options.json else show(result))
     return 0
 
@@ -135,15 +158,23 @@ def _analyze_folder(options: argparse.Namespace) -> int:
     (folder,) = options.files
     if options.out is None:
         raise ConfigError(f"{folder} is a folder", fix="say where its results go: --out FOLDER")
-    running = replace(_runtime_options(options, feed=options.feed), out=None)
+    running = replace(_runtime_options(options), out=None)
     hearing = Hearing(heard(options), call_options(options))
     return analyze_folder(running, Path(folder), options.out, by_names(options.to or "jsonl"), hearing)
 
 
-def _tell_measured(part: str) -> None:
-    """For whoever waits at a terminal: it takes a minute or two."""
-    if sys.stderr.isatty():
-        print(f"measuring: {part}", file=sys.stderr, flush=True)
+def _refuse_together(options: argparse.Namespace) -> None:
+    """Raise ConfigError for what belongs to one recording."""
+    parties = None if options.parties == "mix" else options.parties
+    given = {
+        "a transcript": options.transcript,
+        "--from": options.place,
+        "--parties": parties,
+        "--track": options.track,
+    }
+    what = next((name for name, value in given.items() if value is not None), "standard input")
+    if what != "standard input" or "-" in options.files:
+        raise ConfigError(f"{what} was given for {len(options.files)} recordings at once", fix="play it alone")
 
 
 def _replay_pipe(options: argparse.Namespace) -> int:
@@ -175,57 +206,76 @@ def _show(
     stream: str,
     options: argparse.Namespace,
     controller: Callable[[Runtime], StreamController] | None = None,
+    file: Path | None = None,
 ) -> int:
-    """Run one stream with a controller on the screen, or as lines where there is no terminal, or no controller for it."""
-    with Runtime(_runtime_options(options, feed=options.feed)) as runtime:
-        tell_addresses(runtime.feed_url)
-        if controller is None or options.headless or not has_terminal() or _is_split(options):
-            Printer(runtime, options).run(source, stream)
-        else:
-            _run_screen(runtime, controller(runtime))
+    """Run one stream with a controller on the screen, or as lines where there is no terminal, or no controller for it.
+
+    ``file`` is the recording that it comes from, None for sound that cannot be heard again.
+    """
+    talking, call = has_terminal(), call_options(options)
+    with running(_runtime_options(options), pages=True) as runtime, ExitStack() as kept:
+        tell_addresses(runtime.feed_url, runtime.feed_moved_from)
+        unsaved = kept.enter_context(Kept(runtime.hub)) if talking and file is None and options.out is None else None
+        try:
+            if call is not None:  # the screen has room for one stream
+                ending = _run_call(prepare(runtime, source, stream, call), runtime, options.verbose)
+            elif controller is None or options.headless or not talking:
+                ending = _run_headless(runtime, runtime.session(source, stream), options.verbose)
+            else:
+                ending = _run_screen(runtime, controller(runtime), options.verbose)
+        finally:  # also where the microphone was pulled out: what it heard until then is as good as ever
+            saved = ask(unsaved) if unsaved is not None and unsaved.points else options.out
+    steps = next_steps(options, file, ending, saved) if talking and call is None else []
+    if steps:
+        print(printable("\n".join(steps), keep="\n"))
     return 0
 
 
-def _is_split(options: argparse.Namespace) -> bool:
-    return getattr(options, "parties", "mix") == "split"
+def _run_call(call: Running, runtime: Runtime, verbose: bool) -> Ending:
+    printer = CallPrinter(verbose)
+    runtime.hub.attach(printer)
+    run_to_end(call, lambda: printer.error)
+    return Ending()
 
 
-class Printer:
-    """Runs sources without a screen, as lines: each as a stream, or one that is split as a call."""
-
-    def __init__(self, runtime: Runtime, options: argparse.Namespace) -> None:
-        self._runtime = runtime
-        self._call = call_options(options) if _is_split(options) else None
-        self._sink = LinePrinter() if self._call is None else CallPrinter()
-        runtime.hub.attach(self._sink)
-
-    def run(self, source: Source | SidedSource, name: str) -> bool:
-        """Run one to its end; True when Ctrl-C ended it. Raises what ended it, and OSError where nobody reads any more."""
-        return run_to_end(prepare(self._runtime, source, name, self._call), lambda: self._sink.error)
+def _run_headless(runtime: Runtime, session: Session, verbose: bool = False) -> Ending:
+    printer = LinePrinter(verbose=verbose)
+    runtime.hub.attach(_only(session.name, printer))
+    run_to_end(session, lambda: printer.error)
+    return printer.ending
 
 
-def _run_screen(runtime: Runtime, controller: StreamController) -> None:
-    last: deque[EndMessage] = deque(maxlen=1)  # of the stream that ended last
-
-    def note_end(message: Message) -> None:
-        if message["type"] == "end":
-            last.append(message)
-
-    runtime.hub.attach(note_end)
+def _run_screen(runtime: Runtime, controller: StreamController, verbose: bool = False) -> Ending:
+    ending = Ending()
+    runtime.hub.attach(_only(controller.name, ending))
     try:
         controller.start()
         show(controller, controller, feed=runtime.feed_url)
     finally:
         controller.close()
-    for message in last:
-        print("\n".join(summary(message)))
+    if ending.end is not None:
+        print(printable("\n".join(ending.lines(verbose)), keep="\n"))
     if controller.error is not None:
         raise as_person_error(controller.error)
+    return ending
 
 
-def _runtime_options(options: argparse.Namespace, feed: str) -> Options:
+def _only(stream: str, sink: Sink) -> Sink:
+    """A sink for the messages of one stream: what pages bring besides is shown by them."""
+
+    def take(message: Message) -> None:
+        if stream_of(message) == stream:
+            sink(message)
+
+    return take
+
+
+def _runtime_options(options: argparse.Namespace) -> Options:
     text = TextOptions(options.text, getattr(options, "transcript", None), options.show_text)
-    return Options(options.model, options.engine, options.hop, feed, options.out, text, options.baseline)
+    feed, spare_ports = (FEED, SPARE_PORTS) if options.feed is None else (options.feed, 0)
+    return Options(
+        options.model, options.engine, options.hop, feed, options.out, text, options.baseline, spare_ports=spare_ports
+    )
 
 
 def _unique(files: list[str]) -> list[str]:

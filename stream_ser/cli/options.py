@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from stream_ser.controls.place import seconds_of
 from stream_ser.errors import ConfigError
 
+FEED = "127.0.0.1:8765"  # where the feed is, unless something else is there already
+SPARE_PORTS = 99  # how many ports above that are tried
 TOKEN = "STREAM_SER_TOKEN"  # the variable that may hold a viewer's token
 
 
@@ -18,3 +21,11 @@ def parse_speed(text: str) -> float | None:
     if not 0.0 < speed < float("inf"):
         raise ConfigError(f"--speed {text!r} is not a speed", fix="give a number above 0, as 1 or 10, or max")
     return speed
+
+
+def parse_place(text: str) -> float:
+    """Seconds from ``1:23`` and the like. Raises ConfigError for anything else."""
+    seconds = seconds_of(text)
+    if seconds is None:
+        raise ConfigError(f"--from {text!r} is no place", fix="give minutes and seconds, as 1:23, or seconds")
+    return seconds

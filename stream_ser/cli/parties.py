@@ -56,7 +56,7 @@ def heard(options: argparse.Namespace) -> Heard:
 
 def call_options(options: argparse.Namespace) -> CallOptions | None:
     """How a recording that is split is heard; None for one that is not. Raises ConfigError for what cannot be."""
-    if options.parties != "split":
+    if getattr(options, "parties", "mix") != "split":
         return None
     from stream_ser.calls.recorded import CallOptions
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TextIO
 
 from stream_ser.feed.message_types import Message
+from stream_ser.printable import printable
 from stream_ser.types import SAMPLE_RATE
 
 EVERY_S = 0.1
@@ -65,7 +66,7 @@ class Progress:
         if self._drawing:
             self._draw()
         else:
-            print(f"{self._number}/{self.total} {plain(self._name)}: {told}", file=self._out, flush=True)
+            print(f"{self._number}/{self.total} {printable(self._name)}: {told}", file=self._out, flush=True)
 
     def clear(self) -> None:
         """Take the line away, so that others can be printed."""
@@ -94,15 +95,10 @@ class Progress:
         passed = max(now - self._began, 1e-9)
         new, left = self._number - self._before + within, self.total - self._number - within
         eta = f", {_duration(passed / new * left)} left" if new > 0.2 else ""
-        told = f"{self._number}/{self.total}, {self.sound_s / passed:.0f} × real time{eta}  {plain(self._name)}"
+        told = f"{self._number}/{self.total}, {self.sound_s / passed:.0f} × real time{eta}  {printable(self._name)}"
         line = f"[{'█' * filled}{'·' * (BAR - filled)}] {told}"
         self._bar.write(f"\r{line[: shutil.get_terminal_size().columns - 1]}\x1b[K")
         self._bar.flush()
-
-
-def plain(name: str) -> str:
-    """A file's name without what would move a terminal's cursor."""
-    return "".join(letter if letter.isprintable() else "?" for letter in name)
 
 
 def _duration(seconds: float) -> str:

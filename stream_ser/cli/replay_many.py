@@ -6,7 +6,6 @@ the others. Where streams wait for the engine, points become old, and the ledger
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -14,57 +13,90 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 from stream_ser.audio.recording import open_recording
+from stream_ser.cli.complaint import complain
 from stream_ser.cli.screen import tell_addresses
-from stream_ser.errors import ConfigError, StreamSerError, as_person_error
-from stream_ser.feed.message_types import Message
+from stream_ser.cli.working import running
+from stream_ser.errors import StreamSerError, as_person_error
+from stream_ser.feed.message_types import EndMessage, Message
 from stream_ser.latency import LatencyStats, table
 from stream_ser.pipeline.multi_stream import Player, play
-from stream_ser.pipeline.runtime import Options, Runtime
+from stream_ser.pipeline.runtime import Options
+from stream_ser.printable import printable
+
+WIDEST = 40  # characters of a recording's name
 
 
 class Totals:
-    """A hub sink that adds up all streams."""
+    """A hub sink that keeps what each stream came to, and adds up what they cost."""
 
     def __init__(self) -> None:
-        self.ledger, self.states = LatencyStats(), Counter[str]()
-        self.sound_s, self.dropped, self.ended = 0.0, 0, 0
+        self.ledger = LatencyStats()
+        self.ends: dict[str, EndMessage] = {}
+        self._labels: list[str] = []
 
     def __call__(self, message: Message) -> None:
         """Take one message."""
-        if message["type"] == "point":
+        if message["type"] == "hello":
+            self._labels += [label for label in message["labels"] if label not in self._labels]
+        elif message["type"] == "point":
             self.ledger.add(message["ledger"])
-            self.states[message["state"]] += 1
         elif message["type"] == "end":
-            self.ended += 1
-            self.sound_s += message["duration_s"]
-            self.dropped += message["dropped"]
+            self.ends[message["stream"]] = message
 
-    def lines(self, hop_s: float, took_s: float, paced: bool) -> Iterator[str]:
+    @property
+    def sound_s(self) -> float:
+        """Seconds of sound in all streams."""
+        return sum(end["duration_s"] for end in self.ends.values())
+
+    def table(self) -> Iterator[str]:
+        """A line a stream: the share of each label among its labelled points, its speech and its length."""
+        names = {stream: shown(stream) for stream in self.ends}
+        width = max((len(name) for name in names.values()), default=0)
+        columns = {label: max(len(label), len("100 %")) for label in self._labels}
+        heads = [f"{label:>{room}}" for label, room in columns.items()]
+        yield "  ".join([f"{'':<{width}}", *heads, "  speech", "   sound"])
+        for stream, end in self.ends.items():
+            share = end["summary"]["share"]
+            cells = [f"{_percent(share.get(label)):>{room}}" for label, room in columns.items()]
+            told = "" if end["reason"] == "finished" else f"  {end['reason']}"
+            heard = [f"{end['summary']['speech_s']:6.1f} s", f"{end['duration_s']:6.1f} s"]
+            yield "  ".join([f"{names[stream]:<{width}}", *cells, *heard]) + told
+
+    def lines(self, hop_s: float, took_s: float, paced: bool, verbose: bool = False) -> Iterator[str]:
         """What to tell a person; whether points came in time has a meaning only where sound came at its own pace."""
-        states = ", ".join(f"{state} {count}" for state, count in self.states.most_common())
-        yield f"{self.ended} streams, {self.sound_s:.1f} s of sound, {self.dropped} windows dropped; points: {states}"
-        told = self.ledger.summary()
-        yield from table(told)
-        age = told["age_ms"]
+        yield from self.table()
+        dropped = sum(end["dropped"] for end in self.ends.values())
+        yield f"{len(self.ends)} recordings, {self.sound_s:.1f} s of sound, {dropped} windows dropped"
+        costs = self.ledger.summary()
+        if verbose:
+            yield from table(costs)
+        age = costs["age_ms"]
         if not paced:
-            yield f"in {took_s:.1f} s: {self.sound_s / max(took_s, 1e-9):.1f} × real time, all streams together"
+            yield f"in {took_s:.1f} s: {self.sound_s / max(took_s, 1e-9):.1f} × real time, all together"
         elif age is not None:
             kept = "kept up" if age["p99"] <= 1e3 * hop_s else "did not keep up"
             old = f"99 % of all points are at most {age['p99']:.1f} ms old, a hop is {1e3 * hop_s:.0f} ms"
-            yield f"{kept} with real time: {old}"
+            yield f"{kept} with real time" + (f": {old}" if verbose or kept != "kept up" else "")
 
 
-def together(options: Options, files: Sequence[str], speed: float | None, transcript: Path | None = None) -> int:
+def _percent(share: float | None) -> str:
+    return f"{100 * share:.0f} %" if share else "–"
+
+
+def shown(name: str) -> str:
+    """A stream's name for a table: what is left of a long one tells it apart, its end."""
+    name = printable(name)
+    return name if len(name) <= WIDEST else f"…{name[1 - WIDEST :]}"
+
+
+def together(options: Options, files: Sequence[str], speed: float | None, verbose: bool = False) -> int:
     """Play recordings at the same time; the same one may come several times. Returns the exit code.
 
-    Raises EngineError, ConfigError and FeedError.
+    Ctrl-C ends them all, and what was found until then is told. Raises EngineError, ConfigError and FeedError.
     """
-    if transcript is not None or "-" in files:
-        what = "a transcript" if transcript is not None else "standard input"
-        raise ConfigError(f"{what} was given for {len(files)} recordings at once", fix="play it alone")
-    failed, totals = 0, Totals()
-    with Runtime(options) as runtime, ExitStack() as sources:
-        tell_addresses(runtime.feed_url)
+    failed, totals, interrupted = 0, Totals(), False
+    with running(options, pages=True) as runtime, ExitStack() as sources:
+        tell_addresses(runtime.feed_url, runtime.feed_moved_from)
         runtime.hub.attach(totals)
         players: list[Player] = []
         for file, stream in zip(files, stream_names(files), strict=True):
@@ -73,21 +105,21 @@ def together(options: Options, files: Sequence[str], speed: float | None, transc
                 players.append(Player(runtime.stream(source.info, stream, stands_still=True), iter(source)))
             except StreamSerError as error:
                 failed += 1
-                print(f"stream-ser: {error}", file=sys.stderr)
+                complain(error)
         began = time.monotonic()
         try:
             for refused in play(players, options.hop_s, speed):
                 failed += 1
-                print(f"stream-ser: {refused}", file=sys.stderr)
+                complain(refused)
         except KeyboardInterrupt:
+            interrupted = True
             for player in players:
-                player.stream.stop()
-            return 130
+                player.stream.stop()  # which tells what was found until then
         for broken in filter(None, (player.stream.error for player in players)):
             failed += 1
-            print(f"stream-ser: {as_person_error(broken)}", file=sys.stderr)
-        print("\n".join(totals.lines(options.hop_s, time.monotonic() - began, speed is not None)))
-    return 2 if failed else 0
+            complain(as_person_error(broken))
+        print("\n".join(totals.lines(options.hop_s, time.monotonic() - began, speed is not None, verbose)))
+    return 130 if interrupted else 2 if failed else 0
 
 
 def stream_names(files: Sequence[str]) -> list[str]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from stream_ser.cli.opening import present
 from stream_ser.controls.capabilities import Controls, MessageSource
 from stream_ser.errors import ConfigError
 
@@ -29,11 +30,16 @@ def has_terminal() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
-def tell_addresses(feed: str | None) -> None:
-    """Print where the feed and its page are, where there is a feed."""
+def tell_addresses(feed: str | None, moved_from: int | None = None) -> None:
+    """Print where the feed and its page are, where there is a feed, and on stderr if that is not where they usually are."""
     from stream_ser.feed.address import page_url
 
-    if feed is not None:
+    if feed is None:
+        return
+    with present().aside():
+        if moved_from is not None:
+            told = "the feed is at the next free one (--feed HOST:PORT fixes it, --feed off goes without)"
+            print(f"stream-ser: port {moved_from} is in use; {told}", file=sys.stderr, flush=True)
         print(f"feed: {feed}\npage: {page_url(feed)}", flush=True)
 
 
@@ -46,10 +52,15 @@ def show(
     home: Callable[[StreamSerApp], Screen[Any]] | None = None,
 ) -> None:
     """Open the screen; returns when somebody has left it. ``clock`` gives seconds. Raises ConfigError where it breaks down."""
+    from stream_ser.cli.config import config_path
     from stream_ser.tui.app import make_app
+    from stream_ser.tui.preferences import Preferences
 
     with _stderr_held_back():
-        app = make_app(source, controls, title="stream-ser", feed=feed, clock=clock, home=home, alone=True)
+        choices = Preferences(config_path().with_name("screen.json"))
+        options: dict[str, Any] = {"feed": feed, "clock": clock, "home": home, "preferences": choices}
+        app = make_app(source, controls, title="stream-ser", alone=True, **options)
+        present().hand_over()
         app.run()
     if app.return_code:
         raise ConfigError("the screen broke down", fix="use --headless, and please report what was printed above")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import logging
 import os
@@ -13,12 +14,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from stream_ser.cli import calls
+from stream_ser.cli.grammar import Parser, Subcommands
 from stream_ser.errors import ConfigError
 from stream_ser.feed.address import page_url
-from stream_ser.server import settings
+from stream_ser.printable import printable_json
+from stream_ser.server.log_limit import INTERVAL_S, STANDARD, LimitedHandler
 
 SWITCH_S = 3e-4
-STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
 class JsonLines(logging.Formatter):
@@ -36,18 +38,18 @@ class JsonLines(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str, ensure_ascii=False)
+        return printable_json(json.dumps(line, default=str, ensure_ascii=False))
 
 
-def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_parsers(commands: Subcommands[Parser]) -> None:
     """Add the commands to the command line."""
     serve = commands.add_parser(
         "serve",
         help="take calls and serve their trajectories",
         description="Take calls by websocket and AudioSocket, and serve their trajectories. docs/operations.md explains it.",
+        fill=_add_settings,
     )
     serve.add_argument("--config", type=Path, metavar="FILE.toml", help="settings (default: STREAM_SER_CONFIG's)")
-    settings.add_flags(serve)
     token = commands.add_parser("token", help="make a token for the call server, and show it once")
     token.add_argument("file", type=Path, metavar="TOKENS.toml", help="token file; made where there is none")
     token.add_argument("--tenant", required=True, metavar="NAME", help="whose calls it opens")
@@ -56,8 +58,16 @@ def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     calls.add_parser(commands)
 
 
+def _add_settings(serve: argparse.ArgumentParser) -> None:
+    from stream_ser.server.settings import add_flags
+
+    add_flags(serve)
+
+
 def serve(options: argparse.Namespace) -> int:
     """Serve until SIGTERM or Ctrl-C, then drain; a second signal ends the drain at once."""
+    from stream_ser.server import settings
+
     config = settings.load(options.config, os.environ, vars(options))
     try:
         from stream_ser.server.app import CallServer
@@ -65,7 +75,7 @@ def serve(options: argparse.Namespace) -> int:
         raise ConfigError(
             f"the call server needs {error.name}, which is not installed", fix="pip install 'stream-ser[cpu,serve]'"
         ) from error
-    handler = logging.StreamHandler(sys.stderr)
+    handler = LimitedHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     logging.getLogger("stream_ser.server.websockets").setLevel(logging.ERROR)  # scanners' broken handshakes are no news
@@ -75,6 +85,10 @@ def serve(options: argparse.Namespace) -> int:
     sys.setswitchinterval(SWITCH_S)
     server = CallServer(config, os.environ)
     server.start()
+    # What is there now stays. Python's collector would go through all of it again and again, for tens of milliseconds in which
+    # no socket is served.
+    gc.collect()
+    gc.freeze()
     asked = threading.Semaphore(0)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: asked.release())
@@ -88,7 +102,8 @@ def serve(options: argparse.Namespace) -> int:
         },
     )
     print(f"{server.url}\npage: {page_url(server.url)}", flush=True)
-    asked.acquire()
+    while not asked.acquire(timeout=INTERVAL_S):
+        handler.pass_on()
     log.info("draining", extra={"calls": server.services.tenants.calls, "seconds": config.drain_s})
     drained: list[bool] = []
 
@@ -99,6 +114,7 @@ def serve(options: argparse.Namespace) -> int:
     stopping = threading.Thread(target=stop, daemon=True)
     stopping.start()
     while stopping.is_alive():
+        handler.pass_on()
         if asked.acquire(timeout=0.05):
             log.warning("stopped before the drain was over")
             return 1

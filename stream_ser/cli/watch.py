@@ -22,6 +22,7 @@ from stream_ser.errors import ConfigError
 from stream_ser.feed.address import feed_url
 from stream_ser.feed.filters import SubscriptionFilter
 from stream_ser.feed.message_types import Message
+from stream_ser.printable import printable
 
 if TYPE_CHECKING:
     from textual.screen import Screen
@@ -44,9 +45,10 @@ def watch(options: argparse.Namespace) -> int:
     with closing(RemoteFeed(feed_url(options.target), filters, token)) as remote:
         remote.start()
         if headless:
-            _print_feed(remote)
+            tell_addresses(remote.url)
+            print_feed(remote, options.verbose)
         else:
-            show(remote, remote, feed=remote.url, home=_all_streams)
+            show(remote, remote, feed=remote.url, home=open_grid)
     return 0
 
 
@@ -61,13 +63,14 @@ def _recorded(options: argparse.Namespace, headless: bool) -> int:
             raise ConfigError(f"--{name} was given for a file", fix="leave it out")
     with closing(RecordedSession(Path(options.target), parse_speed(options.speed))) as session:
         if headless:
-            _print_session(session)
+            _print_session(session, options.verbose)
         else:
             show(session, session, feed=None, clock=session.now, home=None if session.streams == 1 else _all_recorded)
     return 0
 
 
-def _all_streams(app: StreamSerApp) -> Screen[Any]:
+def open_grid(app: StreamSerApp) -> Screen[Any]:
+    """The screen of all streams of a feed; one that is alone is opened at once."""
     return app.grid(keep_s=KEPT_S, open_single=True)
 
 
@@ -78,7 +81,8 @@ def _all_recorded(app: StreamSerApp) -> Screen[Any]:
 class Lines:
     """Prints the messages of many streams: where there are several, each line begins with its stream's name."""
 
-    def __init__(self) -> None:
+    def __init__(self, verbose: bool = False) -> None:
+        self._verbose = verbose
         self._printers: dict[str, LinePrinter] = {}
 
     def __call__(self, message: ScreenMessage) -> None:
@@ -88,10 +92,10 @@ class Lines:
         if "stream" in message:
             self._print(message["stream"], message)
         elif message["type"] == "notice":
-            print(message["text"], flush=True)
+            print(printable(message["text"]), flush=True)
 
     def _print(self, stream: str, message: Message) -> None:
-        printer = self._printers.setdefault(stream, LinePrinter())
+        printer = self._printers.setdefault(stream, LinePrinter(verbose=self._verbose))
         printer.name = stream if len(self._printers) > 1 else ""
         printer(message)
         if printer.error is not None:
@@ -100,22 +104,22 @@ class Lines:
             del self._printers[stream]
 
 
-def _print_feed(remote: RemoteFeed) -> None:
-    tell_addresses(remote.url)
-    lines, told = Lines(), False
+def print_feed(remote: RemoteFeed, verbose: bool) -> None:
+    """Print a line a second of each stream until the feed is gone for good. Raises ConfigError then."""
+    lines, told = Lines(verbose), False
     while remote.alive:
         for message in remote.drain():
             lines(message)
         trouble = remote.trouble
         if (trouble is not None) != told:
             told = trouble is not None
-            print(trouble or "connected again", flush=True)
+            print(printable(trouble or "connected again"), flush=True)
         time.sleep(TICK_S)
     raise ConfigError(f"the feed is gone for good: {remote.trouble}", fix="start stream-ser watch again")
 
 
-def _print_session(session: RecordedSession) -> None:
-    lines = Lines()
+def _print_session(session: RecordedSession, verbose: bool) -> None:
+    lines = Lines(verbose)
     while not session.over:
         for message in session.drain():
             lines(message)

@@ -51,6 +51,7 @@ class Choice:
     name: str  # what ``choose`` is given
     text: str  # what a person reads
     current: bool = False
+    heading: bool = False  # stands above the others, and cannot be chosen
 
 
 class MessageSource(Protocol):
@@ -152,6 +153,16 @@ class Plays(Protocol):
 
     def skip(self, by_s: float) -> None:
         """Go on so much further, or back; several that come at once add up."""
+        ...
+
+
+@runtime_checkable
+class Enveloped(Protocol):
+    """How loud all of what is played is, also where it has not been played yet."""
+
+    @property
+    def envelope(self) -> Sequence[float]:
+        """The level of equal parts of the whole, dBFS, in order; empty while nobody knows."""
         ...
 
 

@@ -24,12 +24,12 @@ from stream_ser.audio.source import Source
 from stream_ser.controls.capabilities import Choice, Kind, OwnNotice, ScreenMessage, own_notice
 from stream_ser.controls.explanations import Reasons
 from stream_ser.controls.message_recorder import Recorder, refuse_existing
+from stream_ser.controls.model_choices import model_choices
 from stream_ser.controls.wav_writer import SoundFile
 from stream_ser.errors import ConfigError, StreamSerError, as_person_error
 from stream_ser.feed.message_types import ExplanationMessage, Level
 from stream_ser.pipeline.runtime import Runtime
 from stream_ser.pipeline.session import Session
-from stream_ser_models.card import CheckpointError, find, read_card, shipped
 
 COMMANDS = 8
 NOTICES = 32  # of the controller itself, that wait for the screen
@@ -82,6 +82,11 @@ class StreamController(ABC):
             self._end_sound()
         finally:
             self._recorder.end()
+
+    @property
+    def name(self) -> str:
+        """The stream's name."""
+        return self._name
 
     @property
     def error(self) -> Exception | None:
@@ -179,13 +184,7 @@ class StreamController(ABC):
         self._order(self._stop_recording)
 
     def _look(self, kind: Kind) -> Sequence[Choice]:  # noqa: ARG002 - there is one kind here; others have more
-        found = []
-        for name in shipped():
-            with contextlib.suppress(CheckpointError):
-                card = read_card(find(name))
-                text = f"{name:<16} {', '.join(card.labels)}; {card.macs / 1e6:,.0f} MMAC a window"
-                found.append(Choice(name, text[:LONGEST_CHOICE], card.digest == self._runtime.card.digest))
-        return found
+        return model_choices(self._runtime.card.digest)
 
     def _change(self, kind: Kind, name: str) -> None:  # noqa: ARG002
         self._say("info", f"loading the model {name}; the stream goes on until it is there")

@@ -2,20 +2,24 @@
 
 Threads as in :mod:`stream_ser.controls.local_stream`. The speed changes nothing but when points come. **A seek is another
 stream**: sound that was not played is no gap, and a trajectory that went on as if nothing had happened would be false. The new
-stream begins with sample 0 at the chosen place, and its hello says where that is in the recording (``source.offset_s``).
+stream begins with sample 0 at the chosen place, and its hello says where that is in the recording (``source.offset_s``). That
+is a whole number of hops, so that a screen can keep the results of all of them side by side.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from stream_ser.audio.recording import Recording
 from stream_ser.audio.source import Source
+from stream_ser.controls.envelope import Envelope
 from stream_ser.controls.local_stream import StreamController
 from stream_ser.pipeline.runtime import Runtime
 from stream_ser.types import SAMPLE_RATE
+
+ENVELOPE_BLOCK = 4000  # samples: a quarter of a second
 
 
 class RecordingController(StreamController):
@@ -28,7 +32,18 @@ class RecordingController(StreamController):
         self._recording = recording
         self._target: float | None = None  # the place that a waiting command goes to, s
         self._aiming = threading.Lock()
+        self._envelope = Envelope(lambda: recording.again(0.0, None, ENVELOPE_BLOCK))
         super().__init__(runtime, recording, path.name)
+
+    def close(self) -> None:
+        """End the stream, the files and the threads."""
+        self._envelope.close()
+        super().close()
+
+    @property
+    def envelope(self) -> Sequence[float]:
+        """How loud the whole recording is; see :class:`stream_ser.controls.capabilities.Enveloped`."""
+        return self._envelope.levels
 
     @property
     def speed(self) -> float | None:
@@ -62,7 +77,8 @@ class RecordingController(StreamController):
 
     def _aim(self, to_s: float) -> None:
         waiting = self._target is not None
-        self._target = max(0.0, to_s)
+        hop_s = self._runtime.hop / SAMPLE_RATE  # on one grid with what was heard before, results share its places
+        self._target = max(0.0, round(to_s / hop_s) * hop_s)
         if not waiting and not self._order(self._go):
             self._target = None
 

@@ -5,7 +5,7 @@ called by any thread and returns at once, but for ``close``, which takes less th
 
 Invariants: at most ``LIMIT`` messages wait to be drained; beyond that nothing more is read, and the feed's own rules for
 slow readers hold. A connection that is lost is made again for as long as it takes, and while there is none ``trouble``
-says so. Of what is known already, a snapshot brings nothing back.
+says so. Of what is known already, a snapshot brings nothing back. A feed with a history is read from its past on, once.
 """
 
 from __future__ import annotations
@@ -16,17 +16,19 @@ import threading
 import time
 from collections import deque
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 
 from stream_ser.controls.capabilities import ScreenMessage
+from stream_ser.controls.feed_past import MOST, FeedPast
 from stream_ser.controls.message_recorder import Recorder
 from stream_ser.controls.remote_explanations import RemoteReasons
 from stream_ser.errors import FeedError, StreamSerError, as_person_error
 from stream_ser.feed import messages
-from stream_ser.feed.client import subscribe
+from stream_ser.feed.client import FeedReader, subscribe
 from stream_ser.feed.filters import SubscriptionFilter
 from stream_ser.feed.hub import Sink
-from stream_ser.feed.message_types import ExplanationMessage, HelloMessage, Level, Message, stream_of
+from stream_ser.feed.message_types import ExplanationMessage, HelloMessage, Level, Message, epoch_of, stream_of
 
 LIMIT = 8192
 FULL_S = 0.02  # between two looks whether there is room again
@@ -44,7 +46,10 @@ class RemoteFeed:
 
     def __init__(self, url: str, filters: SubscriptionFilter, token: str | None = None) -> None:
         self.url = url
+        self._filters, self._token = filters, token
         self._reader = subscribe(url, retry_s=None, filters=filters, token=token, told=self._told)
+        self._past: FeedPast | None = None  # while it comes
+        self._before = 0  # messages that were gone before we came
         self._lock = threading.RLock()
         self._waiting: deque[Message] = deque()
         self._hellos: dict[str, HelloMessage] = {}  # of open streams
@@ -108,11 +113,13 @@ class RemoteFeed:
     @property
     def missed(self) -> int:
         """How many messages were published and never came, as far as anybody knows."""
-        return self._reader.missed
+        return max(0, self._reader.missed - self._before)
 
     def drain(self) -> list[ScreenMessage]:
         """Everything that has come since the last call."""
         with self._lock:
+            if self._past is not None and self._past.quiet(time.monotonic()):
+                self._end_past()
             taken: list[ScreenMessage] = [*self._waiting]
             self._waiting.clear()
         return taken
@@ -191,13 +198,39 @@ class RemoteFeed:
             return
         asking = asyncio.create_task(self._reasons.run())
         try:
-            async with contextlib.aclosing(aiter(self._reader)) as feed:  # type: ignore[type-var]
-                async for message in feed:
-                    while len(self._waiting) >= LIMIT:  # noqa: ASYNC110 - whoever drains is in no event loop of ours
-                        await asyncio.sleep(FULL_S)
-                    self._read(message)
+            place = await self._follow(self._reader, join=True)
+            if place is not None:
+                await self._follow_from(*place)
         finally:
             asking.cancel()
+
+    async def _follow(self, reader: FeedReader, *, join: bool) -> tuple[int, str] | None:
+        """Take what comes; with ``join`` only until the feed has said that it keeps a history, and where it is in it."""
+        async with contextlib.aclosing(aiter(reader)) as feed:  # type: ignore[type-var]
+            async for message in feed:
+                epoch = epoch_of(message)
+                if join and epoch is not None and message["seq"] > 0:
+                    return message["seq"], epoch
+                join = False
+                while len(self._waiting) >= LIMIT:  # noqa: ASYNC110 - whoever drains is in no event loop of ours
+                    await asyncio.sleep(FULL_S)
+                self._read(message)
+        return None
+
+    async def _follow_from(self, joined: int, epoch: str) -> None:
+        """Read what the feed's history has of before number ``joined``, and then go on."""
+        back = replace(self._filters, last_seq=max(0, joined - MOST), epoch=epoch)
+        self._reader = subscribe(self.url, retry_s=None, filters=back, token=self._token, told=self._told)
+        self._past = FeedPast(joined, time.monotonic())
+        await self._follow(self._reader, join=False)
+
+    def _end_past(self) -> None:
+        """Let through what was held back of the past. What history has no more is nothing that we missed."""
+        past, self._past = self._past, None
+        if past is not None:
+            self._before = self._reader.missed
+            for message in past.wanted():
+                self._read(message)
 
     def _told(self, why: str | None) -> None:
         """Note how the connection is; called in the loop."""
@@ -211,6 +244,11 @@ class RemoteFeed:
 
     def _read(self, message: Message) -> None:
         """Take one message of the feed; a snapshot only if it says something new."""
+        with self._lock:
+            if self._past is not None:
+                if self._past.take(message, time.monotonic()):
+                    return
+                self._end_past()
         if message["type"] == "snapshot":
             message = message["message"]
             if message["seq"] <= self._seen.get(stream_of(message) or "", 0):
@@ -228,6 +266,8 @@ class RemoteFeed:
         with self._lock:
             if stream is not None:
                 self._note(stream, message)
+            elif message["type"] == "call":
+                self._seen[""] = message["seq"]
             self._waiting.append(message)
             if message["type"] == "heartbeat":
                 return

@@ -14,15 +14,19 @@ import json
 import time
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
+
+import numpy as np
 
 from stream_ser.controls.capabilities import RewindMessage, ScreenMessage, own_notice
 from stream_ser.export.reading import Recorded, walk
 from stream_ser.feed.message_types import Message
 from stream_ser.types import SAMPLE_RATE
 
+PARTS = 800  # of the envelope
+SILENCE_DBFS = -120.0
 BUDGET_S = 0.04  # for one drain: a screen that is asked to show hours at once must go on taking keys
 
 
@@ -43,6 +47,8 @@ class RecordedSession:
         self._due = array("d")  # seconds of the session, never falling
         self._names: list[str] = []  # of streams
         self._whose = array("L")  # the place in it, for each line
+        self._levels = array("f")  # dBFS, of points; of other lines silence
+        self._envelope: tuple[float, ...] | None = None
         self._index()
         self._file = path.open("rb")
         self._next = 0  # the line that comes next
@@ -73,6 +79,18 @@ class RecordedSession:
     def length_s(self) -> float:
         """How long the session is."""
         return self._due[-1]
+
+    @property
+    def envelope(self) -> Sequence[float]:
+        """How loud the session is, in equal parts; empty of several streams, which have no sound in common."""
+        if self._envelope is None:
+            self._envelope = ()
+            if self.streams == 1 and self.length_s > 0.0:
+                parts = np.minimum(np.array(self._due) / self.length_s * PARTS, PARTS - 1).astype(np.intp)
+                levels = np.full(PARTS, SILENCE_DBFS)
+                np.maximum.at(levels, parts, np.array(self._levels))
+                self._envelope = tuple(levels.tolist())
+        return self._envelope
 
     @property
     def place_s(self) -> float:
@@ -165,6 +183,7 @@ class RecordedSession:
             self._lines.append(stream.lines[-1])
             self._due.append(now)
             self._whose.append(places[stream.name])
+            self._levels.append(message["level_dbfs"] if message["type"] == "point" else SILENCE_DBFS)
 
 
 def _end(stream: Recorded, message: Message) -> float | None:

@@ -14,6 +14,7 @@ from typing import cast
 from stream_ser.errors import ConfigError
 from stream_ser.export import plot
 from stream_ser.export.audacity import audacity
+from stream_ser.export.audformat import audformat
 from stream_ser.export.rttm import rttm
 from stream_ser.export.table import excel_table, table
 from stream_ser.export.textgrid import textgrid
@@ -55,6 +56,7 @@ FORMATS = {
         Format("rttm", ".rttm", rttm),
         Format("textgrid", ".TextGrid", textgrid),
         Format("vtt", ".vtt", webvtt),
+        Format("audformat", ".audformat.csv", audformat),
         Format("audacity", ".labels.txt", audacity),
         Format("png", ".png", plot.png, plot.needed),
         Format("svg", ".svg", plot.svg, plot.needed),
@@ -75,11 +77,15 @@ def by_names(text: str) -> list[Format]:
 
 
 def by_suffix(path: Path) -> Format:
-    """The format that a file's name asks for; JSONL where it has no suffix. Raises ConfigError for any other."""
+    """The format that a file's name asks for; JSONL where it has no suffix. Raises ConfigError for any other.
+
+    A name that ends with all of a format's suffix means that one: ``a.excel.csv`` is no plain CSV.
+    """
     suffix = path.suffix.lower()
-    for form in FORMATS.values():
+    whole = [form for form in FORMATS.values() if path.name.lower().endswith(form.suffix.lower())]
+    for form in sorted(whole, key=lambda form: -len(form.suffix)) + list(FORMATS.values()):
         if suffix in ("", form.ending):
             form.needed()
             return form
-    known = ", ".join(form.ending for form in FORMATS.values())
+    known = ", ".join(dict.fromkeys(form.ending for form in FORMATS.values()))
     raise ConfigError(f"--out {path}: {path.suffix} is no format", fix=f"let the name end with one of {known}")

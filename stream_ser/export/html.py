@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator
 from html import escape
 
 from stream_ser.export.curves import Curves, Gatherer, Values
-from stream_ser.export.plot import GROUNDS, clock_text, label_colours, time_ticks
+from stream_ser.export.plot import GROUNDS, clock_text, time_ticks
 from stream_ser.export.segments import Outline, outline
 from stream_ser.feed.message_types import Message
+from stream_ser.label_colours import LIGHT
 from stream_ser.types import SAMPLE_RATE
 
 WIDTH, HEIGHT = 720, 190  # px
@@ -43,7 +44,7 @@ def _picture(told: Outline, curves: Curves) -> Iterator[str]:
         f'role="img" aria-label="{words}" font-family="sans-serif" font-size="11" style="background:#fff">'
     )
     yield from _grounds(told, length)
-    colours = label_colours(told.hello["labels"])
+    colours = LIGHT.of(told.hello["labels"])
     for place, (label, colour) in enumerate(colours.items()):
         look = f'fill="none" stroke="{colour}" stroke-dasharray="{DASHES[place % len(DASHES)]}"'
         yield _line(curves.seconds, curves.smoothed[label], length, f'{look} stroke-width="0.8" opacity="0.4"')

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -16,15 +16,13 @@ from stream_ser.errors import ConfigError
 from stream_ser.export.curves import Curves, Gatherer
 from stream_ser.export.segments import GAP, Outline, outline
 from stream_ser.feed.message_types import Message
+from stream_ser.label_colours import LIGHT
 from stream_ser.types import SAMPLE_RATE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# By label, then in order for others: Okabe and Ito's colours, which the colour-blind tell apart, yellow left out.
-KNOWN = {"angry": "#d55e00", "happy": "#e69f00", "neutral": "#009e73", "sad": "#0072b2"}
-OTHERS = ("#cc79a7", "#56b4e9", "#000000", "#d55e00", "#e69f00", "#009e73", "#0072b2")
 DASHES = ("-", (0, (6, 1.5)), (0, (1.5, 1)), (0, (6, 1.5, 1.5, 1.5)))
 # What is behind the lines, by state: ground, hatching, and what the legend calls it.
 GROUNDS = {
@@ -107,7 +105,7 @@ def _compose(messages: Iterable[Message]) -> Figure:
 def _probabilities(panel: Axes, told: Outline, curves: Curves) -> None:
     hello = told.hello
     grounds = _grounds(panel, told)
-    colours = label_colours(hello["labels"])
+    colours = LIGHT.of(hello["labels"])
     lines = []
     few = "." if len(curves.seconds) <= 400 else ""  # else a lone point between silences would not be seen
     for place, label in enumerate(hello["labels"]):
@@ -135,7 +133,7 @@ def _probabilities(panel: Axes, told: Outline, curves: Curves) -> None:
 
 def _labels(panel: Axes, told: Outline) -> None:
     """A strip with the label that was given at each time; empty where there was none."""
-    colours = label_colours(told.hello["labels"])
+    colours = LIGHT.of(told.hello["labels"])
     _grounds(panel, told)
     for label, colour in colours.items():
         bars = [_span(s.start, s.end) for s in told.segments if s.label == label]
@@ -157,7 +155,7 @@ def _dimensions(panel: Axes, told: Outline, curves: Curves) -> None:
     panel.axhline(0, color="#8a8a8a", linewidth=0.8)
     lines = []
     for place, (name, values) in enumerate(curves.dimensions.items()):
-        lines += panel.plot(curves.seconds, values, color=OTHERS[2 - place % 3], linestyle=DASHES[place % len(DASHES)],
+        lines += panel.plot(curves.seconds, values, color=LIGHT.others[place % 4], linestyle=DASHES[place % len(DASHES)],
                             linewidth=1.6, label=name)  # fmt: skip
     panel.set_ylim(-1, 1)
     panel.set_ylabel("rated, −1 to 1")
@@ -177,13 +175,6 @@ def _grounds(panel: Axes, told: Outline) -> list[Any]:
 
 def _span(start: int, end: int) -> tuple[float, float]:
     return start / SAMPLE_RATE, (end - start) / SAMPLE_RATE
-
-
-def label_colours(labels: Sequence[str]) -> dict[str, str]:
-    """The colour of each label: its own where it is known, else the next that none of them has."""
-    others = [colour for colour in OTHERS if colour not in {KNOWN.get(label) for label in labels}]
-    unknown = [label for label in labels if label not in KNOWN]
-    return {label: KNOWN.get(label) or others[unknown.index(label) % len(others)] for label in labels}
 
 
 def _short(text: str, longest: int = 110) -> str:

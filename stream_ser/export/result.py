@@ -140,6 +140,10 @@ class Trajectory:
         """WebVTT: a cue for each run."""
         return self._text("vtt", path)
 
+    def to_audformat(self, path: Target | None = None) -> str:
+        """Audformat's segmented table: file, start, end and emotion of each run with a label."""
+        return self._text("audformat", path)
+
     def to_audacity(self, path: Target | None = None) -> str:
         """Audacity's labels: begin, end and text of each run."""
         return self._text("audacity", path)

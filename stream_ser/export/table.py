@@ -1,7 +1,8 @@
 """CSV: one row a point, with every probability raw and smoothed. Pure; as many rows in memory as one.
 
-Numbers are written with every digit, so a reader gets the feed's values back. An empty cell is a null. What took how
-long is left out: it differs from run to run, and a table of one trajectory should not.
+Numbers are written with every digit, so a reader gets the feed's values back. An empty cell is a null, or smoothed
+probabilities before anything was judged. What took how long is left out: it differs from run to run, and a table of one
+trajectory should not.
 
 Whoever publishes a call chooses its name, and a spreadsheet computes a cell that begins as a formula does. So such a cell gets
 an apostrophe in front, which spreadsheets take for "this is text".
@@ -19,7 +20,7 @@ from stream_ser.feed.message_types import Message, PointMessage
 Before = Literal["stream", "start", "end", "t", "state", "label", "confidence"]
 Behind = Literal["speech_s", "level_dbfs", "peak_dbfs", "text"]
 BEFORE: tuple[Before, ...] = get_args(Before)
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n")  # the wide ones are taken for the same
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 BEHIND: tuple[Behind, ...] = get_args(Behind)
 
@@ -52,7 +53,8 @@ def row(point: PointMessage, labels: Sequence[str], dimensions: Sequence[str]) -
     """The cells of one point."""
     cells: list[object] = [point[name] for name in BEFORE]
     cells += [point["raw"][label] for label in labels]
-    cells += [point["smoothed"][label] for label in labels]
+    warming = point["state"] == "warming"  # nothing has been judged, and the prior would look like a result
+    cells += [None if warming else point["smoothed"][label] for label in labels]
     cells += [point["dimensions"][name] for name in dimensions]
     return [*cells, *(point[name] for name in BEHIND)]
 

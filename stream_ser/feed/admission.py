@@ -12,20 +12,35 @@ from urllib.parse import urlsplit
 
 from stream_ser.errors import FeedError
 from stream_ser.feed.filters import parse
+from stream_ser.feed.loopback import host_name, is_foreign, is_loopback
 
 FEED_PATH = "/v1/feed"
+SOUND_PATH = "/v1/audio"
 HEALTH_PATH = "/healthz"
 DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 Answer = tuple[HTTPStatus, str]
 
 
-def refusal(target: str, headers: Mapping[str, str], *, bound_to: str, full: int | None) -> Answer | None:
-    """Answer a request that does not lead to a subscription; None lets it in.
+def wrong_host(headers: Mapping[str, str], bound_to: str) -> Answer | None:
+    """Answer a request for anything at all that named another host than this machine; None where it did not.
 
-    ``target`` is the request's path with its query, ``bound_to`` the host the feed listens on, and ``full`` the number
-    of subscribers where no more are let in.
+    ``bound_to`` is the address at which the request arrived.
+    """
+    asked = headers.get("Host")
+    if not is_foreign(asked, bound_to):
+        return None
+    return (
+        HTTPStatus.FORBIDDEN,
+        f"{str(asked)[:200]!r} is not this machine, and this serves it alone. Ask for 127.0.0.1 or localhost.\n",
+    )
+
+
+def refusal(target: str, headers: Mapping[str, str], *, bound_to: str, full: int | None) -> Answer | None:
+    """Answer a request that does not lead to a subscription, after ``wrong_host`` let it pass; None lets it in.
+
+    ``target`` is the request's path with its query, ``bound_to`` the address at which it arrived, and ``full`` the number of
+    subscribers where no more are let in.
     """
     path, _, query = target.partition("?")
     if path == HEALTH_PATH:
@@ -47,14 +62,26 @@ def refusal(target: str, headers: Mapping[str, str], *, bound_to: str, full: int
     return None
 
 
+def sound_refusal(headers: Mapping[str, str], *, bound_to: str, full: str | None) -> Answer | None:
+    """Answer a request to bring sound that leads to nothing; None lets it in.
+
+    A page may only where the feed's own server has served it: of the same host *and* port. ``full`` says why nobody more can.
+    """
+    origin = headers.get("Origin")
+    if origin is not None and not same_origin(origin, headers.get("Host", ""), bound_to):
+        return (
+            HTTPStatus.FORBIDDEN,
+            f"A page of {origin[:200]!r} may not bring sound. Open the page that this server serves, at /.\n",
+        )
+    return None if full is None else (HTTPStatus.SERVICE_UNAVAILABLE, f"{full}\n")
+
+
 def same_host(origin: str, host: str, bound_to: str) -> bool:
     """Compare host names; ports may differ. All names of the loopback are one."""
-    page, asked = _host_name(origin), _host_name(f"//{host}")
-    if page is None or asked is None:
+    page, asked = host_name(origin), host_name(f"//{host}")
+    if page is None or asked is None or is_foreign(host, bound_to):
         return False
-    if bound_to in LOOPBACK and asked not in LOOPBACK:
-        return False  # a foreign name that was made to point at this machine
-    return page == asked or (page in LOOPBACK and asked in LOOPBACK)
+    return page == asked or (is_loopback(page) and is_loopback(asked))
 
 
 def same_origin(origin: str, host: str, bound_to: str) -> bool:
@@ -65,10 +92,3 @@ def same_origin(origin: str, host: str, bound_to: str) -> bool:
     except ValueError:
         return False
     return ports[0] == ports[1] is not None and same_host(origin, host, bound_to)
-
-
-def _host_name(url: str) -> str | None:
-    try:
-        return urlsplit(url).hostname
-    except ValueError:
-        return None

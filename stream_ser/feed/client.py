@@ -24,8 +24,8 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
 from stream_ser.errors import FeedError
-from stream_ser.feed.admission import LOOPBACK
 from stream_ser.feed.filters import SubscriptionFilter
+from stream_ser.feed.loopback import is_loopback
 from stream_ser.feed.message_types import Message, epoch_of
 from stream_ser.feed.messages import SCHEMA_VERSION
 
@@ -135,7 +135,7 @@ class FeedReader:
     async def __aiter__(self) -> AsyncIterator[Message]:
         """Yield messages; raise FeedError where there is no feed or it stays away."""
         # A proxy for the outside world does not lead back to this machine.
-        proxy: Literal[True] | None = None if _host(self._url) in LOOPBACK else True
+        proxy: Literal[True] | None = None if is_loopback(_host(self._url)) else True
         loop = asyncio.get_running_loop()
         lost_at = loop.time()
         delay = FIRST_DELAY_S

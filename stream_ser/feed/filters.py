@@ -41,6 +41,23 @@ class PublishedMessage:
         self.call = call_of(message) if hello is None else hello["call"]
         self.end = message["end"] if message["type"] == "point" else 0
 
+    @classmethod
+    def stored(
+        cls,
+        seq: int,
+        kind: MessageType,
+        stream: str | None,
+        call: str | None,
+        end: int,
+        text: str,
+        hello: HelloMessage | None,
+    ) -> PublishedMessage:
+        """One that was published before, of which only the text is there. ``end`` is a point's, else 0."""
+        entry = cls.__new__(cls)
+        entry._message, entry.text, entry.hello = None, text, hello
+        entry.seq, entry.kind, entry.stream, entry.call, entry.end = seq, kind, stream, call, end
+        return entry
+
     @property
     def message(self) -> Message:
         """The message; decoded anew where it was let go."""
@@ -51,11 +68,7 @@ class PublishedMessage:
 
     def slim(self) -> PublishedMessage:
         """The same without the message, which costs several times its text."""
-        twin = PublishedMessage.__new__(PublishedMessage)
-        for name in PublishedMessage.__slots__:
-            setattr(twin, name, getattr(self, name))
-        twin._message = None
-        return twin
+        return self.stored(self.seq, self.kind, self.stream, self.call, self.end, self.text, self.hello)
 
 
 @dataclass(frozen=True, slots=True)

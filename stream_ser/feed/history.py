@@ -11,26 +11,46 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Collection
-from itertools import islice
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice, pairwise
 from typing import Protocol
 
-from stream_ser.feed import messages
-from stream_ser.feed.filters import PublishedMessage
-from stream_ser.feed.message_types import HelloMessage, Message, stream_of
+from stream_ser.feed.filters import PublishedMessage, SubscriptionFilter
+
+Range = tuple[int, int]  # numbers, both included
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPage:
+    """What a history has from a place up to number ``upto``, and which ranges it lacks; both in order.
+
+    Of a part of the feed, where nothing else tells what is lacking, ``entries`` may have that part alone.
+    """
+
+    entries: Sequence[PublishedMessage]
+    lacking: Sequence[Range]
+    upto: int
+
+    @classmethod
+    def whole(cls, after: int, entries: Sequence[PublishedMessage], upto: int) -> HistoryPage:
+        """One with everything that there is: what is lacking the numbers tell."""
+        return cls(entries, lacking(after, [entry.seq for entry in entries], upto), upto)
 
 
 class HistorySource(Protocol):
     """A durable store that still has what memory has forgotten. Any thread may call it."""
 
-    def messages(self, after_seq: int, limit: int) -> list[Message]:
-        """At most ``limit`` numbered messages (no hellos) above ``after_seq``, in order; those that were deleted are left out.
+    def read(self, after: int, until: int, limit: int, filters: SubscriptionFilter) -> HistoryPage:
+        """Numbered messages above ``after`` and up to ``until`` that may be due, at most ``limit``, with their hellos.
 
-        An empty list says that it has none of them. What cannot be read raises.
+        A bounded piece of work, whatever there is to be passed over: the page says how far it came. What cannot be read raises.
         """
 
-    def hello(self, stream: str, seq: int) -> HelloMessage | None:
-        """The hello of the stream that message ``seq`` belongs to; None where it is gone."""
+
+def lacking(after: int, seqs: Sequence[int], upto: int) -> list[Range]:
+    """The numbers above ``after`` and up to ``upto`` that are not in ``seqs``, which rise."""
+    return [(low + 1, high - 1) for low, high in pairwise([after, *seqs, upto + 1]) if high > low + 1]
 
 
 class History:
@@ -77,26 +97,9 @@ class History:
         """The calls of which messages are kept."""
         return {entry.call for entry in self._kept if entry.call is not None}
 
-    def forget(self, calls: Collection[str]) -> int:
-        """Let go of all messages of these calls; gives how many they were."""
-        left = deque(entry for entry in self._kept if entry.call not in calls)
+    def forget(self, below: Mapping[str, int]) -> int:
+        """Let go of the messages of these calls, each below a number; gives how many they were."""
+        left = deque(entry for entry in self._kept if entry.seq >= below.get(entry.call or "", 0))
         forgotten = len(self._kept) - len(left)
         self._kept, self._bytes = left, sum(len(entry.text) for entry in left)
         return forgotten
-
-
-def read(source: HistorySource, after: int, until: int, limit: int) -> list[PublishedMessage]:
-    """Ask ``source`` for the messages above ``after`` up to ``until``, at most ``limit``, as entries that know their hello."""
-    entries: list[PublishedMessage] = []
-    hellos: dict[str, HelloMessage | None] = {}
-    for message in source.messages(after, limit):
-        if message["seq"] > until:
-            break
-        stream = stream_of(message)
-        if stream is not None and stream not in hellos:
-            hellos[stream] = source.hello(stream, message["seq"])
-        hello = None if stream is None else hellos[stream]
-        entries.append(PublishedMessage(message, messages.encode(message), hello))
-        if message["type"] == "end" and stream is not None:
-            del hellos[stream]
-    return entries

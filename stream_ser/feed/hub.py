@@ -23,7 +23,8 @@ from __future__ import annotations
 import secrets
 import threading
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import cast
 
 from stream_ser.feed import messages
@@ -31,7 +32,7 @@ from stream_ser.feed.explanations import ExplanationSource
 from stream_ser.feed.filters import PublishedMessage, SubscriptionFilter
 from stream_ser.feed.history import History
 from stream_ser.feed.live_state import LiveState
-from stream_ser.feed.message_types import Message, stream_of
+from stream_ser.feed.message_types import AcknowledgementMessage, Message, stream_of
 from stream_ser.feed.subscription import BATCH, Subscription
 
 __all__ = ["Hub", "Sink", "Subscription"]
@@ -98,6 +99,22 @@ class Hub:
         with self._order:
             return self._numbered if self._closed else self._publish(message, why)
 
+    def acknowledge(self, stream: str, alert: str, by: str, at: datetime) -> AcknowledgementMessage | None:
+        """Publish that ``by`` has seen an alert of an open stream; gives what was published.
+
+        Who acknowledged first stays: a second one publishes nothing and gets the first. None where there is no such alert.
+        """
+        with self._order:
+            hello = self._published.hello(stream)
+            if hello is None or self._closed or not self._published.knows_alert(stream, alert):
+                return None
+            known = self._published.acknowledged(stream, alert)
+            if known is not None:
+                return known
+            told = messages.acknowledgement(stream, hello["call"], alert, by, at)
+            seq = self._publish(told)
+            return {**told, "seq": seq}
+
     def release(self, seq: int) -> None:
         """Give subscribers what was held, up to number ``seq``; a sink may call this. What is never released they never see."""
         with self._state:
@@ -109,8 +126,8 @@ class Hub:
         with self._state:
             return self.history.calls()
 
-    def forget(self, calls: Collection[str]) -> int:
-        """Let go of the messages of calls that are over, for they were deleted; gives how many history had in memory.
+    def forget(self, calls: Mapping[str, int]) -> int:
+        """Let go of messages of calls, each below a number, for they were deleted; gives how many history had in memory.
 
         Who comes back for them is told that they are ``missed``.
         """

@@ -186,6 +186,27 @@ class AlertMessage(TypedDict):
     reason: AlertReason | None
 
 
+@final
+class AcknowledgementMessage(TypedDict):
+    """Somebody has seen an alert and says so."""
+
+    type: Literal["acknowledgement"]
+    seq: int
+    stream: str
+    call: str | None
+    id: str  # the alert's
+    by: str  # who, as that person calls themselves
+    time: str
+
+
+class AboutMessage(TypedDict):
+    """Of a call: whom it is about, from those of its own parameters that the settings name."""
+
+    caller: str | None
+    queue: str | None
+    agent: str | None
+
+
 class LegMessage(TypedDict):
     """Of a call: one voice; a ``LegInfo`` on the wire."""
 
@@ -206,6 +227,7 @@ class CallMessage(TypedDict):
     time: str
     legs: list[LegMessage]
     consent: Consent
+    about: AboutMessage
     reason: str | None
     summary: dict[str, Any] | None  # see trajectory/call.py; the schema leaves it open
 
@@ -274,7 +296,7 @@ class SnapshotMessage(TypedDict):
 
     type: Literal["snapshot"]
     seq: int
-    message: PointMessage | AlertMessage | CallMessage
+    message: PointMessage | AlertMessage | AcknowledgementMessage | CallMessage
 
 
 # One wire object; whoever receives one shares it with others and does not change it.
@@ -286,6 +308,7 @@ Message = (
     | MarkMessage
     | EndMessage
     | AlertMessage
+    | AcknowledgementMessage
     | CallMessage
     | DroppedMessage
     | MissedMessage
@@ -301,6 +324,7 @@ MessageType = Literal[
     "mark",
     "end",
     "alert",
+    "acknowledgement",
     "call",
     "dropped",
     "missed",

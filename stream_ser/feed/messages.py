@@ -20,6 +20,8 @@ from typing import Any, Literal, get_args
 
 from stream_ser._version import __version__
 from stream_ser.feed.message_types import (
+    AboutMessage,
+    AcknowledgementMessage,
     AlertKind,
     AlertMessage,
     AlertReason,
@@ -107,7 +109,7 @@ def hello(info: StreamInfo, seq: int = 0) -> HelloMessage:
         "passed_over": [{"engine": engine, "reason": reason} for engine, reason in info.passed_over],
         "text": info.text,
         "source": _source(info.source),
-        "anchor": None if info.anchor is None else _wall_time(info.anchor),
+        "anchor": None if info.anchor is None else wall_time(info.anchor),
         "states": list(get_args(State)),
     }
 
@@ -270,6 +272,24 @@ def alert(
     }
 
 
+def acknowledgement(stream: str, call: str | None, alert_id: str, by: str, at: datetime) -> AcknowledgementMessage:
+    """Say that ``by`` has seen an alert; ``at`` is now, with a time zone."""
+    return {
+        "type": "acknowledgement",
+        "seq": 0,
+        "stream": stream,
+        "call": call,
+        "id": alert_id,
+        "by": by,
+        "time": wall_time(at),
+    }
+
+
+def about(caller: str | None = None, queue: str | None = None, agent: str | None = None) -> AboutMessage:
+    """Whom a call is about; None for what nobody said."""
+    return {"caller": caller, "queue": queue, "agent": agent}
+
+
 def call(
     kind: CallKind,
     call: str,
@@ -277,19 +297,24 @@ def call(
     legs: Iterable[LegInfo],
     consent: Consent,
     *,
+    about: AboutMessage | None = None,
     reason: str | None = None,
     summary: Mapping[str, Any] | None = None,
 ) -> CallMessage:
-    """Say that a call has begun or is over. ``reason`` and ``summary`` go with its end; ``at`` is now, with a time zone."""
+    """Say that a call has begun or is over. ``reason`` and ``summary`` go with its end; ``at`` is now, with a time zone.
+
+    ``about`` is None where nothing is known of whom it is about.
+    """
     return {
         "type": "call",
         "seq": 0,
         "epoch": None,
         "call": call,
         "kind": kind,
-        "time": _wall_time(at),
+        "time": wall_time(at),
         "legs": [{"name": leg.name, "role": leg.role, "stream": leg.stream} for leg in legs],
         "consent": consent,
+        "about": {"caller": None, "queue": None, "agent": None} if about is None else about,
         "reason": reason,
         "summary": None if summary is None else dict(summary),
     }
@@ -314,7 +339,7 @@ def missed(first: int, last: int, count: int | None, epoch: str | None) -> Misse
 
 def heartbeat(seq: int, epoch: str | None, at: datetime) -> HeartbeatMessage:
     """Say, to one idle subscriber, that everything due to it up to number ``seq`` has been sent."""
-    return {"type": "heartbeat", "seq": seq, "epoch": epoch, "time": _wall_time(at)}
+    return {"type": "heartbeat", "seq": seq, "epoch": epoch, "time": wall_time(at)}
 
 
 def snapshot(seq: int, text: str) -> str:
@@ -342,5 +367,6 @@ def _milliseconds(since_ns: int | None, until_ns: int | None) -> float | None:
     return None if since_ns is None or until_ns is None else (int(until_ns) - int(since_ns)) / 1e6
 
 
-def _wall_time(moment: datetime) -> str:
+def wall_time(moment: datetime) -> str:
+    """A moment with a time zone as it stands in messages: UTC, to the millisecond."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -5,7 +5,8 @@ and ``stats`` belong to whoever made the server; every coroutine runs in the loo
 the loop and never wait for it.
 
 What each subscriber is sent, and when it is cut, is decided in ``stream_ser.feed.subscriber``; here are the port, the
-handshake and the end. Whoever sends a large message is closed with 1009.
+handshake and the end. Whoever sends a large message is closed with 1009. Where somebody takes sound (``SoundTaker``), pages
+of this server and programs may bring it at ``/v1/audio``.
 """
 
 from __future__ import annotations
@@ -18,13 +19,16 @@ import socket
 import threading
 from concurrent.futures import Future
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from http import HTTPStatus
+from typing import Protocol
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
 
 from stream_ser.errors import FeedError
-from stream_ser.feed.admission import FEED_PATH, refusal
+from stream_ser.feed.acknowledge import ACKNOWLEDGE_PATH, UnknownAlertError, acknowledge
+from stream_ser.feed.admission import FEED_PATH, HEALTH_PATH, SOUND_PATH, refusal, sound_refusal, wrong_host
 from stream_ser.feed.filters import parse
 from stream_ser.feed.hub import Hub
 from stream_ser.feed.server_thread import listen, run
@@ -33,6 +37,7 @@ from stream_ser.web import assets
 
 SEND_BUFFER = 16 * 1024  # bytes asked of the kernel for each connection: more would only be stale messages
 FRAME_LIMIT = 1024  # bytes a subscriber may send at once
+SOUND_LIMIT = 65_536  # bytes of a message where sound is taken
 BACKLOG = 128  # connections that may wait to be taken
 CLOSE_S = 1.0  # how long a closing handshake may take
 STOP_S = 0.5  # how long ``stop`` lets subscribers take what is queued and say goodbye
@@ -49,14 +54,27 @@ class FeedStats:
     sent: int  # messages, over all subscribers
     dropped: int  # messages that were too much for slow subscribers
     cut: int  # subscribers that took nothing for too long
-    refused: int  # connections turned away: too many, a page from elsewhere, a filter that makes no sense
+    refused: int  # connections turned away: too many, a page or name from elsewhere, a filter that makes no sense
+
+
+class SoundTaker(Protocol):
+    """Takes the sound that pages and programs bring. Everything here runs in the feed's event loop."""
+
+    @property
+    def full(self) -> str | None:
+        """Why nobody more can bring sound; None where somebody can."""
+
+    async def serve(self, connection: ServerConnection) -> None:
+        """Serve one connection that brings sound until it is over."""
 
 
 class FeedServer:
     """Serve ``hub`` at ``ws://host:port/v1/feed`` and the page at ``http://host:port/``; port 0 lets the system choose.
 
+    Where the port is in use, the ``spare_ports`` above it are tried in turn; ``moved_from`` then says which was meant.
     ``queue`` is how many messages a slow subscriber may be behind, ``cut_after_s`` how long it may take nothing,
-    ``heartbeat_s`` how long the feed may be silent, and ``max_subscribers`` how many there may be at once.
+    ``heartbeat_s`` how long the feed may be silent, and ``max_subscribers`` how many there may be at once. ``sound`` takes what
+    pages bring; without it there is nothing at ``/v1/audio``.
     """
 
     def __init__(
@@ -69,10 +87,15 @@ class FeedServer:
         queue: int = 256,
         cut_after_s: float = 10.0,
         heartbeat_s: float = 15.0,
+        spare_ports: int = 0,
+        sound: SoundTaker | None = None,
     ) -> None:
         self._hub = hub
+        self._sound = sound
         self._host = host
         self._port = port
+        self._spare_ports = spare_ports
+        self.moved_from: int | None = None
         self._max_subscribers = max_subscribers
         self._queue = queue
         self._cut_after_s = cut_after_s
@@ -118,11 +141,13 @@ class FeedServer:
 
     def _bind(self) -> socket.socket:
         try:
-            listener = listen(self._host, self._port, BACKLOG)
+            listener = self._listen()
         except (OSError, OverflowError) as error:
             in_use = getattr(error, "errno", None) == errno.EADDRINUSE
             why = "the port is in use" if in_use else str(error)
-            other = _show(self._host if in_use else "127.0.0.1", self._port % 65_535 + 1 if in_use else 8765)
+            other = _show(
+                self._host if in_use else "127.0.0.1", (self._port + self._spare_ports) % 65_535 + 1 if in_use else 8765
+            )
             raise FeedError(
                 f"the feed cannot listen on {_show(self._host, self._port)}: {why}",
                 fix=f"choose another address with `--feed {other}`, or go without with `--feed off`",
@@ -130,6 +155,20 @@ class FeedServer:
         # Connections inherit it. Without it a stalled subscriber holds megabytes of old points in the kernel.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         return listener
+
+    def _listen(self) -> socket.socket:
+        """Listen on the port, or on the first free one of those above it that may be had. Raises OSError, OverflowError."""
+        ports = [self._port, *range(self._port + 1, min(self._port + self._spare_ports, 65_535) + 1)]
+        for port in ports[:-1]:
+            try:
+                listener = listen(self._host, port, BACKLOG)
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+                self.moved_from = self._port
+            else:
+                return listener
+        return listen(self._host, ports[-1], BACKLOG)
 
     async def _run(self, listener: socket.socket, ready: Future[None]) -> None:
         self._loop = asyncio.get_running_loop()
@@ -145,7 +184,7 @@ class FeedServer:
             server_header=None,
             open_timeout=5,
             close_timeout=CLOSE_S,
-            max_size=FRAME_LIMIT,
+            max_size=FRAME_LIMIT if self._sound is None else SOUND_LIMIT,
             write_limit=2 * BUFFER_CUT,  # the library's own flow control never comes to act: ours does
             logger=_log,
         )
@@ -163,16 +202,25 @@ class FeedServer:
         await server.wait_closed()
 
     def _admit(self, subscribers: Subscribers, connection: ServerConnection, request: Request) -> Response | None:
+        path, mark, query = request.path.partition("?")
+        arrived = str(connection.local_address[0])  # where, whatever address was asked to be listened on
+        foreign = wrong_host(request.headers, arrived)
+        if foreign is not None and path != HEALTH_PATH:
+            self._refused += 1
+            return connection.respond(*foreign)
         page = assets.answer(connection, request)
         if page is not None:
             return page
-        path, mark, query = request.path.partition("?")
+        if path == ACKNOWLEDGE_PATH:
+            return self._acknowledge(request, query)
+        if self._sound is not None and path in (SOUND_PATH, assets.SOUND_ADMISSION):
+            return self._admit_sound(connection, request, self._sound, arrived)
         asks = path == assets.ADMISSION  # the page, before it comes
         full = len(subscribers.members) >= self._max_subscribers
         answer = refusal(
             f"{FEED_PATH}{mark}{query}" if asks else request.path,
             assets.as_page(request.headers) if asks else request.headers,
-            bound_to=self._host,
+            bound_to=arrived,
             full=self._max_subscribers if full else None,
         )
         if asks:
@@ -183,8 +231,39 @@ class FeedServer:
         self._refused += status in (HTTPStatus.FORBIDDEN, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.BAD_REQUEST)
         return connection.respond(status, text)
 
+    def _acknowledge(self, request: Request, query: str) -> Response:
+        """Note that somebody has seen an alert; never for a page from elsewhere."""
+        found = refusal(FEED_PATH, assets.as_page(request.headers), bound_to=self._host, full=None)
+        if found is None and getattr(request, "method", "GET") != "POST":
+            found = HTTPStatus.METHOD_NOT_ALLOWED, f"An alert is acknowledged by POST {ACKNOWLEDGE_PATH}.\n"
+        if found is None:
+            try:
+                return assets.answer_json(HTTPStatus.OK, acknowledge(self._hub, query, datetime.now(UTC)))
+            except UnknownAlertError as error:
+                found = HTTPStatus.NOT_FOUND, f"{error}.\n"
+            except FeedError as error:
+                found = HTTPStatus.BAD_REQUEST, f"{error}.\n"
+        self._refused += 1
+        return assets.answer_refusal(*found)
+
+    def _admit_sound(
+        self, connection: ServerConnection, request: Request, sound: SoundTaker, arrived: str
+    ) -> Response | None:
+        asks = request.path.startswith(assets.SOUND_ADMISSION)
+        headers = assets.as_page(request.headers) if asks else request.headers
+        answer = sound_refusal(headers, bound_to=arrived, full=sound.full)
+        if asks:
+            return assets.sound_admission(*(answer or (None,)), at_once=True)
+        if answer is None:
+            return None
+        self._refused += 1
+        return connection.respond(*answer)
+
     async def _handle(self, subscribers: Subscribers, connection: ServerConnection) -> None:
         assert connection.request is not None
+        if self._sound is not None and connection.request.path.partition("?")[0] == SOUND_PATH:
+            await self._sound.serve(connection)
+            return
         filters = parse(connection.request.path.partition("?")[2])
         await subscribers.serve(connection, self._hub, filters, self._queue)
 
@@ -205,6 +284,19 @@ class TrackedConnection(ServerConnection):
         """See ``asyncio.Protocol``."""
         self._known.discard(self)
         super().connection_lost(exc)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Break the circles of references in what the library has of a connection that is gone.
+
+        Left to Python's collector, those of a few thousand connections would stop everything for a tenth of a second.
+        """
+        vars(self.protocol).pop("select_subprotocol", None)
+        self.protocol.parser.close()
+        for error in (self.protocol.handshake_exc, self.protocol.parser_exc):
+            while error is not None:
+                error.__traceback__ = None
+                error = error.__cause__ or error.__context__  # type: ignore[assignment]
 
 
 def _show(host: str, port: int) -> str:

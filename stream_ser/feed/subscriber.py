@@ -4,7 +4,7 @@ A server with its own port, routes and authentication makes one ``Subscribers`` 
 it and gives every connection it lets in to ``serve``, with the hub and the filter that belong to it.
 
 Thread ownership: everything runs in the event loop, but for ``_wake``, which publishers call and which never waits, and
-``stats``, which any thread may ask. A history that lies on a disk is read in a thread of its own pool.
+``stats``, which any thread may ask. A history that lies on a disk is read by ``HistoryReaders``, in threads.
 
 Invariants:
 
@@ -23,9 +23,9 @@ import asyncio
 import contextlib
 import functools
 import logging
+import time
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -36,12 +36,13 @@ from websockets.exceptions import ConnectionClosed
 from stream_ser.feed import messages
 from stream_ser.feed.filters import SubscriptionFilter
 from stream_ser.feed.hub import Hub
+from stream_ser.feed.readers import HistoryReaders
+from stream_ser.feed.turn_share import TurnShare, Use
 
 BUFFER_LIMIT = 32 * 1024  # bytes waiting in a transport above which nothing more is sent to it
 BUFFER_CUT = 8 * BUFFER_LIMIT  # bytes that only a client who provokes answers and reads none can bring about
 RETRY_S = 0.02  # how long to wait for a full transport
 TURN = 64  # messages sent to one subscriber before the others have their turn
-READERS = 4  # threads that read histories on disks
 
 _log = logging.getLogger("stream_ser.feed")
 
@@ -57,6 +58,7 @@ class SubscriberStats:
     missed: int  # messages that history no longer had for those who came back
     cut: int  # subscribers that took nothing for too long
     heartbeats: int
+    history_reads: int  # of a history that lies on a disk
 
 
 class Subscriber:
@@ -73,33 +75,43 @@ class Subscriber:
         self.subscription = hub.subscribe(limit, functools.partial(owner._wake, self), filters)
         self.ended = asyncio.Event()  # nothing more will be sent
         self.failed = False  # history could not be read
+        self.greets = False  # whether it hears how far the feed is, where there is nothing else to begin with
         self.gone = False
         self.written = 0  # bytes given to the transport
         self._taken = 0  # bytes of those that have left it, when last looked at
         self._taken_at = self._sent_at = now  # when ``_taken`` had last grown or nothing was waiting; when we last sent
         self._reading: asyncio.Task[None] | None = None
+        self._use = Use()
 
     def pump(self) -> None:
-        """Send what is there and what the transport takes."""
+        """Send what is there and what the transport takes, as long as the turn of the loop lasts."""
         self.look_due = False  # first: what is published from here on asks for another look
         transport = self.connection.transport
-        for _ in range(TURN):
+        for number in range(TURN):
+            if number and self._owner.share.must_wait(self._use):
+                break
             if self.gone or self._reading is not None or transport.is_closing():
                 return
             if transport.get_write_buffer_size() > BUFFER_LIMIT:
                 self._again(RETRY_S)
                 return
+            began = time.monotonic()
             text = self.subscription.take_text()
             if text is not None:
                 self._send(text)
                 self._owner._sent += 1
+                self._use.add(began)
             elif self.subscription.behind:
                 self._read()
+                break  # to look through it is work as well: the others have their turn
             else:
                 if self.subscription.closed:
                     self.ended.set()
+                elif self.greets and not self.written:
+                    self.send_heartbeat()
                 return
-        self._again(0)
+        if self._reading is None:
+            self._again(0)
 
     def look(self, now: float) -> None:
         """Cut the connection if it takes nothing, or say that the feed is alive if there was nothing to take."""
@@ -134,7 +146,10 @@ class Subscriber:
     def _again(self, delay: float) -> None:
         if not self.look_due:
             self.look_due = True
-            self._owner.loop.call_later(delay, self.pump)
+            if delay:
+                self._owner.loop.call_later(delay, self.pump)
+            else:
+                self._owner.share.later(self.pump, self._use)
 
     def _read(self) -> None:
         """Read on in history: at once what is in memory, in a thread what may lie on a disk."""
@@ -144,8 +159,10 @@ class Subscriber:
             self._reading = self._owner.loop.create_task(self._read_source())
 
     async def _read_source(self) -> None:
+        self._owner._history_reads += 1
         try:
-            await self._owner.loop.run_in_executor(self._owner.readers, self.subscription.refill)
+            if not await self._owner.readers.read(self._hub, self._refill):
+                self.ended.set()  # all are sent away
         except Exception:
             _log.exception("history cannot be read; a subscriber is sent away")
             self.failed = True
@@ -155,23 +172,30 @@ class Subscriber:
         if not self.failed:
             self.pump()
 
+    def _refill(self) -> None:
+        if not self.gone:  # nobody waits for it any more
+            self.subscription.refill()
+
 
 class Subscribers:
     """All subscribers of the running event loop. Make one in the loop, run ``supervise`` in a task, ``serve`` connections.
 
     ``cut_after_s`` is how long a subscriber may take nothing, ``heartbeat_s`` how long the feed may be silent to one.
+    ``share`` is what they may take of a turn of the loop, where others have the same share.
     """
 
-    def __init__(self, *, cut_after_s: float = 10.0, heartbeat_s: float = 15.0) -> None:
+    def __init__(self, *, cut_after_s: float = 10.0, heartbeat_s: float = 15.0, share: TurnShare | None = None) -> None:
         self.loop = asyncio.get_running_loop()
+        self.share = share or TurnShare()
+        self._use = Use()  # of looking round
         self.cut_after_s = cut_after_s
         self.heartbeat_s = heartbeat_s
-        self.readers = ThreadPoolExecutor(READERS, "feed history")
+        self.readers = HistoryReaders()
         self.members: set[Subscriber] = set()
         self._handlers: set[asyncio.Task[None]] = set()
         self._due: deque[Subscriber] = deque()
         self._woken = False
-        self._sent = self._bytes = self._cut = self._heartbeats = self._dropped = self._missed = 0
+        self._sent = self._bytes = self._cut = self._heartbeats = self._dropped = self._missed = self._history_reads = 0
         self._farewell = (1001, "the feed has ended")
 
     async def serve(
@@ -185,9 +209,8 @@ class Subscribers:
         self._handlers.add(handler)
         listening = asyncio.create_task(self._listen(member))
         try:
+            member.greets = hub.epoch is not None  # so that it can come back, whatever is published before that
             member.pump()
-            if hub.epoch is not None and member.written == 0:
-                member.send_heartbeat()  # so that it can come back even if nothing is published before the connection breaks
             await member.ended.wait()
             if not member.gone:
                 member.gone = True
@@ -233,7 +256,7 @@ class Subscribers:
             member.subscription.close()
         if self._handlers:
             await asyncio.wait(tuple(self._handlers), timeout=within_s)
-        self.readers.shutdown(wait=False, cancel_futures=True)
+        self.readers.close()
 
     def stats(self) -> SubscriberStats:
         """Count. Any thread may ask."""
@@ -246,6 +269,7 @@ class Subscribers:
             missed=self._missed + sum(member.subscription.missed for member in now),
             cut=self._cut,
             heartbeats=self._heartbeats,
+            history_reads=self._history_reads,
         )
 
     async def _listen(self, member: Subscriber) -> None:
@@ -272,3 +296,7 @@ class Subscribers:
         self._woken = False  # first, as in ``pump``
         while self._due:
             self._due.popleft().pump()
+            if self._due and self.share.must_wait(self._use):
+                self._woken = True
+                self.share.later(self._look, self._use)
+                return

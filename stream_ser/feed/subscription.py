@@ -18,13 +18,13 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from stream_ser.feed import messages
 from stream_ser.feed.explanations import ExplanationSource
 from stream_ser.feed.filters import PublishedMessage, SubscriptionFilter
-from stream_ser.feed.history import History, read
+from stream_ser.feed.history import History, HistoryPage, Range
 from stream_ser.feed.message_types import HelloMessage, Message
 
 BATCH = 256  # messages read from history at once
@@ -130,20 +130,21 @@ class Subscription:
         if top is None:
             return  # it is live now
         source = self._hub.history.source
-        lacking = entries[0].seq - 1 if entries else top
-        if place < lacking and source is not None:
-            entries = read(source, place, lacking, BATCH) or entries
+        if source is not None and (first := entries[0].seq if entries else top + 1) > place + 1:
+            page = source.read(place, first - 1, BATCH, self.filters)
+        else:
+            page = HistoryPage.whole(place, entries, entries[-1].seq if entries else top)
         with self._changed:
-            for entry in entries:
-                self._miss(place + 1, entry.seq - 1)
-                if self.filters.due(entry):
+            lost: list[Range] = []  # since the last message that is due
+            for entry, range_ in _in_order(page):
+                if range_ is not None:
+                    lost.append(range_)
+                elif entry is not None and self.filters.due(entry):
+                    self._miss(lost)
                     self._introduce(entry)
                     self._queue.append(entry)
-                place = entry.seq
-            if not entries:
-                self._miss(place + 1, top)
-                place = top
-            self._place = place
+            self._miss(lost)
+            self._place = page.upto
 
     def idle_at(self) -> int | None:
         """The number up to which everything due has been taken; None while anything waits."""
@@ -153,6 +154,7 @@ class Subscription:
         """Receive nothing more. What is queued can still be taken. May be called twice."""
         self._hub._forget(self)
         self._finish()
+        self._wake = None  # whoever is woken has us: a circle of references, which would wait for the garbage collector
 
     def _resume(self, seq: int) -> None:
         """Begin after number ``seq``, in history."""
@@ -189,26 +191,34 @@ class Subscription:
             if self.filters.why is not None and (why is not None or entry.kind == "end"):
                 self._reason = why
             self._changed.notify()
-        if self._wake is not None:
-            self._wake()
+        wake = self._wake
+        if wake is not None:
+            wake()
 
     def _finish(self) -> None:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-        if self._wake is not None:
-            self._wake()
+        wake = self._wake
+        if wake is not None:
+            wake()
 
     def _catch_up(self) -> None:
         while self.behind:
             self.refill()
 
-    def _miss(self, first: int, last: int) -> None:
-        """Tell that history lacks ``first`` to ``last``. How many of them were due is known where all are."""
-        if first <= last:
+    def _miss(self, ranges: list[Range]) -> None:
+        """Tell that history lacks ranges, and forget them. How many of the numbers were due is known where all are.
+
+        Of a part of the feed they are told of as one: of numbers between them nothing was due.
+        """
+        if not self._whole and ranges:
+            ranges[:] = [(ranges[0][0], max(last for _, last in ranges))]
+        for first, last in ranges:
             count = last - first + 1 if self._whole else None
             self._missed += count or 0
             self._queue.append(_control(messages.missed(first, last, count, self._hub.epoch)))
+        ranges.clear()
 
     def _introduce(self, entry: PublishedMessage) -> None:
         """Put the hello of a stream before its first message out of history."""
@@ -265,3 +275,14 @@ class Subscription:
 def _control(message: Message) -> PublishedMessage:
     """A message that is made for one subscriber."""
     return PublishedMessage(message, messages.encode(message))
+
+
+def _in_order(page: HistoryPage) -> Iterator[tuple[PublishedMessage | None, Range | None]]:
+    """What a page has and what it lacks, by number."""
+    ranges = deque(page.lacking)
+    for entry in page.entries:
+        while ranges and ranges[0][0] < entry.seq:
+            yield None, ranges.popleft()
+        yield entry, None
+    for range_ in ranges:
+        yield None, range_

@@ -143,7 +143,7 @@ class ChurningSubscribers:
         parts = urlsplit(self._url)
         _, writer = await asyncio.open_connection(parts.hostname, parts.port)
         with contextlib.closing(writer):
-            writer.write(b"GET /v1/feed HTTP/1.1\r\nHost: a\r\n"[: chance.randint(0, 30)])
+            writer.write(b"GET /v1/feed HTTP/1.1\r\nHost: localhost\r\n"[: chance.randint(0, 30)])
             await asyncio.sleep(chance.uniform(0.0, 1.0))
 
     async def _stall(self) -> None:

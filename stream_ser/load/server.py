@@ -36,9 +36,14 @@ class Running:
 
 
 @contextmanager
-def server(folder: Path, more: Sequence[str] = (), log: Path | None = None) -> Iterator[Running]:
-    """Start one on a free port with a store in ``folder``; drain it at the end. Raises ConfigError where it does not start."""
-    command = [sys.executable, "-m", "stream_ser.cli", "serve", "--port", "0"]
+def server(
+    folder: Path, more: Sequence[str] = (), log: Path | None = None, program: Sequence[str] = ("stream_ser.cli",)
+) -> Iterator[Running]:
+    """Start one on a free port with a store in ``folder``; drain it at the end. Raises ConfigError where it does not start.
+
+    ``program`` is a module that is a command line like ours, with what stands before ``serve``.
+    """
+    command = [sys.executable, "-m", *program, "serve", "--port", "0"]
     command += ["--store", f"sqlite:///{folder / 'results.db'}", "--drain-s", "5", *more]
     with (log or folder / "server.log").open("a") as errors:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)

@@ -7,7 +7,7 @@ them in under a second.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -22,7 +22,7 @@ from stream_ser.export.out import make_writer
 from stream_ser.feed.address import feed_address
 from stream_ser.feed.history import History
 from stream_ser.feed.hub import Hub
-from stream_ser.feed.server import FeedServer
+from stream_ser.feed.server import FeedServer, SoundTaker
 from stream_ser.pipeline.observer import StreamObserver
 from stream_ser.pipeline.session import Pausable, Session
 from stream_ser.pipeline.stream import Stream
@@ -45,6 +45,7 @@ class Options:
     out: Path | None = None
     text: TextOptions = field(default_factory=TextOptions)
     baseline: bool = True  # whether a model that can is told what this voice said before
+    spare_ports: int = 0  # how many above the feed's are tried where that is in use
 
 
 class ModelInUse:
@@ -58,18 +59,28 @@ class ModelInUse:
         self.words = ListenerFactory(options.text, self.loaded.folder, self.loaded.card)
 
 
+class OwnedSoundTaker(SoundTaker, Protocol):
+    """Takes sound that comes by the feed's port, and has an owner who ends it."""
+
+    def close(self) -> None:
+        """End all that it has begun. Any thread."""
+
+
 class Runtime:
     """Everything that outlives one stream: model, worker, hub, feed and file. A context manager.
 
-    Entering raises EngineError, ConfigError or FeedError; leaving ends every thread.
+    Where there is a feed, ``sound`` makes what takes the sound that pages bring to it. Entering raises EngineError, ConfigError
+    or FeedError; leaving ends every thread.
     """
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, sound: Callable[[Runtime], OwnedSoundTaker] | None = None) -> None:
         self.options = options
+        self._make_sound = sound
         self._model = ModelInUse(options)
         self._address = feed_address(options.feed)
         self.hub = Hub(None if self._address is None else History())  # for those who come back to the feed
         self.feed_url: str | None = None
+        self.feed_moved_from: int | None = None  # the port that was in use
         self._server: FeedServer | None = None
         self._closing = ExitStack()
 
@@ -98,13 +109,16 @@ class Runtime:
             closing.callback(self.hub.close)
             if self.options.out is not None:
                 closing.callback(make_writer(self.options.out, self.hub).close)
+            sound = None if self._make_sound is None else self._make_sound(self)
             if self._address is not None:
-                self._server = FeedServer(self.hub, *self._address)
+                self._server = FeedServer(self.hub, *self._address, spare_ports=self.options.spare_ports, sound=sound)
                 self._server.start()
-                self.feed_url = self._server.url
+                self.feed_url, self.feed_moved_from = self._server.url, self._server.moved_from
                 closing.callback(self._server.stop)
             closing.callback(lambda: self._model.loaded.worker.stop())  # whichever it is by then
             self._model.loaded.worker.start()
+            if sound is not None:
+                closing.callback(sound.close)
             self._closing = closing.pop_all()
         return self
 
@@ -191,16 +205,17 @@ def run_to_end(session: Running, failed: Callable[[], BaseException | None] = la
 
     ``failed`` is asked now and then for a reason to stop (a reader of our lines that has gone), which is raised.
     """
-    session.start()
     interrupted, reason = False, None
     try:
+        session.start()
         while not session.wait(0.2) and reason is None:
             reason = failed()
     except KeyboardInterrupt:
         interrupted = True
     if interrupted or reason is not None:
         session.stop()
-        session.wait(PATIENCE_S)
+        with suppress(RuntimeError):  # Ctrl-C came before it was started
+            session.wait(PATIENCE_S)
     if reason is not None:
         raise reason
     if session.error is not None:

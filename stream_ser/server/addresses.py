@@ -1,19 +1,10 @@
-"""What an address says about itself: whether other machines reach it, and whether a browser could name it. Pure."""
+"""What an address says about itself: whether a browser could name it. Pure."""
 
 from __future__ import annotations
 
-import ipaddress
 from urllib.parse import urlsplit
 
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach what listens there."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+from stream_ser.feed.loopback import is_loopback
 
 
 def is_origin(text: str) -> bool:
@@ -32,4 +23,17 @@ def is_origin(text: str) -> bool:
             parts.scheme in ("http", "https")
             and not any(character.isspace() or character in "*," for character in host)
         )
+    )
+
+
+def is_webhook(text: str) -> bool:
+    """Whether results may be sent there: encrypted, or to this machine, with nothing secret in the address."""
+    try:
+        parts = urlsplit(text)
+        known = parts.hostname is not None and parts.port != 0
+    except ValueError:
+        return False
+    plain = not (parts.username or parts.password or parts.fragment) and text.isprintable() and " " not in text
+    return (
+        known and plain and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or "")))
     )

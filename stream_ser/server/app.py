@@ -25,19 +25,23 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from stream_ser.errors import ConfigError, FeedError
 from stream_ser.feed.server_thread import listen, run
 from stream_ser.feed.subscriber import BUFFER_CUT, Subscribers
+from stream_ser.feed.turn_share import TurnShare
 from stream_ser.server.audiosocket_port import AudioSocketPort
 from stream_ser.server.auth import SUBPROTOCOL
 from stream_ser.server.config import ServeConfig
 from stream_ser.server.limits import ConnectionLimit
 from stream_ser.server.media_server import MediaServer
+from stream_ser.server.open_files import room_for
 from stream_ser.server.routes import Routes
 from stream_ser.server.services import WRITE_S, Services
-from stream_ser.server.websocket import CountingConnection, Handshakes
+from stream_ser.server.tls_start import TlsStart
+from stream_ser.server.websocket import Admission, CountingConnection, Handshakes
 
 BACKLOG = 512  # connections that may wait to be taken
 TAKEN_AT_ONCE = 16  # of them in one turn
 CLOSE_S = 1.0  # how long a closing handshake may take
 GOODBYE_S = 0.5  # how long subscribers get to take what is queued
+NOTICES_S = 2.0  # how long webhooks and commands get for what waits
 LAST_S = 3.0  # how long cut calls get to publish their end
 CLOSED_S = 2.0  # how long connections get that were cut
 MINUTE_S = 60.0
@@ -69,6 +73,7 @@ class CallServer:
 
     def start(self) -> None:
         """Bind, load the model, open the store, serve. Raises FeedError, EngineError, StoreError, ConfigError."""
+        self.services.room = room_for(self.config.limits, self._tls is not None)
         with contextlib.ExitStack() as undoing:
             listener = _bind(self.config.host, self.config.port)
             undoing.callback(listener.close)
@@ -100,27 +105,33 @@ class CallServer:
     async def _run(self, listener: socket.socket, ready: Future[None]) -> None:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
-        self.services.subscribers = Subscribers()
+        share = self.services.share = TurnShare(lambda: self.services.watch.turn_s)
+        self.services.subscribers = Subscribers(share=share)
         limits = self.config.limits
         self.media = MediaServer(self.services, ConnectionLimit(limits.connections, limits.connections_of_tenant))
-        self.services.full = lambda: self.media.full
+        self.services.full = lambda: self.media.full or self._no_room
         routes = Routes(self.services, self.media)
         self._connections: set[ServerConnection] = set()
         self._handshakes = Handshakes(limits.handshakes)
+        admission = Admission(
+            self.services.auth.refuse,
+            limits.open_s,
+            self._handshakes,
+            self.services.room,
+            share,
+            self._connections,
+            None if self._tls is None else TlsStart(self._tls, limits.open_s, CLOSE_S),
+        )
         self._server: Server = await serve(
             routes.handle,
             sock=listener,
-            ssl=self._tls,
             process_request=routes.admit,
-            create_connection=functools.partial(  # type: ignore[arg-type]
-                CountingConnection, self.services.auth.refuse, limits.open_s, self._handshakes, self._connections
-            ),
+            create_connection=functools.partial(CountingConnection, admission),  # type: ignore[arg-type]
             subprotocols=[SUBPROTOCOL],  # type: ignore[list-item]
             select_subprotocol=routes.subprotocol,
             compression=None,
             server_header=None,
             open_timeout=limits.open_s,
-            ssl_handshake_timeout=None if self._tls is None else limits.open_s,
             close_timeout=CLOSE_S,
             max_size=limits.message_bytes,
             write_limit=2 * BUFFER_CUT,
@@ -148,8 +159,9 @@ class CallServer:
             task.cancel()
         self._server.close(close_connections=False)
         for connection in tuple(self._connections):
-            connection.transport.abort()
-        with contextlib.suppress(TimeoutError):  # one that never began to speak TLS is not ours to abort
+            assert isinstance(connection, CountingConnection)
+            connection.cut()
+        with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._server.wait_closed(), CLOSED_S)
 
     async def _drain(self, within_s: float) -> None:
@@ -163,6 +175,7 @@ class CallServer:
             call.stop("server stopped")
         try:
             await self._loop.run_in_executor(None, self.services.tenants.write, WRITE_S)
+            await self._loop.run_in_executor(None, self.services.notices.close, NOTICES_S)
         finally:  # the goodbye first: closing the hubs would end subscriptions without it
             await self.services.subscribers.leave(GOODBYE_S, 1012, "the server restarts: come back with last_seq")
             self.services.tenants.close()
@@ -182,6 +195,11 @@ class CallServer:
                 _log.exception("old results could not be removed; the next attempt is in a minute, or an hour")
             await asyncio.sleep(MINUTE_S)
 
+    @property
+    def _no_room(self) -> str | None:
+        room = self.services.room
+        return None if room.count < room.most else f"{room.count} connections are open, as many as there can be"
+
     def _gauges(self) -> dict[str, float]:
         writer, watch = self.services.tenants.writer, self.services.watch
         return {
@@ -189,9 +207,12 @@ class CallServer:
             "legs": self.services.inference.scheduler.leg_count,
             "connections": self.media.count,
             "handshakes": self._handshakes.count,
+            "open_connections": self.services.room.count,
+            "open_connections_limit": self.services.room.most,
             "subscribers": len(self.services.subscribers.members),
             "store_waiting": 0 if writer is None else writer.waiting,
             "ready": float(self.ready is None),
+            **{name: value for name, value in self.services.notices.figures().items() if name.endswith("waiting")},
             "uptime_seconds": time.monotonic() - self._since,
             "loop_longest_turn_seconds": watch.longest_s,
             "loop_longest_turn_cpu_seconds": watch.longest_cpu_s,
@@ -205,12 +226,15 @@ class CallServer:
             "feed_dropped": told.dropped,
             "feed_missed": told.missed,
             "feed_cut": told.cut,
+            "feed_history_reads": told.history_reads,
             "store_stored": 0 if writer is None else writer.stored,
             "store_lost": 0 if writer is None else writer.lost,
             "ears_cpu_seconds": self.services.inference.scheduler.busy_s,
+            **{name: value for name, value in self.services.notices.figures().items() if not name.endswith("waiting")},
             "loop_turns": watch.turns,
             "loop_turns_held": watch.held,
             "loop_held_seconds": watch.held_s,
+            "loop_work_put_off": self.services.share.put_off,
             "loop_stalled_seconds": watch.stalls.total_ns / 1e9,
         }
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import ipaddress
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from stream_ser.calls.protocols.audiosocket import HOLD_S, AudioSocket
 from stream_ser.errors import FeedError
-from stream_ser.server.addresses import is_loopback
+from stream_ser.feed.loopback import is_loopback
+from stream_ser.feed.turn_share import Use
 from stream_ser.server.config import host_and_port
 from stream_ser.server.media_server import MediaServer
 from stream_ser.server.media_session import MediaSession
@@ -89,7 +91,10 @@ class AudioSocketPort:
                     sent[session] = now
 
     async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.closing(writer):
+        with contextlib.closing(writer), self._counted() as there_is_room:
+            if not there_is_room:
+                self._media.count_refusal(Refusal("too-many-open", ""), "audiosocket")
+                return
             peer = str(writer.get_extra_info("peername")[0])
             if not self._may(peer):
                 self._media.count_refusal(Refusal("wrong-peer", ""), "audiosocket", peer)
@@ -114,15 +119,24 @@ class AudioSocketPort:
                     refused = await self._serve(session, reader, writer)
                 await _last(reader, writer, refused)
 
+    @contextlib.contextmanager
+    def _counted(self) -> Iterator[bool]:
+        """Count a connection among all that are open; gives whether there is room for it."""
+        try:
+            yield self._services.room.enter()
+        finally:
+            self._services.room.leave()
+
     async def _serve(
         self, session: MediaSession, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> list[str | bytes]:
         """Serve until it is over; gives what is still to be said to who is refused."""
+        use = Use()
         while not session.over:
             data = await reader.read(PIECE)  # the media server closes the connection of one that is silent
             if not data:
                 break
-            replies, refusal = session.receive(data)
+            replies, refusal = await self._services.share.run(functools.partial(session.receive, data), use)
             if refusal is not None:
                 return replies
             _write(writer, replies)

@@ -6,11 +6,12 @@ One event loop asks. A browser cannot send ``Authorization`` with a websocket, s
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import ipaddress
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -18,10 +19,11 @@ from http import HTTPStatus
 from websockets.datastructures import Headers
 
 from stream_ser.calls.events import RefusedError
-from stream_ser.calls.protocols.message_signature import OLDEST_S, SKEW_S, api_key_ok, check_signature
+from stream_ser.calls.protocols.message_signature import UsedNonces, api_key_ok, check_signature
 from stream_ser.calls.protocols.twilio_signature import SETTINGS, SIGNATURE, TwilioKeys
 from stream_ser.errors import ConfigError
 from stream_ser.feed.admission import same_host, same_origin
+from stream_ser.feed.loopback import host_name, is_foreign
 from stream_ser.server.config import ServeConfig
 from stream_ser.server.rejection import Refusal, RefusalCounter
 from stream_ser.server.token_file import TokenFile
@@ -56,12 +58,19 @@ STATUS = {
     "replayed": HTTPStatus.UNAUTHORIZED,
     "not-offered": HTTPStatus.NOT_FOUND,
     "unknown-call": HTTPStatus.NOT_FOUND,
+    "unknown-alert": HTTPStatus.NOT_FOUND,
+    "history-off": HTTPStatus.NOT_FOUND,
+    "wrong-tenant": HTTPStatus.FORBIDDEN,
+    "wrong-host": HTTPStatus.FORBIDDEN,
+    "too-large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "too-many-readers": HTTPStatus.SERVICE_UNAVAILABLE,
     "wrong-method": HTTPStatus.METHOD_NOT_ALLOWED,
     "call-open": HTTPStatus.CONFLICT,
     "bad-wish": HTTPStatus.BAD_REQUEST,
     "repeated-header": HTTPStatus.BAD_REQUEST,
     "draining": HTTPStatus.SERVICE_UNAVAILABLE,
     "too-many-subscribers": HTTPStatus.SERVICE_UNAVAILABLE,
+    "too-many-deletions": HTTPStatus.SERVICE_UNAVAILABLE,
     "too-many-why": HTTPStatus.SERVICE_UNAVAILABLE,
     "store-unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
 }
@@ -94,19 +103,40 @@ class Authenticator:
 
     def __init__(self, config: ServeConfig, environ: Mapping[str, str], refusals: RefusalCounter) -> None:
         self._config, self._refusals = config, refusals
+        self._named = {host_name(url) for url in (*config.origins, config.twilio.url)} - {None}
         self._proxies = [ipaddress.ip_network(text) for text in config.trusted_proxies]
-        self._tokens = None if config.tokens is None else TokenFile(config.tokens, time.monotonic_ns(), _report)
+        self._tokens = (
+            None if config.tokens is None else TokenFile(config.tokens, time.monotonic_ns(), _report, _in_thread)
+        )
         twilio, hook = config.twilio, config.audiohook
         keys = [None if one is None else one.read(environ) for one in (twilio.auth_token, twilio.shared_key)]
         self._twilio = TwilioKeys(*keys) if any(keys) else None
         self._api_key = None if hook.api_key is None else hook.api_key.read(environ)
         self._hook_secret = None if hook.client_secret is None else _from_base64(hook.client_secret.read(environ))
-        self._nonces: dict[str, float] = {}  # when each was used; kept as long as its signature is good
+        self._nonces = UsedNonces()
+        self._twilio_host = ""  # where no address is set: that of the first good signature
+        if self._twilio is not None and not twilio.url:
+            _log.warning(
+                "twilio.url is not set: the host of the first connection that Twilio has signed will be the only one; set it"
+            )
 
     def refuse(self, refusal: Refusal) -> Refusal:
         """Count a refusal."""
         self._refusals.count(refusal.reason)
         return refusal
+
+    def host(self, request: Request) -> Refusal | None:
+        """Say why a request was not meant for this server, where that serves its own machine alone; None where it was.
+
+        A declared proxy passes on the name that it was asked by. Names of sites in the settings are ours to begin with.
+        """
+        if self._config.behind_proxy:
+            return None
+        for named in request.headers.get_all("Host"):
+            if is_foreign(named, self._config.host) and host_name(f"//{named}") not in self._named:
+                text = f"{named[:200]!r} is not this machine, and this serves it alone; ask for 127.0.0.1 or localhost"
+                return self.refuse(Refusal("wrong-host", text))
+        return None
 
     def way(self, request: Request) -> Refusal | None:
         """Say why a request did not come the way that requests must come."""
@@ -163,12 +193,15 @@ class Authenticator:
         return self.token(secret, "publisher")
 
     def _may_speak(self, request: Request) -> bool:
-        """Whether this is no page of another site. Some libraries send ``Origin`` by habit, and name the server itself.
+        """Whether this is no page of a site that nobody named. Some libraries send ``Origin`` by habit, and name the server.
 
-        A page cannot send ``Authorization: Bearer``, so whoever has a good one there is a program, whatever its ``Origin``.
+        A site of ``origins`` may, where tokens are asked for: our own page is of one where a proxy is in front. A page cannot
+        send ``Authorization: Bearer``, so whoever has a good one there is a program, whatever its ``Origin``.
         """
         origin = request.headers.get("Origin")
         if origin is None or same_origin(origin, request.headers.get("Host", ""), self._config.host):
+            return True
+        if origin in self._config.origins and self._tokens is not None:
             return True
         shown = bearer(request.headers.get("Authorization"))
         return shown is not None and self._tokens is not None and isinstance(self.whose(shown, "publisher"), Grant)
@@ -183,11 +216,25 @@ class Authenticator:
         """Whose Twilio stream this is; as ``publisher`` where no signature is asked for."""
         if self._twilio is None:
             return self.publisher(request)
-        url = self._config.twilio.url or f"wss://{request.headers.get('Host', '')}{request.target}"
+        host = request.headers.get("Host", "")
+        url = self._config.twilio.url or f"wss://{host}{request.target}"
         why = self._twilio.why_not(url, request.headers.get(SIGNATURE, ""), request.headers.get(SETTINGS, ""))
+        if why is None and not self._config.twilio.url:
+            why = self._fix_twilio_host(host)
         if why is not None:
             return self.refuse(Refusal("wrong-signature", f"{why}; see [twilio] in the settings"))
         return Grant(self._config.twilio.tenant, "publisher")
+
+    def _fix_twilio_host(self, host: str) -> str | None:
+        """Hold every signature to the first one's host: what the account signed for another server is not for this one."""
+        named = host.lower().removesuffix(":443")
+        if not self._twilio_host:
+            self._twilio_host = named
+            _log.warning("Twilio's host is fixed until the next start", extra={"host": named})
+        same = named == self._twilio_host
+        return (
+            None if same else f"the first connection that Twilio signed was to {self._twilio_host!r}, and this is not"
+        )
 
     def asterisk(self, request: Request) -> Grant | Refusal:
         """Whose call Asterisk brings: it can send Basic credentials, of which the password is the token."""
@@ -202,19 +249,22 @@ class Authenticator:
         if not api_key_ok(request.headers.get("X-API-KEY"), self._api_key):
             return self.refuse(Refusal("wrong-api-key", "X-API-KEY is missing or not the one that was agreed"))
         if self._hook_secret is not None:
-            now = time.time()
             try:
-                signed = check_signature(request.headers.raw_items(), request.target, self._hook_secret, now)
+                signed = check_signature(request.headers.raw_items(), request.target, self._hook_secret, time.time())
             except RefusedError as error:
                 return self.refuse(Refusal(error.code, error.text))
-            self._nonces = {nonce: at for nonce, at in self._nonces.items() if now - at <= OLDEST_S + SKEW_S}
-            if signed.nonce in self._nonces:
+            if not self._nonces.take(signed.nonce, time.monotonic()):
                 return self.refuse(Refusal("replayed", "this signature's nonce was used before"))
-            self._nonces[signed.nonce] = now
         organization = request.headers.get("Audiohook-Organization-Id", "")
         if self._config.audiohook.organization not in ("", organization):
             return self.refuse(Refusal("wrong-organization", "this server takes another organisation's sessions"))
         return Grant(self._config.audiohook.tenant, "publisher")
+
+    def may_know(self, request: Request) -> bool:
+        """Whether whoever asks may learn where results are kept: an admin, or a program of this machine where all are."""
+        if "Origin" in request.headers or "Sec-Fetch-Site" in request.headers:
+            return False
+        return isinstance(self.whose(bearer(request.headers.get("Authorization")), "admin"), Grant)
 
     def token(self, secret: str | None, role: Role) -> Grant | Refusal:
         """Whose token this is."""
@@ -264,6 +314,16 @@ def _within(address: str, networks: list[ipaddress.IPv4Network | ipaddress.IPv6N
     except ValueError:
         return False
     return any(found.version == network.version and found in network for network in networks)
+
+
+def _in_thread(work: Callable[[], None]) -> None:
+    """Do what takes long beside the event loop, where there is one."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        work()
+    else:
+        loop.run_in_executor(None, work)
 
 
 def _report(error: ConfigError | None) -> None:

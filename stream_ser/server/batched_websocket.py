@@ -5,6 +5,9 @@ message would cost more than listening to it. So messages are handed on where th
 where there are many connections each rests for a while after it was read: what comes meanwhile waits in the system's own
 buffer. Everything runs in one event loop.
 
+What is read is worked through in small pieces, and as long as all connections together have a share left of the turn
+(``turn_share``); the rest waits for the next one, and nothing more is read meanwhile.
+
 Invariants: the ``websockets`` library does the protocol. Only whole text frames, masked, unfragmented, at the start of
 what was read and where the library holds nothing half-read, are opened here; whatever follows goes to the library. Messages
 keep their order, none is handed on twice, and none after ``take`` said that it was enough.
@@ -24,6 +27,7 @@ from websockets.frames import BINARY, CONT, TEXT, CloseCode, Frame
 from websockets.protocol import OPEN, Event, Protocol
 
 from stream_ser.feed.server import TrackedConnection
+from stream_ser.feed.turn_share import TurnShare, Use
 
 try:
     from websockets.speedups import apply_mask
@@ -35,7 +39,8 @@ Take = Callable[[Sequence[Message], int], bool]  # messages and when they came, 
 
 READS_A_SECOND = 1_250  # of all connections together, as long as none waits for longer than LONGEST_REST_S
 SHORTEST_REST_S, LONGEST_REST_S = 0.03, 0.16  # a shorter rest than the first would save nothing: a message takes 20 ms
-READ = 8_192  # bytes taken from one connection in one turn: what is in them is worked through without a break
+READ = 8_192  # bytes read from one connection in one turn
+PIECE = 2_048  # bytes of them that are worked through without a break, unless one message is longer
 GRAIN_S = 0.005  # connections whose rest ends within this are woken together
 FINAL_TEXT, MASKED, MASKED_126 = 0x81, 0x80, 0xFE  # of a frame's first two bytes (RFC 6455, section 5.2)
 
@@ -86,6 +91,9 @@ class SoundConnection(TrackedConnection):
         self._parts: bytearray | None = None  # of a fragmented message
         self._text = False  # whether that is text
         self._rested_ns: int | None = None  # since when the last rest was, until the read after it
+        self._share: TurnShare | None = None
+        self.use = Use()
+        self._late, self._late_ns = b"", 0  # what was read and waits for its turn, and when it came
 
     async def deliver(self, take: Take, pace: Pace) -> None:
         """Hand every message to ``take`` until it has enough or the connection is over. Nothing may be received besides.
@@ -116,16 +124,66 @@ class SoundConnection(TrackedConnection):
             transport.max_size = READ
         super().connection_made(transport)
 
+    def share_turns(self, share: TurnShare) -> None:
+        """Work no longer in a turn than all are to together that have this share."""
+        self._share = share
+
     def data_received(self, data: bytes) -> None:
         """See ``asyncio.Protocol``."""
         self._more = len(data) >= READ
-        if self._take is None:
-            super().data_received(data)
+        came_ns = time.monotonic_ns()
+        if self._rested_ns is not None:  # it may have waited all the time, but no longer than a rest takes
+            came_ns = max(self._rested_ns, came_ns - int(LONGEST_REST_S * 1e9))
+            self._rested_ns = None
+        if self._late:
+            self._late += data
+            self.transport.pause_reading()
+        elif self._share is not None and self._share.must_wait(self.use):
+            self._put_off(data, came_ns)
+        else:
+            self._work(data, came_ns)
+
+    def eof_received(self) -> None:
+        """See ``asyncio.Protocol``."""
+        if self._late:
+            share, late, self._share, self._late = self._share, self._late, None, b""
+            self._work(late, self._late_ns)
+            self._share = share
+        super().eof_received()
+
+    def _put_off(self, data: bytes, came_ns: int) -> None:
+        """Let what was read wait for its turn."""
+        assert self._share is not None
+        self._late, self._late_ns = data, came_ns
+        self.transport.pause_reading()
+        self._share.later(self._go_on, self.use)
+
+    def _go_on(self) -> None:
+        late, self._late = self._late, b""
+        if not late or self.transport.is_closing():
             return
-        taken = self._open(data)
-        if taken < len(data):
-            super().data_received(data[taken:])
-        self._hand_on()
+        self._work(late, self._late_ns)
+        resting = self._rested_ns is not None
+        if not self._late and not resting and not self.recv_messages.paused:
+            self.transport.resume_reading()
+
+    def _work(self, data: bytes, came_ns: int) -> None:
+        """Work through what was read, a piece after another; put the rest off where the turn is spent."""
+        at, heard = 0, False
+        while at < len(data) and not self.transport.is_closing():
+            if at and self._share is not None and self._share.must_wait(self.use):
+                self._put_off(data[at:], came_ns)
+                return
+            began = time.monotonic()
+            taken = self._open(data, at) if self._take is not None else 0
+            if not taken:
+                taken = min(PIECE, len(data) - at)
+                super().data_received(data[at : at + taken])
+            at += taken
+            heard = self._hand_on(came_ns) or heard
+            self.use.add(began)
+        if heard and not self._more and self._pace is not None and self._pace.rest(self):
+            self._rested_ns = time.monotonic_ns()
 
     def process_event(self, event: Event) -> None:
         """Take a frame that the library has read."""
@@ -143,7 +201,7 @@ class SoundConnection(TrackedConnection):
             try:
                 self._came.append(data.decode() if self._text else data)
             except UnicodeDecodeError as error:
-                self._hand_on()
+                self._hand_on(time.monotonic_ns())
                 self._fail(error)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -151,8 +209,8 @@ class SoundConnection(TrackedConnection):
         super().connection_lost(exc)
         self._finish(enough=False)
 
-    def _open(self, data: bytes) -> int:
-        """Open the plain frames that ``data`` begins with; gives how many bytes they are."""
+    def _open(self, data: bytes, at: int) -> int:
+        """Open the plain frames that ``data`` has from ``at`` on, one or PIECE bytes of them; gives how many bytes they are."""
         protocol = self.protocol
         if (
             protocol.state is not OPEN
@@ -164,8 +222,8 @@ class SoundConnection(TrackedConnection):
         ):
             return 0
         longest = protocol.max_message_size
-        at, end, came = 0, len(data), self._came
-        while at + 6 <= end and data[at] == FINAL_TEXT:
+        began, end, came = at, len(data), self._came
+        while at + 6 <= end and at < began + PIECE and data[at] == FINAL_TEXT:
             length, body = data[at + 1], at + 6
             if length == MASKED_126:
                 length, body = data[at + 2] << 8 | data[at + 3], at + 8
@@ -181,25 +239,21 @@ class SoundConnection(TrackedConnection):
             except UnicodeDecodeError:
                 break
             at = following
-        return at
+        return at - began
 
-    def _hand_on(self) -> None:
-        if not self._came or self._done.done() or self._take is None or self._pace is None:
-            return
+    def _hand_on(self, came_ns: int) -> bool:
+        """Hand on the messages that there are; gives whether there were any and more are welcome."""
+        if not self._came or self._done.done() or self._take is None:
+            return False
         came, self._came = self._came, []
-        came_ns = time.monotonic_ns()
-        if self._rested_ns is not None:  # it may have waited all the time, but no longer than a rest takes
-            came_ns = max(self._rested_ns, came_ns - int(LONGEST_REST_S * 1e9))
-            self._rested_ns = None
         try:
             more = self._take(came, came_ns)
         except Exception as error:
             self._fail(error)
-            return
+            return False
         if not more:
             self._finish(enough=True)
-        elif not self._more and self._pace.rest(self):
-            self._rested_ns = time.monotonic_ns()
+        return more
 
     def _finish(self, enough: bool) -> None:
         if not self._done.done():

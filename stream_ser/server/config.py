@@ -14,23 +14,19 @@ from typing import Any, Literal
 
 from stream_ser.calls.events import Agents
 from stream_ser.calls.protocols.audiosocket import AudioSocketEncoding
-from stream_ser.errors import ConfigError
-from stream_ser.server.addresses import is_loopback, is_origin
+from stream_ser.feed.loopback import is_loopback
+from stream_ser.server.addresses import is_origin
+from stream_ser.server.notice_settings import AboutSettings, CommandSettings, WebhookSettings
 from stream_ser.server.secret import Secret
+from stream_ser.server.setting_error import SettingError as SettingError
+from stream_ser.server.setting_error import show as show
+from stream_ser.server.tokens import TENANT_NAMES, is_tenant
 from stream_ser.types import Consent, Role
 from stream_ser_models.card import DEFAULT
 
 Spectrograms = Literal["off", "admin", "viewer"]
 
 LONGEST_PATH = 200  # characters of one that an error shows, from its end
-
-
-class SettingError(ConfigError):
-    """A value that cannot be used. ``key`` names the setting, ``wrong`` says what is wrong with it."""
-
-    def __init__(self, key: str, wrong: str, *, fix: str) -> None:
-        super().__init__(f"{key} {wrong}", fix=fix)
-        self.key, self.wrong = key, wrong
 
 
 def _number(default: float, least: float, most: float) -> Any:
@@ -76,7 +72,7 @@ class Limits:
     """Seconds a connection may take until it has said what it is."""
 
     idle_s: float = _number(120.0, 1.0, 86_400.0)
-    """Seconds without a message, after which a connection that brings sound is closed."""
+    """Seconds without a message or a ping, after which a connection that brings sound is closed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +156,8 @@ class ServeConfig:
     say who connects and by which scheme. Naming any declares the proxy mode."""
 
     origins: tuple[str, ...] = ()
-    """Sites whose pages may read the feed in a browser, as https://host; the server's own host always may."""
+    """Sites whose pages may read the feed in a browser, as https://host, and bring sound with a publisher's token; the
+    server's own host always may."""
 
     tokens: Path | None = None
     """Token file. Without one every program of this machine may do everything, as the tenant ``local``."""
@@ -222,14 +219,24 @@ class ServeConfig:
     audiosocket: AudioSocketSettings = field(default_factory=AudioSocketSettings)
     """The table [audiosocket]."""
 
+    about: AboutSettings = field(default_factory=AboutSettings)
+    """The table [about]."""
+
+    webhook: WebhookSettings = field(default_factory=WebhookSettings)
+    """The table [webhook]."""
+
+    command: CommandSettings = field(default_factory=CommandSettings)
+    """The table [command]."""
+
     def __post_init__(self) -> None:
         """Raise SettingError for values that cannot be used, alone or together."""
         _bounds(self, "")
-        for part in ("limits", "twilio", "audiohook", "audiosocket"):
+        for part in ("limits", "twilio", "audiohook", "audiosocket", "webhook", "command"):
             _bounds(getattr(self, part), f"{part}.")
         self._files()
         self._addresses()
         self._auth()
+        self.webhook.check()
         if (self.agents == "emotion") != bool(self.agents_purpose.strip()):
             key, wrong = (
                 ("agents", "is emotion, and no purpose is stated")
@@ -283,6 +290,10 @@ class ServeConfig:
                 raise SettingError("origins", f"has {show(origin)}, which is no site", fix=fix)
 
     def _auth(self) -> None:
+        for part in ("twilio", "audiohook", "audiosocket"):
+            tenant: str = getattr(self, part).tenant
+            if not is_tenant(tenant):
+                raise SettingError(f"{part}.tenant", f"= {show(tenant)} is no tenant", fix=f"give {TENANT_NAMES}")
         if not is_loopback(self.host) and self.tls_cert is None and not self.behind_proxy:
             wrong = f"= {show(self.host)} is reached from other machines, and voices would travel unencrypted"
             fix = "set tls_cert and tls_key, or trusted_proxies where a proxy ends TLS, or listen on 127.0.0.1"
@@ -324,12 +335,3 @@ def _bounds(part: Any, prefix: str) -> None:
                 raise SettingError(
                     f"{prefix}{item.name}", f"= {shown} is out of range", fix=f"give {least:g} to {most:g}"
                 )
-
-
-def show(value: object) -> str:
-    """A value for an error: short, whatever it is."""
-    try:
-        text = repr(value)
-    except ValueError:  # a whole number of thousands of digits
-        return "a number without end"
-    return text if len(text) <= 80 else f"{text[:80]}…"

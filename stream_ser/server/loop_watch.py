@@ -67,6 +67,11 @@ class LoopWatch:
         """An event loop that is watched."""
         return asyncio.SelectorEventLoop(_TimedSelector(self))
 
+    @property
+    def turn_s(self) -> float:
+        """For how long the present turn has gone on; 0 between turns. Of the loop's thread."""
+        return (self._now_ns() - self._began_ns) / 1e9 if self._began_ns else 0.0
+
     def start(self) -> None:
         """Watch the loop of this thread."""
         self._loop_thread = threading.get_ident()

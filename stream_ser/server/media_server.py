@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,23 +19,23 @@ from websockets.exceptions import ConnectionClosed
 
 from stream_ser.calls.events import CallProtocol, Opened, PassedOver
 from stream_ser.calls.protocols.audiohook import DRAIN, STOPPED
+from stream_ser.feed.turn_share import Use
 from stream_ser.server.batched_websocket import Pace, SoundConnection
 from stream_ser.server.call_follower import CallFollower
 from stream_ser.server.limits import SECOND_NS, ConnectionLimit, Slot
 from stream_ser.server.media_session import MediaSession
-from stream_ser.server.rejection import POLICY, RESTART, UNREADABLE, Refusal
+from stream_ser.server.rejection import POLICY, RESTART, UNREADABLE, Refusal, log_refusal
 from stream_ser.server.services import Services
 from stream_ser.server.tenants import Tenant
 from stream_ser.server.tokens import Grant
+from stream_ser.server.websocket import CountingConnection
 
 LONGEST_REASON = 120  # bytes of a close frame's reason
 TOGETHER = 25  # messages taken at once: half a second of a call
 SUPERVISE_S = 1.0
 DEAD_S = 3.0  # without a message, after which another connection may go on with a call: telephony sends 50 a second
 PART_S = 1.0  # how long who was refused, or told to go, gets to say its last word, where its protocol has one
-MAKES_WAY_S = (
-    0.5  # after which one that has not said whose it is makes way for another: who has a token says so at once
-)
+MAKES_WAY_S = 0.5  # after which one that has not said whose it is makes way: who has a token says so at once
 TOLD_S = 10.0  # how long it is told that such ones were refused
 SETTLE_S = 1.0  # how long whoever ignored our goodbye gets after the second one
 
@@ -104,7 +105,7 @@ class MediaServer:
     def count_refusal(self, refusal: Refusal, door: str, peer: str | None = None) -> None:
         """Count a refusal of a connection that speaks the protocol ``door``, and log it."""
         self._services.refusals.count(refusal.reason)
-        self._services.refusal_log.write(door, refusal.reason, peer)
+        log_refusal(door, refusal.reason, peer)
 
     def count_passed_over(self, event: PassedOver) -> None:
         """Count what could not be used, of a call that goes on."""
@@ -123,8 +124,10 @@ class MediaServer:
         return holder if holder is not None and self._silent_s(holder, now_ns) > DEAD_S else None
 
     def _silent_s(self, session: MediaSession, now_ns: int) -> float:
-        """For how long nothing came that we could have read."""
-        return (now_ns - max(session.heard_ns, self.stalls.ended_ns)) / SECOND_NS
+        """For how long nothing came that we could have read; a ping is a word too, once there is a call to keep."""
+        peer = self.sessions[session].peer
+        pinged_ns = peer.pinged_ns if isinstance(peer, CountingConnection) and session.call is not None else 0
+        return (now_ns - max(session.heard_ns, pinged_ns, self.stalls.ended_ns)) / SECOND_NS
 
     def replace(self, session: MediaSession) -> None:
         """Send away a connection whose call another one has taken over."""
@@ -188,9 +191,8 @@ class MediaServer:
             await _end(connection, POLICY, _reason(entered), protocol.refuse(entered.reason, entered.text))
             return
         session, leaving = entered
-        connection.ping_timeout = (
-            None  # whoever is silent for too long is closed by ``supervise``, which knows of our stalls
-        )
+        # Whoever is silent for too long is closed by ``supervise``, which knows of our stalls.
+        connection.ping_timeout = None
         with leaving, self._read_by(session):
             if isinstance(connection, SoundConnection) and session.one_way:
                 await self._listen(connection, session)
@@ -199,10 +201,11 @@ class MediaServer:
 
     async def _converse(self, connection: ServerConnection, session: MediaSession) -> None:
         """Serve one that is answered, and that may be sent the call's messages too."""
+        share, use = self._services.share, Use()
         following = CallFollower(self._services.subscribers, connection)
         with following:
             async for data in connection:
-                replies, refusal = session.receive(data)
+                replies, refusal = await share.run(functools.partial(session.receive, data), use)
                 for reply in replies:
                     await connection.send(reply)
                 if refusal is not None:

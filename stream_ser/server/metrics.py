@@ -44,6 +44,7 @@ class Metrics:
             "stream_ser_alerts", "Alerts that opened, by severity", ["severity"], registry=self._registry
         )
         self._missing = Counter("stream_ser_missing_seconds", "Sound that is missing", registry=self._registry)
+        self._calls = Counter("stream_ser_calls_opened", "Calls that were opened", registry=self._registry)
         self._dropped = Counter(
             "stream_ser_windows_dropped", "Windows that a newer one replaced", registry=self._registry
         )
@@ -71,6 +72,8 @@ class Metrics:
                     self._compute.observe(ledger["compute_ms"] / 1e3)
             case "gap":
                 self._missing.inc((message["end"] - message["start"]) / SAMPLE_RATE)
+            case "call" if message["kind"] == "opened":
+                self._calls.inc()
             case "alert" if message["kind"] == "opened":
                 self._alerts.labels(message["severity"]).inc()
             case "end":

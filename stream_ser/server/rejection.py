@@ -7,14 +7,11 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 DISTINCT = 64  # names that are counted apart; a name that a caller could choose must not fill the memory
 OTHER = "other"
 UNREADABLE = {1002: "bad-frame", 1007: "bad-text", 1009: "message-too-large"}  # what the library refuses, by close code
-LOGGED_A_MINUTE = 10  # refusals of one name at one door: a scanner must not fill the disk
 POLICY, RESTART = 1008, 1012  # websocket close codes: refused; this server restarts
 
 
@@ -49,30 +46,10 @@ class RefusalCounter:
             return dict(self._counts)
 
 
-class RefusalLog:
-    """Writes refusals to the log, one line each: some that are refused are never told why. Belongs to one event loop.
+def log_refusal(door: str, reason: str, peer: str | None = None) -> None:
+    """Write a refusal to the log: some that are refused are never told why.
 
-    Beyond ``LOGGED_A_MINUTE`` of one name at one door they are only counted; the next line says how many that were. A line
-    has the name and not the words, which may show what somebody sent.
+    ``door`` is a protocol or an address of ours, ``peer`` who connected, where that is the provider's. A line has the name and
+    not the words, which may show what somebody sent.
     """
-
-    def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
-        self._now_s = now_s
-        self._seen: dict[tuple[str, str], tuple[float, int]] = {}  # the minute's begin, and how many since
-
-    def write(self, door: str, reason: str, peer: str | None = None) -> None:
-        """Log one. ``door`` is a protocol or an address of ours, ``peer`` who connected, where that is the provider's."""
-        now = self._now_s()
-        began, count = self._seen.get((door, reason), (now, 0))
-        left_out = max(0, count - LOGGED_A_MINUTE)
-        if now - began >= 60.0:
-            began, count = now, 0
-        elif count < LOGGED_A_MINUTE:
-            left_out = 0
-        count += 1
-        if len(self._seen) < DISTINCT or (door, reason) in self._seen:
-            self._seen[door, reason] = began, count
-        if count <= LOGGED_A_MINUTE:
-            told: dict[str, object] = {"door": door, "reason": reason}
-            told |= {} if peer is None else {"peer": peer}
-            _log.warning("refused", extra=told | ({"not_logged": left_out} if left_out else {}))
+    _log.warning("refused", extra={"door": door, "reason": reason} | ({} if peer is None else {"peer": peer}))

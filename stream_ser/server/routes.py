@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Sequence
 from http import HTTPStatus
 from urllib.parse import unquote
@@ -26,10 +27,12 @@ from stream_ser.calls.protocols.plain import Plain
 from stream_ser.calls.protocols.twilio import Twilio
 from stream_ser.calls.protocols.vonage import Vonage
 from stream_ser.errors import FeedError
+from stream_ser.feed.acknowledge import ACKNOWLEDGE_PATH
 from stream_ser.feed.filters import parse
 from stream_ser.server.auth import SUBPROTOCOL, Request, status
+from stream_ser.server.call_pages import CallPages
 from stream_ser.server.media_server import MediaServer
-from stream_ser.server.rejection import POLICY, UNREADABLE, Refusal
+from stream_ser.server.rejection import POLICY, UNREADABLE, Refusal, log_refusal
 from stream_ser.server.services import Services
 from stream_ser.server.tokens import Grant
 from stream_ser.web import assets
@@ -39,6 +42,8 @@ VONAGE = "/v1/vonage"
 SOUND = (AUDIO, TWILIO, AUDIOHOOK, ASTERISK, VONAGE)
 MEDIA = Subprotocol("media")  # Asterisk's
 CALLS = "/v1/calls/"
+ASKING = (assets.ADMISSION, assets.SOUND_ADMISSION)  # where the page asks how it would be answered
+DELETIONS, DELETIONS_OF_TENANT = 4, 2  # at a time: each takes a thread, and others need one too
 UNWELCOME = {POLICY: "read-only", **UNREADABLE}  # what a subscriber sent, by close code
 HEALTH, READY, METRICS = "/healthz", "/readyz", "/metrics"
 
@@ -50,36 +55,37 @@ class Routes:
 
     def __init__(self, services: Services, media: MediaServer) -> None:
         self._services, self._media = services, media
+        self._deleting: Counter[str] = Counter()  # by tenant
+        self._pages = CallPages(services)
         self._granted: WeakKeyDictionary[ServerConnection, Grant | None] = WeakKeyDictionary()
 
     def admit(self, connection: ServerConnection, handshake: HandshakeRequest) -> Response | Awaitable[Response] | None:
         """Answer a request that leads to no connection; None lets it in."""
         address = connection.remote_address
         request = Request(handshake.path, handshake.headers, str(address[0]) if address else "")
-        if request.path == assets.ADMISSION:
+        if request.path in ASKING:
             request = dataclasses.replace(request, headers=assets.as_page(request.headers))
-        if request.path in (HEALTH, READY, METRICS):
-            return self._page(connection, request.path)
-        if self._services.leaving:
-            refusal: Refusal | None = self._services.auth.refuse(
-                Refusal("draining", "this server stops; come back soon")
-            )
-        else:
+        refusal = None if request.path == HEALTH else self._services.auth.host(request)
+        if refusal is None and request.path in (HEALTH, READY, METRICS):
+            return self._page(connection, request)
+        if refusal is None and self._services.leaving:
+            refusal = self._services.auth.refuse(Refusal("draining", "this server stops; come back soon"))
+        if refusal is None:
             refusal = self._services.auth.way(request)
             page = assets.answer(connection, handshake) if refusal is None else None
             if page is not None:
                 return page
+            if refusal is None and CallPages.has(request.path, handshake.method):
+                return self._pages.answer(connection, request, handshake.method)
             if refusal is None and request.path.startswith(CALLS):
-                return self._delete(connection, request, handshake.method)
+                return self._delete(connection, request)
             refusal = refusal or self._judge(connection, request)
-        if request.path == assets.ADMISSION:
-            if refusal is None:
-                return assets.admission(None, subprotocol=SUBPROTOCOL)
-            return assets.admission(status(refusal), f"{refusal.reason}: {refusal.text}", SUBPROTOCOL)
+        if request.path in ASKING:
+            return self._tell_page(connection, request.path, refusal)
         if refusal is None:
             return None
         if request.path in SOUND:
-            self._services.refusal_log.write(request.path, refusal.reason)
+            log_refusal(request.path, refusal.reason)
         return connection.respond(status(refusal), f"{refusal.reason}: {refusal.text}\n")
 
     async def handle(self, connection: ServerConnection) -> None:
@@ -113,16 +119,19 @@ class Routes:
         ours = MEDIA if path == ASTERISK else Subprotocol(SUBPROTOCOL)
         return ours if ours in offered else None
 
-    async def _delete(self, connection: ServerConnection, request: Request, method: str) -> Response:
+    async def _delete(self, connection: ServerConnection, request: Request) -> Response:
         """Delete a call of whoever asks, in the store and in memory."""
         services = self._services
         found: Grant | Refusal = services.auth.admin(request)
-        if not isinstance(found, Refusal) and method != "DELETE":
-            found = services.auth.refuse(
-                Refusal("wrong-method", f"a call can only be deleted here: DELETE {CALLS}NAME")
-            )
+        if not isinstance(found, Refusal) and (
+            self._deleting[found.tenant] >= DELETIONS_OF_TENANT or self._deleting.total() >= DELETIONS
+        ):
+            text = f"{self._deleting[found.tenant]} calls of this tenant are being deleted; come again when one is"
+            found = services.auth.refuse(Refusal("too-many-deletions", text))
         if isinstance(found, Refusal):
             return connection.respond(status(found), f"{found.reason}: {found.text}\n")
+        self._deleting[found.tenant] += 1
+        removed: int | None = None
         try:
             call = unquote(request.path.removeprefix(CALLS), errors="strict")
             loop = asyncio.get_running_loop()
@@ -134,13 +143,16 @@ class Routes:
             refusal = Refusal("unknown-call", "the name is not UTF-8, and no call's is so")
         except RefusedError as error:
             refusal = Refusal(error.code, error.text)
-        else:
+        finally:
+            self._deleting -= Counter((found.tenant,))  # and forgets tenants that have none
+        if removed is not None:
             _log.info("call deleted", extra={"tenant": found.tenant, "messages": removed})
             return connection.respond(HTTPStatus.OK, f"deleted, with {removed} messages\n")
         services.auth.refuse(refusal)
         return connection.respond(status(refusal), f"{refusal.reason}: {refusal.text}\n")
 
-    def _page(self, connection: ServerConnection, path: str) -> Response:
+    def _page(self, connection: ServerConnection, request: Request) -> Response:
+        path = request.path
         if path == METRICS and self._services.config.metrics:
             response = connection.respond(HTTPStatus.OK, self._services.metrics.text().decode())
             del response.headers["Content-Type"]
@@ -148,11 +160,27 @@ class Routes:
             return response
         if path == METRICS:
             return connection.respond(HTTPStatus.NOT_FOUND, "metrics are off\n")
-        why = self._services.ready if path == READY else None
+        why = None
+        if path == READY:
+            may_know = self._services.auth.may_know(request)
+            why = self._services.ready if may_know else self._services.ready_for_strangers
         if why is not None:
             return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, f"{why}\n")
         crowded = self._media.crowded if path == READY else None
         return connection.respond(HTTPStatus.OK, "ok\n" if crowded is None else f"ok, but {crowded}\n")
+
+    def _tell_page(self, connection: ServerConnection, path: str, refusal: Refusal | None) -> Response:
+        """Tell the page how the feed, or the way in for sound, would answer."""
+        answer = None if refusal is None else status(refusal)
+        text = "" if refusal is None else f"{refusal.reason}: {refusal.text}"
+        granted = self._granted.pop(connection, None)
+        if path == assets.ADMISSION:
+            history = refusal is None and self._services.tenants.store is not None
+            tenant = None if granted is None else granted.tenant
+            return assets.admission(answer, text, SUBPROTOCOL, tenant=tenant, history=history)
+        config = self._services.config
+        stored = None if config.store == "off" else config.retention_days
+        return assets.sound_admission(answer, text, SUBPROTOCOL, at_once=False, stored_days=stored)
 
     def _judge(self, connection: ServerConnection, request: Request) -> Refusal | None:
         auth = self._services.auth
@@ -161,6 +189,8 @@ class Routes:
                 found: Grant | Refusal | None = self._viewer(request)
             case "/v1/audio" | "/v1/vonage":
                 found = auth.publisher(request)
+            case assets.SOUND_ADMISSION:
+                found = auth.publisher(request) or auth.token(None, "publisher")  # the page shows its token here too
             case "/v1/twilio":
                 found = auth.twilio(request)
             case "/v1/audiohook":
@@ -168,7 +198,20 @@ class Routes:
             case "/v1/asterisk":
                 found = auth.asterisk(request)
             case _:
-                ways = ", ".join((FEED, AUDIO, TWILIO, AUDIOHOOK, ASTERISK, VONAGE, CALLS, HEALTH, READY, METRICS))
+                offered = (
+                    FEED,
+                    AUDIO,
+                    TWILIO,
+                    AUDIOHOOK,
+                    ASTERISK,
+                    VONAGE,
+                    CALLS,
+                    ACKNOWLEDGE_PATH,
+                    HEALTH,
+                    READY,
+                    METRICS,
+                )
+                ways = ", ".join(offered)
                 return auth.refuse(
                     Refusal("not-offered", f"there is nothing at {request.path[:200]!r}; there is {ways}")
                 )

@@ -7,59 +7,82 @@ owner. ``open`` loads what calls need, ``close`` ends it; between them any threa
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Callable, Mapping
 
+from stream_ser.calls.about import AboutParameters
 from stream_ser.calls.call import Policy
 from stream_ser.feed.subscriber import Subscribers
+from stream_ser.feed.turn_share import TurnShare
 from stream_ser.server.auth import Authenticator
 from stream_ser.server.config import ServeConfig
 from stream_ser.server.inference import InferenceService
 from stream_ser.server.loop_watch import LoopWatch
 from stream_ser.server.metrics import Metrics
-from stream_ser.server.rejection import Refusal, RefusalCounter, RefusalLog
+from stream_ser.server.notices import Notices
+from stream_ser.server.open_files import OpenConnections, connections_of
+from stream_ser.server.rejection import Refusal, RefusalCounter
 from stream_ser.server.tenants import Tenant, Tenants
 from stream_ser.store.store import Store
 from stream_ser.trajectory.rules import read_rules
 
+LOGGED = "failed; the log says why"
 WRITE_S = 5.0  # how long the store gets for what waits
 Values = Callable[[], dict[str, float]]
+
+_log = logging.getLogger("stream_ser.server")
 
 
 class Services:
     """Made of settings. Raises ConfigError for what cannot be.
 
-    ``tenants`` and ``metrics`` are there from ``open`` on, ``subscribers`` once the server's event loop runs.
+    ``tenants`` and ``metrics`` are there from ``open`` on, ``subscribers`` and ``share`` once the server's event loop runs.
     """
 
     tenants: Tenants
     metrics: Metrics
     subscribers: Subscribers
+    share: TurnShare
 
     def __init__(self, config: ServeConfig, environ: Mapping[str, str]) -> None:
         self.config = config
         self.refusals = RefusalCounter()
         self.passed_over = RefusalCounter()
-        self.refusal_log = RefusalLog()
         self.watch = LoopWatch()
+        self.room = OpenConnections(connections_of(config.limits))  # until it is known what the system allows
         self.auth = Authenticator(config, environ, self.refusals)
         purpose = config.agents_purpose.strip() or None
         rules = read_rules(config.rules, agent_purpose=purpose) if config.rules is not None else read_rules()
-        self.policy = Policy(rules, config.consent_required, config.agents, purpose)
+        about = AboutParameters(config.about.caller, config.about.queue, config.about.agent)
+        self.policy = Policy(rules, config.consent_required, config.agents, purpose, about)
         self.inference = InferenceService(
             config.model, config.engine, config.hop, 2 * config.limits.connections, config.baseline
         )
+        self.notices = Notices(config, environ)
         self.full: Callable[[], str | None] = lambda: None  # why callers are refused for want of room
         self.leaving = False  # whether nobody new is let in
 
     @property
     def ready(self) -> str | None:
         """None where calls are welcome, or why not."""
+        return self._why_not(in_full=True)
+
+    @property
+    def ready_for_strangers(self) -> str | None:
+        """The same without what errors say of this machine, such as where results are kept."""
+        return self._why_not(in_full=False)
+
+    def _why_not(self, in_full: bool) -> str | None:
         if self.leaving:
             return "draining"
-        if self.inference.worker.failure is not None:
-            return f"the engine has failed: {self.inference.worker.failure}; start the server again"
-        trouble = self.tenants.trouble
-        return self.full() if trouble is None else f"the store cannot write: {trouble}"
+        failure, trouble = self.inference.worker.failure, self.tenants.trouble
+        if failure is not None:
+            return (
+                f"the engine has failed: {failure}; start the server again" if in_full else f"the engine has {LOGGED}"
+            )
+        if trouble is not None:
+            return f"the store cannot write: {trouble}" if in_full else f"the store has {LOGGED}"
+        return self.full()
 
     def open(self, gauges: Values, totals: Values) -> contextlib.ExitStack:
         """Load the model and open the store; the stack undoes it. Raises EngineError, StoreError."""
@@ -71,8 +94,12 @@ class Services:
             store = None if self.config.store == "off" else Store.open(self.config.store)
             if store is not None:
                 undoing.callback(store.close)
-                store.claim()
-            self.tenants = Tenants(self.inference, store, self.metrics.sink)
+                anew = store.claim()
+                if anew is not None:
+                    _log.warning("the store's numbers begin anew, and subscribers are told", extra={"why": anew})
+            self.notices.start()
+            undoing.callback(self.notices.close, 0.0)
+            self.tenants = Tenants(self.inference, store, self.metrics.sink, self.notices.sink)
             undoing.callback(self.tenants.close)
             undoing.callback(self.tenants.write, WRITE_S)
             return undoing.pop_all()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import ast
 import inspect
+import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
@@ -21,7 +22,6 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit
 
 from stream_ser.errors import ConfigError
-from stream_ser.server import config
 from stream_ser.server.config import ServeConfig, SettingError, show
 from stream_ser.server.secret import Secret
 
@@ -113,7 +113,7 @@ def _docs(kind: Any) -> dict[str, str]:
     """The string below each field."""
     body = next(
         node.body
-        for node in ast.parse(inspect.getsource(config)).body
+        for node in ast.parse(inspect.getsource(sys.modules[kind.__module__])).body
         if isinstance(node, ast.ClassDef) and node.name == kind.__name__
     )
     return {

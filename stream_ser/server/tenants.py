@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from stream_ser.calls.call import Call
@@ -22,12 +23,14 @@ from stream_ser.calls.turn_detector import TurnsOnly
 from stream_ser.feed import messages
 from stream_ser.feed.history import History
 from stream_ser.feed.hub import Hub
-from stream_ser.feed.message_types import HelloMessage, Message, stream_of
+from stream_ser.feed.message_types import Message, stream_of
 from stream_ser.pipeline.multi_stream import StreamLike
 from stream_ser.pipeline.observer import StreamObserver
 from stream_ser.pipeline.stream import Stream
 from stream_ser.server.inference import InferenceService
 from stream_ser.store.database import StoreError
+from stream_ser.store.history import StoredHistory
+from stream_ser.store.records import LARGEST
 from stream_ser.store.store import Store
 from stream_ser.store.writer import LostWrite, StoreWriter
 
@@ -41,11 +44,19 @@ _log = logging.getLogger("stream_ser.server")
 class Tenants:
     """All tenants of a server. ``store`` is None where nothing is kept. ``write`` what waits, then ``close``.
 
+    ``sink`` gets every published message, ``tell`` the same with the tenant's name.
+
     Raises StoreError where the store cannot be read.
     """
 
-    def __init__(self, inference: InferenceService, store: Store | None, sink: Callable[[Message], None]) -> None:
-        self._inference, self.store, self._sink = inference, store, sink
+    def __init__(
+        self,
+        inference: InferenceService,
+        store: Store | None,
+        sink: Callable[[Message], None],
+        tell: Callable[[str, Message], None] = lambda *_: None,
+    ) -> None:
+        self._inference, self.store, self._sink, self._tell = inference, store, sink, tell
         self._lock = threading.Lock()
         self._all: dict[str, Tenant] = {}
         self._writing_ends = False
@@ -87,6 +98,7 @@ class Tenants:
                     name, self._inference, self._hub(name), self.store, self.writer, self._last.get(name, 0)
                 )
                 self._all[name].hub.attach(self._sink)
+                self._all[name].hub.attach(partial(self._tell, name))
             return self._all[name]
 
     def write(self, within_s: float) -> None:
@@ -130,7 +142,7 @@ class Tenants:
                 removed = self.store.delete_call(name, call).messages if there else None
             except StoreError as error:
                 raise RefusedError("store-unavailable", f"{error}") from error
-        forgotten = tenant.hub.forget({call})
+        forgotten = tenant.hub.forget({call: LARGEST})
         return max(removed or 0, forgotten) if removed is not None or forgotten else None
 
     def forget(self) -> int:
@@ -138,14 +150,14 @@ class Tenants:
         forgotten = 0
         for tenant in tuple(self._all.values()) if self.store is not None and not self._writing_ends else ():
             kept = tenant.hub.calls_kept()  # of all of which the store knew before they were let go to subscribers
-            gone = kept - self.store.existing(tenant.name, kept) if self.store is not None else set()
-            forgotten += tenant.hub.forget(gone) if gone else 0
+            there = self.store.existing(tenant.name, kept) if kept and self.store is not None else {}
+            forgotten += tenant.hub.forget({call: there.get(call, LARGEST) for call in kept})
         return forgotten
 
     def _hub(self, name: str) -> Hub:
         if self.store is None:
             return Hub(History())
-        source = _Stored(self.store, name)
+        source = StoredHistory(self.store, name)
         return Hub(History(source=source), epoch=self._epoch, first_seq=self._last.get(name, 0) + 1, hold=True)
 
     def _recover(self, store: Store, writer: StoreWriter) -> None:
@@ -153,11 +165,12 @@ class Tenants:
         now = datetime.now(UTC)
         for name in self._last:
             for record in store.calls(name, state="open", limit=1_000_000):
-                writer.open_call(name, record.call, now, consent=record.consent, purpose=record.purpose)
+                writer.open_call(name, record.call, record.opened, consent=record.consent, purpose=record.purpose)
                 self.get(name).publish(messages.call("interrupted", record.call, now, (), record.consent))
+                writer.end_call(name, record.call, now, state="interrupted")
                 _log.warning("call interrupted", extra={"tenant": name})
         writer.flush()
-        store.mark_interrupted(now)
+        store.mark_interrupted(now)  # those of which no message had been stored
 
     def _durable(self, numbers: Mapping[str, int]) -> None:
         for name, seq in numbers.items():
@@ -260,23 +273,3 @@ class Tenant:
             self._writer.put(self.name, call, message, text)
         except ValueError:  # of this message alone; a sink that raises would not be called again, and nothing be kept
             _log.exception("a result cannot be stored", extra={"tenant": self.name, "seq": message["seq"]})
-
-
-class _Stored:
-    """What the store has of one tenant, for subscribers that come back after memory has forgotten."""
-
-    def __init__(self, store: Store, tenant: str) -> None:
-        self._store, self._tenant = store, tenant
-
-    def messages(self, after_seq: int, limit: int) -> list[Message]:
-        """See ``HistorySource``."""
-        return [json.loads(row.text) for row in self._store.messages(self._tenant, after_seq, limit)]
-
-    def hello(self, stream: str, seq: int) -> HelloMessage | None:
-        """See ``HistorySource``."""
-        del seq  # a stream's name has its call's in it, and a call has one run of each stream
-        for record in self._store.streams(self._tenant, stream.rpartition("/")[0]):
-            if record.stream == stream and record.hello is not None:
-                found: HelloMessage = json.loads(record.hello)
-                return found
-        return None

@@ -1,7 +1,8 @@
 """The token file on disk: read again when it changes, so that tokens come and go without a restart, and written safely.
 
 A file that breaks does not lock anybody out: the tokens that were read last stay in force, and the error is reported once for
-each state of the file. One thread asks; the file is looked at once a second at most.
+each state of the file. One thread asks; the file is looked at once a second at most, and may be read by another one: thousands
+of tokens take a tenth of a second.
 """
 
 from __future__ import annotations
@@ -25,11 +26,19 @@ KEPT = 0o640  # of a file's mode, when it is written anew
 class TokenFile:
     """The tokens of ``path``, as they are now. ``report`` hears of a file that cannot be used any more, and of one that can.
 
+    ``aside`` has a changed file read, in a thread say; those that were read before are in force until then.
     Raises ConfigError where the file cannot be used to begin with.
     """
 
-    def __init__(self, path: Path, now_ns: int, report: Callable[[ConfigError | None], None] = lambda _: None) -> None:
-        self._path, self._report = path, report
+    def __init__(
+        self,
+        path: Path,
+        now_ns: int,
+        report: Callable[[ConfigError | None], None] = lambda _: None,
+        aside: Callable[[Callable[[], None]], object] = lambda work: work(),
+    ) -> None:
+        self._path, self._report, self._aside = path, report, aside
+        self._reading = False
         self._looked_ns = now_ns
         self._seen = _mark(path)
         self._broken = False
@@ -47,13 +56,16 @@ class TokenFile:
 
     def look(self, now_ns: int) -> None:
         """Read the file again if it changed, at most once a second."""
-        if now_ns - self._looked_ns < SECOND_NS:
+        if self._reading or now_ns - self._looked_ns < SECOND_NS:
             return
         self._looked_ns = now_ns
         mark = _mark(self._path)
         if mark == self._seen:
             return
-        self._seen = mark
+        self._seen, self._reading = mark, True
+        self._aside(self._read)
+
+    def _read(self) -> None:
         try:
             self._entries = read(self._path)
         except ConfigError as error:
@@ -63,6 +75,8 @@ class TokenFile:
             if self._broken:
                 self._broken = False
                 self._report(None)
+        finally:
+            self._reading = False
 
 
 def read(path: Path) -> tuple[TokenEntry, ...]:
@@ -87,9 +101,11 @@ def read(path: Path) -> tuple[TokenEntry, ...]:
 def add(path: Path, token: NewToken) -> None:
     """Add a token to the file, whole or not at all; a file that there is keeps its owner and its group, which may read.
 
-    Where there is none it is made, and the owner's alone (0600). Others never get to read it. Raises ConfigError where the
-    file cannot be used or written, or not by this user so that it stays whose it was.
+    Where there is none it is made, and the owner's alone (0600). Others never get to read it. Where ``path`` is a symbolic link
+    the file that it leads to is written, and the link stays. Raises ConfigError where the file cannot be used or written, or
+    not by this user so that it stays whose it was.
     """
+    path = _behind_links(path)
     part = path.with_name(path.name + ".part")
     try:
         handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)  # held from before reading until written
@@ -111,6 +127,14 @@ def add(path: Path, token: NewToken) -> None:
             fix = "make room, or choose another folder"
             raise ConfigError(f"cannot write {path}: {error.strerror}", fix=fix) from error
         raise
+
+
+def _behind_links(path: Path) -> Path:
+    """The file itself: a new one in place of a link would be read by nobody who knows the file by its own name."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError) as error:  # links in a circle
+        raise ConfigError(f"{path} leads to no file", fix="see where the symbolic link leads") from error
 
 
 def _keep_owner(path: Path, handle: int) -> None:

@@ -36,6 +36,7 @@ PREFIX = "sser_"  # so that scanners for leaked secrets and people see what it i
 LONGEST = 512  # characters of a token that are looked at
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _HASH = re.compile(r"[0-9a-f]{64}")
+TENANT_NAMES = "1 to 64 letters, digits, dots, - and _, the first a letter or a digit"
 _KEYS = ("tenant", "role", "sha256", "expires")
 
 
@@ -91,6 +92,11 @@ def check(entries: Sequence[TokenEntry], secret: str | None, role: Role, now: da
     return Grant(found.tenant, found.role)
 
 
+def is_tenant(name: str) -> bool:
+    """Whether a tenant may have this name: it goes into logs, commands and databases."""
+    return _NAME.fullmatch(name) is not None
+
+
 def bearer(header: str | None) -> str | None:
     """Take the token out of an ``Authorization`` header; None where it holds none."""
     scheme, _, secret = (header or "").strip().partition(" ")
@@ -143,8 +149,8 @@ def _entry(table: dict[str, Any], where: str) -> TokenEntry:
 
 
 def _named(tenant: object, role: object, where: str) -> tuple[str, Role]:
-    if not isinstance(tenant, str) or _NAME.fullmatch(tenant) is None:
-        raise ConfigError(f"{where}: tenant = {tenant!r}", fix="give 1 to 64 letters, digits, dots, - and _")
+    if not isinstance(tenant, str) or not is_tenant(tenant):
+        raise ConfigError(f"{where}: tenant = {tenant!r}", fix=f"give {TENANT_NAMES}")
     if role not in get_args(Role):
         raise ConfigError(f"{where}: role = {role!r}", fix=f"give one of {', '.join(get_args(Role))}")
     return tenant, cast(Role, role)

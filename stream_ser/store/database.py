@@ -1,25 +1,26 @@
-"""Open the database behind a URL and see that its tables are ours. Any thread may use the engine.
+"""Open the database behind a URL. Any thread may use the engine.
 
 SQLite: a write-ahead log, and ``synchronous=FULL``, so that a transaction is on the disk when its commit returns; deleted
 text is overwritten (``secure_delete``); the file is the owner's alone. Transactions begin where we say, not where the driver
-guesses: one that writes takes the lock at its start and so never fails half way. PostgreSQL runs the same statements.
+guesses: one that writes takes the lock at its start and so never fails half way. PostgreSQL runs the same statements, waits for
+locks as briefly, and a server that has vanished is given up after ``VANISHED_S``, not after the hours that TCP would take.
 """
 
 from __future__ import annotations
 
 import os
-import secrets
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, select
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from stream_ser.errors import ConfigError, StreamSerError
-from stream_ser.store import tables
 
 BUSY_S = 0.5  # how long a statement waits for another connection's lock before it fails
+LOCKED_S = 10.0  # the same for PostgreSQL, where what holds a lock may be on the other side of a network
+VANISHED_S = 15
 EXAMPLES = "sqlite:///results.db or postgresql://user@host/database"
 
 Insert = sqlite.Insert | postgresql.Insert
@@ -30,27 +31,18 @@ class StoreError(StreamSerError):
 
 
 def connect(url: str) -> Engine:
-    """Open the database and make its tables where it is empty.
+    """Open the database; its tables are another matter.
 
-    Raises ConfigError for a URL that cannot be used, StoreError for a database that cannot, or that a newer version made.
+    Raises ConfigError for a URL that cannot be used, StoreError for a file that cannot be made.
     """
     parsed = _parse(url)
     try:
-        engine = _sqlite(parsed) if parsed.get_backend_name() == "sqlite" else _postgresql(parsed)
+        return _sqlite(parsed) if parsed.get_backend_name() == "sqlite" else _postgresql(parsed)
     except OSError as error:
         raise StoreError(
             f"cannot make {parsed.database}: {error.strerror or error}",
             fix="name a file in a folder that exists and that you may write to",
         ) from error
-    try:
-        _prepare(engine)
-    except SQLAlchemyError as error:
-        engine.dispose()
-        raise failure(engine, error) from error
-    except StoreError:
-        engine.dispose()
-        raise
-    return engine
 
 
 def failure(engine: Engine, error: SQLAlchemyError) -> StoreError:
@@ -59,7 +51,7 @@ def failure(engine: Engine, error: SQLAlchemyError) -> StoreError:
     fix = "see that it answers and can be written to, then try again"
     if "is full" in cause:
         fix = "make room on the disk"
-    elif "locked" in cause:
+    elif "locked" in cause or "lock timeout" in cause:
         fix = "end whatever else holds the database, then try again"
     elif "not a database" in cause or "malformed" in cause:
         fix = "name another file, or bring back a copy of this one"
@@ -118,12 +110,18 @@ def _sqlite(url: URL) -> Engine:
 
 
 def _postgresql(url: URL) -> Engine:
+    alive = {"keepalives_idle": 5, "keepalives_interval": 5, "keepalives_count": 2}
     try:
-        return create_engine(
+        engine = create_engine(
             url.set(drivername="postgresql+psycopg"),
             hide_parameters=True,  # errors go to logs, results do not
             pool_pre_ping=True,
-            connect_args={"connect_timeout": 5, "application_name": "stream-ser"},
+            connect_args={
+                "connect_timeout": 5,
+                "application_name": "stream-ser",
+                "tcp_user_timeout": VANISHED_S * 1000,
+                **alive,
+            },
         )
     except ModuleNotFoundError as error:
         fix = "run pip install 'stream-ser[postgres]'"
@@ -131,26 +129,9 @@ def _postgresql(url: URL) -> Engine:
     except NoSuchModuleError as error:
         raise ConfigError(f"the store cannot be opened: {error}", fix=f"give a URL as {EXAMPLES}") from error
 
+    @event.listens_for(engine, "connect")
+    def settle(connection: Any, _: object) -> None:
+        connection.execute(f"SET lock_timeout = {round(LOCKED_S * 1000)}")
+        connection.commit()
 
-def _prepare(engine: Engine) -> None:
-    with writing(engine).begin() as connection:
-        present = set(inspect(connection).get_table_names())
-        if tables.schema_version.name not in present:
-            foreign = sorted(present & set(tables.metadata.tables))
-            if foreign:
-                raise StoreError(
-                    f"{shown(engine)} has a table {foreign[0]!r} that stream-ser did not make",
-                    fix="give the store a database of its own",
-                )
-            tables.metadata.create_all(connection)
-            connection.execute(
-                tables.schema_version.insert().values(version=tables.VERSION, epoch=secrets.token_hex(8))
-            )
-        elif tables.lease.name not in present:
-            tables.lease.create(connection)
-        found = connection.execute(select(tables.schema_version.c.version)).scalar_one()
-        if found != tables.VERSION:
-            raise StoreError(
-                f"{shown(engine)} has the store's version {found}, this program knows {tables.VERSION}",
-                fix="run the stream-ser that made it, or a newer one",
-            )
+    return engine

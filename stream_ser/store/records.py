@@ -21,7 +21,10 @@ LARGEST = 2**63 - 1  # what a database's integer holds; at 16 kHz it lasts 18 mi
 
 @dataclass(frozen=True, slots=True)
 class OpenCall:
-    """A call begins, goes on after an interruption, or has a new stream or another consent. ``streams``: name to role."""
+    """A call begins, or one that is open has a new stream or another consent. ``streams``: name to role.
+
+    One that is over is not opened again: a call that begins at another moment is another run of that name.
+    """
 
     tenant: str
     call: str
@@ -40,22 +43,25 @@ class OpenCall:
 
 @dataclass(frozen=True, slots=True)
 class EndCall:
-    """A call is over. ``summary`` is JSON."""
+    """A call is over. ``summary`` is JSON; ``opened`` is when the run began that this is of, None for the newest."""
 
     tenant: str
     call: str
     at: datetime
     summary: str | None = None
+    opened: datetime | None = None
+    state: Literal["ended", "interrupted"] = "ended"
 
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """What a stream is, as JSON."""
+    """What a stream is, as JSON; ``opened`` as an end has it."""
 
     tenant: str
     call: str
     stream: str
     text: str
+    opened: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +82,7 @@ Write = OpenCall | EndCall | Hello | Row
 
 @dataclass(frozen=True, slots=True)
 class CallRecord:
-    """A stored call."""
+    """A stored call. ``run`` is how often its name had been used then, 1 for the first time."""
 
     tenant: str
     call: str
@@ -86,6 +92,7 @@ class CallRecord:
     consent: Consent
     purpose: str | None
     summary: str | None
+    run: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,15 +114,17 @@ class Removed:
     more: bool = False
 
 
-def row(tenant: str, call: str, message: Message, text: str | None = None) -> Row | Hello:
-    """Make a message storable; ``text`` is its encoding, if that is there already.
+def row(
+    tenant: str, call: str, message: Message, text: str | None = None, opened: datetime | None = None
+) -> Row | Hello:
+    """Make a message storable; ``text`` is its encoding, if that is there already, and ``opened`` when its call began.
 
     Raises ValueError for what a database cannot hold: NaN, half characters, huge numbers.
     """
     text = check_text(encode(message) if text is None else text)
     kind, stream = check_name(message["type"]), stream_of(message)
     if kind == "hello":
-        return Hello(tenant, call, check_name(stream), text)
+        return Hello(tenant, call, check_name(stream), text, opened)
     if stream is not None:
         check_name(stream)
     seq, end = message["seq"], _end_of(message)

@@ -10,15 +10,18 @@ import contextlib
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import fields
 from datetime import datetime
 from typing import Any, Self, cast
 
-from sqlalchemy import Connection, Engine, delete, select, update
+from sqlalchemy import Connection, Engine, func, select, update
 from sqlalchemy import Row as Found
 from sqlalchemy.exc import SQLAlchemyError
 
-from stream_ser.store import batch, database, lease
+from stream_ser.store import batch, database, lease, migration, pages, removal
+from stream_ser.store.continuity import Continuity
 from stream_ser.store.database import StoreError
+from stream_ser.store.pages import StoredPage
 from stream_ser.store.records import (
     CallRecord,
     CallState,
@@ -31,6 +34,7 @@ from stream_ser.store.records import (
 )
 from stream_ser.store.tables import calls, messages, schema_version, streams, tenants
 
+ROW = tuple(item.name for item in fields(Row))
 STEP = 2000  # messages that one step of ``expire`` removes at most: a writer waits for as long as that takes
 
 
@@ -40,6 +44,7 @@ class Store:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._holder: str | None = None  # of the lease, where this one has it
+        self._continuity = Continuity(engine)
 
     @classmethod
     def open(cls, url: str) -> Self:
@@ -47,22 +52,41 @@ class Store:
 
         Raises ConfigError for a URL that cannot be used, StoreError for a database that cannot.
         """
-        return cls(database.connect(url))
+        engine = database.connect(url)
+        try:
+            migration.prepare(engine)
+        except StoreError:
+            engine.dispose()
+            raise
+        return cls(engine)
 
     def close(self) -> None:
         """Let go of the database, and of the lease. What was written stays."""
+        self._continuity.end()
         holder, self._holder = self._holder, None
         if holder is not None:
             with contextlib.suppress(StoreError), self._writing() as connection:
                 lease.release(connection, holder)
         self._engine.dispose()
 
-    def claim(self) -> None:
-        """Be the only one that writes while calls go on, until ``close``. Raises StoreError that names who does already."""
+    def claim(self) -> str | None:
+        """Be the only one that writes while calls go on, until ``close``. Raises StoreError that names who does already.
+
+        Gives why the numbers begin anew, with another epoch, where a state from before has come back; else None.
+        """
         holder = lease.new_holder()
         with self._writing() as connection:
             lease.claim(connection, holder, self.shown)
+            why = self._continuity.check(connection)
         self._holder = holder
+        try:
+            self._continuity.begin()
+        except OSError as error:
+            raise StoreError(
+                f"cannot write beside the store {self.shown}: {error.strerror or error}",
+                fix="let this program write to the folder that it lies in",
+            ) from error
+        return why
 
     def renew(self) -> None:
         """Say that whoever claimed the store lives. Raises StoreError where another one has taken it."""
@@ -80,11 +104,16 @@ class Store:
         with self._writing() as connection:
             if self._holder is not None:
                 lease.renew(connection, self._holder, self.shown)
-            return batch.write(connection, writes)
+            refused = batch.write(connection, writes)
+        for item in writes:
+            if isinstance(item, Row):
+                self._continuity.note(item.tenant, item.seq)
+        self._continuity.keep()
+        return refused
 
     @property
     def epoch(self) -> str:
-        """What the numbers of messages mean something in: made once, with the database."""
+        """What the numbers of messages mean something in: made with the database, and anew where an old state came back."""
         with self._reading() as connection:
             return str(connection.execute(select(schema_version.c.epoch)).scalar_one())
 
@@ -102,19 +131,31 @@ class Store:
 
         A number that is missing in between was lost, or its call was deleted.
         """
-        query = select(messages).where(messages.c.tenant == tenant, messages.c.seq > after_seq)
+        query = select(*(messages.c[name] for name in ROW)).where(
+            messages.c.tenant == tenant, messages.c.seq > after_seq
+        )
         if call is not None:
             query = query.where(messages.c.call == call)
         with self._reading() as connection:
             found = connection.execute(query.order_by(messages.c.seq).limit(limit))
             return [Row(**item._mapping) for item in found]
 
+    def page(
+        self, tenant: str, after: int, until: int, limit: int, call: str | None = None, stream: str | None = None
+    ) -> StoredPage:
+        """What one who has everything up to number ``after`` is due of what follows: see ``pages``."""
+        with self._reading() as connection:
+            return pages.page(connection, tenant, after, until, limit, call, stream)
+
     def call(self, tenant: str, call: str) -> CallRecord | None:
-        """One call; None where there is none of that name."""
+        """The newest call of a name; None where there is none."""
+        return next(iter(self.runs(tenant, call, limit=1)), None)
+
+    def runs(self, tenant: str, call: str, limit: int = 100) -> list[CallRecord]:
+        """The calls that had one name, one after another, the newest first."""
         with self._reading() as connection:
             query = select(calls).where(calls.c.tenant == tenant, calls.c.call == call)
-            found = connection.execute(query).one_or_none()
-            return None if found is None else _call(found)
+            return [_call(item) for item in connection.execute(query.order_by(calls.c.run.desc()).limit(limit))]
 
     def calls(
         self, tenant: str, *, state: CallState | None = None, before: datetime | None = None, limit: int = 100
@@ -126,24 +167,34 @@ class Store:
         if before is not None:
             query = query.where(calls.c.opened_ms < milliseconds(before))
         with self._reading() as connection:
-            found = connection.execute(query.order_by(calls.c.opened_ms.desc(), calls.c.call).limit(limit))
+            order = (calls.c.opened_ms.desc(), calls.c.call, calls.c.run.desc())
+            found = connection.execute(query.order_by(*order).limit(limit))
             return [_call(item) for item in found]
 
-    def existing(self, tenant: str, names: Collection[str]) -> set[str]:
-        """Those of a tenant's calls that there are."""
-        found: set[str] = set()
+    def existing(self, tenant: str, names: Collection[str]) -> dict[str, int]:
+        """Those of a tenant's calls that there are, each with the lowest number that is stored of it, 0 where none is."""
+        found: dict[str, int] = {}
         wanted = sorted(names)
+        lowest = (
+            select(func.min(messages.c.seq))
+            .where(messages.c.tenant == calls.c.tenant, messages.c.call == calls.c.call)
+            .scalar_subquery()
+        )
         with self._reading() as connection:
             for first in range(0, len(wanted), batch.CHUNK):
-                of_tenant = select(calls.c.call).where(calls.c.tenant == tenant)
+                of_tenant = select(calls.c.call, lowest).where(calls.c.tenant == tenant).distinct()
                 some = of_tenant.where(calls.c.call.in_(wanted[first : first + batch.CHUNK]))
-                found.update(connection.execute(some).scalars())
+                found |= {name: seq or 0 for name, seq in connection.execute(some)}
         return found
 
-    def streams(self, tenant: str, call: str) -> list[StreamRecord]:
-        """The streams of a call, by name."""
-        query = select(streams.c.stream, streams.c.role, streams.c.hello)
-        query = query.where(streams.c.tenant == tenant, streams.c.call == call)
+    def streams(self, tenant: str, call: str, run: int | None = None) -> list[StreamRecord]:
+        """The streams of a call, by name; of the newest run, where none is named."""
+        newest = select(func.max(calls.c.run)).where(calls.c.tenant == tenant, calls.c.call == call)
+        query = select(streams.c.stream, streams.c.role, streams.c.hello).where(
+            streams.c.tenant == tenant,
+            streams.c.call == call,
+            streams.c.run == (newest.scalar_subquery() if run is None else run),
+        )
         with self._reading() as connection:
             return [StreamRecord(*item) for item in connection.execute(query.order_by(streams.c.stream))]
 
@@ -156,19 +207,12 @@ class Store:
             return [(tenant, call) for tenant, call in found]
 
     def delete_call(self, tenant: str, call: str) -> Removed:
-        """Remove everything of a call that is over; nothing is left to read in an SQLite file either.
+        """Remove everything of the calls of a name, which are over; nothing is left to read in an SQLite file either.
 
         Raises StoreError for an open call: what still waits to be written would come after.
         """
         with self._writing() as connection:
-            state = connection.execute(select(calls.c.state).where(calls.c.tenant == tenant, calls.c.call == call))
-            if state.scalar() == "open":
-                raise StoreError(f"the call {call!r} is still open", fix="end it, then delete it")
-            removed = Removed(
-                calls=_delete(connection, calls, tenant, call),
-                streams=_delete(connection, streams, tenant, call),
-                messages=_delete(connection, messages, tenant, call),
-            )
+            removed = removal.delete_call(connection, tenant, call)
         self._settle()
         return removed
 
@@ -179,23 +223,11 @@ class Store:
         """
         if step < 1:
             raise ValueError(f"a step of {step} messages removes nothing; give 1 or more")
-        old = select(calls.c.tenant, calls.c.call).where(
-            calls.c.state != "open", calls.c.ended_ms < milliseconds(older_than)
-        )
-        call_rows = stream_rows = message_rows = 0
         with self._writing() as connection:
-            while (next_one := connection.execute(old.order_by(calls.c.ended_ms).limit(1)).one_or_none()) is not None:
-                tenant, call = next_one
-                if message_rows + call_rows >= step:  # calls without messages count too: a step stays short
-                    break
-                message_rows += _delete_some(connection, tenant, call, step - message_rows)
-                left = select(messages.c.seq).where(messages.c.tenant == tenant, messages.c.call == call).limit(1)
-                if connection.execute(left).one_or_none() is None:
-                    stream_rows += _delete(connection, streams, tenant, call)
-                    call_rows += _delete(connection, calls, tenant, call)
-        if call_rows and next_one is None:
+            removed = removal.expire(connection, milliseconds(older_than), step)
+        if removed.calls and not removed.more:
             self._settle()
-        return Removed(call_rows, stream_rows, message_rows, more=next_one is not None)
+        return removed
 
     def _settle(self) -> None:
         """Carry the log over into an SQLite file and empty it: it holds what was deleted as it was before.
@@ -228,16 +260,6 @@ class Store:
             raise database.failure(self._engine, error) from error
 
 
-def _delete(connection: Connection, table: Any, tenant: str, call: str) -> int:
-    return connection.execute(delete(table).where(table.c.tenant == tenant, table.c.call == call)).rowcount
-
-
-def _delete_some(connection: Connection, tenant: str, call: str, most: int) -> int:
-    of_call = (messages.c.tenant == tenant, messages.c.call == call)
-    first = select(messages.c.seq).where(*of_call).order_by(messages.c.seq).limit(most)
-    return connection.execute(delete(messages).where(*of_call, messages.c.seq.in_(first))).rowcount
-
-
 def _call(found: Found[Any]) -> CallRecord:
     return CallRecord(
         tenant=found.tenant,
@@ -248,4 +270,5 @@ def _call(found: Found[Any]) -> CallRecord:
         consent=found.consent,
         purpose=found.purpose,
         summary=found.summary,
+        run=found.run,
     )

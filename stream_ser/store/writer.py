@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from stream_ser.feed.message_types import Message
 from stream_ser.store.database import StoreError
@@ -80,7 +80,7 @@ class StoreWriter:
             str, deque[Write]
         ] = {}  # by tenant; what is being written stays at its head until it is durable
         self._waiting = 0  # writes in all of them
-        self._open: set[tuple[str, str]] = set()
+        self._open: dict[tuple[str, str], datetime] = {}  # when each began
         self._put: dict[str, int] = {}  # writes of a tenant since the beginning
         self._done: dict[str, int] = {}
         self._stored = self._lost = 0  # messages
@@ -125,17 +125,19 @@ class StoreWriter:
     ) -> None:
         """Begin a call; again for one that is open: add streams, change consent.
 
+        By ``at`` calls of one name are told apart: it is never the same for two.
         Raises StoreError where the queue has no room, so that no call begins whose results would be lost, and ValueError
         for a name that a database cannot hold.
         """
-        item = OpenCall(tenant, call, at, consent, purpose, dict(streams or {}))
         with self._changed:
+            at = self._open.get((tenant, call), at)
+            item = OpenCall(tenant, call, at, consent, purpose, dict(streams or {}))
             if self._closed_at is not None or self._full(tenant):
                 raise StoreError(
                     f"{self._waiting} results wait for the store {self._store.shown}",
                     fix="look why it does not write, and open the call again",
                 )
-            self._open.add((tenant, call))
+            self._open[tenant, call] = at
             self._append(item)
 
     def put(self, tenant: str, call: str, message: Message, text: str | None = None) -> bool:
@@ -145,7 +147,7 @@ class StoreWriter:
 
         Raises ValueError where the call is not open, and for a message that a database cannot hold.
         """
-        item = row(tenant, call, message, text)
+        item = row(tenant, call, message, text, self._open.get((tenant, call)))
         with self._changed:
             if (tenant, call) not in self._open:
                 raise ValueError(f"a {message['type']} of the call {call!r}, which is not open; open it first")
@@ -155,16 +157,25 @@ class StoreWriter:
         self._tell_lost(item, "full" if self._closed_at is None else "closed")
         return False
 
-    def end_call(self, tenant: str, call: str, at: datetime, summary: str | None = None) -> None:
+    def end_call(
+        self,
+        tenant: str,
+        call: str,
+        at: datetime,
+        summary: str | None = None,
+        state: Literal["ended", "interrupted"] = "ended",
+    ) -> None:
         """End a call, after its last message. ``summary`` is JSON. There is always room for it.
 
         Raises ValueError where the call is not open.
         """
-        item = EndCall(tenant, call, at, None if summary is None else check_text(summary))
+        if summary is not None:
+            check_text(summary)
         with self._changed:
-            if (tenant, call) not in self._open:
+            opened = self._open.pop((tenant, call), None)
+            if opened is None:
                 raise ValueError(f"the end of the call {call!r}, which is not open; open it first")
-            self._open.discard((tenant, call))
+            item = EndCall(tenant, call, at, summary, opened, state)
             if self._closed_at is None:
                 self._append(item)
                 return

@@ -21,6 +21,8 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from textual.binding import Binding, BindingType
@@ -28,10 +30,11 @@ from textual.screen import Screen
 
 from stream_ser.controls.capabilities import Controls, Explains, MessageSource
 from stream_ser.tui.grid import StreamGrid
+from stream_ser.tui.health import Health
 from stream_ser.tui.help import Help
-from stream_ser.tui.latency import Latency
 from stream_ser.tui.palette import PALETTES, make_theme
-from stream_ser.tui.source_keys import TEXTUAL_ACTIONS, SourceApp
+from stream_ser.tui.preferences import Preferences, write_new
+from stream_ser.tui.source_keys import SourceApp
 from stream_ser.tui.state.stream_state import ScreenState
 from stream_ser.tui.state.streams import Streams
 from stream_ser.tui.stream_screen import StreamScreen
@@ -55,12 +58,13 @@ class StreamSerApp(SourceApp):
 
     CSS_PATH = "app.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "toggle_pause", "pause", priority=True, tooltip="pause, go on"),
-        Binding("l", "latency", "latency", tooltip="health: times, losses, engine, feed"),
+        Binding("space", "toggle_pause", "pause", priority=True, tooltip="hold, and go on"),
+        Binding("l", "health", "health", tooltip="times, losses, engine, feed, and why no faster engine"),
         Binding("t", "next_theme", "theme", priority=True, show=False, tooltip="dark, light, high contrast"),
-        Binding("question_mark", "help", "help", key_display="?", tooltip="open or close this help"),
-        Binding("q", "leave", "quit", priority=True),
-        Binding("ctrl+c,ctrl+q", "quit", "quit", priority=True, show=False),
+        Binding("s", "picture", "picture", show=False, tooltip="store the screen as a picture (SVG)"),
+        Binding("question_mark", "help", "help", key_display="?", tooltip="keys and signs"),
+        Binding("q", "leave", "quit", priority=True, tooltip="leave"),
+        Binding("ctrl+c,ctrl+q", "quit", "quit", priority=True, show=False, tooltip="leave"),
     ]
 
     def __init__(
@@ -73,8 +77,10 @@ class StreamSerApp(SourceApp):
         exit_on_end: bool,
         feed: str | None,
         home: Callable[[StreamSerApp], Screen[Any]] | None,
+        preferences: Preferences | None,
     ) -> None:
         super().__init__()
+        self.preferences = Preferences() if preferences is None else preferences
         self.title = title
         self.streams = Streams()
         self.controls = controls
@@ -87,7 +93,7 @@ class StreamSerApp(SourceApp):
         self._left = False
         for name in THEMES:
             self.register_theme(make_theme(name))
-        self.theme = THEMES[0]
+        self.theme = self.preferences.theme if self.preferences.theme in THEMES else THEMES[0]
 
     def get_default_screen(self) -> Screen[Any]:
         """Make the screen that is shown first."""
@@ -95,7 +101,7 @@ class StreamSerApp(SourceApp):
 
     def stream_screen(self, state: ScreenState) -> StreamScreen:
         """Make the screen of one stream, without showing it."""
-        return StreamScreen(state, self.controls, heading=self.title, feed=self._feed)
+        return StreamScreen(state, self.controls, heading=self.title, feed=self._feed, preferences=self.preferences)
 
     def grid(self, keep_s: float | None = None, *, open_single: bool = False) -> StreamGrid:
         """Make the screen of all streams; what has ended stays for ``keep_s`` seconds, or for good.
@@ -154,24 +160,33 @@ class StreamSerApp(SourceApp):
     def action_next_theme(self) -> None:
         """Change from dark to light, to high contrast, and back to dark."""
         self.theme = THEMES[(THEMES.index(self.theme) + 1) % len(THEMES)]
+        self.keep(self.preferences.choose_theme(self.theme))
+
+    def keep(self, trouble: str | None) -> None:
+        """Tell why a choice will not be found again, if that is so."""
+        if trouble is not None:
+            self.tell(trouble)
+
+    def action_picture(self) -> None:
+        """Store what is on the screen as an SVG file in the present folder; nothing there is written over."""
+        stem = f"stream-ser-{datetime.now():%Y%m%d-%H%M%S}"
+        try:
+            path = write_new(Path(), stem, self.export_screenshot(title=self.title))
+        except OSError as error:
+            self.tell(f"the picture cannot be stored in this folder ({error.strerror})")
+        else:
+            self.tell(f"stored as {path.resolve()}")
 
     def action_help(self) -> None:
         """Open the help, with the keys that work here."""
-        keys: dict[str, dict[str, None]] = {}
-        for _, binding, enabled, _ in self.screen.active_bindings.values():
-            if enabled and binding.description and binding.action not in TEXTUAL_ACTIONS:
-                palette = binding.action == "command_palette"  # Textual's own words for it do not fit
-                does = "palette of all keys" if palette else binding.tooltip or binding.description
-                names = keys.setdefault(does, {})
-                names |= dict.fromkeys(self.get_key_display(binding).split())
-        self.push_screen(Help([(" ".join(names), does) for does, names in keys.items()], self.state.labels))
+        self.push_screen(Help(self.keys_here(), self.state.labels))
 
-    def action_latency(self) -> None:
+    def action_health(self) -> None:
         """Open the stream's health."""
-        self.push_screen(Latency(self.state, self.controls, self._feed))
+        self.push_screen(Health(self.state, self.controls, self._feed))
 
     def action_leave(self) -> None:
-        """Quit, by a key that is a letter."""
+        """Quit, by a key that is a letter: where letters are wanted it rests."""
         self._leave()
 
     async def action_quit(self) -> None:
@@ -196,14 +211,17 @@ def make_app(
     feed: str | None = None,
     home: Callable[[StreamSerApp], Screen[Any]] | None = None,
     alone: bool = False,
+    preferences: Preferences | None = None,
 ) -> StreamSerApp:
     """Make the screen without running it; ``run()`` shows it until q is pressed, or the stream ends if ``exit_on_end``.
 
     ``title`` stands at the top left; ``feed`` is the address where the same messages are published, if they are;
     ``clock`` gives seconds and only serves to see that results have stopped coming; ``home`` makes another first screen.
     With ``alone`` the process is the screen's: what is there once it stands is kept out of Python's garbage collections.
+    ``preferences`` has what the person chose before; without it choices last as long as the screen.
     """
-    app = StreamSerApp(source, controls, title=title, clock=clock, exit_on_end=exit_on_end, feed=feed, home=home)
+    options: dict[str, Any] = {"exit_on_end": exit_on_end, "feed": feed, "home": home, "preferences": preferences}
+    app = StreamSerApp(source, controls, title=title, clock=clock, **options)
     if alone:
         app.call_later(app.set_timer, STANDS_S, gc.freeze)
     return app

@@ -21,11 +21,10 @@ from textual.strip import Strip
 from textual.theme import Theme
 from textual.widget import Widget
 
-from stream_ser.tui.canvas import Panel, ink
-from stream_ser.tui.palette import DARK, palette_of
+from stream_ser.printable import printable
+from stream_ser.tui.canvas import MARGIN, Panel, ink
+from stream_ser.tui.palette import DARK, Inked, palette_of
 from stream_ser.tui.state.stream_state import ScreenState
-
-MARGIN = 2  # columns at either side of what a panel draws: frame and space, or space alone
 
 
 class Board(Widget):
@@ -41,7 +40,7 @@ class Board(Widget):
         self.panels = tuple(panels)
         self.palette = DARK
         self.places: dict[Panel[Any], Region] = {}
-        self._headings: dict[Panel[Any], tuple[str, str]] = {}  # as they are drawn
+        self._headings: dict[Panel[Any], tuple[str, str, tuple[str, Inked]]] = {}  # as they are drawn
         self._lines: dict[int, Strip] = {}  # rows that are put together
         self._width = 0
         self._held: Panel[Any] | None = None  # the panel that follows the mouse
@@ -63,7 +62,7 @@ class Board(Widget):
             rows = panel.update_from(state, now)
             first = region.y + panel.framed
             spans = [(first + start, first + stop) for start, stop in rows]
-            heading = (panel.title, panel.subtitle)
+            heading = (panel.title, panel.subtitle, panel.badge)
             if panel.framed and self._headings.get(panel) != heading:
                 self._headings[panel] = heading
                 spans += [(region.y, region.y + 1), (region.bottom - 1, region.bottom)]
@@ -178,11 +177,16 @@ class Board(Widget):
             return [Segment("  ", ground), *panel.row(row), Segment("  ", ground)]
         line, muted = ground + ink(self.palette.frame), ground + ink(self.palette.muted)
         if row == 0:
-            title = _cut(panel.title, width - 6)
+            word, inked = panel.badge
+            badge = f" {word} " if word else ""
+            title = _cut(panel.title, width - 6 - (len(badge) + 1 if badge else 0))
+            rest = width - 3 - (len(title) + 2 if title else 1) - len(badge)
             return [
                 Segment("╭─" if title else "╭──", line),
                 Segment(f" {title} " if title else "", muted),
-                Segment("─" * (width - 3 - (len(title) + 2 if title else 1)) + "╮", line),
+                Segment("─" * (rest - 1 if badge else rest), line),
+                *([Segment(badge, ground + ink(getattr(self.palette, inked), bold=True))] if badge else []),
+                Segment("─╮" if badge else "╮", line),
             ]
         if row == region.height - 1:
             subtitle = _cut(panel.subtitle, width - 6)
@@ -201,4 +205,4 @@ class Board(Widget):
 
 
 def _cut(text: str, room: int) -> str:
-    return text if len(text) <= room else f"{text[: max(0, room - 1)]}…"
+    return printable(text if len(text) <= room else f"{text[: max(0, room - 1)]}…")

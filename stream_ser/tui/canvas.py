@@ -23,11 +23,13 @@ from textual.strip import Strip
 from textual.theme import Theme
 from textual.widget import Widget
 
-from stream_ser.tui.palette import DARK, Palette, palette_of
+from stream_ser.printable import printable
+from stream_ser.tui.palette import DARK, Inked, Palette, palette_of
 from stream_ser.tui.state.stream_state import ScreenState
 
 Picture = TypeVar("Picture")
 Row = list[tuple[str, Style]]
+MARGIN = 2  # columns at either side of what a panel draws: frame and space, or space alone
 NARROW = re.compile("[ -\u02ff\u0370-\u0482\u2010-\u2027\u2190-\u21ff\u2500-\u25ff\u2800-\u28ff]*")  # one cell a sign
 
 
@@ -81,7 +83,7 @@ class Drawing(Generic[Picture]):
         ground = ink(self.palette.text, self.palette.ground)
         rows = self.draw(self.picture, room.width, room.height) if self.picture is not None else []
         self._rows = [
-            _fitted([Segment(text, _on(ground, style)) for text, style in row], room.width, ground)
+            _fitted([Segment(printable(text), _on(ground, style)) for text, style in row], room.width, ground)
             for row in rows[: room.height]
         ]
         self._rows += [[Segment(" " * room.width, ground)]] * (room.height - len(self._rows))
@@ -104,7 +106,7 @@ class Drawing(Generic[Picture]):
 
 
 class Panel(Drawing[Picture]):
-    """A drawing on a board, in a frame with a title and below it a subtitle, or without."""
+    """A drawing on a board, in a frame with a title, at its other end a badge, and below it a subtitle; or without."""
 
     framed: ClassVar[bool] = True
     follows: ClassVar[bool] = False  # whether it is told where the mouse goes while the button is down
@@ -112,6 +114,7 @@ class Panel(Drawing[Picture]):
     def __init__(self, title: str = "", *, id: str) -> None:  # noqa: A002 - as with widgets
         super().__init__()
         self.name, self.title, self.subtitle = id, title, ""
+        self.badge: tuple[str, Inked] = ("", "text")  # a word and how it is drawn
         self.size = Size(0, 0)  # of what is drawn, without the frame
 
     def resize(self, size: Size) -> None:

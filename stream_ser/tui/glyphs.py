@@ -1,6 +1,6 @@
 """Large letters for one word: glyphs of five pixels' height, drawn with half blocks on three text rows.
 
-Pure. Only A–Z and space: the words are states and labels.
+Pure. Only A–Z, hyphen and space: the words are labels.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ _GLYPHS = {
     "X": "#.#/#.#/.#./#.#/#.#",
     "Y": "#.#/#.#/.#./.#./.#.",
     "Z": "###/..#/.#./#../###",
+    "-": ".../.../###/.../...",
     " ": "../../../../..",
 }
 _HALVES = {(False, False): " ", (True, False): "▀", (False, True): "▄", (True, True): "█"}

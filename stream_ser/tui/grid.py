@@ -14,6 +14,7 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.events import Click, MouseScrollDown, MouseScrollUp
+from textual.geometry import Size
 from textual.message import Message as Event
 from textual.screen import Screen
 from textual.widgets import Footer
@@ -21,13 +22,14 @@ from textual.widgets import Footer
 from stream_ser.controls.capabilities import Controls
 from stream_ser.tui.canvas import Canvas, Row, ink
 from stream_ser.tui.panels.banner import Banner
+from stream_ser.tui.panels.extras import too_small_rows
 from stream_ser.tui.panels.tile import ROWS, Spark, Tile, draw, tile
 from stream_ser.tui.state.stream_state import ScreenState
 from stream_ser.tui.state.streams import Streams
 from stream_ser.tui.stream_screen import StreamScreen
 
 NARROWEST = 26  # columns of a tile where several are side by side
-TINIEST = 12  # columns in which a tile can be drawn at all
+SMALLEST = Size(28, 9)  # cells of a screen, its footer included
 SINGLE_S = 0.3  # how long a stream must be alone to be opened by itself
 STEP = ROWS + 1  # rows from one tile to the one below
 
@@ -100,8 +102,9 @@ class Wall(Canvas[WallPicture]):
     def draw(self, picture: WallPicture, width: int, height: int) -> list[Row]:
         """Draw rows of tiles, and below them how many more there are."""
         muted = ink(self.palette.muted)
-        if width < TINIEST:
-            return []
+        whole = self.screen.size
+        if width < SMALLEST.width - 2 or whole.height < SMALLEST.height:  # it has no size before it has been laid out
+            return too_small_rows(*whole, SMALLEST, self.palette)[-height:]
         if not picture.tiles:
             return [[], [("  no stream is open; this screen waits for one", muted)]]
         room = width // picture.columns
@@ -182,10 +185,10 @@ class StreamGrid(Screen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "open", "open", tooltip="open the selected stream; escape comes back"),
-        Binding("left", "select(-1)", "left", show=False, tooltip="select another stream"),
-        Binding("right", "select(1)", "right", show=False, tooltip="select another stream"),
-        Binding("up", "select_row(-1)", "up", show=False, tooltip="select another stream"),
-        Binding("down", "select_row(1)", "down", show=False, tooltip="select another stream"),
+        Binding("left", "select(-1)", "left", show=False, tooltip="select the stream at the left"),
+        Binding("right", "select(1)", "right", show=False, tooltip="select the stream at the right"),
+        Binding("up", "select_row(-1)", "up", show=False, tooltip="select the stream above"),
+        Binding("down", "select_row(1)", "down", show=False, tooltip="select the stream below"),
         Binding("pageup", "select_page(-1)", "page up", show=False, tooltip="a screenful back"),
         Binding("pagedown", "select_page(1)", "page down", show=False, tooltip="a screenful on"),
         Binding("home", f"select({-(10**6)})", "first", show=False, tooltip="the first stream"),

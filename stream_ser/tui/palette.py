@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import cycle
+from typing import Literal
 
 from textual.theme import Theme
 
+from stream_ser import label_colours
+from stream_ser.label_colours import LabelColours
 from stream_ser.tui.state.history import Mark
 
 STATE_LETTERS: dict[Mark, str] = {
@@ -22,7 +24,11 @@ STATE_LETTERS: dict[Mark, str] = {
     "gap": "x",
     "warming": "w",
     "paused": "p",
+    "unheard": " ",
 }
+
+
+Inked = Literal["text", "good", "warning", "error"]  # a colour by what it says, whatever the theme
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,8 +44,7 @@ class Palette:
     good: str
     warning: str
     error: str
-    known: dict[str, str]  # labels that have a colour of their own
-    others: tuple[str, ...]  # given to other labels in order
+    labels: LabelColours
     heat: tuple[str, ...]  # five shades of what a model looked at, over silence first, over loud sound last
 
 
@@ -53,8 +58,7 @@ DARK = Palette(
     good="#3fb56b",
     warning="#e8c547",
     error="#ff6b61",
-    known={"angry": "#ff6258", "happy": "#ffd84f", "neutral": "#5cc8c0", "sad": "#6f8cff"},
-    others=("#d07bd8", "#4cc46f", "#e08a3c", "#b8bec4", "#5cc8c0", "#6f8cff", "#ffd84f", "#ff6258"),
+    labels=label_colours.DARK,
     heat=("#6e5a00", "#8c7200", "#b39100", "#dcb300", "#ffd83c"),
 )
 LIGHT = Palette(
@@ -67,8 +71,7 @@ LIGHT = Palette(
     good="#0c7a3a",
     warning="#8f5600",
     error="#b3140f",
-    known={"angry": "#b3140f", "happy": "#8f5a00", "neutral": "#00757d", "sad": "#2336b8"},
-    others=("#8b1f96", "#0c7a3a", "#6b4a1e", "#545b61", "#00757d", "#2336b8", "#8f5a00", "#b3140f"),
+    labels=label_colours.LIGHT,
     heat=("#ffcc00", "#e0a800", "#b88600", "#8f6600", "#6e4e00"),
 )
 CONTRAST = Palette(
@@ -81,8 +84,7 @@ CONTRAST = Palette(
     good="#4dff7c",
     warning="#ffe600",
     error="#ff8f87",
-    known={"angry": "#ff8f87", "happy": "#ffe600", "neutral": "#3dfff0", "sad": "#a9bcff"},
-    others=("#ff9df5", "#4dff7c", "#ffb870", "#ffffff", "#3dfff0", "#a9bcff", "#ffe600", "#ff8f87"),
+    labels=label_colours.CONTRAST,
     heat=("#6e5a00", "#8c7200", "#b39100", "#dcb300", "#ffe600"),
 )
 PALETTES = {"stream-ser-dark": DARK, "stream-ser-light": LIGHT, "stream-ser-contrast": CONTRAST}  # by theme, in order
@@ -96,9 +98,7 @@ def palette_of(theme: Theme) -> Palette:
 @lru_cache(maxsize=8)
 def colours_of(palette: Palette, labels: tuple[str, ...]) -> dict[str, str]:
     """Return a colour for each label, the same whenever the labels are the same."""
-    used = {palette.known.get(label) for label in labels}
-    spare = cycle([colour for colour in palette.others if colour not in used] or palette.others)
-    return {label: palette.known[label] if label in palette.known else next(spare) for label in labels}
+    return palette.labels.of(labels)
 
 
 @lru_cache(maxsize=8)
@@ -115,6 +115,18 @@ def letters_of(labels: tuple[str, ...]) -> dict[str, str]:
     return taken
 
 
+@lru_cache(maxsize=64)
+def dimmed(palette: Palette, colour: str) -> str:
+    """Return the colour of what is held and not said now: half way to the ground; where all is to stand out, the text's."""
+    return palette.text if palette.muted == palette.text else mixed(palette.ground, colour, 0.5)
+
+
+def mixed(one: str, other: str, share: float) -> str:
+    """Return a colour between two of ``#rrggbb``."""
+    parts = ((int(one[at : at + 2], 16), int(other[at : at + 2], 16)) for at in (1, 3, 5))
+    return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in parts)
+
+
 def severity_colour(palette: Palette, severity: str) -> str:
     """Return the colour of an alert; one of a severity that is not known warns."""
     return {"info": palette.text, "critical": palette.error}.get(severity, palette.warning)
@@ -125,7 +137,7 @@ def make_theme(name: str) -> Theme:
     palette = PALETTES[name]
     return Theme(
         name=name,
-        primary=palette.known["neutral"],
+        primary=palette.labels.known["neutral"],
         foreground=palette.text,
         background=palette.ground,
         surface=palette.ground,
@@ -133,7 +145,7 @@ def make_theme(name: str) -> Theme:
         warning=palette.warning,
         error=palette.error,
         success=palette.good,
-        accent=palette.known["neutral"],
+        accent=palette.labels.known["neutral"],
         dark=palette.dark,
         variables={
             "frame": palette.frame,

@@ -6,27 +6,43 @@ Each gives None (or False) where escape was pressed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import ClassVar, TypeVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
+from textual.events import Resize
+from textual.geometry import Size
 from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from stream_ser.controls.capabilities import Choice
+from stream_ser.printable import printable
 
 Answer = TypeVar("Answer")
+SHARE, AROUND = 0.62, 3  # of the screen's rows that a prompt has, as in app.tcss; and those of its frame and its hint
 LOOK_S = 0.1  # between two looks whether what is asked elsewhere has been answered
 
 
 class Prompt(ModalScreen[Answer]):
-    """A question. Escape answers with nothing."""
+    """A question over the lower part of the screen. Escape answers with nothing."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "leave", show=False)]
+
+    def on_screen_resume(self) -> None:
+        """Let a list have the room that there is, and scroll beyond it."""
+        self._fit(self.app.size)
+
+    def on_resize(self, event: Resize) -> None:
+        """The same for another size."""
+        self._fit(event.size)
+
+    def _fit(self, size: Size) -> None:
+        for options in self.query(OptionList):
+            options.styles.max_height = max(1, int(SHARE * size.height) - AROUND)
 
     def action_leave(self) -> None:
         """Answer with nothing."""
@@ -44,13 +60,8 @@ class Ask(Prompt[str | None]):
         """Make the page."""
         line = Input(self._value, max_length=self._longest, select_on_focus=False)
         line.cursor_blink = False  # over a slow connection every blink is traffic
-        box = Vertical(
-            Static(self._hint, markup=False),
-            line,
-            Static("enter: do it   escape: leave it", classes="keys", markup=False),
-            id="page",
-        )
-        box.border_title = self._title
+        box = Vertical(Static(printable(self._hint), markup=False), line, id="page")
+        box.border_title, box.border_subtitle = printable(self._title), "enter: do it   escape: leave it"
         yield box
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
@@ -68,13 +79,12 @@ class Choose(Prompt[str | None]):
     def compose(self) -> ComposeResult:
         """Make the page."""
         box = Vertical(
-            Static(self._hint, markup=False),
+            Static(printable(self._hint), markup=False),
             Static("looking …", id="looking", markup=False),
             OptionList(markup=False),
-            Static("↑ ↓ enter: choose   escape: leave it", classes="keys", markup=False),
             id="page",
         )
-        box.border_title = self._title
+        box.border_title, box.border_subtitle = printable(self._title), "↑ ↓ enter: choose   escape: leave it"
         yield box
 
     def on_mount(self) -> None:
@@ -90,19 +100,66 @@ class Choose(Prompt[str | None]):
         looking, options = self.query_one("#looking", Static), self.query_one(OptionList)
         error = self._choices.exception()
         if error is not None or not self._choices.result():
-            looking.update("there is nothing to choose from" if error is None else str(error))
+            looking.update("there is nothing to choose from" if error is None else printable(str(error)))
             return
         looking.display = False
         options.display = True
         found = self._choices.result()
-        options.add_options(Option(f"{'●' if choice.current else ' '} {choice.text}") for choice in found)
-        options.highlighted = next((place for place, choice in enumerate(found) if choice.current), 0)
+        options.add_options(
+            Option(f"{'●' if choice.current else ' '} {printable(choice.text)}", disabled=choice.heading)
+            for choice in found
+        )
+        there = [place for place, choice in enumerate(found) if not choice.heading]
+        options.highlighted = next((place for place in there if found[place].current), there[0])
         options.focus()
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """Take the choice; the one that is in use already is none."""
         chosen = self._choices.result()[event.option_index]
         self.dismiss(None if chosen.current else chosen.name)
+
+
+PANELS = {  # by name, as their frames call them
+    "bars": "probabilities",
+    "dimensions": "dimensions: activation, valence …",
+    "timeline": "trajectory",
+    "plane": "plane of activation and valence",
+    "scrubber": "whole recording",
+    "words": "words",
+    "meter": "sound",
+    "status": "speed",
+    "alerts": "alerts",
+    "why": "why",
+}
+
+
+class ChoosePanels(Prompt[None]):
+    """Lets panels be shown and hidden, as often as one likes: ``chosen`` is told of each choice at once."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,p", "leave", "close", show=False)]
+
+    def __init__(self, shown: dict[str, bool], chosen: Callable[[str, bool], None]) -> None:
+        super().__init__()
+        self._shown, self._chosen = shown, chosen
+
+    def compose(self) -> ComposeResult:
+        """Make the page."""
+        box = Vertical(
+            OptionList(*(self._line(name) for name in self._shown), markup=False),
+            id="page",
+        )
+        box.border_title, box.border_subtitle = "panels", "↑ ↓ enter: show or hide   escape: close"
+        yield box
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        """Show or hide one."""
+        name = list(self._shown)[event.option_index]
+        self._shown[name] = not self._shown[name]
+        self._chosen(name, self._shown[name])
+        event.option_list.replace_option_prompt_at_index(event.option_index, self._line(name))
+
+    def _line(self, name: str) -> str:
+        return f"{'●' if self._shown[name] else '○'} {PANELS[name]}"
 
 
 class Confirm(Prompt[bool]):
@@ -120,11 +177,10 @@ class Confirm(Prompt[bool]):
     def compose(self) -> ComposeResult:
         """Make the page."""
         box = Vertical(
-            Static(self._text, markup=False),
-            Static("y: yes   n, escape: no", classes="keys", markup=False),
+            Static(printable(self._text, keep="\n"), markup=False),
             id="page",
         )
-        box.border_title = self._title
+        box.border_title, box.border_subtitle = printable(self._title), "y: yes   n, escape: no"
         yield box
 
     def action_yes(self) -> None:

@@ -8,7 +8,7 @@ open its letters are its own: of the keys that take precedence only ctrl+c remai
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from datetime import datetime
 from functools import partial
@@ -18,17 +18,22 @@ from typing import Any, ClassVar
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.command import CommandPalette
+from textual.dom import DOMNode
 from textual.screen import Screen
 
 from stream_ser.controls.capabilities import LONGEST_NOTE, Choice, Chooses, Controls, Kind, Marks, Plays, Records
+from stream_ser.controls.place import seconds_of
+from stream_ser.printable import printable
+from stream_ser.tui.help import Key
 from stream_ser.tui.prompts import Ask, Choose, Confirm, Prompt
 from stream_ser.tui.state.stream_state import ScreenState, clock_text
 
 SPEEDS = (0.5, 1.0, 2.0, 5.0, 10.0)
 SKIP_S = 5.0
-WORDS = {"device": "sound input", "model": "model"}
+WORDS: dict[Kind, str] = {"device": "input", "model": "model"}  # as the keys are called
 # Bound by Textual on every screen, and of no use on ours.
-TEXTUAL_ACTIONS = frozenset({"app.focus_next", "app.focus_previous", "screen.copy_text"})
+TEXTUAL_ACTIONS = frozenset({"app.focus_next", "app.focus_previous", "screen.copy_text", "command_palette"})
+PALETTE = Binding("ctrl+p", "command_palette", "palette")
 NEEDS: dict[str, type] = {
     "mark": Marks,
     "record": Records,
@@ -47,13 +52,13 @@ class SourceApp(App[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("m", "mark", "mark", show=False, tooltip="mark this moment with a note"),
         Binding("r", "record", "record", show=False, tooltip="record to a file, or stop"),
-        Binding("i", "choose('device')", "input", show=False, tooltip="choose a sound input"),
-        Binding("n", "choose('model')", "model", show=False, tooltip="choose a model (network)"),
+        Binding("i", "choose('device')", "input", show=False, tooltip="choose another sound input"),
+        Binding("n", "choose('model')", "model", show=False, tooltip="choose another model (network)"),
         Binding("left_square_bracket", "slower", "slower", show=False, key_display="[", tooltip="play slower"),
         Binding("right_square_bracket", "faster", "faster", show=False, key_display="]", tooltip="play faster"),
-        Binding("shift+left", f"skip(-{SKIP_S})", "skip back", show=False, tooltip=f"go back {SKIP_S:g} s"),
-        Binding("shift+right", f"skip({SKIP_S})", "skip on", show=False, tooltip=f"go on {SKIP_S:g} s"),
-        Binding("g", "go_to", "go to", show=False, tooltip="go to a place"),
+        Binding("shift+left", f"skip(-{SKIP_S})", "skip back", show=False, tooltip=f"play {SKIP_S:g} s before"),
+        Binding("shift+right", f"skip({SKIP_S})", "skip on", show=False, tooltip=f"play {SKIP_S:g} s further on"),
+        Binding("g", "go_to", "go to", show=False, tooltip="play on from a place"),
     ]
     controls: Controls
     _listing = False  # while the palette asks what keys do on the screen below it
@@ -76,41 +81,61 @@ class SourceApp(App[None]):
             return False
         return action != "choose" or (isinstance(self.controls, Chooses) and parameters[0] in self.controls.kinds)
 
-    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """Everything that a key does on this screen, for the palette."""
-        seen = set()
+    def keys_here(self) -> list[Key]:
+        """Everything that a key does on this screen, each thing once, for help and palette."""
+        found: dict[str, Key] = {}
+        for _, binding in self._bound():
+            word, names = binding.description, self.get_key_display(binding)
+            before = found.get(word)
+            names = names if before is None else " ".join(dict.fromkeys((before.names + " " + names).split()))
+            found[word] = Key(names, word, (before.does if before is not None else "") or binding.tooltip)
+        return [
+            *found.values(),
+            Key(self.get_key_display(PALETTE), "palette", "all of this, to search and to choose from"),
+        ]
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:  # noqa: ARG002 - it is below the palette
+        """The same for the palette, which does it."""
+        does: dict[str, Callable[[], Any]] = {}
+        for node, binding in self._bound():
+            does.setdefault(binding.description, partial(self.run_action, binding.action, node))
+        for key in self.keys_here():
+            if key.word in does:
+                yield SystemCommand(key.word.capitalize(), f"{key.does} ({key.names})", does[key.word])
+
+    def _bound(self) -> list[tuple[DOMNode, Binding]]:
+        """What is bound on the screen below pages, prompts and the palette, and can be done now."""
         self._listing = True
+        screen = next(screen for screen in reversed(self.screen_stack) if not screen.is_modal)
         bindings = list(screen.active_bindings.values())
         self._listing = False
-        for node, binding, enabled, tooltip in bindings:
-            hidden = binding.action in TEXTUAL_ACTIONS or binding.action == "command_palette"
-            if enabled and binding.description and not hidden and binding.action not in seen:
-                seen.add(binding.action)
-                does = tooltip or binding.tooltip or binding.description
-                key = self.get_key_display(binding)
-                yield SystemCommand(
-                    binding.description.capitalize(),
-                    does if does == key else f"{does} ({key})",
-                    partial(self.run_action, binding.action, node),
-                )
+        return [
+            (node, binding)
+            for node, binding, enabled, _ in bindings
+            if enabled and binding.description and binding.action not in TEXTUAL_ACTIONS
+        ]
 
     def action_mark(self) -> None:
         """Ask for a note on the moment at which the key was pressed, or on the one that the person has gone back to."""
-        controls, hello, looked_at = self.controls, self.state.hello, self.state.window.at
+        state = self.state
+        controls, hello, looked_at = self.controls, state.hello, state.window.at
         if not isinstance(controls, Marks) or hello is None:
             return
         stream = hello["stream"]
         newest = controls.position(stream)
-        at = newest if looked_at is None else looked_at * int(hello["hop"])
-        if newest is None or at is None:
+        if newest is None:
             self.tell("the stream is over: nothing can be marked")
+            return
+        at = newest if looked_at is None else (looked_at - state.record.base) * int(hello["hop"])
+        if not 0 <= at <= newest:
+            self.tell("that was played before you went on elsewhere: go there (g) to mark it")
             return
 
         def marked(text: str | None) -> None:
             if text is not None:
                 controls.mark(stream, at, text)
 
-        where = clock_text(self.state.offset_s + at / hello["sample_rate"])
+        where = clock_text(state.offset_s + at / hello["sample_rate"])
         self.push_screen(Ask("mark", f"A note on {where} of {stream}:", longest=LONGEST_NOTE), marked)
 
     def action_record(self) -> None:
@@ -208,7 +233,7 @@ class SourceApp(App[None]):
 
     def tell(self, text: str) -> None:
         """Show a line that goes away by itself."""
-        self.notify(text, timeout=5.0, markup=False)
+        self.notify(printable(text), timeout=5.0, markup=False)
 
 
 def _what_to_record(path: Path, sound: Path) -> Choose:
@@ -216,12 +241,3 @@ def _what_to_record(path: Path, sound: Path) -> Choose:
     trajectory = Choice("trajectory", f"the trajectory only, to {path.name}")
     ready.set_result([trajectory, Choice("sound", f"the sound as well, to {sound.name}")])
     return Choose("record", "What is to be stored?", ready)
-
-
-def seconds_of(text: str) -> float | None:
-    """``1:02:03``, ``1:23.5`` or ``83`` as seconds; None for anything else."""
-    found = re.fullmatch(r"(?:(?:([0-9]{1,3}):)?([0-9]{1,4}):)?([0-9]{1,6}(?:\.[0-9]{1,3})?)", text.strip())
-    if found is None:
-        return None
-    hours, minutes, seconds = (float(part or 0) for part in found.groups())
-    return 3600 * hours + 60 * minutes + seconds

@@ -14,20 +14,23 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Footer
 
-from stream_ser.controls.capabilities import Controls, Explains
+from stream_ser.controls.capabilities import Controls, Explains, Plays
 from stream_ser.tui.board import Board
 from stream_ser.tui.canvas import Panel
-from stream_ser.tui.layout import WIDE, Shape, places
+from stream_ser.tui.layout import BESIDE, GREAT, SMALLEST, WIDE, Shape, places
 from stream_ser.tui.panels.alert_list import AlertList
 from stream_ser.tui.panels.banner import Banner
 from stream_ser.tui.panels.bars import Bars
 from stream_ser.tui.panels.explanation import Why
-from stream_ser.tui.panels.extras import Dimensions, WordsPanel
+from stream_ser.tui.panels.extras import Dimensions, TooSmall, WordsPanel
 from stream_ser.tui.panels.headline import Headline
 from stream_ser.tui.panels.meter import Meter
 from stream_ser.tui.panels.plane import Plane, has_plane
+from stream_ser.tui.panels.scrubber import Scrubber
 from stream_ser.tui.panels.status import Header, NoticeLine, StatusPanel
 from stream_ser.tui.panels.timeline import Timeline
+from stream_ser.tui.preferences import Preferences
+from stream_ser.tui.prompts import PANELS, ChoosePanels
 from stream_ser.tui.state.stream_state import ScreenState
 
 PAGE = 10  # columns of the timeline
@@ -36,30 +39,37 @@ PAGE = 10  # columns of the timeline
 class StreamScreen(Screen[None]):
     """Everything about the stream behind ``state``; ``heading`` stands at the top left, ``feed`` is told if given.
 
-    What the newest point rests on is asked for only while it is shown: beside the rest where there is room, else in its place.
+    Which panels are shown is chosen by ``preferences``, else by the room. What the newest point rests on is asked for only
+    while it is shown: beside the rest where there is room, else in its place.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left", "move(-1)", "back", key_display="←", tooltip="back and forth"),
-        Binding("right", "move(1)", "forth", key_display="→", show=False, tooltip="back and forth"),
-        Binding("pageup", f"move(-{PAGE})", "far back", show=False, tooltip="in great steps"),
-        Binding("pagedown", f"move({PAGE})", "far forth", show=False, tooltip="in great steps"),
-        Binding("home", "begin", "beginning", show=False, tooltip="to the beginning"),
+        Binding("left", "move(-1)", "back", key_display="←", tooltip="look back, a column at a time"),
+        Binding("right", "move(1)", "forth", key_display="→", show=False, tooltip="look forth, a column at a time"),
+        Binding("pageup", f"move(-{PAGE})", "far back", show=False, tooltip="look back in great steps"),
+        Binding("pagedown", f"move({PAGE})", "far forth", show=False, tooltip="look forth in great steps"),
+        Binding("home", "begin", "beginning", show=False, tooltip="look at the beginning"),
         Binding("end", "live", "live", show=False, tooltip="return to live"),
-        Binding("plus,equals_sign", "zoom(-1)", "zoom in", key_display="+", show=False, tooltip="zoom in and out"),
-        Binding("minus", "zoom(1)", "zoom", key_display="+ −", tooltip="zoom in and out"),
-        Binding("a", "alerts", "alerts", tooltip="show or hide alerts"),
-        Binding("escape", "back", "all streams", show=False, tooltip="back to all streams"),
-        Binding("w", "why", "why", tooltip="why: what the model looked at, over the window's sound"),
-        Binding("W", "next_map", "next map", show=False, tooltip="why: the next attention map, then the sound alone"),
+        Binding("plus,equals_sign", "zoom(-1)", "zoom in", key_display="+", show=False, tooltip="show less, larger"),
+        Binding("minus", "zoom(1)", "zoom out", key_display="−", show=False, tooltip="show more, smaller"),
+        Binding("a", "alerts", "alerts", tooltip="show or hide the alerts"),
+        Binding("w", "why", "why", tooltip="what the model looked at, over its window's sound"),
+        Binding("W", "next_map", "next map", show=False, tooltip="of why: the next map, then the sound alone"),
+        Binding("p", "panels", "panels", tooltip="choose which panels are shown"),
+        Binding("escape", "back", "all streams", show=False, tooltip="return to live, then to all streams"),
     ]
 
-    def __init__(self, state: ScreenState, controls: Controls, *, heading: str, feed: str | None) -> None:
+    def __init__(
+        self, state: ScreenState, controls: Controls, *, heading: str, feed: str | None, preferences: Preferences
+    ) -> None:
         super().__init__()
         self.state = state
+        self.preferences = preferences
+        self._player = controls if isinstance(controls, Plays) else None
         self.headline = Headline("expressed emotion", id="headline")
         self.bars = Bars("probabilities", id="bars")
         self.timeline = Timeline("trajectory", id="timeline")
+        self.scrubber = Scrubber(controls, self.timeline, id="scrubber")
         self.plane = Plane(id="plane")
         self.meter = Meter("sound", id="meter")
         self.status = StatusPanel("speed", feed, id="status")
@@ -76,14 +86,15 @@ class StreamScreen(Screen[None]):
             self.bars,
             self.dimensions,
             self.timeline,
+            self.scrubber,
             self.plane,
             self.words,
+            TooSmall(SMALLEST, id="small"),
         ]
         self.board = Board([*panels, self.meter, self.status, self.alerts, self.notice, self.why], id="board")
-        self._why_wanted = False
+        self._why_wanted: bool | None = None  # None: where there is room, and nobody chose otherwise
         self._explains = controls if isinstance(controls, Explains) else None
         self._asked: str | None = None  # the stream that is being asked about
-        self._alerts_wanted: bool | None = None  # None: where there is room
         self._arranged: Shape | None = None
         self._now = 0.0  # of the newest frame
 
@@ -117,24 +128,38 @@ class StreamScreen(Screen[None]):
             return
         self._now = now
         self.banner.update_from(self.state, now)
+        self.header.way_back = self.app.screen_stack[0] is not self
         if self._shape() != self._arranged:
             self._arrange()
         self._ask()
         self.board.update_from(self.state, now)
 
     def _shape(self) -> Shape:
-        """What there is to show."""
-        state = self.state
-        alerts = self._alerts_wanted
-        if alerts is None:
-            alerts = len(state.alerts) > 0 and self.board.size.width >= WIDE
-        words = state.text is not None
-        return Shape(len(state.labels), bool(state.dimensions), words, has_plane(state), alerts, self._why_wanted)
+        """What there is to show, and of that what is wanted."""
+        state, size = self.state, self.board.size
+        great = size.width >= GREAT.width and size.height >= GREAT.height
+        alerts = self._wanted("alerts", great or (len(state.alerts) > 0 and size.width >= WIDE))
+        words, dimensions = state.text is not None, bool(state.dimensions)
+        hidden = frozenset(name for name, shown in self.preferences.panels.items() if not shown)
+        self.notice.tells_alerts = not alerts
+        notice = bool(self.notice.look(state, self._now).text)
+        return Shape(len(state.labels), dimensions, words, has_plane(state), alerts, self._why(great), notice, hidden)
+
+    def _wanted(self, panel: str, otherwise: bool) -> bool:
+        """Whether somebody wants a panel that is not always there."""
+        return self.preferences.panels.get(panel, otherwise)
+
+    def _why(self, great: bool) -> bool:
+        """Whether reasons are to be shown: as a panel beside the others, or as a page that somebody opened."""
+        if self._explains is None:
+            return False
+        if self._why_wanted is not None:
+            return self._why_wanted
+        return self.board.size.width >= BESIDE and self._wanted("why", great)
 
     def _arrange(self) -> None:
         """Put every panel in its place."""
         self._arranged = self._shape()
-        self.notice.tells_alerts = not self._arranged.alerts
         self.board.place(places(*self.board.size, self._arranged))
 
     def on_timeline_chosen(self, event: Timeline.Chosen) -> None:
@@ -145,17 +170,26 @@ class StreamScreen(Screen[None]):
         """Zoom by the wheel."""
         self.action_zoom(event.steps)
 
+    def on_scrubber_chosen(self, event: Scrubber.Chosen) -> None:
+        """Play on from a place of the recording, or show it."""
+        state, player = self.state, self._player
+        if player is None:
+            self._show(event.slot)
+        elif player.whole:  # its place is that of all streams
+            player.skip((event.slot - state.here) * state.hop_s)
+        else:
+            player.seek(state.origin_s + event.slot * state.hop_s)
+
     def on_alert_list_chosen(self, event: AlertList.Chosen) -> None:
         """Show the moment in which an alert was opened."""
-        if self.state.hello is not None:
-            self._show(-(-event.at // self.state.hello["hop"]))
+        self._show(-(-event.at // self.state.record.hop))
 
     def action_move(self, columns: int) -> None:
         """Look at the moment so many columns of the timeline later, or earlier."""
         state, picture = self.state, self.timeline.picture
         if picture is not None:
             step = max(1, round(picture.grid.span / picture.grid.width))
-            self._show((state.history.newest if state.window.at is None else state.window.at) + columns * step)
+            self._show((state.here if state.window.at is None else state.window.at) + columns * step)
 
     def action_begin(self) -> None:
         """Look at the first moment that is kept."""
@@ -173,7 +207,9 @@ class StreamScreen(Screen[None]):
 
     def action_why(self) -> None:
         """Show what the newest point rests on, or no more."""
-        self._why_wanted = not self._why_wanted
+        self._why_wanted = not self._shape().why
+        if self.board.size.width >= BESIDE:  # else it is a page, and nothing to come back to
+            self.app.keep(self.preferences.choose("why", self._why_wanted))  # type: ignore[attr-defined]
         self.redraw()
 
     def action_next_map(self) -> None:
@@ -188,20 +224,37 @@ class StreamScreen(Screen[None]):
 
     def _ask(self) -> None:
         """Ask about this stream while the answer is shown, whatever its name has become."""
-        wanted = self.state.hello["stream"] if self._why_wanted and self.state.hello is not None else None
+        shown = self._arranged is not None and self._arranged.why
+        wanted = self.state.hello["stream"] if shown and self.state.hello is not None else None
         if wanted != self._asked and self._explains is not None:
             self._asked = wanted
             self._explains.ask_why(wanted)
 
     def action_alerts(self) -> None:
         """Show the alerts, or hide them."""
-        self._alerts_wanted = not self._shape().alerts
+        self.app.keep(self.preferences.choose("alerts", not self._shape().alerts))  # type: ignore[attr-defined]
         self.redraw()
+
+    def action_panels(self) -> None:
+        """Choose which panels are shown."""
+        there = {"dimensions": bool(self.state.dimensions), "words": self.state.text is not None}
+        there |= {"plane": has_plane(self.state), "why": self._explains is not None}
+        shape = self._shape()
+        shown = {"alerts": shape.alerts, "why": shape.why}
+        choices = {name: shown.get(name, name not in shape.hidden) for name in PANELS if there.get(name, True)}
+
+        def chosen(name: str, wanted: bool) -> None:
+            if name == "why":
+                self._why_wanted = wanted
+            self.app.keep(self.preferences.choose(name, wanted))  # type: ignore[attr-defined]
+            self.redraw()
+
+        self.app.push_screen(ChoosePanels(choices, chosen))
 
     def _show(self, slot: int) -> None:
         history = self.state.history
         if len(history):
-            self.state.window.move_to(slot, history.oldest, history.newest)
+            self.state.window.move_to(slot, history.oldest, history.newest, self.state.here)
             self.redraw()
 
     def redraw(self) -> None:

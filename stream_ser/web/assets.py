@@ -9,7 +9,8 @@ Invariants:
   may keep each for ever, and after an upgrade no page has files of two versions. The page itself, at ``/``, is never kept.
 - A page at ``/`` runs its own files and nothing else, and speaks to its own host only: the policy in ``POLICY``.
 - Nothing here is secret, so no token is asked for. What is secret is behind the feed's authentication, and the page asks at
-  ``ADMISSION`` how that would answer, because a browser does not tell a page why a websocket was refused.
+  ``ADMISSION`` how that would answer, because a browser does not tell a page why a websocket was refused; at
+  ``SOUND_ADMISSION`` it asks the same of the way in for sound.
 """
 
 from __future__ import annotations
@@ -30,16 +31,21 @@ from websockets.http11 import Request, Response
 PAGE = "/"
 FOLDER = "/web/"
 ADMISSION = "/web/door"
+SOUND_ADMISSION = "/web/sound"
 PATIENCE_S = 20.0  # how long a file may take to leave; on its way to a telephone it does
 TYPES = {
     ".css": "text/css; charset=utf-8",
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
 }
 # 'self' in connect-src covers ws: and wss: of the page's own host and port (CSP 3; every browser since 2022).
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+)
+ALLOWED = (
+    "microphone=(self), camera=(), geolocation=()"  # the page may ask for a microphone, and nothing framed by it may
 )
 COMMON = {
     "X-Content-Type-Options": "nosniff",
@@ -90,7 +96,7 @@ def answer(connection: ServerConnection, request: Request) -> Response | None:
     connection.close_timeout = PATIENCE_S  # the library closes a connection so long after its last answer
     headers = {"ETag": asset.etag}
     if path == PAGE:
-        headers |= {"Cache-Control": "no-store", "Content-Security-Policy": POLICY}
+        headers |= {"Cache-Control": "no-store", "Content-Security-Policy": POLICY, "Permissions-Policy": ALLOWED}
     else:
         headers["Cache-Control"] = "public, max-age=31536000, immutable"
     if asset.etag in [tag.strip().removeprefix("W/") for tag in request.headers.get("If-None-Match", "").split(",")]:
@@ -106,15 +112,59 @@ def as_page(headers: Headers) -> Headers:
     return told
 
 
-def admission(status: HTTPStatus | None, text: str = "", subprotocol: str | None = None) -> Response:
+def admission(
+    status: HTTPStatus | None,
+    text: str = "",
+    subprotocol: str | None = None,
+    *,
+    tenant: str | None = None,
+    history: bool = False,
+) -> Response:
     """Tell the page how the feed would answer it.
 
     ``status`` is that of a refusal with its ``text``, None where the feed is open; ``subprotocol`` is what the websocket must
-    name beside a token, None where tokens mean nothing.
+    name beside a token, None where tokens mean nothing. ``tenant`` is whose calls they are, ``history`` whether those that are
+    over can be asked for.
     """
-    told = {"status": 200 if status is None else int(status), "text": text.strip(), "subprotocol": subprotocol}
+    return _admission(status, text, subprotocol, tenant=tenant, history=history)
+
+
+def sound_admission(
+    status: HTTPStatus | None,
+    text: str = "",
+    subprotocol: str | None = None,
+    *,
+    at_once: bool,
+    stored_days: float | None = None,
+) -> Response:
+    """Tell the page how the way in for sound would answer it: as ``admission``, and what the page says to whoever speaks.
+
+    ``at_once`` says whether a recording may come faster than real time, ``stored_days`` for how long results are kept.
+    """
+    return _admission(status, text, subprotocol, at_once=at_once, stored_days=stored_days)
+
+
+def _admission(status: HTTPStatus | None, text: str, subprotocol: str | None, **more: object) -> Response:
+    told = {"status": 200 if status is None else int(status), "text": text.strip(), "subprotocol": subprotocol, **more}
+    return answer_json(HTTPStatus.OK, told)
+
+
+def answer_json(status: HTTPStatus, value: object) -> Response:
+    """Answer a page's request with a value that JSON can say. Nothing of it is kept by browsers."""
     headers = {"Content-Type": "application/json", "Cache-Control": "no-store"}
-    return _response(HTTPStatus.OK, json.dumps(told).encode(), headers)
+    return _response(status, json.dumps(value, allow_nan=False, separators=(",", ":")).encode(), headers)
+
+
+def answer_file(body: bytes, name: str, kind: str = "application/octet-stream") -> Response:
+    """Answer with a file to be saved. ``name`` must be of letters, digits, dots, dashes and underscores."""
+    headers = {"Content-Type": kind, "Cache-Control": "no-store"}
+    return _response(HTTPStatus.OK, body, headers | {"Content-Disposition": f'attachment; filename="{name}"'})
+
+
+def answer_refusal(status: HTTPStatus, text: str) -> Response:
+    """Answer a page's request with why it is refused."""
+    headers = {"Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store"}
+    return _response(status, text.encode(), headers)
 
 
 def _response(status: HTTPStatus, body: bytes, headers: Mapping[str, str]) -> Response:

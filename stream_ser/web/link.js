@@ -4,7 +4,7 @@
 const FIRST_DELAY_MS = 300, LAST_DELAY_MS = 5000;
 const SILENT_MS = 45_000; // three heartbeats
 const STORED = "stream-ser-token"; // in sessionStorage: gone with the tab
-const SENDABLE = /^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,512}$/; // what a subprotocol may consist of
+export const SENDABLE = /^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,512}$/; // what a subprotocol may consist of
 const base = new URL("../../", import.meta.url); // the page's own address, also below a proxy's path
 
 export class Link {
@@ -17,6 +17,8 @@ export class Link {
     this.lostAt = null; // when the connection was lost; null while there is one
     this.turn = 0; // so that what an old connection still says is not heard
     this.delay = FIRST_DELAY_MS;
+    this.tenant = null; // whose calls these are, as far as the server says
+    this.history = false; // whether the server tells of calls that are over
     this.asking = false; // waiting for a token: nothing is tried before there is one
     const again = () => this.lostAt !== null && !this.asking && !document.hidden && this.start();
     addEventListener("online", again);
@@ -39,22 +41,40 @@ export class Link {
     return "";
   }
 
-  /** How the feed would answer a query: { status, text, subprotocol }. */
-  async ask(query) {
-    const headers = { "X-Page-Origin": location.origin };
-    if (this.token) headers.Authorization = `Bearer ${this.token}`;
-    const address = new URL("web/door", base);
+  /** How the feed would answer a query: { status, text, subprotocol }. At another door: how what is behind it would. */
+  async ask(query, door = "web/door", token = this.token) {
+    const address = new URL(door, base);
     address.search = query;
-    const answer = await fetch(address, { headers, cache: "no-store", signal: AbortSignal.timeout(10_000) });
+    const answer = await fetch(address, { headers: this.#headers(token), cache: "no-store", signal: AbortSignal.timeout(10_000) });
     return answer.ok ? answer.json() : { status: answer.status, text: `the server answers ${answer.status}`, subprotocol: null };
   }
 
-  /** A websocket of the feed with a query; `subprotocol` is what that answer named. */
-  socketFor(query, subprotocol) {
-    const address = new URL("v1/feed", base);
+  /** Ask the server for a path below /v1, with the token. Raises Error with words for people. */
+  async request(path, query = {}, method = "GET") {
+    const address = new URL(`v1/${path}`, base);
+    address.search = new URLSearchParams(query);
+    let answer;
+    try {
+      answer = await fetch(address, { method, headers: this.#headers(), cache: "no-store", signal: AbortSignal.timeout(30_000) });
+    } catch {
+      throw new Error("the server does not answer");
+    }
+    if (!answer.ok) throw new Error((await answer.text()).trim() || `the server answers ${answer.status}`);
+    return answer;
+  }
+
+  #headers(token = this.token) {
+    const headers = { "X-Page-Origin": location.origin };
+    if (token) headers.Authorization = `Bearer ${token}`;
+    return headers;
+  }
+
+  /** A websocket of the feed with a query, or of another path; `subprotocol` is what that answer named. */
+  socketFor(query, subprotocol, path = "v1/feed", token = this.token) {
+    const address = new URL(path, base);
     address.protocol = address.protocol.replace("http", "ws");
     address.search = query;
-    return new WebSocket(address, this.token && subprotocol ? [subprotocol, `bearer.${this.token}`] : []);
+    return new WebSocket(address, token && subprotocol ? [subprotocol, `bearer.${token}`] : []);
   }
 
   async #connect(turn) {
@@ -63,6 +83,8 @@ export class Link {
     if (turn !== this.turn) return;
     if (admission.status === 401 || admission.text.startsWith("token-")) return this.#ask(admission.text);
     if (admission.status !== 200) return this.#lose(admission.text);
+    this.tenant = admission.tenant;
+    this.history = admission.history;
     this.#open(turn, admission.subprotocol);
   }
 

@@ -2,6 +2,7 @@
 
 import { FIRST, STATE, STATES, T } from "./state.js";
 
+const SAMPLE_RATE = 16_000;
 const SHOWN = new Set(["speech", "uncertain", "silence"].map((name) => STATES.indexOf(name)));
 
 /**
@@ -27,7 +28,10 @@ export function lines(stream, seconds) {
       continue;
     }
     columns[0].push(t);
-    for (let index = 0; index < labels.length; index++) columns[index + 1].push(ring.at(row, FIRST + index));
+    for (let index = 0; index < labels.length; index++) {
+      const value = ring.at(row, FIRST + index);
+      columns[index + 1].push(Number.isNaN(value) ? null : value); // the model was not asked
+    }
   }
   return columns;
 }
@@ -45,6 +49,50 @@ export function stretches(stream, seconds) {
     else found.push({ from: t - hop, to: t, state });
   }
   return found;
+}
+
+/** What a timeline draws of a stream that the page follows: its last points. */
+export function live(stream) {
+  return {
+    labels: stream.labels,
+    lines: (seconds) => lines(stream, seconds),
+    stretches: (seconds) => stretches(stream, seconds),
+    gaps: stream.gaps,
+    changes: stream.changes,
+    marks: stream.marks,
+    alerts: () => [...stream.alerts.values()].map((alert) => ({ t: alert.start / stream.rate, text: `${alert.severity}: ${alert.rule}` })),
+    begin: () => (stream.ring.length ? Math.max(0, stream.ring.at(0, T) - stream.hop / stream.rate) : 0),
+    end: () => stream.last?.t ?? 0,
+  };
+}
+
+/** What a timeline draws of a stream that the server has stored: all of it, thinned. `told` is what /v1/calls/…/trajectory says. */
+export function stored(told) {
+  const { labels } = told.hello;
+  const columns = [told.t, ...labels.map((label) => told.smoothed[label])];
+  const parts = told.segments.map(([from, to, state, label, confidence]) => ({ from, to, state, label, confidence }));
+  const changes = [];
+  for (const { from, label, confidence } of parts) {
+    if (label !== null && changes.at(-1)?.label !== label) changes.push({ t: from, label, confidence });
+  }
+  return {
+    labels,
+    lines: () => columns,
+    stretches: () => parts.map((part) => (part.state === "gap" ? { ...part, state: "stale" } : part)),
+    gaps: parts.filter(({ state }) => state === "gap"),
+    changes,
+    marks: told.marks,
+    alerts: () => told.alerts.map((alert) => ({ t: alert.start / SAMPLE_RATE, text: `${alert.severity}: ${alert.rule}` })),
+    begin: () => 0,
+    end: () => told.length_s,
+  };
+}
+
+/** What a timeline says of one moment: time, state, and the probabilities where the model was asked. */
+export function moment(series, seconds, t, index) {
+  const place = series.stretches(seconds).find(({ from, to }) => from < t && t <= to);
+  const shares = series.lines(seconds).slice(1).map((column) => column[index] ?? null);
+  return { t, state: place?.state ?? null, shares: shares.every((share) => share === null) ? null : shares };
 }
 
 /** The last `count` places on the plane of valence and activation, oldest first: [[x, y], …]; null where there is no plane. */

@@ -15,14 +15,14 @@ export const T = 0, STATE = 1, FIRST = 2; // columns of a stream's ring; then la
 const LEDGERS = 120, LISTED = 200, ALERTS = 50, NOTICES = 20, EVENTS = 20;
 
 export function newState() {
-  return { streams: new Map(), calls: new Map(), events: [] };
+  return { streams: new Map(), calls: new Map(), events: [], fresh: [], ended: 0 };
 }
 
 /** Forget everything: the feed is another run. */
 export function clear(state) {
   state.streams.clear();
   state.calls.clear();
-  state.events.length = 0;
+  state.events.length = state.fresh.length = 0;
 }
 
 /** Take one message. `standing` says that it tells how things stand and may be known; what is known changes nothing. */
@@ -37,11 +37,16 @@ export function reduce(state, message, now, standing = false) {
     case "gap":
       stream.heardAt = now;
       return append(stream.gaps, { from: message.start / stream.rate, to: message.t, reason: message.reason }, LISTED);
+    case "mark": return append(stream.marks, { t: message.t, text: message.text }, LISTED);
+    case "acknowledgement":
+      stream.acknowledged.set(message.id, { by: message.by, at: Date.parse(message.time) });
+      return;
     case "notice": return append(stream.notices, { level: message.level, text: message.text }, NOTICES);
     case "alert": return takeAlert(state, stream, message, standing);
     case "end":
       stream.endedAt = now;
       stream.end = message;
+      stream.overAt = stream.anchor === null ? null : Date.parse(stream.anchor) + 1000 * message.duration_s;
   }
 }
 
@@ -88,20 +93,30 @@ function open(state, hello, now) {
     seq: hello.seq, // of what was last told of it
     openedAt: now,
     heardAt: now, // when sound, or that it is missing, was last told of
-    endedAt: null,
+    endedAt: null, // by this page's clock: for how long it stays
+    overAt: null, // by the server's clock: when it ended; null where nobody said
     end: null,
+    held: null, // the last label: { label, confidence, t }
     count: 0, // points taken
     ring: new Ring(POINTS, FIRST + hello.labels.length + hello.dimensions.length),
     last: null, // the newest point
     gaps: [],
     changes: [], // where the label became another: { t, label, confidence }
     alerts: new Map(),
+    acknowledged: new Map(), // by the alert's id: { by, at }
+    marks: [], // { t, text }
     notices: [],
     ledgers: [],
   });
 }
 
+/** Whether the model was asked about a point: otherwise its probabilities are no result. */
+export function judged(point) {
+  return (point.state === "speech" || point.state === "uncertain") && Object.values(point.raw).some((value) => value !== null);
+}
+
 function isKnown(stream, message) {
+  if (message.type === "acknowledgement") return stream.acknowledged.has(message.id);
   const known = message.type === "point" ? stream.last : stream.alerts.get(message.id);
   return known !== null && known !== undefined && known.seq >= message.seq;
 }
@@ -114,10 +129,11 @@ function takePoint(stream, point, now) {
   stream.ring.push([
     point.t,
     STATES.indexOf(point.state),
-    ...labels.map((name) => point.smoothed[name]),
+    ...labels.map((name) => (judged(point) ? point.smoothed[name] : null)),
     ...dimensions.map((name) => point.dimensions[name]),
   ]);
   append(stream.ledgers, point.ledger, LEDGERS);
+  if (point.label !== null) stream.held = { label: point.label, confidence: point.confidence, t: point.t };
   if (point.label !== null && stream.changes.at(-1)?.label !== point.label) {
     append(stream.changes, { t: point.t, label: point.label, confidence: point.confidence }, LISTED);
   }
@@ -129,15 +145,21 @@ function takeAlert(state, stream, alert, standing) {
   stream.alerts.set(alert.id, alert); // the newest is the last
   for (const [id, old] of stream.alerts) {
     if (stream.alerts.size <= ALERTS) break;
-    if (old !== alert) stream.alerts.delete(id);
+    if (old === alert) continue;
+    stream.alerts.delete(id);
+    stream.acknowledged.delete(id);
   }
-  if (alert.kind === "opened" && !known && !standing) append(state.events, { stream: stream.name, alert }, EVENTS);
+  if (alert.kind !== "opened" || known) return;
+  append(state.fresh, { stream: stream.name, alert }, EVENTS);
+  if (!standing) append(state.events, { stream: stream.name, alert }, EVENTS);
 }
 
 function takeCall(state, message, now) {
   const over = message.kind !== "opened";
   const known = state.calls.get(message.call);
   if (known !== undefined && message.seq <= known.seq) return;
+  if (over) state.ended += 1;
+  const said = Object.values(message.about ?? {}).some((text) => text !== null);
   state.calls.delete(message.call);
   state.calls.set(message.call, {
     name: message.call,
@@ -147,13 +169,16 @@ function takeCall(state, message, now) {
     consent: message.consent,
     reason: message.reason,
     summary: message.summary,
+    about: said || known === undefined ? (message.about ?? {}) : known.about,
     openedAt: known?.openedAt ?? now,
-    time: message.time,
-    endedAt: over ? now : null,
+    endedAt: over ? now : null, // by this page's clock: for how long it stays
+    overAt: over ? Date.parse(message.time) : null, // by the server's
   });
   if (message.kind !== "interrupted") return;
   for (const { stream: name } of message.legs) {
     const stream = state.streams.get(name);
-    if (stream !== undefined) stream.endedAt ??= now; // its end never came
+    if (stream === undefined || stream.endedAt !== null) continue;
+    stream.endedAt = now; // its end never came
+    stream.overAt = Date.parse(message.time);
   }
 }

@@ -9,10 +9,20 @@ const SAID = {
 };
 const ROLES = { customer: "customer", agent: "agent", unknown: "speaker unknown" };
 
-/** What a point says, in words: the label, or the state where there is none. */
-export function said(point) {
-  if (point === null) return "waiting for sound";
-  return point.label ?? SAID[point.state] ?? point.state;
+/** What a point says, in words: the label, or the state where there is none. `over`: nothing more comes. */
+export function said(point, over = false) {
+  if (point === null) return over ? "no sound came" : "waiting for sound";
+  return point.label ?? stateWord(point.state);
+}
+
+/** A state in words. */
+export function stateWord(state) {
+  return SAID[state] ?? state;
+}
+
+/** Whom a stream is about, in the few words by which people know it; its name where nobody said. */
+export function titleOf(stream, call) {
+  return call?.about?.caller ?? stream.name;
 }
 
 /** A share in whole per cent; a dash where nothing is known. */
@@ -26,6 +36,11 @@ export function position(seconds) {
   const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
   const two = (number) => String(number).padStart(2, "0");
   return hours ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
+}
+
+/** A moment with its date, as calendars here show it. */
+export function dated(ms) {
+  return new Date(ms).toLocaleString([], { dateStyle: "medium", timeStyle: "medium" });
 }
 
 /** A moment as the clock on the wall shows it. */
@@ -43,12 +58,23 @@ export function signed(value) {
   return value.toFixed(2).replace("-", "−");
 }
 
-/** Whose voice, of which call. */
-export function whose(stream) {
+/** Whose voice, in which queue, with whom; the call's id only where nothing else is known of it. */
+export function whose(stream, call) {
   const parts = [];
+  const { queue, agent, caller } = call?.about ?? {};
   if (stream.role !== null && stream.role !== undefined) parts.push(ROLES[stream.role] ?? stream.role);
-  if (stream.call !== null && stream.call !== undefined) parts.push(`call ${stream.call}`);
+  if (queue) parts.push(`queue ${queue}`);
+  if (agent) parts.push(`with ${agent}`);
+  if (!queue && !agent && !caller && stream.call !== null && stream.call !== undefined) parts.push(`call ${stream.call}`);
   return parts.join(" · ") || stream.source.kind;
+}
+
+/** One moment of a timeline in words: when, what is going on, and every probability where the model was asked. */
+export function momentWords({ t, state, shares }, labels) {
+  const head = `at ${position(t)}.${Math.floor(10 * (t % 1))}`;
+  if (shares === null) return `${head}: ${state === null ? "nothing is known" : stateWord(state)}`;
+  const told = labels.map((label, index) => `${label} ${percent(shares[index] ?? NaN)}`).join(", ");
+  return `${head}: ${told}${state === "uncertain" ? " (no label justified)" : ""}`;
 }
 
 /** An alert in one line. */
@@ -63,4 +89,9 @@ export function linked({ state, text, since }) {
   if (state === "connecting") return "Connecting…";
   if (state === "token") return "A token is needed.";
   return `Not connected since ${clock(since)}${text ? `: ${text}` : ""}. Trying again by itself.`;
+}
+
+/** A name that somebody else gave, without what the wire refuses: unprintable characters, and too many. */
+export function printable(name) {
+  return [...name.replace(/[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/gu, "·")].slice(0, 120).join("").trim();
 }

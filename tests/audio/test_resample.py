@@ -14,7 +14,7 @@ def in_blocks(frames: np.ndarray, rate: int, block: int, origin: int = 0) -> np.
     return np.concatenate([*parts, resampler.finish()])
 
 
-@pytest.mark.parametrize("rate", [8_000, 11_025, 22_050, 32_000, 44_100, 48_000, 96_000])
+@pytest.mark.parametrize("rate", [8_000, 11_025, 16_000, 22_050, 32_000, 44_100, 48_000, 96_000])
 def test_blocks_of_any_size_give_the_same_bits(rate: int) -> None:
     noise = np.random.default_rng(rate).normal(0, 0.1, (rate // 2 + 77, 2)).astype(np.float32)
     whole = in_blocks(noise, rate, len(noise))

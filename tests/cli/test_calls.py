@@ -56,7 +56,7 @@ def test_a_name_cannot_move_the_cursor(command: Command, tmp_path: Path) -> None
     with store_at(tmp_path / "odd.db") as store:
         store.write([OpenCall("local", "a\x1b[2Jb\n", datetime.now(UTC))])
     _, out, _ = command("calls", "list", "--store", f"sqlite:///{tmp_path / 'odd.db'}")
-    assert out.endswith("a\\x1b[2Jb\\x0a\n")
+    assert out.endswith("a␛[2Jb␊\n")
 
 
 def test_a_call_is_shown_with_its_streams_and_summary(command: Command, url: str) -> None:
@@ -159,6 +159,5 @@ def test_a_store_that_cannot_be_used_is_refused(command: Command, store: str, wo
 @pytest.mark.parametrize("arguments", [("list", "--limit", "0"), ("list", "--limit", "x"), ("expire", "--days", "nan"),
                                        ("expire", "--days", "-1"), ("expire",), ()])  # fmt: skip
 def test_arguments_that_make_no_sense_are_refused(command: Command, url: str, arguments: tuple[str, ...]) -> None:
-    code, _, error = command("calls", *arguments, *(("--store", url) if arguments else ()))
-    assert code == 2
-    assert "usage: stream-ser calls" in error
+    words = arguments[1:] or (f"see stream-ser calls{' expire' if arguments else ''} --help",)
+    refused(command("calls", *arguments, *(("--store", url) if arguments else ())), *words)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 import subprocess
 import sys
 import time
@@ -74,3 +76,21 @@ def test_ctrl_c_ends_a_replay_in_under_a_second_and_keeps_what_was_heard(
     assert "stopped: " in output
     messages = read_lines(out)
     assert messages[-1]["reason"] == "stopped"
+
+
+def test_another_stream_takes_the_next_port_and_says_so(talk: Path) -> None:
+    command = [sys.executable, "-m", "stream_ser.cli", "replay", str(talk), "--speed", "max", "--headless"]
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with contextlib.suppress(OSError):  # somebody else has it: that does as well
+            taken.bind(("127.0.0.1", 8765))
+            taken.listen()
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        fixed = subprocess.run([*command, "--feed", "127.0.0.1:8765"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0
+    assert done.stderr.startswith("stream-ser: port 8765 is in use; the feed is at the next free one")
+    port = int(done.stdout.splitlines()[0].removeprefix("feed: ws://127.0.0.1:").partition("/")[0])
+    assert 8765 < port < 8865
+    assert f"page: http://127.0.0.1:{port}/" in done.stdout
+    assert fixed.returncode == 2
+    assert "127.0.0.1:8765: the port is in use" in fixed.stderr

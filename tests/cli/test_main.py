@@ -30,7 +30,8 @@ def test_replay_prints_a_line_a_second_and_a_summary(command: Command, talk: Pat
     assert len(seconds) == 13
     assert any("silence" in line for line in lines)
     assert any("speech" in line and "%" in line for line in lines)
-    assert lines[-4].startswith("finished: 12.0 s of sound, 48 points, 0 windows dropped")
+    assert "finished: 12.0 s of sound, 48 points, 0 windows dropped" in lines
+    assert lines[-1].startswith("expressed emotion where labelled: ")
 
 
 def test_analyze_goes_on_past_a_bad_file(command: Command, talk: Path, tmp_path: Path) -> None:

@@ -113,11 +113,35 @@ def test_every_shipped_model_replays(command: Command, talk: Path, tmp_path: Pat
 # Looking around --------------------------------------------------------------------------------------------------------
 
 
-def test_models_lists_cost_licence_and_figures(command: Command) -> None:
+def test_models_is_a_table_of_one_line_a_model_with_the_default_marked(command: Command) -> None:
     code, out, _ = command("models")
     assert code == 0
-    for word in ("tfcnn-attention", "93,573 parameters", "angry, happy, neutral, sad", "licence", "UA"):
+    head, *rows = out.partition("\n\n")[0].splitlines()
+    assert [row[2:].split()[0] for row in rows] == shipped()
+    assert [row[2:].split()[0] for row in rows if row.startswith("*")] == [DEFAULT]
+    assert {"emodb", "emovo", "licence"} <= set(head.split())
+    assert all(len(row) <= 110 for row in (head, *rows))
+    ends = {corpus: head.index(corpus) + len(corpus) for corpus in ("crema_d", "emodb")}
+    assert all(row[end - 2 : end] == "% " for row in rows for end in ends.values()), "figures stand under their corpus"
+
+
+def test_one_model_is_told_in_full(command: Command) -> None:
+    code, out, _ = command("models", "tfcnn-attention")
+    assert code == 0
+    assert out.startswith("tfcnn-attention  ")
+    for word in ("93,573 parameters", "angry, happy, neutral, sad", "licence", "UA"):
         assert word in out
+
+
+@pytest.mark.parametrize("call", [("models",), ("replay", "x.wav", "--feed", "off", "--model"), ("doctor", "--model")])
+def test_a_model_that_is_nearly_named(command: Command, talk: Path, call: tuple[str, ...]) -> None:
+    call = tuple(str(talk) if word == "x.wav" else word for word in call)
+    result = command(*call, "cnn_bilstm")
+    if call[0] == "doctor":  # it tells everything else as well
+        assert result[0] == 2
+        assert "did you mean cnn-bilstm?" in result[1]
+    else:
+        refused(result, "'cnn_bilstm'", "did you mean cnn-bilstm?", "stream-ser models")
 
 
 def test_doctor_is_content_here_and_names_what_is_wrong(command: Command) -> None:
@@ -130,3 +154,14 @@ def test_doctor_is_content_here_and_names_what_is_wrong(command: Command) -> Non
         code, out, _ = command("doctor", "--feed", f"127.0.0.1:{taken.getsockname()[1]}")
     assert code == 2
     assert "MISSING" in out
+
+
+def test_doctor_passes_over_a_port_that_is_in_use_as_live_and_replay_do(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        monkeypatch.setattr("stream_ser.cli.doctor.FEED", f"127.0.0.1:{port}")
+        code, out, _ = command("doctor")
+    assert code == 0
+    assert f"{port} is in use, live and replay pass over it" in out

@@ -35,8 +35,8 @@ def test_a_terminal_sees_one_line_that_grows() -> None:
     progress.done("not shown")
     progress.clear()
     drawn = frames(bar)
-    assert drawn[0].startswith("[██████··················] 1/4, 0 × real time  a?.wav")
-    assert drawn[-2] == "[█████████···············] 1/4, 10 × real time, 0:10 left  a?.wav"
+    assert drawn[0].startswith("[██████··················] 1/4, 0 × real time  a␛.wav")
+    assert drawn[-2] == "[█████████···············] 1/4, 10 × real time, 0:10 left  a␛.wav"
     assert drawn[-1] == ""
     assert 15 < len(drawn) < 25, "at most ten a second"
     assert out.getvalue() == ""

@@ -14,6 +14,7 @@ from stream_ser.feed.hub import Hub
 from stream_ser.feed.server import FeedServer
 from stream_ser_models.card import DEFAULT
 from tests.cli.tmux import PROGRAM, Terminal
+from tests.conftest import read_lines
 from tests.feed.wire import make_info, point_message
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="needs tmux: apt-get install -y tmux")
@@ -75,11 +76,14 @@ def test_a_recording_is_shown_help_opens_and_q_ends_it(bundled: Path) -> None:
         text = terminal.wait_for("expressed emotion", "trajectory", DEFAULT, "q quit")
         assert "conversation.flac" in text
         terminal.press("?")
-        terminal.wait_for("mark this moment with a note", "play faster")
+        terminal.wait_for("↓ more below", "expressed emotion")
+        terminal.press("PageDown")
+        terminal.wait_for("↑ more above", "mark this moment with a note", "expressed emotion")
         terminal.press("Escape")
-        terminal.wait_for("probabilities")
+        terminal.wait_for("trajectory")
         terminal.press("S-Right")
         terminal.wait_for("s of the recording: another stream begins", "a label needs 2 s of unbroken sound")
+        assert "wwww" in terminal.read(), "what was heard before is still there"
         terminal.press("m")
         terminal.wait_for("A note on")
         terminal.press("q", "Enter")
@@ -90,6 +94,31 @@ def test_a_recording_is_shown_help_opens_and_q_ends_it(bundled: Path) -> None:
         assert "page: http://127.0.0.1:" in text
         assert "stopped: " in text
         assert "Traceback" not in text
+
+
+def test_panels_are_chosen_sizes_are_used_and_models_compared(
+    bundled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    command = ["stream_ser.cli", "replay", bundled, "--feed", "off"]
+    with Terminal(command) as terminal:
+        terminal.wait_for("expressed emotion", "─ sound ─", "whole", "┃")
+        terminal.press("p")
+        terminal.wait_for("● whole recording", "enter: show or hide", "expressed emotion")
+        terminal.press("Down", "Down", "Down", "Enter", "Escape")
+        terminal.wait_until(lambda text: "─ sound ─" not in text and "─ speed of" in text)
+        terminal.press("n")
+        terminal.wait_for(f"● {DEFAULT}", "default", "recall on:", "MMAC", "expressed emotion")
+        terminal.press("Escape")
+        terminal.resize(60, 20)
+        terminal.wait_for("too small", "60 × 20; it takes 72 × 21")
+        terminal.resize(200, 60)
+        terminal.wait_for("─ why ─", "─ alerts ─", "╶")
+        terminal.quit()
+    with Terminal(command) as terminal:
+        terminal.wait_for("expressed emotion", "─ speed of")
+        assert "─ sound ─" not in terminal.read(), "found again"
+        terminal.quit()
 
 
 @pytest.mark.parametrize(("opens", "key"), [("", "q"), ("n", "C-c")])
@@ -112,7 +141,7 @@ def test_a_feed_of_several_streams_is_a_grid_at_80_by_24(url: str) -> None:
         with Terminal(["stream_ser.cli", "watch", url]) as terminal:
             terminal.wait_for("2 streams", "call-1", "call-2", "ANGRY")
             terminal.press("Right", "Enter")
-            terminal.wait_for("probabilities", "microphone USB headset")
+            terminal.wait_for("probabilities", "microphone USB headset", "‹ esc all streams", "call-2")
             terminal.press("Escape")
             terminal.wait_for("2 streams")
             took = terminal.quit()
@@ -120,3 +149,29 @@ def test_a_feed_of_several_streams_is_a_grid_at_80_by_24(url: str) -> None:
             return took
 
     prompt(leave)
+
+
+def test_at_the_end_of_a_recording_a_person_is_told_what_can_be_done_next(talk: Path) -> None:
+    command = ["stream_ser.cli", "replay", talk, "--headless", "--speed", "max", "--feed", "off"]
+    with Terminal(command, columns=200) as terminal:
+        text = terminal.wait_until_over()
+    assert "expressed emotion where labelled: happy" in text
+    after = text[text.index("next:") :]
+    assert f"hear the longest happy stretch again  stream-ser replay {talk} --from " in after
+    assert "--out talk.csv" in after
+
+
+def test_live_sound_can_be_saved_when_it_is_over(talk: Path, tmp_path: Path) -> None:
+    out = tmp_path / "today.jsonl"
+    with Terminal(["tests.live_sound", talk], columns=200) as terminal:
+        terminal.wait_for("save as (.jsonl")
+        terminal.press(str(out), "Enter")
+        text = terminal.wait_until_over()
+    assert f"saved {out}" in text
+    assert f"stream-ser watch {out}" in text[text.index("next:") :]
+    assert sum(message["type"] == "point" for message in read_lines(out)) == 48
+    with Terminal(["tests.live_sound", talk], columns=200) as terminal:
+        terminal.wait_for("save as (.jsonl")
+        terminal.press("Enter")
+        assert "next:" not in terminal.wait_until_over()
+    assert list(tmp_path.iterdir()) == [out]

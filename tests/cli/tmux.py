@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -41,12 +41,20 @@ class Terminal:
 
     def wait_for(self, *words: str) -> str:
         """Wait until all words are on the screen."""
+        return self.wait_until(lambda text: all(word in text for word in words), str(words))
+
+    def wait_until(self, condition: Callable[[str], bool], what: str = "such thing") -> str:
+        """Wait until the screen is so."""
         end = time.monotonic() + PATIENCE_S
-        while not all(word in (text := self.read()) for word in words):
-            assert time.monotonic() < end, f"no {words} in\n{text}"
+        while not condition(text := self.read()):
+            assert time.monotonic() < end, f"no {what} in\n{text}"
             assert not self.over, f"it has ended:\n{text}"
             time.sleep(0.05)
         return text
+
+    def resize(self, columns: int, rows: int) -> None:
+        """Give the terminal another size."""
+        self._tmux("resize-window", "-x", str(columns), "-y", str(rows))
 
     def press(self, *keys: str) -> None:
         """Type keys by tmux's names."""
@@ -56,6 +64,16 @@ class Terminal:
     def over(self) -> bool:
         """Whether the program has ended."""
         return OVER in self.read()
+
+    def wait_until_over(self) -> str:
+        """Wait until the program has ended well by itself; all that it wrote."""
+        end = time.monotonic() + PATIENCE_S
+        while not self.over:
+            assert time.monotonic() < end, self.read()
+            time.sleep(0.05)
+        text = self.read()
+        assert f"{OVER}0" in text, text
+        return text
 
     def quit(self, key: str = "q") -> float:
         """Press a key that ends the program; how long that took, in s. It must end well."""

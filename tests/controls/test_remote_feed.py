@@ -126,7 +126,7 @@ def test_a_snapshot_tells_of_calls_and_alerts_too() -> None:
     try:
         with watching(server.url) as watched:
             watched.until(lambda: len(watched.got) == 3, "hello, call and alert")
-            assert [message["type"] for message in watched.got] == ["hello", "call", "alert"]
+            assert [message["type"] for message in watched.got] == ["call", "hello", "alert"], "as it was"
     finally:
         server.stop()
 
@@ -216,5 +216,59 @@ def test_a_screen_that_takes_nothing_leaves_the_rest_at_the_server(monkeypatch: 
                 most = max(most, len(watched.remote._waiting))
             assert most == 20
             watched.until(lambda: len(watched.of("point")) == 200, "everything after all")
+    finally:
+        server.stop()
+
+
+def test_one_who_comes_late_sees_what_the_feed_still_has_of_the_open_streams() -> None:
+    hub = make_hub()
+    hub.publish(messages.hello(make_info("over")))
+    for number in range(50):
+        hub.publish(point_message(number, "a"))
+        hub.publish(point_message(number, "over"))
+    hub.publish(end_message("over"))
+    server = FeedServer(hub, port=0)
+    server.start()
+    try:
+        with watching(server.url) as watched:
+            watched.until(lambda: len(watched.of("point")) == 50, "what came before")
+            hub.publish(point_message(50, "a"))
+            watched.until(lambda: len(watched.of("point")) == 51, "what comes now")
+            assert [message["end"] for message in watched.of("point")] == [32_000 + 4_000 * n for n in range(51)]
+            assert [message["stream"] for message in watched.of("hello")] == ["a"], (
+                "what is over is of no use on a wall"
+            )
+            assert watched.remote.missed == 0
+    finally:
+        server.stop()
+
+
+def test_where_everything_is_over_it_is_shown_as_it_ended() -> None:
+    hub = make_hub()
+    hub.publish(point_message(0, "a"))
+    hub.publish(end_message("a"))
+    server = FeedServer(hub, port=0)
+    server.start()
+    try:
+        with watching(server.url) as watched:
+            watched.until(lambda: len(watched.of("end")) == 1, "the end")
+            assert len(watched.of("point")) == 1
+    finally:
+        server.stop()
+
+
+def test_what_history_has_no_more_was_not_missed() -> None:
+    hub = Hub(History(limit=10))
+    hub.publish(messages.hello(make_info("a")))
+    for number in range(50):
+        hub.publish(point_message(number, "a"))
+    server = FeedServer(hub, port=0)
+    server.start()
+    try:
+        with watching(server.url) as watched:
+            watched.until(lambda: len(watched.of("point")) == 10, "what is left of the past")
+            hub.publish(point_message(50, "a"))
+            watched.until(lambda: len(watched.of("point")) == 11, "what comes now")
+            assert watched.remote.missed == 0
     finally:
         server.stop()

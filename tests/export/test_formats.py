@@ -16,7 +16,11 @@ import textgrid
 import webvtt
 from matplotlib import image
 from praatio import textgrid as praat
+from pyannote.core import Annotation, Timeline
+from pyannote.core import Segment as Stretch
 from pyannote.database.util import load_rttm
+from pyannote.metrics.diarization import DiarizationErrorRate
+from pyannote.metrics.identification import IdentificationErrorRate
 
 from stream_ser.errors import ConfigError
 from stream_ser.export import curves, plot
@@ -41,14 +45,17 @@ def test_csv_gives_pandas_every_number_of_every_point(tmp_path: Path) -> None:
         assert read[name].tolist() == [point[name] for point in points]
     for name in ("label", "text"):
         assert read[name].astype(object).where(read[name].notna(), None).tolist() == [point[name] for point in points]
-    for kind in ("raw", "smoothed"):
-        for label in wire.LABELS:
-            same(read[f"{kind}_{label}"], [point[kind][label] for point in points])
+    warming = [point["state"] == "warming" for point in points]
+    assert True in warming
+    for label in wire.LABELS:
+        same(read[f"raw_{label}"], [point["raw"][label] for point in points])
+        smoothed = [point["smoothed"][label] for point in points]
+        same(read[f"smoothed_{label}"], [None if w else p for w, p in zip(warming, smoothed, strict=True)])
     for dimension in scene.DIMENSIONS:
         same(read[dimension], [point["dimensions"][dimension] for point in points])
 
 
-@pytest.mark.parametrize("name", ["=1+1", "+49 30 1", "-1", "@sum", "\tx", "Müller"])
+@pytest.mark.parametrize("name", ["=1+1", "+49 30 1", "-1", "@sum", "\tx", "\nx", "＝1+1", "Müller"])
 def test_no_spreadsheet_computes_a_name_that_a_publisher_chose(tmp_path: Path, name: str) -> None:
     messages = scene.of(name, scene.stream())
     read = pandas.read_csv(written(tmp_path, "csv", messages))
@@ -146,6 +153,18 @@ def test_rttm_gives_pyannote_the_labels(tmp_path: Path) -> None:
         assert found == ([] if text.startswith("[") else [text])
 
 
+def test_identification_error_rate_holds_emotions_to_their_names_and_der_does_not() -> None:
+    """What docs/exports.md says of pyannote's two rates."""
+    reference, swapped = Annotation(), Annotation()
+    for annotation, labels in ((reference, ("angry", "sad")), (swapped, ("sad", "angry"))):
+        for place, label in enumerate(labels):
+            annotation[Stretch(place, place + 1.0)] = label
+    part = Timeline([Stretch(0.0, 2.0)])
+    assert DiarizationErrorRate()(reference, swapped, uem=part) == 0.0
+    assert IdentificationErrorRate()(reference, swapped, uem=part) == 1.0
+    assert IdentificationErrorRate()(reference, reference, uem=part) == 0.0
+
+
 def test_rttm_has_the_ten_fields_of_its_standard(tmp_path: Path) -> None:
     messages = scene.stream("a b\tc", label_names=["very angry", "happy", "c", "d"])
     for line in written(tmp_path, "rttm", messages).read_text().splitlines():
@@ -234,7 +253,8 @@ def test_pictures_without_matplotlib_say_what_to_install(monkeypatch: pytest.Mon
 def test_formats_are_told_by_name_and_by_suffix() -> None:
     assert [form.name for form in by_names("CSV, textgrid,csv")] == ["csv", "textgrid"]
     names = {"a.jsonl": "jsonl", "a": "jsonl", "a.TextGrid": "textgrid", "a.textgrid": "textgrid", "x.labels.txt": "audacity",
-             "x.txt": "audacity", "x.VTT": "vtt", "x.rttm": "rttm", "x.png": "png", "a.b/c": "jsonl"}  # fmt: skip
+             "x.txt": "audacity", "x.VTT": "vtt", "x.rttm": "rttm", "x.png": "png", "a.b/c": "jsonl",
+             "x.csv": "csv", "x.Excel.csv": "csv-excel", "x.audformat.csv": "audformat"}  # fmt: skip
     assert {path: by_suffix(Path(path)).name for path in names} == names
     for wrong in ("mov", "", "csv,,vtt"):
         with pytest.raises(ConfigError, match="choose from jsonl, csv"):

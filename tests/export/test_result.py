@@ -20,7 +20,14 @@ from tests.conftest import read_lines
 from tests.conftest import trajectory as without_timings
 from tests.export import scene
 
-FILES = {"csv": "csv", "rttm": "rttm", "textgrid": "TextGrid", "webvtt": "vtt", "audacity": "labels.txt"}
+FILES = {
+    "csv": "csv",
+    "rttm": "rttm",
+    "textgrid": "TextGrid",
+    "webvtt": "vtt",
+    "audformat": "audformat.csv",
+    "audacity": "labels.txt",
+}
 
 
 @pytest.fixture(scope="module")

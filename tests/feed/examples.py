@@ -58,8 +58,9 @@ def call_examples() -> list[Message]:
     hub.publish(messages.hello(make_info("c-81f2/customer", "c-81f2", "customer")))
     hub.publish(point_message(0, "c-81f2/customer"))
     hub.publish(alert_message())
+    hub.acknowledge("c-81f2/customer", "anger rising@352000", "Kim", datetime(2026, 11, 21, 3, 0, 31, 500_000, UTC))
     hub.publish(call_message("ended"))
-    return [kept[3], kept[0], kept[4]]
+    return [kept[3], kept[4], kept[0], kept[5]]
 
 
 def connection_examples() -> list[Message]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from stream_ser.feed import messages
+from stream_ser.feed.filters import PublishedMessage, SubscriptionFilter
+from stream_ser.feed.history import HistoryPage
 from stream_ser.feed.message_types import Message
 
 
@@ -20,11 +23,17 @@ class Shelf:
     def last(self) -> int:
         return max((message["seq"] for message in self.lines), default=0)
 
-    def messages(self, after_seq: int, limit: int) -> list[Message]:
+    def read(self, after: int, until: int, limit: int, filters: SubscriptionFilter) -> HistoryPage:
+        del filters  # all is given, and the subscription takes what is due
         self.asked += 1
         if self.broken:
             raise OSError("the disk is gone")
-        return [each for each in self.lines if each["type"] != "hello" and each["seq"] > after_seq][:limit]
+        kept = [each for each in self.lines if each["type"] != "hello" and after < each["seq"] <= until]
+        entries = [
+            PublishedMessage(each, messages.encode(each), self.hello(each.get("stream", ""), each["seq"]))
+            for each in kept[:limit]
+        ]
+        return HistoryPage.whole(after, entries, until if len(kept) <= limit else entries[-1].seq)
 
     def hello(self, stream: str, seq: int) -> Message | None:
         found = [

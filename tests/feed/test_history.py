@@ -4,10 +4,8 @@ import pytest
 
 from stream_ser.feed import messages
 from stream_ser.feed.filters import PublishedMessage
-from stream_ser.feed.history import History, read
-from stream_ser.feed.message_types import Message
-from tests.feed.store import Shelf
-from tests.feed.wire import call_message, end_message, make_info, point_message
+from stream_ser.feed.history import History, HistoryPage, lacking
+from tests.feed.wire import make_info, point_message
 
 
 def entry(seq: int, call: str | None = None) -> PublishedMessage:
@@ -36,7 +34,7 @@ def test_calls_that_are_forgotten_leave_holes_and_nothing_else() -> None:
         history.append(entry(seq, ("one", "two", None)[seq % 3]))
     assert history.calls() == {"one", "two"}
     size = history.bytes
-    assert history.forget({"one", "nobody"}) == 3
+    assert history.forget({"one": 100, "nobody": 100}) == 3
     assert numbers(history.after(0, 10)) == [2, 4, 5, 7, 8]
     assert numbers(history.after(3, 2)) == [4, 5]
     assert numbers(history.after(4, 9)) == [5, 7, 8]
@@ -46,7 +44,9 @@ def test_calls_that_are_forgotten_leave_holes_and_nothing_else() -> None:
     for seq in range(10, 14):
         history.append(entry(seq))
     assert numbers(history.after(0, 10)) == [4, 5, 7, 8, 10, 11, 12, 13]
-    assert history.forget({"one"}) == 0
+    assert history.forget({"one": 100}) == 0
+    assert history.forget({"two": 7}) == 1
+    assert numbers(history.after(0, 10)) == [5, 7, 8, 10, 11, 12, 13], "what is below the number"
 
 
 def test_bytes_are_bounded_too() -> None:
@@ -81,27 +81,24 @@ def test_a_history_of_less_than_nothing_is_refused(limit: int, size: int) -> Non
         History(limit, size)
 
 
-def test_what_a_source_has_comes_with_its_hello() -> None:
-    shelf = Shelf()
-    told: list[Message] = [
-        messages.hello(make_info("a", "c", "customer")),
-        {**call_message(call="c"), "seq": 1},
-        {**point_message(0, "a"), "seq": 2},
-        {**end_message("a"), "seq": 3},
-        {**messages.hello(make_info("a", "d", "customer")), "seq": 3},
-        {**point_message(0, "a"), "seq": 4},
-    ]
-    for message in told:
-        shelf(message)
-    entries = read(shelf, 0, 4, 100)
-    assert [(each.seq, each.call) for each in entries] == [(1, "c"), (2, "c"), (3, "c"), (4, "d")]
-    assert [each.hello["seq"] if each.hello else None for each in entries] == [None, 0, 0, 3]
-    assert numbers(read(shelf, 1, 3, 100)) == [2, 3]
-    assert numbers(read(shelf, 1, 9, 1)) == [2]
+@pytest.mark.parametrize(
+    ("after", "seqs", "upto", "expected"),
+    [
+        (0, [1, 2, 3], 3, []),
+        (3, [], 3, []),
+        (3, [], 9, [(4, 9)]),
+        (3, [5, 6, 9], 12, [(4, 4), (7, 8), (10, 12)]),
+    ],
+)
+def test_what_is_lacking_the_numbers_tell(
+    after: int, seqs: list[int], upto: int, expected: list[tuple[int, int]]
+) -> None:
+    assert lacking(after, seqs, upto) == expected
+    assert HistoryPage.whole(after, [entry(seq) for seq in seqs], upto).lacking == expected
 
 
-def test_a_hello_that_is_gone_leaves_the_message() -> None:
-    shelf = Shelf()
-    shelf({**point_message(0, "a"), "seq": 1})
-    (only,) = read(shelf, 0, 9, 9)
-    assert (only.seq, only.hello, only.stream, only.call) == (1, None, "a", None)
+def test_what_was_stored_is_told_as_it_was_published() -> None:
+    given = entry(1, "c")
+    stored = PublishedMessage.stored(1, given.kind, given.stream, given.call, given.end, given.text, given.hello)
+    assert stored.message == given.message
+    assert stored.slim().text == given.text

@@ -260,3 +260,20 @@ def test_a_call_is_opened_once_and_ended_when_open(kind: messages.CallKind) -> N
     with pytest.raises(ValueError, match=f"a call 'c-81f2' is {kind}"):
         hub.publish(call_message(kind))
     assert hub.seq == (kind == "opened")
+
+
+@pytest.mark.parametrize("kept", [0, 1, 2, 7, 40])
+def test_where_memory_ends_the_store_goes_on_whatever_the_place(kept: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where one message lies between, and where what is read at once ends just there."""
+    monkeypatch.setattr("stream_ser.feed.subscription.BATCH", 3)
+    monkeypatch.setattr("stream_ser.feed.hub.BATCH", 3)
+    shelf = Shelf()
+    hub = Hub(History(limit=kept, source=shelf), epoch=EPOCH)
+    hub.attach(shelf)
+    hub.publish(hello())
+    for k in range(20):
+        hub.publish(point_message(k, "a"))
+    for place in range(21):
+        received = back(hub, place, limit=1).drain()
+        assert follow(received) == list(range(place + 1, 21))
+        assert {message["type"] for message in received} <= {"hello", "point"}, "nothing is missed"

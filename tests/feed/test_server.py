@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
+import os
 import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import aiohttp
 import pytest
+from websockets.server import ServerProtocol
 
 from stream_ser.errors import FeedError
 from stream_ser.feed import messages
 from stream_ser.feed.hub import Hub
-from stream_ser.feed.server import FeedServer
+from stream_ser.feed.server import FeedServer, TrackedConnection
 from stream_ser.feed.subscriber import BUFFER_LIMIT, Subscriber
 from tests.feed.test_hub import follow
 from tests.feed.wire import end_message, make_info, point_message
@@ -100,6 +104,48 @@ async def test_a_subscriber_gets_the_hello_and_then_every_message_in_order(hub: 
     await until(lambda: server.stats().subscribers == 0)
     assert server.stats().sent == 52
     assert hub.subscribers == 0
+
+
+async def test_a_connection_that_is_gone_leaves_no_circle_of_references_behind(serve: Serve) -> None:
+    server = serve()
+    host, port = server.url.removeprefix("ws://").removesuffix("/v1/feed").split(":")
+    gc.collect()
+    gc.disable()  # what is left is left by us
+    try:
+        for sent in (
+            b"GET /v1/feed HTTP/1.1\r\n",
+            b"\r\n\r\n",
+            HANDSHAKE,
+            b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        ):
+            peer = socket.create_connection((host, int(port)))
+            peer.sendall(sent)
+            peer.settimeout(0.2)
+            with contextlib.suppress(OSError):
+                peer.recv(65_536)
+            peer.close()
+        await until(lambda: not server._connections)
+        await until(
+            lambda: not [one for one in gc.get_objects() if issubclass(type(one), TrackedConnection | ServerProtocol)]
+        )
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("bound_to", ["127.0.0.1", "localhost", "0.0.0.0"])
+@pytest.mark.parametrize("path", ["/", "/v1/feed", "/web/door", "/nothing"])
+async def test_a_foreign_name_that_points_here_gets_nothing(serve: Serve, bound_to: str, path: str) -> None:
+    server = serve(host=bound_to)
+    url = f"http://127.0.0.1:{server.url.rpartition(':')[2].partition('/')[0]}"
+    async with aiohttp.ClientSession() as session:
+        for headers in ({}, {"Origin": "http://rebound.example:8765"}):
+            async with session.get(url + path, headers=headers | {"Host": "rebound.example:8765"}) as answered:
+                assert (answered.status, "rebound.example" in await answered.text()) == (403, True)
+        async with session.get(url + path) as answered:
+            assert answered.status != 403
+        async with session.get(f"{url}/healthz", headers={"Host": "rebound.example"}) as answered:
+            assert answered.status == 200
+    assert server.stats().refused == 2
 
 
 async def test_who_joins_late_is_told_where_the_feed_is(hub: Hub, serve: Serve) -> None:
@@ -283,6 +329,32 @@ def test_a_port_in_use_says_which_and_what_to_do(serve: Serve) -> None:
     assert f"127.0.0.1:{port}: the port is in use" in failed.value.what
     assert f"--feed 127.0.0.1:{port + 1}" in failed.value.fix
     assert "--feed off" in failed.value.fix
+
+
+def test_spare_ports_are_tried_in_turn(serve: Serve) -> None:
+    with ExitStack() as taken:
+        port = next(port for port in range(20_000 + os.getpid() % 9_000, 60_000, 7) if _take(taken, port, port + 1))
+        with pytest.raises(FeedError) as failed:
+            FeedServer(Hub(), port=port, spare_ports=1).start()
+        assert f"127.0.0.1:{port}: the port is in use" in failed.value.what
+        assert f"--feed 127.0.0.1:{port + 2}" in failed.value.fix
+        server = FeedServer(Hub(), port=port, spare_ports=50)
+        assert server.start()[1] > port + 1
+        server.stop()
+        assert server.moved_from == port
+    assert FeedServer(Hub()).moved_from is None
+
+
+def _take(taken: ExitStack, *ports: int) -> bool:
+    """Take these ports, or none of them."""
+    with ExitStack() as attempt:
+        try:
+            for port in ports:
+                attempt.enter_context(socket.create_server(("127.0.0.1", port)))
+        except OSError:
+            return False
+        taken.push(attempt.pop_all())
+        return True
 
 
 @pytest.mark.parametrize(("host", "port"), [("203.0.113.7", 8765), ("127.0.0.1", 70_000), ("::1%nowhere", 8765)])

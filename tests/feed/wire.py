@@ -80,6 +80,11 @@ def alert_message(kind: AlertKind = "opened", stream: str = "c-81f2/customer", c
     )
 
 
+def acknowledgement_message(stream: str = "c-81f2/customer", call: str | None = "c-81f2") -> Message:
+    at = datetime(2026, 11, 21, 3, 0, 31, 500_000, tzinfo=UTC)
+    return messages.acknowledgement(stream, call, "anger rising@352000", "Kim", at)
+
+
 def call_message(kind: CallKind = "opened", call: str = "c-81f2") -> Message:
     over = kind == "ended"
     return messages.call(
@@ -88,6 +93,7 @@ def call_message(kind: CallKind = "opened", call: str = "c-81f2") -> Message:
         datetime(2026, 11, 21, 3, 4 if over else 0, tzinfo=UTC),
         [LegInfo("external", "customer", f"{call}/customer"), LegInfo("internal", "agent", None)],
         "given",
+        about=messages.about(caller="C. 4711", queue="north"),
         reason="the caller hung up" if over else None,
         summary={"duration_s": 240.0} if over else None,
     )

@@ -112,6 +112,7 @@ def try_out(programs: Path, folder: Path) -> None:
     run([program, "demo", "--speed", "max", "--headless", "--feed", "off"], folder, "finished: 38.3 s of sound")
     run([python, "-m", "stream_ser.cli", "demo", "--speed", "max", "--headless", "--feed", "off"], folder, "finished")
     run([program, "models"], folder, "whisper-voice", "CC BY-NC-SA 4.0")
+    run([program, "completion", "bash"], folder, "_shtab_stream_ser")
     run([python, "-c", WRITTEN], folder)
     run([program, "analyze", "x.wav", "--out", "x.jsonl"], folder, "finished: 38.3 s of sound")
     run([python, "-c", ANALYSED], folder, "153 points")

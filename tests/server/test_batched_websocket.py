@@ -15,8 +15,11 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import BINARY, CLOSE, CONT, PING, PONG, TEXT, Close, Frame
 
+from stream_ser.feed.turn_share import TurnShare
 from stream_ser.server.batched_websocket import (
     LONGEST_REST_S,
+    PIECE,
+    READ,
     READS_A_SECOND,
     SHORTEST_REST_S,
     Message,
@@ -71,8 +74,21 @@ def library(heard: Heard) -> Handler:
     return handle
 
 
-async def open_server(handler: Handler) -> tuple[Server, int]:
-    kind = functools.partial(SoundConnection, set())
+class Hurried(SoundConnection):
+    """One whose every turn is spent before it begins."""
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(set(), *args, **kwargs)
+        self.share_turns(TurnShare(lambda: 1.0))
+        self.most_late = 0
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self.most_late = max(self.most_late, len(self._late))
+
+
+async def open_server(handler: Handler, hurried: bool = False) -> tuple[Server, int]:
+    kind = Hurried if hurried else functools.partial(SoundConnection, set())
     server = await serve(
         handler,
         "127.0.0.1",
@@ -85,9 +101,9 @@ async def open_server(handler: Handler) -> tuple[Server, int]:
     return server, server.sockets[0].getsockname()[1]
 
 
-async def exchange(handler: Handler, pieces: Sequence[bytes], apart_s: float = 0.0) -> bytes:
+async def exchange(handler: Handler, pieces: Sequence[bytes], apart_s: float = 0.0, hurried: bool = False) -> bytes:
     """Send raw bytes after a handshake, then the end; gives everything that was answered after the handshake."""
-    server, port = await open_server(handler)
+    server, port = await open_server(handler, hurried)
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(HELLO)
     await reader.readuntil(b"\r\n\r\n")
@@ -144,15 +160,15 @@ WRONG = st.sampled_from(
 
 
 @settings(deadline=None, max_examples=80)
-@given(st.lists(FRAMES, max_size=8), WRONG | st.just(b""), st.lists(TEXTS, max_size=2), st.data())
+@given(st.lists(FRAMES, max_size=8), WRONG | st.just(b""), st.lists(TEXTS, max_size=2), st.booleans(), st.data())
 def test_whatever_comes_in_whatever_pieces_is_heard_and_answered_as_by_the_library(
-    frames: list[bytes], wrong: bytes, more: list[bytes], data: st.DataObject
+    frames: list[bytes], wrong: bytes, more: list[bytes], hurried: bool, data: st.DataObject
 ) -> None:
     sent = b"".join([*frames, wrong, *more])
     cuts = sorted(data.draw(st.lists(st.integers(0, len(sent)), max_size=6)))
     pieces = [sent[a:b] for a, b in zip([0, *cuts], [*cuts, len(sent)], strict=True)]
     ours, theirs = Heard(), Heard()
-    answer = asyncio.run(exchange(listener(ours), pieces))
+    answer = asyncio.run(exchange(listener(ours), pieces, hurried=hurried))
     expected = asyncio.run(exchange(library(theirs), pieces))
     assert ours.messages == theirs.messages
     assert ours.closed == theirs.closed
@@ -214,6 +230,38 @@ def test_messages_of_one_read_are_handed_on_together() -> None:
     asyncio.run(exchange(listener(heard), [texts[0], b"", b"", b"", b"", b"".join(texts[1:])]))
     assert heard.messages == [str(n) for n in range(50)]
     assert 49 in heard.reads
+
+
+def test_one_turn_works_through_one_piece_where_it_is_spent_and_nothing_is_read_meanwhile() -> None:
+    heard, connections = Heard(), []
+    listen = listener(heard)
+
+    async def handle(connection: ServerConnection) -> None:
+        connections.append(connection)
+        await listen(connection)
+
+    texts = [frame(TEXT, b"%06d" % n) for n in range(6_000)]  # 70 kB, of which one read has 8 kB at most
+    asyncio.run(exchange(handle, [b"".join(texts)], hurried=True))
+    assert heard.messages == [f"{n:06}" for n in range(6_000)]
+    assert max(heard.reads) <= PIECE // len(texts[0]) + 1
+    assert isinstance(connections[0], Hurried)
+    assert connections[0].most_late <= 2 * READ
+
+
+def test_the_end_of_a_connection_comes_after_what_waits_for_its_turn() -> None:
+    heard = Heard()
+    listen = listener(heard)
+
+    async def handle(connection: ServerConnection) -> None:
+        listening = asyncio.create_task(listen(connection))
+        await asyncio.sleep(0)
+        connection.data_received(frame(TEXT, b"last"))
+        assert heard.messages == [], "it had to wait"
+        connection.eof_received()
+        await listening
+
+    asyncio.run(exchange(handle, [], hurried=True))
+    assert heard.messages == ["last"]
 
 
 def test_nothing_is_handed_on_after_enough_and_the_goodbye_is_proper() -> None:

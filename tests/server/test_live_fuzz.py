@@ -31,7 +31,7 @@ WAYS = ("/v1/audio", "/v1/twilio", "/v1/audiohook", "/v1/feed")
 HANDSHAKES = (
     b"",
     b"\x16\x03\x01",
-    b"GET /v1/audio HTTP/1.1\r\nHost: x\r\n",
+    b"GET /v1/audio HTTP/1.1\r\nHost: localhost\r\n",
     b"GET /" + b"a" * 20_000,
     b"POST / HTTP/1.1\r\n\r\n",
     b"GET /v1/feed HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: short\r\n\r\n",

@@ -14,7 +14,21 @@ import pytest
 from stream_ser.errors import EngineError, StreamSerError
 from stream_ser.server.app import CallServer
 from stream_ser.server.config import AudioSocketSettings, Limits, ServeConfig
-from tests.server.serving import Feed, answer, dial, eventually, farewell, figures, knock, page, serving, voices
+from tests.server.serving import (
+    Feed,
+    answer,
+    bearer,
+    dial,
+    eventually,
+    farewell,
+    figures,
+    knock,
+    page,
+    refusals,
+    serving,
+    tokens,
+    voices,
+)
 from tests.server.speaking import Plain, Twilio, hello, hops, silence, talk
 
 EXPECTED = {
@@ -84,7 +98,10 @@ async def test_a_store_that_cannot_write_holds_the_feed_back_and_loses_nothing(t
             await eventually(lambda: server.ready is not None, "the server stays ready")
             status, text = await asyncio.to_thread(page, server, "/readyz")
             assert status == 503
-            assert "the store cannot write" in text
+            assert "results.db fails: database is locked" in text, "who may do everything is told everything"
+            for name in ("Origin", "Sec-Fetch-Site"):
+                status, text = await asyncio.to_thread(page, server, "/readyz", headers={name: "http://a.example"})
+                assert (status, text) == (503, "the store has failed; the log says why\n")
             assert (await asyncio.to_thread(page, server, "/healthz"))[0] == 200
             assert (await figures(server))["ready"] == 0
             assert not feed.of("point"), "nobody sees what is not stored"
@@ -92,6 +109,23 @@ async def test_a_store_that_cannot_write_holds_the_feed_back_and_loses_nothing(t
         await feed.wait("point", 3)
         await eventually(lambda: server.ready is None, "the server never is ready again")
         assert (await figures(server))["store_lost_total"] == 0
+
+
+async def test_only_an_admin_is_told_where_results_are_kept(tmp_path: Path) -> None:
+    path, (admin, viewer) = tokens(tmp_path, ("acme", "admin"), ("acme", "viewer"))
+    async with serving(tmp_path, tokens=path) as server:
+        with closing(sqlite3.connect(tmp_path / "results.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            await eventually(lambda: server.ready is not None, "the server stays ready")
+            for given, told in (
+                (bearer(admin), True),
+                (bearer(viewer), False),
+                (bearer("guessed"), False),
+                ({}, False),
+            ):
+                status, text = await asyncio.to_thread(page, server, "/readyz", headers=given)
+                assert (status, "results.db" in text) == (503, told), given
+        assert await refusals(server) == {}, "who asks how the server is has done nothing wrong"
 
 
 async def test_a_drain_lets_calls_finish_and_nobody_new_in(tmp_path: Path) -> None:
@@ -119,7 +153,7 @@ async def test_a_drain_ends_in_time_whoever_stays(tmp_path: Path) -> None:
     given = AudioSocketSettings(listen="127.0.0.1:0")
     async with serving(tmp_path, audiosocket=given) as server, Feed(server.url) as feed:
         half = await asyncio.open_connection("127.0.0.1", server.port)
-        half[1].write(b"GET /v1/audio HTTP/1.1\r\nHost: x\r\n")
+        half[1].write(b"GET /v1/audio HTTP/1.1\r\nHost: localhost\r\n")
         asterisk = await asyncio.open_connection("127.0.0.1", server._audiosocket.port)
         asterisk[1].write(b"\x01\x00\x10" + bytes(15) + b"\x01" + b"\x10\x01\x40" + bytes(320))
         plain, twilio = await dial(server, "/v1/audio"), await dial(server, "/v1/twilio")

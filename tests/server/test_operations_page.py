@@ -12,7 +12,10 @@ import pytest
 import soundfile
 
 from stream_ser.cli.main import parser
+from stream_ser.feed.acknowledge import ACKNOWLEDGE_PATH
 from stream_ser.load.server import server
+from stream_ser.server.call_history import LISTED_FIELDS
+from stream_ser.server.call_pages import CALLS
 from stream_ser.server.config import ServeConfig
 from stream_ser.server.routes import AUDIO, AUDIOHOOK, FEED, HEALTH, METRICS, READY, TWILIO
 from stream_ser.server.settings import settings
@@ -38,6 +41,8 @@ def test_every_setting_is_in_the_table_with_its_default_and_meaning() -> None:
 def test_every_address_is_named() -> None:
     for path in (FEED, AUDIO, TWILIO, AUDIOHOOK, HEALTH, READY, METRICS):
         assert f"| `{path}` |" in PAGE
+    for asked in (f"GET {CALLS}", f"POST {ACKNOWLEDGE_PATH}"):
+        assert f"| `{asked}` |" in PAGE
 
 
 def test_settings_in_examples_exist() -> None:
@@ -59,18 +64,12 @@ def test_commands_in_the_text_can_be_parsed() -> None:
         parser().parse_args(line.replace(" N", " 3").split()[1:])
 
 
-def test_figures_that_alerts_watch_exist() -> None:
-    from stream_ser.server.metrics import Metrics
-
-    totals = ("sound_seconds", "feed_messages", "feed_dropped", "feed_missed", "feed_cut", "store_stored", "store_lost")
-    gauges = ("calls", "legs", "connections", "subscribers", "store_waiting", "ready")
-    metrics = Metrics(
-        lambda: dict.fromkeys(gauges, 0.0), lambda: dict.fromkeys(totals, 0.0), lambda: {"silent": 1}, dict, dict
+def test_the_parameters_of_the_list_of_calls_are_named() -> None:
+    part = PAGE.partition("## Asking for calls")[2].partition("\n## ")[0]
+    named = set(
+        re.findall(r"`([a-z]+)`", "\n".join(re.findall(r"^\| (`[a-z]+`(?:, `[a-z]+`)*) \|", part, re.MULTILINE)))
     )
-    told = metrics.text().decode()
-    (example,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
-    for name in set(re.findall(r"stream_ser_[a-z_]+", example)):
-        assert re.search(rf"^(# TYPE )?{name.removesuffix('_bucket')}", told, re.MULTILINE), name
+    assert named == set(LISTED_FIELDS)
 
 
 def test_the_service_gives_a_drain_its_time_and_starts_what_there_is() -> None:

@@ -171,6 +171,7 @@ async def test_audiohook_pauses_and_what_is_said_meanwhile_is_never_analysed(tmp
         await say("ping", {"rtt": "PT0.03S"})
         assert await read() == "pong"
         await talk(socket, hook, (customer[:16_000], agent[:16_000]), feed, ["external"])
+        await nothing_waits(server, 16_000)
         await say("paused")
         for message in hook.sound(customer, agent):  # a card number, say
             await socket.send(message)
@@ -266,6 +267,12 @@ async def test_a_pause_of_the_plain_protocol_is_a_gap(tmp_path: Path) -> None:
         await feed.wait("call", kind="ended")
     assert {point["state"] for point in feed.of("point")} == {"paused"}
     assert all(np.allclose(point["speech_s"], 0) for point in feed.of("point"))
+
+
+async def nothing_waits(server: CallServer, frames: int) -> None:
+    """So many native frames of every leg have been taken, also those that no point is due of yet."""
+    buffers = server.services.inference.scheduler._buffers
+    await eventually(lambda: {buffer._heard for buffer in tuple(buffers)} == {frames}, "sound waits in a leg's buffer")
 
 
 async def at_rest(server: CallServer) -> None:

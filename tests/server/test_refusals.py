@@ -304,12 +304,12 @@ async def test_who_sends_something_to_the_feed_is_refused_and_counted(
     ("sent", "reason", "answer"),
     [
         (b"", "no-handshake", b""),
-        (b"GET /v1/audio HTTP/1.1\r\nHost: x\r\n", "no-handshake", b""),
+        (b"GET /v1/audio HTTP/1.1\r\nHost: localhost\r\n", "no-handshake", b""),
         (b"\x16\x03\x01\x02\x00\r\n\r\n", "bad-handshake", b""),
         (b"GET /" + b"a" * 20_000, "bad-handshake", b"414"),
-        (b"GET /v1/audio HTTP/1.1\r\nHost: x\r\n\r\n", "bad-handshake", b"426"),
-        (b"POST /v1/audio HTTP/1.1\r\nHost: x\r\n\r\n", "bad-handshake", b"405"),
-        (b"GET /v2 HTTP/1.1\r\nHost: x\r\n\r\n", "not-offered", b"404"),
+        (b"GET /v1/audio HTTP/1.1\r\nHost: localhost\r\n\r\n", "bad-handshake", b"426"),
+        (b"POST /v1/audio HTTP/1.1\r\nHost: localhost\r\n\r\n", "bad-handshake", b"405"),
+        (b"GET /v2 HTTP/1.1\r\nHost: localhost\r\n\r\n", "not-offered", b"404"),
     ],
 )
 async def test_a_handshake_that_comes_to_nothing_is_counted(

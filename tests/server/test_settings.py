@@ -41,8 +41,10 @@ def test_nothing_given_is_every_default_and_stays_on_this_machine() -> None:
 
 def test_every_setting_is_documented_under_its_name_alone() -> None:
     assert all(setting.doc.strip().endswith(".") for setting in settings())
-    count = sum(len(dataclasses.fields(kind)) for kind in (Limits, AudioSocketSettings)) + 4 + 4
-    assert len(settings()) == len(dataclasses.fields(ServeConfig)) - 4 + count
+    parts = [getattr(ServeConfig(), field.name) for field in dataclasses.fields(ServeConfig)]
+    tables = [part for part in parts if dataclasses.is_dataclass(part)]
+    assert len(settings()) == len(parts) + sum(len(dataclasses.fields(table)) - 1 for table in tables)
+    assert {Limits, AudioSocketSettings} < {type(table) for table in tables}
     for values in ("name", "variable", "flag"):
         assert len({getattr(setting, values) for setting in settings()}) == len(settings())
     assert not {setting.variable for setting in settings()} & ELSEWHERE
@@ -122,6 +124,9 @@ def test_lists_and_switches_can_be_said_everywhere(path: Path) -> None:
         ("prot = 1", "the key 'prot' is unknown; use host, port"),
         ("[limits]\nburst = 1", "the key 'limits.burst' is unknown; use limits.connections"),
         ("[limit]\nx = 1", "the key 'limit' is unknown"),
+        ("[twilio]\ntenant = 'a b'", "twilio.tenant = 'a b' is no tenant; give 1 to 64 letters"),
+        ("[audiohook]\ntenant = ''", "audiohook.tenant = '' is no tenant"),
+        ("[audiosocket]\ntenant = '../x'", "audiosocket.tenant = '../x' is no tenant"),
         ("limits = 1", "the key 'limits' is unknown"),
         ("port = '80'", ""),
         ("port = 99999", "port = 99999 is out of range; give 0 to 65535"),

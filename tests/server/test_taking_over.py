@@ -9,11 +9,13 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from websockets.asyncio.client import ClientConnection
 
 from stream_ser.server.app import CallServer
-from stream_ser.server.config import AudioHookSettings, AudioSocketSettings
+from stream_ser.server.config import AudioHookSettings, AudioSocketSettings, Limits
 from stream_ser.server.limits import SECOND_NS
 from stream_ser.server.secret import Secret
+from stream_ser.server.websocket import CountingConnection
 from stream_ser.store.store import Store
 from tests.server.serving import PATIENCE_S, Feed, answer, bearer, dial, eventually, farewell, refusals, serving, tokens
 from tests.server.speaking import RATE, Hook, Plain, Speaker, Twilio, encode, hello, silence, talk
@@ -27,6 +29,9 @@ def falls_silent(server: CallServer, seconds: float = SILENT_S) -> None:
     for session in server.media.sessions:
         if session.call is not None:
             session.heard_ns -= int(seconds * SECOND_NS)
+            peer = server.media.sessions[session].peer
+            if isinstance(peer, CountingConnection):
+                peer.pinged_ns -= int(seconds * SECOND_NS)
 
 
 def check_gap(feed: Feed, stream: str, spoken_s: float) -> None:
@@ -139,3 +144,35 @@ async def test_a_call_is_taken_from_nobody_who_is_alive_and_by_nobody_who_says_o
             await holder.send('{"type":"close"}')
             assert (await answer(holder))["type"] == "closed"
         assert (await refusals(server)) == {"call-already-open": 6}
+
+
+async def test_a_ping_is_a_sign_of_life_of_a_call_and_of_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stream_ser.server.media_server.SUPERVISE_S", 0.02)
+    limits = Limits(idle_s=PATIENCE_S, open_s=PATIENCE_S, burst_s=600.0)
+
+    async def ping_after_a_long_time(socket: ClientConnection) -> None:
+        await (await socket.ping())
+        for session in server.media.sessions:
+            session.heard_ns -= int(2 * PATIENCE_S * SECOND_NS)
+
+    async with serving(tmp_path, limits=limits) as server, dial(server, "/v1/audio") as holder:
+        await holder.send(hello("c-1", "customer"))
+        assert (await answer(holder))["type"] == "accepted"
+        (session,) = server.media.sessions
+        connection = server.media.sessions[session].peer
+        assert isinstance(connection, CountingConnection)
+        opened_ns = connection.pinged_ns
+        await ping_after_a_long_time(holder)
+        await eventually(lambda: connection.pinged_ns > opened_ns, "a ping is not heard")
+        async with dial(server, "/v1/audio") as other:
+            await other.send(hello("c-1", "customer"))
+            assert (await farewell(other))[1].startswith("call-already-open:")
+        assert server.services.tenants.calls == 1
+        falls_silent(server, 2 * PATIENCE_S)
+        assert (await farewell(holder))[1].startswith("silent:")
+    async with serving(tmp_path, limits=limits) as server, dial(server, "/v1/audio") as nobody:
+        await eventually(lambda: bool(server.media.sessions), "the connection")
+        await ping_after_a_long_time(nobody)
+        assert (await farewell(nobody))[1].startswith("silent:")

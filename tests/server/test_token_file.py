@@ -4,6 +4,7 @@ import errno
 import os
 import stat
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,42 @@ def test_owner_and_group_stay(path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert os.listdir(path.parent) == [path.name]
 
 
+def test_a_link_stays_one_and_the_file_behind_it_gets_the_token(path: Path) -> None:
+    behind = path.parent / "kept" / "real.toml"
+    behind.parent.mkdir()
+    add(behind, new_token("acme", "publisher"))
+    path.symlink_to(behind)
+    file = TokenFile(path, 0)
+    token = new_token("acme", "viewer")
+    add(path, token)
+    assert path.is_symlink()
+    assert len(read(behind)) == 2
+    assert os.listdir(behind.parent) == [behind.name]
+    assert opens(file, token, 1)
+    new_one = path.parent / "new.toml"
+    new_one.symlink_to(path.parent / "not yet.toml")
+    add(new_one, token)
+    assert len(read(path.parent / "not yet.toml")) == 1
+
+
+def test_a_link_that_is_turned_to_another_file_is_noticed(path: Path) -> None:
+    first, second = new_token("acme", "viewer"), new_token("acme", "viewer")
+    for number, token in enumerate((first, second)):
+        add(path.parent / f"{number}.toml", token)
+    path.symlink_to("0.toml")
+    file = TokenFile(path, 0)
+    turned = path.parent / "turned"
+    turned.symlink_to("1.toml")
+    turned.replace(path)
+    assert (opens(file, first, 1), opens(file, second, 1)) == (False, True)
+
+
+def test_links_in_a_circle_lead_to_no_file(path: Path) -> None:
+    path.symlink_to(path.name)
+    with pytest.raises(ConfigError, match=r"tokens\.toml"):
+        add(path, new_token("acme", "viewer"))
+
+
 def test_a_broken_file_is_not_added_to(path: Path) -> None:
     path.write_text("x = 1")
     with pytest.raises(ConfigError, match="other things than"):
@@ -171,3 +208,20 @@ def test_of_two_commands_at_once_none_is_lost_silently(path: Path) -> None:
         thread.join()
     assert len(read(path)) + len(refused) == 8
     assert all("another command is writing" in str(error) for error in refused)
+
+
+def test_while_a_changed_file_is_read_aside_the_tokens_before_are_in_force(path: Path) -> None:
+    old, new = new_token("acme", "viewer"), new_token("acme", "viewer")
+    add(path, old)
+    waiting: list[Callable[[], None]] = []
+    file = TokenFile(path, 0, aside=waiting.append)
+    path.write_text(new.toml)
+    assert (opens(file, old, 1), opens(file, new, 1)) == (True, False)
+    path.write_text(new.toml + "\n")
+    assert opens(file, old, 3)
+    assert len(waiting) == 1, "it is read by one at a time"
+    waiting.pop()()
+    assert (opens(file, old, 3.5), opens(file, new, 3.5)) == (False, True)
+    path.write_text(old.toml)
+    assert opens(file, new, 5)
+    assert len(waiting) == 1

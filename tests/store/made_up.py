@@ -22,8 +22,14 @@ def opened(call: str = "c1", tenant: str = "acme", hours: float = 0) -> OpenCall
     return OpenCall(tenant, call, NOW + timedelta(hours=hours), "given", None, {f"{call}/customer": "customer"})
 
 
-def ended(call: str = "c1", tenant: str = "acme", hours: float = 1, summary: str | None = None) -> EndCall:
-    return EndCall(tenant, call, NOW + timedelta(hours=hours), summary)
+def ended(
+    call: str = "c1",
+    tenant: str = "acme",
+    hours: float = 1,
+    summary: str | None = None,
+    opened: datetime | None = None,
+) -> EndCall:
+    return EndCall(tenant, call, NOW + timedelta(hours=hours), summary, opened)
 
 
 def stored(seq: int, call: str = "c1", tenant: str = "acme", text: str = "{}") -> Row:

@@ -7,17 +7,26 @@ import threading
 import time
 
 import pytest
+from textual._compositor import LayoutUpdate
 from textual.app import ComposeResult
 from textual.geometry import Region
 from textual.screen import Screen
 from textual.widgets import Footer
 
 from stream_ser.tui.app import THEMES, StreamSerApp
+from stream_ser.tui.health import Health
 from stream_ser.tui.help import Help
-from stream_ser.tui.latency import Latency
 from stream_ser.tui.palette import CONTRAST, DARK, LIGHT
 from stream_ser.tui.stream_screen import StreamScreen
 from tests.tui.wire import Clock, Message, Source, Switch, end, hello, point, screen, story, text_of
+
+
+def whole(app: StreamSerApp) -> str:
+    """All that is seen: a page or a prompt, and around it the screen below."""
+    update = app.screen._compositor.render_update(full=True, screen_stack=app._background_screens)
+    assert isinstance(update, LayoutUpdate)
+    return "\n".join("".join(segment.text for segment in strip) for strip in update.strips)
+
 
 STATES: dict[str, list[Message]] = {
     "waiting": [],
@@ -118,23 +127,38 @@ async def test_another_first_screen() -> None:
         before = app.screen.frames
         app.frame()
         assert app.screen.frames == before + 1
-        await pilot.press("question_mark")
+        await pilot.press("question_mark", "end")
+        await pilot.pause()
         assert "A angry" in "\n".join(text_of(app))
 
 
-HELP = ("quit", "A angry", "x gap", "? uncertain", "emotion that the voice expresses", "back and forth")
-LATENCY = ("p50", "p95", "p99", "compute", "in the model", "engine   onnxruntime-cpu")
+HELP = ("quit", "A angry", "x gap", "? uncertain", "emotion that the voice expresses", "look back, a column")
+HEALTH = ("p50", "p95", "p99", "compute", "in the model", "engine   onnxruntime-cpu")
 
 
-@pytest.mark.parametrize(("opens", "page", "parts"), [("question_mark", Help, HELP), ("l", Latency, LATENCY)])
+@pytest.mark.parametrize(("opens", "page", "parts"), [("question_mark", Help, HELP), ("l", Health, HEALTH)])
 @pytest.mark.parametrize("by_escape", [False, True])
-async def test_pages_open_and_close(opens: str, page: type, parts: tuple[str, ...], by_escape: bool) -> None:
+async def test_pages_open_scroll_and_close_and_leave_the_moment_in_sight(
+    opens: str, page: type, parts: tuple[str, ...], by_escape: bool
+) -> None:
     app = screen(story())
     async with app.run_test() as pilot:
         await pilot.pause()
         await pilot.press(opens)
+        await pilot.pause()
         assert isinstance(app.screen, page)
-        text = "\n".join(text_of(app))
+        text = whole(app)
+        assert "↓ more below" in text
+        assert "↑ more above" not in text
+        assert "confidence 69 %" in text, "what is expressed now stays in sight"
+        feed_of(app).append(point(121, "silence"))
+        app.frame()
+        for key in ("pagedown", "end"):
+            await pilot.press(key)
+            await pilot.pause()
+            text += whole(app)
+        assert "sad is held from 0:30.0" in text, "and goes on"
+        assert "↑ more above" in text
         for part in parts:
             assert part in text
         await pilot.press("escape" if by_escape else opens)
@@ -308,4 +332,4 @@ async def test_a_resize_keeps_what_is_shown() -> None:
         await pilot.pause()
         app.frame()
         await pilot.pause()
-        assert any("+ − zoom" in row for row in text_of(app))
+        assert any("p panels" in row for row in text_of(app))

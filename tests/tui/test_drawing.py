@@ -8,6 +8,8 @@ import pytest
 from rich.color import ColorSystem
 
 from stream_ser.tui.glyphs import large
+from stream_ser.tui.palette import PALETTES, dimmed
+from tests.tui.test_palette import contrast
 from tests.tui.wire import LABELS, Message, alert, end, gap, hello, notice, point, rated, screen, story, text_of
 
 EMOTIONS = ["angry", "happy", "neutral", "sad", "fearful", "disgust", "surprised"]
@@ -90,8 +92,49 @@ async def test_a_label_is_never_shown_without_speech() -> None:
             await pilot.pause()
             text = "\n".join(text_of(app))
             assert "confidence 62 %" not in text
-            assert large(state, 36)[0] in text  # type: ignore[index]
+            assert f" {state} ─╮" in text, "the state is a badge"
+            assert large(state, 36)[0] not in text  # type: ignore[index]
             assert large("angry", 36)[0] not in text  # type: ignore[index]
+
+
+async def test_the_headline_holds_a_label_for_two_seconds_and_keeps_its_size() -> None:
+    app = screen([hello(), point(8)])
+    angry = large("angry", 36)
+    assert angry is not None
+    async with app.run_test() as pilot:
+        await pilot.pause()
+        for slot in range(9, 17):
+            app.state.consume(point(slot, "silence"), 100.0)
+            app.frame()
+            await pilot.pause()
+            rows = text_of(app)
+            held = slot < 16
+            assert (angry[0] in rows[2]) == held
+            assert ("angry is held from 0:02.0" in "\n".join(rows)) == held
+            assert "· silence ─╮" in rows[1]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (140, 45), (200, 60)])
+async def test_words_of_the_headline_have_one_size(size: tuple[int, int]) -> None:
+    heights = set()
+    labels = ["sad", "disappointed"]
+    for word in ((0.9, 0.1), (0.1, 0.9), None):
+        messages = [hello(labels=labels), point(8, "speech" if word else "silence", word or (0.5, 0.5), word, labels)]
+        app = screen(messages)
+        async with app.run_test(size=size) as pilot:
+            await pilot.pause()
+            app.frame()
+            headline = app.screen.headline  # type: ignore[attr-defined]
+            rows = ["".join(part.text for part in headline.row(y)) for y in range(headline.size.height)]
+            heights.add(next(y for y, row in enumerate(rows) if "confidence" in row or "nobody" in row))
+    assert len(heights) == 1
+
+
+async def test_what_is_held_is_dimmed_in_every_theme() -> None:
+    for palette in PALETTES.values():
+        for colour in (*palette.known.values(), *palette.others):
+            assert dimmed(palette, colour) != colour or palette.muted == palette.text == colour
+            assert contrast(dimmed(palette, colour), palette.ground) >= (7.0 if palette.muted == palette.text else 2.0)
 
 
 async def test_uncertain_says_that_no_label_is_justified() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from textual.pilot import Pilot
@@ -71,7 +72,9 @@ async def test_a_label_is_shown_with_speech_only() -> None:
         assert "ANGRY" not in stale
         assert "STALE" in stale
         assert "no result for 5 s" in stale
-        uncertain = await wall.after(pilot, {**point(9, "uncertain"), "stream": "a"})
+        held = await wall.after(pilot, {**point(9, "uncertain"), "stream": "a"})
+        assert re.search(r"ANGRY +uncertain", held), "for two seconds of the stream"
+        uncertain = await wall.after(pilot, {**point(17, "uncertain"), "stream": "a"})
         assert "ANGRY" not in uncertain
         assert "UNCERTAIN" in uncertain
 
@@ -227,3 +230,23 @@ async def test_a_session_that_goes_back_shows_what_there_was(tmp_path: Any) -> N
         text = await wall.after(pilot, {"type": "rewind", "seq": 0}, *stream("a", point(3, "silence")))
         assert "SILENCE" in text
         assert "0:00.7" in text
+
+
+async def test_a_stream_that_was_opened_says_its_name_and_the_way_back() -> None:
+    wall = Wall([*stream("call-7/customer", point(8)), *stream("b", point(8))])
+    async with wall.app.run_test(size=(80, 24)) as pilot:
+        await wall.after(pilot)
+        await pilot.press("enter")
+        text = await wall.after(pilot)
+        assert text.lstrip().startswith("‹ esc all streams")
+        assert "call-7/customer  recording clip.flac" in text.split("\n")[0]
+        await pilot.press("escape")
+        assert "2 streams" in await wall.after(pilot)
+
+
+async def test_a_grid_without_room_says_so() -> None:
+    wall = Wall(many(3))
+    async with wall.app.run_test(size=(20, 8)) as pilot:
+        text = await wall.after(pilot)
+        assert "too small" in text
+        assert "call-00" not in text

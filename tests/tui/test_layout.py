@@ -7,23 +7,37 @@ from textual.geometry import Region
 
 from stream_ser.tui.layout import Shape, places
 
-FLAGS = list(product([False, True], repeat=5))
-ALWAYS = {"header", "notice"}
+FLAGS = list(product([False, True], repeat=6))
+HIDDEN = [
+    frozenset[str](),
+    frozenset({"timeline"}),
+    frozenset({"bars", "scrubber"}),
+    frozenset({"meter", "status", "plane"}),
+]
 
 
-@pytest.mark.parametrize("size", [(80, 23), (140, 44), (100, 30), (250, 70), (129, 33), (40, 11), (1, 1), (80, 12)])
+@pytest.mark.parametrize("size", [(80, 23), (140, 44), (100, 30), (250, 70), (129, 33), (72, 20)])
 @pytest.mark.parametrize("labels", [0, 4, 8, 26])
 def test_panels_share_out_the_screen(size: tuple[int, int], labels: int) -> None:
-    for flags in FLAGS:
-        found = places(*size, Shape(labels, *flags))
-        assert found.keys() >= ALWAYS
+    for flags, hidden in product(FLAGS, HIDDEN):
+        found = places(*size, Shape(labels, *flags, hidden))
+        assert "header" in found
+        assert not found.keys() & hidden
         for one, other in combinations(found.values(), 2):
-            if size[1] >= 20:
-                assert not one.overlaps(other), found
-        if size[1] >= 20:
-            whole = Region(0, 0, *size)
-            assert all(whole.contains_region(region) for region in found.values())
-            assert sum(region.area for region in found.values()) == whole.area, "no cell is left over"
+            assert not one.overlaps(other), found
+        whole = Region(0, 0, *size)
+        assert all(whole.contains_region(region) for region in found.values())
+        assert sum(region.area for region in found.values()) == whole.area, "no cell is left over"
+
+
+@pytest.mark.parametrize("size", [(71, 40), (200, 19), (40, 11), (1, 1)])
+def test_below_the_smallest_size_there_is_one_panel(size: tuple[int, int]) -> None:
+    assert places(*size, Shape(4, False, False, False, False, False)) == {"small": Region(0, 0, *size)}
+
+
+def test_in_few_rows_the_whole_recording_has_the_last_row_while_there_is_no_notice() -> None:
+    for size, notice, shown in (((80, 23), True, False), ((80, 23), False, True), ((140, 44), True, True)):
+        assert ("scrubber" in places(*size, Shape(4, False, False, False, False, False, notice))) == shown
 
 
 @pytest.mark.parametrize("dimensions", [False, True])
@@ -46,5 +60,6 @@ def test_what_is_shown_depends_on_what_there_is_and_on_the_width() -> None:
 def test_the_reason_stands_beside_the_rest_or_in_its_place() -> None:
     shape = Shape(4, False, False, False, False, True)
     assert places(80, 23, shape).keys() == {"header", "notice", "why"}
+    assert places(250, 70, shape)["why"].width == 80, "a great screen is used"
     wide = places(140, 44, shape)
     assert wide["why"].x == wide["timeline"].right

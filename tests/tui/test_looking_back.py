@@ -204,7 +204,7 @@ async def test_no_panel_without_alerts() -> None:
 async def test_change_points_and_marks_are_on_the_timeline() -> None:
     mark = {"type": "mark", "seq": 9, "stream": "demo", "at": 320_000, "t": 20.0, "text": "asks for the manager"}
     app = screen([*story(), mark])
-    async with app.run_test() as pilot:
+    async with app.run_test(size=(140, 45)) as pilot:
         await pilot.pause()
         text = "\n".join(text_of(app))
         assert text.count("◆") == len([slot for slot, _ in app.state.changes]) > 1

@@ -27,7 +27,7 @@ def contrast(one: str, other: str) -> float:
 
 def inks(palette: Palette) -> list[str]:
     plain = [palette.text, palette.muted, palette.good, palette.warning, palette.error]
-    return [*plain, *palette.known.values(), *palette.others]
+    return [*plain, *palette.labels.known.values(), *palette.labels.others]
 
 
 @EACH
@@ -55,7 +55,7 @@ def test_nothing_vanishes_in_16_colours(palette: Palette) -> None:
 
 @EACH
 def test_the_usual_labels_differ_in_16_colours(palette: Palette) -> None:
-    assert len({of_16(colour) for colour in palette.known.values()}) == len(palette.known)
+    assert len({of_16(colour) for colour in palette.labels.known.values()}) == len(palette.labels.known)
 
 
 @EACH

@@ -3,14 +3,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { decodingRate, level, mix, nativeRate, toS16 } from "../../stream_ser/web/pcm.js";
 import { at, columnsS, described, named, read, rowsHz } from "../../stream_ser/web/reason.js";
 import { Resume } from "../../stream_ser/web/resume.js";
 import { Ring, append } from "../../stream_ser/web/ring.js";
-import { lines, quantiles, stretches, trail } from "../../stream_ser/web/series.js";
+import { colourNames } from "../../stream_ser/web/labels.js";
+import { alertedAt, ordered, unseen, urgency, wanted } from "../../stream_ser/web/order.js";
+import { lines, live, moment, quantiles, stored, stretches, trail } from "../../stream_ser/web/series.js";
 import {
-  clear, KEPT_MS, MOST_STREAMS, newState, openAlerts, POINTS, prune, reduce, staleness,
+  clear, judged, KEPT_MS, MOST_STREAMS, newState, openAlerts, POINTS, prune, reduce, staleness,
 } from "../../stream_ser/web/state.js";
-import { alarm, duration, linked, percent, position, said, whose } from "../../stream_ser/web/words.js";
+import { alarm, duration, linked, momentWords, percent, position, printable, said, titleOf, whose } from "../../stream_ser/web/words.js";
 
 const LEDGER = { capture_ms: null, wait_ms: 1, compute_ms: 2, smooth_ms: 3, publish_ms: 4, age_ms: 5, lag_ms: 6 };
 
@@ -26,7 +29,7 @@ function point(seq, number = seq, more = {}) {
   const t = 2 + number / 2;
   return {
     type: "point", seq, stream: "a", start: 0, end: 16000 * t, t, state: "speech", label: "angry", confidence: 0.75,
-    raw: {}, smoothed: { angry: 0.75, sad: 0.25 }, dimensions: { activation: 0.5, valence: -0.5 }, text: null, ledger: LEDGER, ...more,
+    raw: { angry: 0.75, sad: 0.25 }, smoothed: { angry: 0.75, sad: 0.25 }, dimensions: { activation: 0.5, valence: -0.5 }, text: null, ledger: LEDGER, ...more,
   };
 }
 
@@ -127,9 +130,10 @@ test("what is over leaves after a while", () => {
 
 test("an interrupted call ends its streams, and a call is taken once", () => {
   const state = heard(hello("a", 0, { call: "c" }));
-  const call = { type: "call", seq: 2, call: "c", kind: "interrupted", legs: [{ stream: "a" }, { stream: null }], summary: null };
+  const call = { type: "call", seq: 2, call: "c", kind: "interrupted", time: "2026-11-21T03:10:00.000Z", legs: [{ stream: "a" }, { stream: null }], summary: null };
   reduce(state, call, 3000);
   assert.equal(state.streams.get("a").endedAt, 3000);
+  assert.equal(state.streams.get("a").overAt, Date.parse(call.time), "by the server's clock");
   reduce(state, { ...call, kind: "opened", seq: 1 }, 4000, true);
   assert.equal(state.calls.get("c").kind, "interrupted");
   clear(state);
@@ -278,6 +282,93 @@ test("what a picture shows is said in words", () => {
   assert.ok(weak.strengths[0] === 0 && weak.strengths[2] === 1, "what speaks against a label is not lit");
 });
 
+function alerting(name, more = {}) {
+  const { at = 0, severity = "warning", seen = false, anchor = "2026-11-21T03:00:00.000Z" } = more;
+  const state = heard(hello(name, 0, { anchor }));
+  const stream = state.streams.get(name);
+  if (severity !== null) reduce(state, { ...alert(1, "opened", `rule@${at * 16000}`), stream: name, severity }, 1000);
+  if (seen) reduce(state, { type: "acknowledgement", seq: 2, stream: name, id: `rule@${at * 16000}`, by: "Kim", time: anchor }, 1000);
+  return stream;
+}
+
+test("who needs someone comes first: by alert, then by how long, then by start", () => {
+  const streams = [
+    alerting("quiet, later", { severity: null, anchor: "2026-11-21T04:00:00.000Z" }),
+    alerting("quiet", { severity: null }),
+    alerting("seen", { seen: true, severity: "critical" }),
+    alerting("info", { severity: "info" }),
+    alerting("a warned lately", { at: 60 }),
+    alerting("warned for long", { at: 10 }),
+    alerting("critical", { at: 90, severity: "critical" }),
+  ];
+  const over = alerting("over");
+  over.endedAt = 1;
+  const expected = ["critical", "warned for long", "a warned lately", "info", "seen", "quiet", "quiet, later", "over"];
+  assert.deepEqual(ordered([over, ...streams], new Set()), expected);
+  assert.deepEqual(ordered([over, ...streams].reverse(), new Set()), expected, "whatever the order they came in");
+  assert.deepEqual(ordered(streams, new Set(["quiet"]))[0], "quiet");
+  assert.equal(alertedAt(streams[4], streams[4].alerts.get("rule@960000")), Date.parse("2026-11-21T03:01:00.000Z"));
+  assert.deepEqual(urgency(streams[1]), { rank: 0, since: Infinity, start: Date.parse("2026-11-21T03:00:00.000Z") });
+});
+
+test("an acknowledgement is taken once, and an alert that somebody has seen is pressing no more", () => {
+  const stream = alerting("a", { seen: true });
+  assert.equal(unseen(stream).length, 0);
+  assert.equal(openAlerts(stream).length, 1);
+  assert.deepEqual(stream.acknowledged.get("rule@0"), { by: "Kim", at: Date.parse("2026-11-21T03:00:00.000Z") });
+});
+
+test("streams are found by label, alert, agent, queue and any word", () => {
+  const stream = alerting("c-1/customer");
+  stream.held = { label: "angry" };
+  const call = { about: { caller: "C. 4711", queue: "north", agent: "Desk 7" } };
+  const none = { text: "", label: "", alert: "any", agent: "", queue: "" };
+  const found = (looked) => wanted(stream, call, { ...none, ...looked });
+  for (const looked of [{}, { text: " 4711 " }, { text: "NORTH" }, { text: "rising" }, { label: "angry" }, { alert: "open" }, { alert: "unseen" }, { agent: "Desk 7" }, { queue: "north" }]) {
+    assert.ok(found(looked), JSON.stringify(looked));
+  }
+  for (const looked of [{ text: "nobody" }, { label: "sad" }, { agent: "Desk 8" }, { queue: "south" }]) assert.ok(!found(looked), JSON.stringify(looked));
+  assert.ok(!wanted(alerting("a", { seen: true }), undefined, { ...none, alert: "unseen" }));
+  assert.ok(!wanted(alerting("a", { severity: null }), undefined, { ...none, alert: "open" }));
+});
+
+test("what judged nothing is no result", () => {
+  const nothing = { angry: null, sad: null };
+  const states = ["warming", "silence", "stale", "paused"].map((state) => point(1, 1, { state, label: null, raw: nothing }));
+  const dropped = point(1, 1, { state: "uncertain", label: null, raw: nothing });
+  assert.ok([...states, dropped].every((one) => !judged(one)));
+  assert.ok(judged(point(1)) && judged(point(1, 1, { state: "uncertain", label: null })));
+  const stream = heard(hello(), point(1), point(2, 2, { state: "silence", label: null, raw: nothing })).streams.get("a");
+  assert.deepEqual(lines(stream, Infinity)[1], [0.75, null]);
+  assert.deepEqual(stream.held, { label: "angry", confidence: 0.75, t: 2.5 }, "the last label is held through silence");
+});
+
+test("a moment of a timeline has the values there, or says why there are none", () => {
+  const stream = heard(hello(), point(1), point(2, 2, { state: "silence", label: null, raw: { angry: null, sad: null } })).streams.get("a");
+  const say = (t, index) => momentWords(moment(live(stream), Infinity, t, index), ["angry", "sad"]);
+  assert.equal(say(2.5, 0), "at 0:02.5: angry 75 %, sad 25 %");
+  assert.equal(say(3, 1), "at 0:03.0: silence");
+  assert.equal(momentWords({ t: 3, state: null, shares: null }, []), "at 0:03.0: nothing is known");
+});
+
+test("what is stored is drawn like what is live", () => {
+  const told = {
+    hello: { labels: ["angry", "sad"] }, length_s: 4, t: [1, 2, 3], smoothed: { angry: [null, 0.75, 0.5], sad: [null, 0.25, 0.5] },
+    segments: [[0, 1, "warming", null, null], [1, 2, "speech", "angry", 0.75], [2, 3, "gap", null, null], [3, 4, "speech", "angry", 0.5]],
+    alerts: [{ start: 16000, severity: "warning", rule: "r" }], marks: [{ t: 2, text: "note" }],
+  };
+  const series = stored(told);
+  assert.deepEqual(series.lines(), [[1, 2, 3], [null, 0.75, 0.5], [null, 0.25, 0.5]]);
+  assert.deepEqual(series.changes, [{ t: 1, label: "angry", confidence: 0.75 }]);
+  assert.deepEqual(series.alerts(), [{ t: 1, text: "warning: r" }]);
+  assert.deepEqual([series.begin(), series.end(), series.gaps.length, series.stretches()[2].state], [0, 4, 1, "stale"]);
+});
+
+test("a label has its colour whatever others there are", () => {
+  assert.deepEqual(colourNames(["sad", "calm", "angry"]), ["label-sad", "label-other-0", "label-angry"]);
+  assert.equal(new Set(colourNames(Array.from({ length: 8 }, (_, at) => `label ${at}`))).size, 8);
+});
+
 test("words", () => {
   assert.deepEqual([percent(0.746), percent(null), percent(NaN)], ["75 %", "–", "–"]);
   assert.deepEqual([position(61.9), position(3661)], ["1:01", "1:01:01"]);
@@ -285,7 +376,66 @@ test("words", () => {
   assert.equal(said(null), "waiting for sound");
   assert.equal(said({ label: null, state: "uncertain" }), "speech, no label justified");
   assert.equal(said({ label: "angry", state: "speech" }), "angry");
-  assert.equal(whose({ role: "customer", call: "c", source: { kind: "call" } }), "customer · call c");
+  assert.equal(said(null, true), "no sound came");
+  const stream = { name: "c/customer", role: "customer", call: "c", source: { kind: "call" } };
+  assert.equal(whose(stream), "customer · call c");
+  assert.equal(whose(stream, { about: { caller: "C.", queue: "north", agent: "Kim" } }), "customer · queue north · with Kim");
+  assert.deepEqual([titleOf(stream), titleOf(stream, { about: { caller: "C." } })], ["c/customer", "C."]);
   assert.equal(alarm({ severity: "warning", rule: "r", kind: "cleared", reason: "gap" }), "warning: r, over (gap)");
   assert.match(linked({ state: "lost", text: "", since: 0 }), /^Not connected since .*\. Trying again by itself\.$/);
+});
+
+function bytes(...parts) {
+  return new Uint8Array(parts.flatMap((part) => (typeof part === "string" ? [...part].map((letter) => letter.charCodeAt(0)) : part)));
+}
+
+function little(value) {
+  return [value & 255, (value >> 8) & 255, (value >> 16) & 255, value >>> 24];
+}
+
+test("samples are rounded, never wrapped, and whole again after 16 bits", () => {
+  assert.deepEqual([...toS16([0, 0.5, -0.5, 1, -1, 2, -2, 1 / 32768, 0.4 / 32768])], [0, 16384, -16384, 32767, -32768, 32767, -32768, 1, 0]);
+  const every = Int16Array.from({ length: 65_536 }, (_, value) => value - 32_768);
+  assert.deepEqual(toS16(Float32Array.from(every, (value) => value / 32_768)), every);
+});
+
+test("channels are averaged, and one is left alone", () => {
+  const [left, right] = [Float32Array.of(1, 0, -0.5), Float32Array.of(0, 0, 0.5)];
+  assert.deepEqual([...mix([left, right])], [0.5, 0, 0]);
+  assert.equal(mix([left]), left);
+  assert.deepEqual([...left], [1, 0, -0.5], "the channels stay as they were");
+});
+
+test("the level is in dB below full scale, and silence has a floor", () => {
+  assert.deepEqual(level(new Float32Array(10)), { rms: -120, peak: -120 });
+  assert.deepEqual(level([]), { rms: -120, peak: -120 });
+  const sine = Float32Array.from({ length: 480 }, (_, at) => 0.5 * Math.sin((2 * Math.PI * at) / 48));
+  assert.ok(Math.abs(level(sine).rms - -9.03) < 0.01);
+  assert.ok(Math.abs(level(sine).peak - -6.02) < 0.01);
+});
+
+test("a file's rate is read from its header, wherever that lies", () => {
+  const fmt = (rate) => ["fmt ", little(16), [1, 0, 1, 0], little(rate), little(2 * rate), [2, 0, 16, 0]];
+  assert.equal(nativeRate(bytes("RIFF", little(0), "WAVE", ...fmt(22_050))), 22_050);
+  assert.equal(nativeRate(bytes("RIFF", little(0), "WAVE", "LIST", little(3), "abc", [0], ...fmt(8000))), 8000);
+  assert.equal(nativeRate(bytes("RIFF", little(0), "WAVE", "LIST", little(3))), null);
+  assert.equal(nativeRate(bytes("fLaC", [0, 0, 0, 34], new Array(10).fill(0), [0x0a, 0xc4, 0x42, 0xf0])), 44_100);
+  assert.equal(nativeRate(bytes("OggS", new Array(22).fill(0), [1], [30], "\x01vorbis", little(0), [1], little(32_000))), 32_000);
+  assert.equal(nativeRate(bytes("OggS", new Array(22).fill(0), [1], [19], "OpusHead", [1, 1, 0, 0], little(16_000))), 48_000);
+  assert.equal(nativeRate(bytes([0xff, 0xf3, 0x48, 0xc4])), 16_000);
+  assert.equal(nativeRate(bytes("ID3", [4, 0, 0], [0, 0, 1, 2], new Array(130).fill(0), [0xff, 0xfb, 0x90, 0x64])), 44_100);
+  for (const other of [bytes(), bytes("RIFF"), bytes("fLaC"), bytes("OggS"), bytes("ID3"), bytes([0xff]), bytes("....ftypM4A ")]) {
+    assert.equal(nativeRate(other), null);
+    assert.equal(decodingRate(other), 48_000);
+  }
+  assert.equal(decodingRate(bytes("RIFF", little(0), "WAVE", ...fmt(96_000))), 48_000);
+  assert.equal(decodingRate(bytes("RIFF", little(0), "WAVE", ...fmt(6000))), 8000);
+});
+
+test("a file's name is sent without what the wire refuses", () => {
+  assert.equal(printable("Gespräch 1 – März.flac"), "Gespräch 1 – März.flac");
+  assert.equal(printable("a\u0000b\u202ec\nd"), "a·b·c·d");
+  assert.equal(printable("x".repeat(300)).length, 120);
+  assert.equal(printable("😀".repeat(121)), "😀".repeat(120), "no half of a character");
+  assert.equal(printable("  "), "");
 });

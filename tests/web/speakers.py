@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from stream_ser.feed import messages
 from stream_ser.feed.hub import Hub
@@ -16,9 +16,17 @@ HOP, WINDOW = 4_000, 32_000
 class Speaker:
     """One stream; ``say`` publishes its next points."""
 
-    def __init__(self, hub: Hub, name: str = "call-1", call: str | None = None, role: Role | None = None) -> None:
+    def __init__(
+        self, hub: Hub, name: str = "call-1", call: str | None = None, role: Role | None = None, late_s: float = 0.0
+    ) -> None:
         self._hub = hub
-        self.info = dataclasses.replace(make_info(name, call, role), dimensions=("activation", "valence", "dominance"))
+        info = make_info(name, call, role)
+        assert info.anchor is not None
+        self.info = dataclasses.replace(
+            info,
+            dimensions=("activation", "valence", "dominance"),
+            anchor=info.anchor + timedelta(seconds=late_s),
+        )
         self._next = 0
         hub.publish(messages.hello(self.info))
 
@@ -43,8 +51,15 @@ class Speaker:
         self._next += hops
         self._hub.publish(messages.gap(self.info, Gap(start, start + HOP * hops, "the network lost it")))
 
-    def alert(self, kind: messages.AlertKind = "opened") -> None:
-        self._hub.publish(alert_message(kind, self.info.stream, self.info.call))
+    def alert(self, kind: messages.AlertKind = "opened", at: int = 352_000, severity: str = "warning") -> str:
+        """Say what became of an alert that opened at a sample; gives its id."""
+        told = alert_message(kind, self.info.stream, self.info.call) | {"severity": severity}
+        told |= {"id": f"anger rising@{at}", "start": at - 64_000, "end": at, "at": at, "t": at / 16_000}
+        self._hub.publish(told)
+        return str(told["id"])
+
+    def mark(self, at: int, text: str) -> None:
+        self._hub.publish(messages.mark(self.info.stream, at, text))
 
     def end(self) -> None:
         share = {"angry": 0.25, "neutral": 0.75}
@@ -54,6 +69,10 @@ class Speaker:
         )
 
 
-def open_call(hub: Hub, call: str = "c-81f2") -> None:
+def open_call(hub: Hub, call: str = "c-81f2", **about: str) -> None:
     legs = [messages.LegInfo("external", "customer", f"{call}/customer")]
-    hub.publish(messages.call("opened", call, datetime(2026, 11, 21, 3, 0, tzinfo=UTC), legs, "given"))
+    hub.publish(
+        messages.call(
+            "opened", call, datetime(2026, 11, 21, 3, 0, tzinfo=UTC), legs, "given", about=messages.about(**about)
+        )
+    )

@@ -55,12 +55,12 @@ def address_of(server: CallServer) -> str:
 
 
 @contextmanager
-def calling(server: CallServer, call: str, token: str | None = None) -> Iterator[Callable[[], None]]:
+def calling(server: CallServer, call: str, token: str | None = None, **more: Any) -> Iterator[Callable[[], None]]:
     """A call of a customer who has agreed and says five seconds at once, and again when told to; hangs up at the end."""
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     with connect(f"{server.url}/v1/audio", additional_headers=headers, compression=None, proxy=None) as socket:
         hello = {"type": "hello", "call": call, "role": "customer", "rate": RATE, "channels": 1}
-        socket.send(json.dumps(hello | {"encoding": "s16le", "consent": "given"}))
+        socket.send(json.dumps(hello | {"encoding": "s16le", "consent": "given"} | more))
         assert json.loads(socket.recv(timeout=10))["type"] == "accepted"
         customer, _ = voices()
 
@@ -87,8 +87,9 @@ def test_a_call_from_its_first_word_to_its_summary(serve: Serve, visit: Open) ->
         page.page.locator("#announcements", has_text="critical: someone speaks").wait_for(state="attached")
         assert "customer · call c-17" in page.page.inner_text("li.card")
     page.page.get_by_role("heading", name="Calls that are over").wait_for()
+    page.page.locator("#wall tbody tr").wait_for()
     row = page.page.locator("#wall tbody tr").inner_text()
-    assert re.search(r"c-17\s.*0:05.*customer 100 %.*%.*[1-9]", row.replace("\n", " "))
+    assert re.search(r"c-17\s.*0:0\d.*ended.*\d %.*[1-9] critical", row.replace("\n", " "))
     page.picture("call")
     page.page.get_by_role("link", name="c-17/customer").click()
     page.page.get_by_role("heading", name="Summary").wait_for()

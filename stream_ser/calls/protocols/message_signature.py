@@ -3,7 +3,7 @@
 The signature is an HTTP message signature in the form that AudioHook uses (draft-ietf-httpbis-message-signatures-11, now
 RFC 9421): ``Signature-Input`` lists what is signed and under which parameters, ``Signature`` has the HMAC-SHA256 of those
 lines, keyed with the client secret. Pure: the time is passed in. The base is written anew from what was parsed, so that
-nothing is signed that was not read. Whoever must rule out a replay within OLDEST_S keeps the nonces that are returned.
+nothing is signed that was not read. ``UsedNonces`` rules out a replay while a signature is good.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ REQUIRED = (
 )
 OLDEST_S = 10  # age of a signature
 SKEW_S = 3  # between the two clocks
+# A signature is good for at most OLDEST_S + 2 · SKEW_S: its clock may be behind when it comes first, and ours when it comes
+# again. A nonce outlives it by more than the clocks may differ, for ours may be set while it is kept.
+NONCE_S = OLDEST_S + 4 * SKEW_S
 SHORTEST_NONCE = 22  # characters: 128 bits of base64
 LONGEST_HEADER = 4096  # characters of one header that is looked at
 DIGEST_BYTES = 32
@@ -46,6 +49,22 @@ class Signed:
 
     key_id: str
     nonce: str
+
+
+class UsedNonces:
+    """The nonces of signatures that were good, each for ``NONCE_S``: as many as connections came meanwhile."""
+
+    def __init__(self) -> None:
+        self._until: dict[str, float] = {}  # the oldest first
+
+    def take(self, nonce: str, now_s: float) -> bool:
+        """Use a nonce; gives whether it was new. ``now_s`` is monotonic: nobody sets that clock."""
+        while self._until and self._until[first := next(iter(self._until))] < now_s:
+            del self._until[first]
+        if nonce in self._until:
+            return False
+        self._until[nonce] = now_s + NONCE_S
+        return True
 
 
 def api_key_ok(offered: str | None, expected: str) -> bool:

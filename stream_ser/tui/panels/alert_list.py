@@ -17,11 +17,11 @@ from stream_ser.tui.state.stream_state import ScreenState, clock_text
 
 @dataclass(frozen=True, slots=True)
 class AlertsPicture:
-    """Alerts, newest first; samples a second; the time of sample 0, s."""
+    """Alerts, newest first; samples a second; the time of the slot 0, s."""
 
     alerts: tuple[Alert, ...]
     rate: int
-    offset_s: float
+    origin_s: float
 
 
 class AlertList(Panel[AlertsPicture]):
@@ -37,7 +37,7 @@ class AlertList(Panel[AlertsPicture]):
     def look(self, state: ScreenState, now: float) -> AlertsPicture:  # noqa: ARG002 - the same at any time
         """Take all."""
         return AlertsPicture(
-            tuple(state.alerts)[::-1], state.hello["sample_rate"] if state.hello else 1, state.offset_s
+            tuple(state.alerts)[::-1], state.hello["sample_rate"] if state.hello else 1, state.origin_s
         )
 
     def draw(self, picture: AlertsPicture, width: int, height: int) -> list[Row]:
@@ -46,7 +46,7 @@ class AlertList(Panel[AlertsPicture]):
         if not picture.alerts:
             return [[("none so far", muted)]]
         room = height if len(picture.alerts) <= height else height - 1
-        rows = [self._row(alert, picture.offset_s + alert.at / picture.rate, width) for alert in picture.alerts[:room]]
+        rows = [self._row(alert, picture.origin_s + alert.at / picture.rate, width) for alert in picture.alerts[:room]]
         if len(picture.alerts) > room:
             rows.append([(f"and {len(picture.alerts) - room} before", muted)])
         return rows

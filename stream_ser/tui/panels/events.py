@@ -6,8 +6,8 @@ Pure; owned by the screen's thread.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from dataclasses import dataclass
-from itertools import takewhile
 
 from rich.style import Style
 
@@ -39,7 +39,7 @@ class Events:
 
 def events_of(state: ScreenState, grid: ColumnScale, left: int, right: int) -> Events:
     """What happened between the columns ``left`` and ``right``."""
-    hop = state.hello["hop"] if state.hello else 1
+    hop = state.record.hop
 
     def place(sample: int) -> int:
         return grid.column(max(1, -(-sample // hop))) - left
@@ -49,9 +49,8 @@ def events_of(state: ScreenState, grid: ColumnScale, left: int, right: int) -> E
         AlertSpan(place(alert.start + 1), place(alert.end), place(alert.at), alert.severity, alert.rule)
         for alert in state.alerts
     ]
-    oldest = grid.slots(left)[0]
-    recent = takewhile(lambda change: change[0] >= oldest, reversed(state.changes))
-    changes = [(_first(grid, slot) - left, label) for slot, label in recent]
+    shown = state.changes[bisect_left(state.changes, (grid.slots(left)[0], -1)) :]
+    changes = [(_first(grid, slot) - left, label) for slot, label in shown]
     marks = [grid.column(slot) - left for slot in state.marks]
     return Events(
         tuple(span for span in spans if max(span.last, span.at) >= 0 and span.first < width),
@@ -63,13 +62,17 @@ def events_of(state: ScreenState, grid: ColumnScale, left: int, right: int) -> E
 def events_row(events: Events, base: list[str], palette: Palette, colours: list[str], *, named: bool) -> Row:
     """Draw events over the words of ``base``, in one row; ``named`` writes the rules of alerts where there is room.
 
-    A word of ``base`` that an event hits goes altogether: half a time would be another time.
+    A word of ``base`` that an alert or a mark hits goes altogether: half a time would be another time. A change of label gives
+    way to it: the letters tell of that too.
     """
     signs: dict[int, tuple[str, Style]] = {}
+    words = [range(*word.span()) for word in re.finditer(r"\S+", "".join(base))]
     for span in events.alerts:
         line = ("━", ink(severity_colour(palette, span.severity)))
         signs |= dict.fromkeys(range(max(0, span.first), min(span.last, len(base) - 1) + 1), line)
-    signs |= {place: ("◆", ink(colours[label], bold=True)) for place, label in events.changes}
+    for place, label in events.changes:
+        if not any(place in word for word in words):
+            signs[place] = ("◆", ink(colours[label], bold=True))
     for span in events.alerts:
         if 0 <= span.at < len(base):
             signs[span.at] = ("▲", ink(severity_colour(palette, span.severity), bold=True))
@@ -84,9 +87,9 @@ def events_row(events: Events, base: list[str], palette: Palette, colours: list[
                 break
     muted = ink(palette.muted)
     cells = [(sign, muted) for sign in base]
-    for word in re.finditer(r"\S+", "".join(base)):
-        if any(place in signs for place in range(*word.span())):
-            cells[word.start() : word.end()] = [(" ", muted)] * len(word.group())
+    for word in words:
+        if any(place in signs for place in word):
+            cells[word.start : word.stop] = [(" ", muted)] * len(word)
     for place, sign in signs.items():
         cells[place] = sign
     return joined(cells)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from rich.style import Style
 
 from stream_ser.tui.canvas import Panel, Row, ink, joined
-from stream_ser.tui.palette import Palette, colours_of
+from stream_ser.tui.palette import Palette, colours_of, mixed
 from stream_ser.tui.state.explanation import Picture, Reason
 from stream_ser.tui.state.stream_state import ScreenState, clock_text
 
@@ -169,15 +169,9 @@ def _axis(reason: Reason, columns: int) -> str:
 @lru_cache(maxsize=4)
 def _shades(palette: Palette) -> tuple[str, ...]:
     """Shades of sound from silent to loud, the same where some attention lies on it, and where much does."""
-    grey = [_mixed(palette.ground, palette.text, share) for share in (0.0, 0.2, 0.42, 0.68, 1.0)]
-    some = [_mixed(one, other, 0.6) for one, other in zip(grey, palette.heat, strict=True)]
+    grey = [mixed(palette.ground, palette.text, share) for share in (0.0, 0.2, 0.42, 0.68, 1.0)]
+    some = [mixed(one, other, 0.6) for one, other in zip(grey, palette.heat, strict=True)]
     return (*grey, *some, *palette.heat)
-
-
-def _mixed(one: str, other: str, share: float) -> str:
-    """A colour between two of ``#rrggbb``."""
-    parts = ((int(one[at : at + 2], 16), int(other[at : at + 2], 16)) for at in (1, 3, 5))
-    return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in parts)
 
 
 @lru_cache(maxsize=2 * (3 * LEVELS) ** 2)

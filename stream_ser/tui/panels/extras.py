@@ -8,8 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rich.style import Style
+from textual.geometry import Size
 
-from stream_ser.tui.canvas import Panel, Row, ink, joined
+from stream_ser.tui.canvas import MARGIN, Panel, Row, ink, joined
+from stream_ser.tui.palette import Palette
 from stream_ser.tui.state.stream_state import ScreenState
 
 SHORTEST = 7  # cells of a scale from -1 to 1; where not even that fits, the number stands alone
@@ -80,3 +82,29 @@ class WordsPanel(Panel[WordsPicture]):
         room = max(1, width - len(head))
         shown = text if len(text) <= room else "…" + text[len(text) - room + 1 :]
         return [[(head, ink(self.palette.muted)), (shown, ink(self.palette.text))]]
+
+
+class TooSmall(Panel[Size]):
+    """In place of everything, where there is no room for it: how much there is, and how much it takes."""
+
+    framed = False
+
+    def __init__(self, smallest: Size, *, id: str) -> None:  # noqa: A002 - as with widgets
+        super().__init__(id=id)
+        self._smallest = smallest
+
+    def look(self, state: ScreenState, now: float) -> Size:  # noqa: ARG002 - it says how much room there is
+        """The room."""
+        return self.size
+
+    def draw(self, picture: Size, width: int, height: int) -> list[Row]:  # noqa: ARG002
+        """Draw it in the middle, or as much as fits."""
+        return too_small_rows(width + 2 * MARGIN, height + 1, self._smallest, self.palette)
+
+
+def too_small_rows(width: int, height: int, smallest: Size, palette: Palette) -> list[Row]:
+    """The rows that say so; ``width`` and ``height`` are those of the whole screen."""
+    lines = ("too small", f"{width} × {height}; it takes {smallest.width} × {smallest.height}")
+    styles = (ink(palette.warning, bold=True), ink(palette.text))
+    above = max(0, (height - 1 - len(lines)) // 2)
+    return [[]] * above + [[(line, style)] for line, style in zip(lines, styles, strict=True)]

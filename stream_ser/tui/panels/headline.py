@@ -1,6 +1,8 @@
-"""The state or the label in large letters, and one or two lines that say what it rests on.
+"""The label in large letters, calm enough to glance at, and one or two lines that say what it rests on.
 
-Owned by the Textual event loop. A label appears only with the state ``speech``; everything else names the state.
+Owned by the Textual event loop. The word is the last label that was given: it is held, dimmed, through pauses shorter than two
+seconds, changes at most once a second (:mod:`stream_ser.tui.state.calm`), and all words have one size. Where there is none
+to hold, a dash stands in its place. The state is a small badge in the frame, whatever the word.
 """
 
 from __future__ import annotations
@@ -10,17 +12,26 @@ from dataclasses import dataclass
 from stream_ser.feed.message_types import EndMessage
 from stream_ser.tui.canvas import Panel, Row, ink
 from stream_ser.tui.glyphs import DOUBLE_ROWS, ROWS, large
-from stream_ser.tui.palette import Palette, colours_of
+from stream_ser.tui.palette import STATE_LETTERS, Inked, colours_of, dimmed
 from stream_ser.tui.state.moment import Kind, Moment
 from stream_ser.tui.state.stream_state import ScreenState, clock_text
+
+DASH = "-"
+SIGNS: dict[str, str] = {
+    "speech": "●",
+    "ended": "■",
+    "waiting": "…",
+    "unheard": "·",
+}  # by kind; of others, their letters
 
 
 @dataclass(frozen=True, slots=True)
 class HeadlinePicture:
-    """What the headline says. ``label`` is given with speech only, ``failed`` with an end by error only."""
+    """What the headline says. ``label`` is what it shows, ``fresh`` that it is said now; ``failed`` is an end by error."""
 
     kind: Kind
     label: str | None
+    fresh: bool
     labels: tuple[str, ...]
     failed: bool
     first: str
@@ -28,41 +39,52 @@ class HeadlinePicture:
 
 
 class Headline(Panel[HeadlinePicture]):
-    """State or label, large; below it the confidence and the reason."""
+    """The label, large; below it the confidence and the reason."""
 
     def look(self, state: ScreenState, now: float) -> HeadlinePicture:
-        """Choose the word and the lines."""
+        """Choose the word and the lines, and the badge."""
         moment = state.moment(now)
         first, second = _lines(state, moment, now)
         failed = bool(moment.kind == "ended" and state.ended and state.ended["reason"] == "error")
-        return HeadlinePicture(moment.kind, moment.label, state.labels, failed, first, second)
+        picture = HeadlinePicture(moment.kind, moment.shown, moment.fresh, state.labels, failed, first, second)
+        self.badge = (f"{SIGNS.get(moment.kind) or _letter(moment.kind)} {moment.kind}", _inked(picture))
+        return picture
 
     def draw(self, picture: HeadlinePicture, width: int, height: int) -> list[Row]:
-        """Draw the word with large letters where they fit, otherwise in capitals."""
-        style = ink(_colour(picture, self.palette), bold=True)
-        word = picture.label or picture.kind
-        letters = large(word, width, double=True) if height >= DOUBLE_ROWS + 3 else None
-        letters = letters or large(word, width) or ["", word.upper(), ""]
+        """Draw the word with letters of the size that every label fits in, otherwise in capitals."""
+        palette, word = self.palette, picture.label or DASH
+        colour = colours_of(palette, picture.labels).get(picture.label or "", palette.text)
+        style = ink(colour if picture.fresh else dimmed(palette, colour), bold=True)
+        words = (*picture.labels, word)
+        double = height >= DOUBLE_ROWS + 3 and all(large(each, width, double=True) for each in words)
+        single = all(large(each, width) for each in words)
+        letters = (large(word, width, double=double) if double or single else None) or ["", word.upper(), ""]
         rows: list[Row] = [[(line, style)] for line in letters]
         rows += [[]] if len(letters) > ROWS else []
-        rows.append([(picture.first, ink(self.palette.text, bold=True))])
-        rows.append([(picture.second, ink(self.palette.muted))])
+        rows.append([(picture.first, ink(palette.text, bold=True))])
+        rows.append([(picture.second, ink(palette.muted))])
         above = max(0, (height - len(rows)) // 2)
         return [[] for _ in range(above)] + rows
 
 
-def _colour(picture: HeadlinePicture, palette: Palette) -> str:
-    if picture.label is not None:
-        return colours_of(palette, picture.labels).get(picture.label, palette.text)
+def _letter(kind: str) -> str:
+    return next(letter for mark, letter in STATE_LETTERS.items() if mark == kind)
+
+
+def _inked(picture: HeadlinePicture) -> Inked:
+    """How the badge is drawn."""
     if picture.failed:
-        return palette.error
-    return palette.warning if picture.kind in ("stale", "paused", "gap", "missing") else palette.text
+        return "error"
+    if picture.kind == "speech":
+        return "good"
+    return "warning" if picture.kind in ("stale", "paused", "gap", "missing") else "text"
 
 
 def _lines(state: ScreenState, moment: Moment, now: float) -> tuple[str, str]:
     """Say what the word rests on, in two lines of at most 36 characters where the values allow it."""
     if moment.back_s is not None:
-        return _reason(state, moment), f"{moment.back_s:.1f} s back; end returns to live"
+        where = f"{abs(moment.back_s):.1f} s {'back' if moment.back_s >= 0 else 'ahead'}"
+        return _reason(state, moment), f"{where}; end returns to live"
     kind = moment.kind
     if kind == "ended" and state.ended is not None:
         return _summary(state.ended)
@@ -71,10 +93,11 @@ def _lines(state: ScreenState, moment: Moment, now: float) -> tuple[str, str]:
     if kind == "waiting":
         return "no result yet", "the source or the model is starting"
     heard = f"{moment.speech_s:.1f} s of speech in the last {_window_s(state):g} s"
-    if kind in ("speech", "uncertain", "warming"):
-        return _reason(state, moment), _gap(state) if kind == "warming" else heard
-    if kind == "silence":
-        return _reason(state, moment), heard
+    if kind == "warming":
+        return _reason(state, moment), _gap(state)
+    if kind in ("speech", "uncertain", "silence"):
+        held = moment.shown is not None and not moment.fresh
+        return _reason(state, moment), f"{moment.shown} is held from {clock_text(moment.given_s)}" if held else heard
     waited = state.waited(now)
     return _reason(state, moment), f"last result {waited:.0f} s ago" if waited >= 1 else _gap(state)
 
@@ -83,8 +106,10 @@ def _reason(state: ScreenState, moment: Moment) -> str:
     """Say in a line why the word is what it is."""
     percent = f"{100 * moment.confidence:.0f} %"
     match moment.kind:
-        case "speech":
+        case "speech" if moment.fresh:
             return f"confidence {percent}"
+        case "speech":
+            return f"now {moment.label}, {percent}"
         case "uncertain":
             return f"at most {percent}: no label is justified"
         case "silence":
@@ -97,6 +122,8 @@ def _reason(state: ScreenState, moment: Moment) -> str:
             return "no result came for this moment"
         case "paused":
             return "listening was paused"
+        case "unheard":
+            return "not played yet"
     return "newest sound or result is missing"
 
 

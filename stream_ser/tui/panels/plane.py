@@ -52,7 +52,7 @@ class Plane(Panel[PlanePicture]):
         if not has_plane(state) or not len(state.history) or not state.hop_s:
             return PlanePicture((), None)
         axes = [state.dimensions.index(name) for name in AXES]
-        last = state.history.newest if state.window.at is None else state.window.at
+        last = state.here if state.window.at is None else state.window.at
         kept = state.history.cells(last - round(TRAIL_S / state.hop_s), last)["dimensions"]
         known = (kept != NO_SIZE).all(axis=1).tolist()
         dots = self._dots(kept[:, axes] / SIZE)

@@ -9,73 +9,83 @@ from dataclasses import dataclass
 
 from stream_ser.feed.message_types import Level, SourceMessage
 from stream_ser.tui.canvas import Panel, Row, ink
-from stream_ser.tui.state.stream_state import ScreenNotice, ScreenState, clock_text
+from stream_ser.tui.state.notices import ScreenNotice
+from stream_ser.tui.state.stream_state import ScreenState, clock_text
 
 COLUMN = 20  # where the second thing of a row begins, at least
 
 
+WAY_BACK = "‹ esc all streams"
+
+
 @dataclass(frozen=True, slots=True)
 class HeaderPicture:
-    """The first line: source, its rate and the place in it."""
+    """The first line: the way back, the stream, its source and the place in it."""
 
+    way_back: bool
     source: str
     name: str
     place: str
 
 
 class Header(Panel[HeaderPicture]):
-    """Title at the left; source and position at the right."""
+    """Title at the left, and the way back where there is one; stream, source and position at the right."""
 
     framed = False
 
     def __init__(self, heading: str, *, id: str) -> None:  # noqa: A002 - as with widgets
         super().__init__(id=id)
         self._heading = heading
+        self.way_back = False  # whether there is a screen to go back to
 
     def look(self, state: ScreenState, now: float) -> HeaderPicture:
         """Say what is heard, and how far."""
         if state.hello is None:
-            return HeaderPicture("", "", "")
-        source, moment = state.hello["source"], state.moment(now)
-        place = clock_text(state.offset_s + moment.t)
+            return HeaderPicture(self.way_back, "", "", "")
+        source, moment, stream = state.hello["source"], state.moment(now), state.hello["stream"]
+        place = clock_text(moment.t)
         if not moment.live:
             place = f"◀ {place}"
         if source["duration_s"] is not None:
             place += f" / {clock_text(source['duration_s'])}"
-        return HeaderPicture(_sound(source), f"{source['kind']} {source['name']}", place)
+        told = f"{source['kind']} {source['name']}"
+        name = told if stream in (source["name"], source["kind"]) else f"{stream}  {told}"
+        return HeaderPicture(self.way_back, _sound(source), name, place)
 
     def draw(self, picture: HeaderPicture, width: int, height: int) -> list[Row]:  # noqa: ARG002 - one row
-        """Draw one row; a long source name is cut, the position never is."""
+        """Draw one row; a long name is cut, how the sound comes goes first, the position and the way back never do."""
         palette = self.palette
-        tail = f"  {picture.source}   {picture.place}" if picture.name else ""
-        heading = self._heading[: max(0, width - len(tail) - 12)]
-        room = max(0, width - len(heading) - len(tail) - 2)
+        heading = WAY_BACK if picture.way_back else self._heading
+        place = f"   {picture.place}" if picture.name else ""
+        fixed = len(heading) + len(place) + 2
+        source = f"  {picture.source}" if picture.name else ""
+        source = source if fixed + len(source) + min(len(picture.name), width // 3) <= width else ""
+        room = max(0, width - fixed - len(source))
         name = picture.name if len(picture.name) <= room else picture.name[: max(0, room - 1)] + "…"
-        space = " " * max(0, width - len(heading) - len(tail) - len(name))
+        space = " " * max(0, width - len(heading) - len(source) - len(place) - len(name))
         return [
             [
                 (heading, ink(palette.text, bold=True)),
                 (space + name, ink(palette.text)),
-                (f"  {picture.source}" if picture.name else "", ink(palette.muted)),
-                (f"   {picture.place}" if picture.name else "", ink(palette.text, bold=True)),
+                (source, ink(palette.muted)),
+                (place, ink(palette.text, bold=True)),
             ]
         ]
 
 
 @dataclass(frozen=True, slots=True)
 class StatusPicture:
-    """Latency in ms, as text, what computes it, and why nothing faster does."""
+    """Latency in ms, as text, and what computes it."""
 
     compute: str
     age: str
     lag: str
     engine: str
     lost: int
-    passed_over: tuple[str, ...]
 
 
 class StatusPanel(Panel[StatusPicture]):
-    """Latency, lag, engine and why it is not a faster one; in the frame the model and the feed's address."""
+    """Latency, lag and engine; in the frame the model and the feed's address."""
 
     def __init__(self, title: str, feed: str | None, *, id: str) -> None:  # noqa: A002 - as with widgets
         super().__init__(title, id=id)
@@ -93,13 +103,10 @@ class StatusPanel(Panel[StatusPicture]):
             lag=_milliseconds(point["ledger"]["lag_ms"] if point else None),
             engine=hello["engine"] if hello else "–",
             lost=state.lost,
-            passed_over=tuple(f"not {step['engine']}: {step['reason']}" for step in hello["passed_over"])
-            if hello
-            else (),
         )
 
     def draw(self, picture: StatusPicture, width: int, height: int) -> list[Row]:
-        """Draw two things a row where rows are few; what does not fit is told on the page of latencies."""
+        """Draw two things a row where rows are few; the rest is told on the page of health."""
         muted, text = ink(self.palette.muted), ink(self.palette.text, bold=True)
         second = max(COLUMN, width // 2)
 
@@ -112,13 +119,10 @@ class StatusPanel(Panel[StatusPicture]):
 
         lag, engine = item("lag", picture.lag), item("engine", picture.engine)
         lost = item("lost", str(picture.lost)) if picture.lost else []
-        rows = [pair(item("compute p50", picture.compute), item("age p95", picture.age))]
-        rows += [pair(lag, lost), engine] if height > 3 else [pair(lag, lost or [(picture.engine, text)])]
-        lines = list(picture.passed_over)
-        room = height - len(rows)
-        if len(lines) > room:
-            lines[room - 1 :] = ["; ".join(lines[room - 1 :])]
-        return rows + [[(line if len(line) <= width else line[: width - 1] + "…", muted)] for line in lines]
+        first = pair(item("compute p50", picture.compute), item("age p95", picture.age))
+        if height > 3:
+            return [first, pair(lag, lost), engine]
+        return [first, pair(lag, lost or [(picture.engine, text)])]
 
 
 class NoticeLine(Panel[ScreenNotice]):
@@ -130,14 +134,14 @@ class NoticeLine(Panel[ScreenNotice]):
         super().__init__(id=id)
         self.tells_alerts = True
 
-    def look(self, state: ScreenState, now: float) -> ScreenNotice:  # noqa: ARG002 - the same at any time
-        """Take the newest."""
+    def look(self, state: ScreenState, now: float) -> ScreenNotice:
+        """Take the newest that still holds."""
         alert = state.alerts.newest_open if self.tells_alerts else None
         if alert is not None and state.hello is not None:
-            since = clock_text(state.offset_s + alert.at / state.hello["sample_rate"])
+            since = clock_text(state.origin_s + alert.at / state.hello["sample_rate"])
             level: Level = "error" if alert.severity == "critical" else "warning"
             return ScreenNotice(level, f"▲ {alert.rule} since {since}, at most {alert.peak:.2f}")
-        return state.notices[-1] if state.notices else ScreenNotice("info", "")
+        return state.notices.newest(now) or ScreenNotice("info", "")
 
     def draw(self, picture: ScreenNotice, width: int, height: int) -> list[Row]:  # noqa: ARG002 - one row
         """Draw one row that begins with the level, unless it is only information or an alert."""

@@ -1,6 +1,6 @@
 """One stream as a tile of the grid: four rows that say what matters at a glance.
 
-Pure; owned by the screen's thread. A label is only ever shown with speech, as everywhere.
+Pure; owned by the screen's thread. The label is held through short pauses, dimmed, as in the headline.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from stream_ser.tui.canvas import Row, ink, joined
-from stream_ser.tui.palette import STATE_LETTERS, Palette, colours_of, letters_of
+from stream_ser.tui.palette import STATE_LETTERS, Palette, colours_of, dimmed, letters_of
 from stream_ser.tui.state.history import Mark
 from stream_ser.tui.state.moment import Kind
 from stream_ser.tui.state.stream_state import ScreenState, clock_text
@@ -28,7 +28,8 @@ class Tile:
     whose: str  # the role in its call, else what kind of source
     time: str
     kind: Kind
-    label: str | None
+    label: str | None  # the last, as the headline of its screen shows it
+    fresh: bool  # whether it is said now
     confidence: float
     labels: tuple[str, ...]
     spark: tuple[Hop, ...]
@@ -49,7 +50,7 @@ class Spark:
         history = state.history
         if not len(history):
             return ()
-        newest, begin = history.newest, self._read_to
+        newest, begin = state.here, self._read_to
         if history.revision != self._revision or not begin <= newest <= begin + SPARK or not self._hops:
             self._hops.clear()
             begin = max(1, newest - SPARK + 1)
@@ -70,16 +71,18 @@ def _hop(state: ScreenState, slot: int) -> Hop:
 
 def tile(name: str, state: ScreenState, spark: tuple[Hop, ...], now: float) -> Tile:
     """Look at one stream."""
-    kind, point, hello = state.kind(now), state.point, state.hello
+    point, hello, moment = state.point, state.hello, state.newest(now)
+    kind = moment.kind
     labels = state.labels
     alert = state.alerts.newest_open
     return Tile(
         name,
         "" if hello is None else hello.get("role") or hello["source"]["kind"],
-        "" if point is None else clock_text(state.offset_s + point["t"]),
+        "" if point is None else clock_text(moment.t),
         kind,
-        point["label"] if point is not None and kind == "speech" else None,
-        point["confidence"] if point is not None and kind in ("speech", "uncertain") else 0.0,
+        moment.shown,
+        moment.fresh,
+        moment.confidence if moment.spoken and (moment.fresh or moment.shown is None) else 0.0,
         labels,
         spark,
         None if alert is None else alert.rule,
@@ -97,10 +100,17 @@ def draw(tile: Tile, width: int, palette: Palette, *, selected: bool) -> list[Ro
     word = (tile.label or tile.kind).upper()
     plain = {"stale": palette.warning, "paused": palette.warning, "uncertain": palette.text}
     colour = colours.get(tile.label or "", plain.get(tile.kind, palette.muted))
+    if tile.label is not None and not tile.fresh:
+        colour = dimmed(palette, colour)
     percent = f"{100 * tile.confidence:.0f} %" if tile.confidence else ""
     name = tile.name if len(tile.name) <= room else f"…{tile.name[1 - room :]}"
     head: Row = [(f"{name:<{room}}", ink(palette.ground, palette.text, bold=True) if selected else text)]
-    said: Row = [(f"{word[: room - 6]:<{room - 6}}", ink(colour, bold=True)), (f"{percent:>6}", text)]
+    tail = percent or (tile.kind if tile.label is not None else "")
+    left = room - max(6, len(tail))
+    said: Row = [
+        (f"{word[:left]:<{left}}", ink(colour, bold=True)),
+        (f"{tail:>{room - left}}", text if percent else muted),
+    ]
     if tile.alert is not None:
         severity = palette.error if tile.severity == "critical" else palette.warning
         last: Row = [(f"{f'▲ {tile.alert}'[:room]:<{room}}", ink(palette.ground, severity, bold=True))]

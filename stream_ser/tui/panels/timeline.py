@@ -22,12 +22,11 @@ from stream_ser.tui.palette import STATE_LETTERS, colours_of, letters_of
 from stream_ser.tui.panels.events import Events, events_of, events_row
 from stream_ser.tui.state.columns import Column, Columns
 from stream_ser.tui.state.stream_state import ScreenState
-from stream_ser.tui.state.viewport import ZOOMS_S, ColumnScale
+from stream_ser.tui.state.viewport import FULL, ZOOMS_S, ColumnScale, gutter_of
 
 LEVELS = " ▁▂▃▄▅▆▇█"
 STEPS_S = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400, 28800)
 TICK_COLUMNS = 12  # the least distance between two times on the axis
-FULL = "100 %"
 HATCHING, BEYOND = "░", ""  # over a gap, and where the stream is not
 AnyStyle = TypeVar("AnyStyle")
 LEGENDS = (
@@ -45,7 +44,7 @@ class TimelinePicture:
     right: int
     labels: tuple[str, ...]
     hop_s: float
-    offset_s: float  # the time of sample 0
+    origin_s: float  # the time of the slot 0
     cursor: int | None
     events: Events
 
@@ -76,7 +75,7 @@ class Timeline(Panel[TimelinePicture]):
 
     def look(self, state: ScreenState, now: float) -> TimelinePicture:  # noqa: ARG002 - the timeline is by samples
         """Sum up the hops that the columns stand for."""
-        width = max(1, self.size.width - _gutter(state.labels))
+        width = max(1, self.size.width - gutter_of(state.labels))
         history, window = state.history, state.window
         self._entitle(ZOOMS_S[window.zoom], self.size.width)
         if not state.hop_s or not len(history):
@@ -84,12 +83,20 @@ class Timeline(Panel[TimelinePicture]):
                 (None,) * width, ColumnScale(1, width), width - 1, state.labels, 0.0, 0.0, None, Events()
             )
         grid = window.grid(width, state.hop_s, history.oldest, history.newest, state.length)
-        right = window.right(grid, history.newest)
+        right = window.right(grid, history.newest, state.here)
         left = right - width + 1
         columns = self._columns.between(history, grid, left, right)
-        cursor = None if window.at is None else grid.column(window.at) - left
+        cursor = _cursor(state, grid, left)
         events = events_of(state, grid, left, right)
-        return TimelinePicture(columns, grid, right, state.labels, state.hop_s, state.offset_s, cursor, events)
+        return TimelinePicture(columns, grid, right, state.labels, state.hop_s, state.origin_s, cursor, events)
+
+    @property
+    def edges(self) -> tuple[int, int]:
+        """The first and the last slot in sight."""
+        picture = self.picture
+        if picture is None or not picture.hop_s:
+            return (0, 0)
+        return picture.grid.slots(picture.right - len(picture.columns) + 1)[0], picture.grid.slots(picture.right)[1]
 
     def draw(self, picture: TimelinePicture, width: int, height: int) -> list[Row]:  # noqa: ARG002 - the columns'
         """Draw as much as the height has room for; lanes come first, then letters and times."""
@@ -97,7 +104,7 @@ class Timeline(Panel[TimelinePicture]):
         letters, axis = self._letters(picture), self._axis(picture)
         room = height - 2
         happened: list[Row] = []
-        gutter = [(" " * _gutter(picture.labels), ink(self.palette.muted))]
+        gutter = [(" " * gutter_of(picture.labels), ink(self.palette.muted))]
         if room > max(2, count if room >= count else 0):
             room -= 1
             happened = [
@@ -114,7 +121,7 @@ class Timeline(Panel[TimelinePicture]):
         picture = self.picture
         if picture is None or not picture.hop_s:
             return None
-        place = min(max(x - _gutter(picture.labels), 0), len(picture.columns) - 1)
+        place = min(max(x - gutter_of(picture.labels), 0), len(picture.columns) - 1)
         return self.Chosen(picture.grid.slots(picture.right - len(picture.columns) + 1 + place)[1])
 
     def wheeled(self, steps: int) -> Message | None:
@@ -134,11 +141,11 @@ class Timeline(Panel[TimelinePicture]):
         values = [max(column.values) if column and column.values else 0.0 for column in picture.columns]
         coloured = [styles[c.label] if c is not None and c.label is not None else muted for c in picture.columns]
         runs = self._runs(picture, coloured)
-        return self._curve(_scene(picture), values, runs, [FULL, *[""] * (rows - 1)], muted, _gutter(picture.labels))
+        return self._curve(_scene(picture), values, runs, [FULL, *[""] * (rows - 1)], muted, gutter_of(picture.labels))
 
     def _lanes(self, picture: TimelinePicture, room: int) -> list[Row]:
         """Draw a curve for each label: its smoothed probability. Rows left over keep the lanes apart."""
-        count, gutter, scene = len(picture.labels), _gutter(picture.labels), _scene(picture)
+        count, gutter, scene = len(picture.labels), gutter_of(picture.labels), _scene(picture)
         rows, spare = divmod(room, count)
         apart = spare >= count - 1
         result: list[Row] = [[]] * (spare - count + 1 if apart else spare)
@@ -209,7 +216,7 @@ class Timeline(Panel[TimelinePicture]):
                 cells.append((STATE_LETTERS.get(column.mark, " "), plain))
         if picture.cursor is not None and 0 <= picture.cursor < len(cells):
             cells[picture.cursor] = (cells[picture.cursor][0], ink(palette.ground, palette.text, bold=True))
-        return [(" " * _gutter(picture.labels), plain), *joined(cells)]
+        return [(" " * gutter_of(picture.labels), plain), *joined(cells)]
 
     def _axis(self, picture: TimelinePicture) -> list[str]:
         """Write round times under the hops that end there."""
@@ -217,12 +224,12 @@ class Timeline(Panel[TimelinePicture]):
         axis = [" "] * columns
         if not picture.hop_s:
             return axis
-        grid, hop_s, offset_s = picture.grid, picture.hop_s, picture.offset_s
+        grid, hop_s, origin_s = picture.grid, picture.hop_s, picture.origin_s
         step_s = next((step for step in STEPS_S if step >= TICK_COLUMNS * grid.span * hop_s / grid.width), STEPS_S[-1])
         left = picture.right - columns + 1
-        time_s = step_s * math.floor((offset_s + max(0, grid.slots(left)[0]) * hop_s) / step_s)
+        time_s = step_s * math.floor((origin_s + max(0, grid.slots(left)[0]) * hop_s) / step_s)
         while True:
-            slot = math.ceil((time_s - offset_s) / hop_s - 1e-9)
+            slot = math.ceil((time_s - origin_s) / hop_s - 1e-9)
             place = grid.column(slot) - left if slot > 0 else -1
             if slot == 0 and left <= 0 and grid.origin == 0:
                 place = -left  # the beginning stands at the edge of the first column
@@ -232,6 +239,14 @@ class Timeline(Panel[TimelinePicture]):
             if place >= 0:
                 axis[place : place + len(mark)] = mark
             time_s += step_s
+
+
+def _cursor(state: ScreenState, grid: ColumnScale, left: int) -> int | None:
+    """The place that is looked at, or being played where what follows is known too; None at the newest."""
+    at = state.window.at
+    if at is None and state.here < state.history.newest:
+        at = state.here
+    return None if at is None else grid.column(at) - left
 
 
 @lru_cache(maxsize=4096)
@@ -258,11 +273,6 @@ def _scene(picture: TimelinePicture) -> list[tuple[bool, str]]:
         else (bool(column.values), HATCHING if column.gap else "┊" if place in turns else " ")
         for place, column in enumerate(picture.columns)
     ]
-
-
-def _gutter(labels: tuple[str, ...]) -> int:
-    """Columns at the left for names."""
-    return min(10, max([len(FULL), *(len(label) for label in labels)])) + 1
 
 
 def _short(seconds: int) -> str:

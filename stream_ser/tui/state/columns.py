@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_ser.tui.state.history import BIT, MARKS, NO_SHARE, NUMBER, SHARE, Mark, TrajectoryHistory
+from stream_ser.tui.state.history import BIT, DECIBEL, LATE, MARKS, NO_SHARE, NUMBER, SHARE, Mark, TrajectoryHistory
 from stream_ser.tui.state.viewport import ColumnScale
 
-LOST = BIT["missing"] | BIT["stale"]
+LOST, UNHEARD = BIT["missing"] | BIT["stale"], NUMBER["unheard"]
 PREFERENCE = np.array([0.5 if mark == "speech" else 0.0 for mark in MARKS])  # between marks that are as frequent
 
 
@@ -29,6 +29,7 @@ class Column:
     values: tuple[float, ...]
     gap: bool
     lost: bool  # a result is missing or stale
+    level: float  # of its loudest hop, dBFS
 
 
 class Columns:
@@ -48,8 +49,20 @@ class Columns:
         if key != self._key or len(self._known) > 4 * grid.width:
             self._known, self._growing, self._key = {}, {}, key
         if history.version != self._version:
+            self._forget_late(history, grid)
             self._growing, self._version = {}, history.version
         return tuple(self._column(history, grid, number) for number in range(first, last + 1))
+
+    def _forget_late(self, history: TrajectoryHistory, grid: ColumnScale) -> None:
+        """Let go of the columns of slots that changed since the last look though others came after them."""
+        late = [slot for version, slot in history.late if version > self._version]
+        if len(late) == LATE:
+            self._known = {}
+        for slot in late:
+            column = grid.column(slot)
+            while grid.slots(column)[1] >= slot:  # a hop may have several columns
+                self._known.pop(column, None)
+                column -= 1
 
     def _column(self, history: TrajectoryHistory, grid: ColumnScale, number: int) -> Column | None:
         if number in self._known:
@@ -58,7 +71,7 @@ class Columns:
             return self._growing[number]
         first, last = grid.slots(number)
         cells = history.cells(first, last)
-        column = _summed(cells) if len(cells) else None
+        column = _summed(cells[cells["mark"] != UNHEARD])
         if column is not None and last < history.newest:
             self._known[number] = column
         else:
@@ -66,8 +79,10 @@ class Columns:
         return column
 
 
-def _summed(cells: NDArray[Any]) -> Column:
-    """Sum up some cells."""
+def _summed(cells: NDArray[Any]) -> Column | None:
+    """Sum up some cells; None for none."""
+    if not len(cells):
+        return None
     counts = np.bincount(cells["mark"], minlength=len(MARKS))
     mark = MARKS[int(np.argmax(counts + PREFERENCE))]
     marks = int(np.bitwise_or.reduce(cells["marks"]))
@@ -78,4 +93,5 @@ def _summed(cells: NDArray[Any]) -> Column:
     values: tuple[float, ...] = ()
     if spoken.size and NO_SHARE not in spoken:
         values = tuple((spoken.mean(axis=0) / SHARE).tolist())
-    return Column(mark, label, values, bool(marks & BIT["gap"]), bool(marks & LOST))
+    level = float(cells["level"].max()) / DECIBEL
+    return Column(mark, label, values, bool(marks & BIT["gap"]), bool(marks & LOST), level)

@@ -67,7 +67,7 @@ class Picture:
 class Reason:
     """What one point rests on. Compared by identity."""
 
-    begin_s: float  # of the window, from the stream's beginning
+    begin_s: float  # of the window, from the recording's beginning
     end_s: float
     end: int  # sample
     state: str
@@ -87,12 +87,12 @@ class Reason:
         return np.asarray((np.arange(count) + 0.5) / count * (self.end_s - self.begin_s), np.float32)
 
 
-def read(message: ExplanationMessage, sample_rate: int) -> Reason:
-    """Decode a ``why`` message."""
+def read(message: ExplanationMessage, sample_rate: int, offset_s: float = 0.0) -> Reason:
+    """Decode a ``why`` message of a stream that began at ``offset_s`` of its recording."""
     sound = message["spectrogram"]
     return Reason(
-        begin_s=message["start"] / sample_rate,
-        end_s=message["end"] / sample_rate,
+        begin_s=offset_s + message["start"] / sample_rate,
+        end_s=offset_s + message["end"] / sample_rate,
         end=message["end"],
         state=message["state"],
         label=message["label"],

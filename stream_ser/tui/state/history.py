@@ -2,7 +2,8 @@
 
 Pure; owned by the screen's thread. A *slot* is a hop's number in the stream: slot ``k`` ends at sample ``k × hop``.
 Invariants: cells are consecutive without holes; a hop that is never reported is there as ``missing``, so time is never
-silently stretched; a gap is not overwritten by the points around it.
+silently stretched; a gap is not overwritten by the points around it. What of a recording nobody has played is ``unheard``,
+which is no loss. Played again, a hop has its newer result; where there is none yet (``warming``) the older one stays.
 
 Memory grows with the stream up to ``capacity`` cells. A stream that outgrows it has its cells merged in pairs, so that
 each stands for twice as many hops: the whole trajectory stays, at half the resolution. A merged cell has the newer
@@ -11,6 +12,7 @@ speech of its two, else the newer of them, and ``marks`` names everything that e
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -19,9 +21,9 @@ from numpy.typing import NDArray
 
 from stream_ser.types import State
 
-Mark = State | Literal["gap", "missing"]
+Mark = State | Literal["gap", "missing", "unheard"]
 
-MARKS: tuple[Mark, ...] = (*get_args(State), "gap", "missing")
+MARKS: tuple[Mark, ...] = (*get_args(State), "gap", "missing", "unheard")
 NUMBER: dict[Mark, int] = {mark: number for number, mark in enumerate(MARKS)}
 BIT: dict[Mark, int] = {mark: 1 << number for mark, number in NUMBER.items()}
 SPOKEN = BIT["speech"] | BIT["uncertain"]
@@ -29,6 +31,8 @@ WHOLE_DAY = 864_000  # cells: 24 hours at ten hops a second
 SHARE, SIZE, DECIBEL, SECOND = 60_000, 30_000, 100, 1_000  # steps in which values are kept: of 1, 1, dB and s
 NO_SHARE, NO_SIZE = 65_535, -32_768
 FIRST_CELLS = 1024
+LATE = 256  # changes of earlier slots that are told one by one
+KNOWN = [NUMBER[mark] for mark in ("speech", "uncertain", "silence")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,7 @@ class Cell:
         return max(self.smoothed) if self.smoothed and self.mark in ("speech", "uncertain") else 0.0
 
 
-MISSING = Cell("missing")
+MISSING, UNHEARD = Cell("missing"), Cell("unheard")
 
 
 class TrajectoryHistory:
@@ -60,7 +64,7 @@ class TrajectoryHistory:
         self._kept = np.dtype(
             [
                 ("mark", np.uint8),
-                ("marks", np.uint8),
+                ("marks", np.uint16),
                 ("label", np.int8),
                 ("smoothed", np.uint16, (labels,)),
                 ("raw", np.uint16, (labels,)),
@@ -77,7 +81,8 @@ class TrajectoryHistory:
         self.per = 1  # slots a cell
         self.newest = 0  # the newest slot; meaningless while empty
         self.version = 0  # changes with everything
-        self.revision = 0  # changes whenever something other than the newest slot does
+        self.revision = 0  # changes whenever more than the newest slot and those in ``late`` do
+        self.late: deque[tuple[int, int]] = deque(maxlen=LATE)  # versions in which a slot before the newest changed
 
     def __len__(self) -> int:
         """How many slots there are."""
@@ -100,10 +105,11 @@ class TrajectoryHistory:
         if not self._reach(slot):
             return
         kept = self._cells[slot // self.per - self._base]
-        if kept["mark"] == NUMBER["gap"]:
+        if kept["mark"] == NUMBER["gap"] or (cell.mark == "warming" and kept["mark"] in KNOWN):
             return
-        self.revision += late
-        earlier = int(kept["marks"]) if slot % self.per else 0  # what the cell says of other hops
+        if late:
+            self.late.append((self.version, slot))
+        earlier = int(kept["marks"]) & ~BIT["unheard"] if slot % self.per else 0  # what the cell says of other hops
         if earlier & SPOKEN and not BIT[cell.mark] & SPOKEN:
             kept["marks"] |= BIT[cell.mark]
         else:
@@ -121,6 +127,13 @@ class TrajectoryHistory:
         marked = self._cells[max(0, start) : last // self.per - self._base + 1]
         self._write(marked, Cell("gap"))
 
+    def skip_to(self, slot: int) -> None:
+        """Reach to ``slot`` from the recording's first on, as far as nothing is there: nobody has heard it."""
+        self.version += 1
+        if not self._count:
+            self._reach(1, UNHEARD)
+        self._reach(slot, UNHEARD)
+
     def at(self, slot: int) -> Cell | None:
         """What is kept of ``slot``; None where the stream does not reach."""
         if not self._count or not self.oldest <= slot <= self.newest:
@@ -132,27 +145,27 @@ class TrajectoryHistory:
         start, stop = first // self.per - self._base, last // self.per - self._base + 1
         return self._cells[max(0, start) : max(0, min(stop, self._count))]
 
-    def _reach(self, slot: int) -> bool:
-        """Let the newest slot be at least ``slot``; False if ``slot`` lies before the oldest."""
+    def _reach(self, slot: int, between: Cell = MISSING) -> bool:
+        """Let the newest slot be at least ``slot``, after cells like ``between``; False if ``slot`` lies before the oldest."""
         if not self._count:
             self.per = 1
             self._base = self.newest = slot
-            self._append(1)
+            self._append(1, between)
             return True
         if slot > self.newest:
             while slot // self.per - self._base >= self._capacity:
                 self._coarsen()
-            self._append(slot // self.per - self._base + 1 - self._count)
+            self._append(slot // self.per - self._base + 1 - self._count, between)
             self.newest = slot
         return slot >= self.oldest
 
-    def _append(self, count: int) -> None:
+    def _append(self, count: int, like: Cell) -> None:
         """Add cells for hops that are not reported yet."""
         if self._count + count > len(self._cells):
             grown = np.zeros(min(self._capacity, max(2 * len(self._cells), self._count + count)), dtype=self._kept)
             grown[: self._count] = self._cells[: self._count]
             self._cells = grown
-        self._write(self._cells[self._count : self._count + count], MISSING)
+        self._write(self._cells[self._count : self._count + count], like)
         self._count += count
 
     def _coarsen(self) -> None:

@@ -8,16 +8,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["waiting", "warming", "silence", "speech", "uncertain", "stale", "paused", "ended", "gap", "missing"]
+Kind = Literal[
+    "waiting", "warming", "silence", "speech", "uncertain", "stale", "paused", "ended", "gap", "missing", "unheard"
+]
 SPOKEN: tuple[Kind, ...] = ("speech", "uncertain")
+HOLDS: tuple[Kind, ...] = ("speech", "uncertain", "silence", "stale")  # states through which the headline holds a label
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
     """One moment of a stream. Tuples are in the order of the labels or dimensions; None where nothing is known.
 
-    ``label`` is given with ``speech`` only, levels in dBFS, times in seconds. ``back_s`` is how long before the newest
-    result it lies; None for the newest itself, which may yet be ``stale`` by now.
+    ``label`` is given with ``speech`` only, levels in dBFS, times in seconds, ``t`` by the recording's clock. ``back_s`` is how
+    long before the newest result it lies; None for the newest itself, which may yet be ``stale`` by now. The headline shows
+    ``shown``: the last label, which was given at ``given_s``; ``fresh`` says that this is now.
     """
 
     kind: Kind
@@ -31,6 +35,9 @@ class Moment:
     peak: float | None = None
     speech_s: float = 0.0
     back_s: float | None = None
+    shown: str | None = None
+    fresh: bool = False
+    given_s: float = 0.0
 
     @property
     def live(self) -> bool:

@@ -8,44 +8,27 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, get_args
 
 from stream_ser.controls.capabilities import ScreenMessage
-from stream_ser.feed.message_types import (
-    EndMessage,
-    GapMessage,
-    HelloMessage,
-    Level,
-    MarkMessage,
-    PointMessage,
-)
+from stream_ser.feed.message_types import EndMessage, GapMessage, HelloMessage, Level, PointMessage
 from stream_ser.latency import LatencyStats, quantile
-from stream_ser.trajectory.changes import Changes
 from stream_ser.tui.state.alerts import Alerts
+from stream_ser.tui.state.calm import HOLD_S
 from stream_ser.tui.state.explanation import Reason, read
 from stream_ser.tui.state.health import Health
-from stream_ser.tui.state.history import MISSING, WHOLE_DAY, Cell, TrajectoryHistory
-from stream_ser.tui.state.moment import SPOKEN, Kind, Moment
+from stream_ser.tui.state.history import MISSING, WHOLE_DAY, TrajectoryHistory
+from stream_ser.tui.state.moment import HOLDS, SPOKEN, Kind, Moment
+from stream_ser.tui.state.notices import Notices
+from stream_ser.tui.state.record import StreamRecord, goes_on, values
 from stream_ser.tui.state.viewport import Viewport
 
 STALE_AFTER_HOPS = 3
 LEDGER_POINTS = 240  # a minute at four points a second
 Identity = Literal["stream", "labels", "dimensions", "hop", "anchor"]
 SAME_STREAM: tuple[Identity, ...] = get_args(Identity)  # of a hello: with others it is another stream
-NOTICES = 20
-CHANGES, MARKS = 4096, 1024  # change points and marks that are kept
 CLIPPING_DBFS = -0.1
 CLIP_HOLD_S = 3.0  # seconds of stream for which a clipped peak stays marked
-
-
-@dataclass(frozen=True, slots=True)
-class ScreenNotice:
-    """One line for the person at the screen."""
-
-    level: Level
-    text: str
 
 
 class RecentValues:
@@ -67,55 +50,86 @@ class RecentValues:
 class ScreenState:
     """Everything that is drawn. ``consume`` takes messages; the rest is read by the widgets.
 
-    ``history`` has the whole trajectory in at most ``capacity`` cells, ``window`` the part of it that is looked at, and
-    ``moment`` what the panels show: the newest result, or the one that the person has gone back to.
+    ``record`` has the whole trajectory in at most ``capacity`` cells, by the recording's clock, ``window`` the part of it that
+    is looked at, and ``moment`` what the panels show: the newest result, or the one that the person has gone back to.
     """
 
     def __init__(self, capacity: int = WHOLE_DAY) -> None:
         self._capacity = capacity
         self.hello: HelloMessage | None = None
         self.ended: EndMessage | None = None
-        self.notices: deque[ScreenNotice] = deque(maxlen=NOTICES)
+        self.notices = Notices()
         self.lost = 0  # messages that the feed dropped because this screen was too slow
         self.paused = False
+        self.window = Viewport()
+        self._before: HelloMessage | None = None  # what ``record`` is of
         self._consumed = 0  # messages
-        self._begin()
+        self._begin(None)
 
     def rewind(self) -> None:
-        """Forget everything: it comes again from the beginning."""
+        """Forget what is told anew from the beginning; the trajectory that is known stays."""
         self.hello = self.ended = None
         self.notices.clear()
-        self._begin()
+        self._count_anew()
+        self._leave()
 
-    def _begin(self) -> None:
-        """Forget one stream's points, because another begins."""
+    def _begin(self, hello: HelloMessage | None) -> None:
+        """Forget one stream, because another begins; how much of it is looked at stays."""
+        self.record = StreamRecord(hello, self._capacity)
+        self._count_anew()
+        self._leave()
+
+    def _leave(self) -> None:
+        """Forget what is said of the present, because another place of the stream comes."""
         self._moment: tuple[Any, Moment] | None = None  # the last that was asked for, and what it depends on
         self.point: PointMessage | None = None
         self.gap: GapMessage | None = None
         self.reason: Reason | None = None  # what the newest point that was asked about rests on
         self.text: str | None = None  # the words of the last seconds; None where none are shown
-        self.history = TrajectoryHistory(len(self.labels), len(self.dimensions), self._capacity)
-        self.window = Viewport()
-        self.alerts = Alerts()
-        self.changes: deque[tuple[int, int]] = deque(maxlen=CHANGES)  # first slots of another label, and its number
-        self.marks: deque[int] = deque(maxlen=MARKS)  # the slots that a person marked
-        self._changes = Changes()
+        self.window.live()
+        self._arrived = 0.0  # when the newest point came
+        self._clipped_at: int | None = None  # the sample index where the newest clipped point ends
+
+    def _count_anew(self) -> None:
         self.compute = RecentValues()  # ms
         self.age = RecentValues()  # ms
         self.ledger = LatencyStats()  # of the whole stream
         self.health = Health()
-        self._arrived = 0.0  # when the newest point came
-        self._clipped_at: int | None = None  # the sample index where the newest clipped point ends
+
+    @property
+    def history(self) -> TrajectoryHistory:
+        """Every hop that is known, by the recording's clock."""
+        return self.record.history
+
+    @property
+    def alerts(self) -> Alerts:
+        """The alerts so far."""
+        return self.record.alerts
+
+    @property
+    def changes(self) -> list[tuple[int, int]]:
+        """First slots of another label, and its number."""
+        return self.record.changes
+
+    @property
+    def marks(self) -> dict[int, str]:
+        """The slots that a person marked, and the notes."""
+        return self.record.marks
+
+    @property
+    def here(self) -> int:
+        """The slot that came last; meaningless before the first point."""
+        return self.record.here
 
     @property
     def labels(self) -> tuple[str, ...]:
         """The labels in the model's order; empty before hello."""
-        return tuple(self.hello["labels"]) if self.hello else ()
+        return self.record.labels
 
     @property
     def dimensions(self) -> tuple[str, ...]:
         """What the model rates besides, in its order; empty for most models and before hello."""
-        return tuple(self.hello["dimensions"]) if self.hello else ()
+        return self.record.dimensions
 
     @property
     def hop_s(self) -> float:
@@ -148,10 +162,15 @@ class ScreenState:
         return float(self.hello["source"].get("offset_s", 0.0)) if self.hello else 0.0
 
     @property
+    def origin_s(self) -> float:
+        """The time of the slot 0, s."""
+        return self.record.origin_s
+
+    @property
     def length(self) -> int | None:
         """How many slots the stream will have; None where its source has no end that is known."""
         duration_s = self.hello["source"]["duration_s"] if self.hello else None
-        return None if duration_s is None or not self.hop_s else math.ceil((duration_s - self.offset_s) / self.hop_s)
+        return None if duration_s is None or not self.hop_s else math.ceil((duration_s - self.origin_s) / self.hop_s)
 
     def moment(self, now: float) -> Moment:
         """What the panels show at ``now``; the panels of one frame share one."""
@@ -161,16 +180,20 @@ class ScreenState:
         return self._moment[1]
 
     def _find_moment(self, now: float) -> Moment:
-        if self.window.at is not None:
-            return self._past(self.window.at)
+        return self.newest(now) if self.window.at is None else self._past(self.window.at)
+
+    def newest(self, now: float) -> Moment:
+        """The newest moment, whatever is looked at."""
         kind, point = self.kind(now), self.point
         if point is None:
-            return Moment(kind, 0.0)
-        smoothed, raw, dimensions = self._values(point)
+            return Moment(kind, self.offset_s)
+        smoothed, raw, dimensions = values(point, self.labels, self.dimensions)
         heard = kind not in ("stale", "paused", "ended")
+        calm = self.record.calm
+        held = kind in HOLDS and self.waited(now) < HOLD_S
         return Moment(
             kind,
-            point["t"],
+            self.offset_s + point["t"],
             point["label"] if kind == "speech" else None,
             point["confidence"],
             smoothed if point["state"] != "warming" else None,
@@ -179,14 +202,19 @@ class ScreenState:
             point["level_dbfs"] if heard else None,
             point["peak_dbfs"] if heard else None,
             point["speech_s"],
+            shown=calm.label if held else None,
+            fresh=calm.fresh and kind == "speech",
+            given_s=calm.given_s,
         )
 
     def _past(self, slot: int) -> Moment:
         cell = self.history.at(slot) or MISSING
-        heard = cell.mark not in ("stale", "paused", "gap", "missing")
+        heard = cell.mark not in ("stale", "paused", "gap", "missing", "unheard")
+        given = slot if cell.label is not None else self._last_label(slot)
+        shown = None if given is None else self.history.at(given)
         return Moment(
             cell.mark,
-            slot * self.hop_s,
+            self.origin_s + slot * self.hop_s,
             self.labels[cell.label] if cell.label is not None else None,
             cell.confidence,
             cell.smoothed if cell.smoothed and cell.mark != "warming" else None,
@@ -195,16 +223,21 @@ class ScreenState:
             cell.level if heard else None,
             cell.peak if heard else None,
             cell.speech_s,
-            (self.history.newest - slot) * self.hop_s,
+            (self.here - slot) * self.hop_s,
+            None if shown is None or shown.label is None else self.labels[shown.label],
+            given == slot,
+            0.0 if given is None else self.origin_s + given * self.hop_s,
         )
 
-    def _values(self, point: PointMessage) -> tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]:
-        """Smoothed and raw probabilities and dimensions in their order; empty where the model was not asked."""
-        return (
-            tuple(point["smoothed"][label] for label in self.labels),
-            _known([point["raw"][label] for label in self.labels]),
-            _known([point["dimensions"][name] for name in self.dimensions]),
-        )
+    def _last_label(self, slot: int) -> int | None:
+        """The slot of the last label that is held at ``slot``, as the headline holds one."""
+        for earlier in range(slot, slot - math.ceil(HOLD_S / self.hop_s), -1):
+            cell = self.history.at(earlier)
+            if cell is None or cell.mark not in HOLDS:
+                return None
+            if cell.label is not None:
+                return earlier
+        return None
 
     def waited(self, now: float) -> float:
         """Seconds since the newest point came; 0 before the first."""
@@ -225,30 +258,39 @@ class ScreenState:
             case "point":
                 self._point(message, now)
             case "gap":
-                self._gap(message)
+                self._gap(message, now)
             case "alert":
-                self.alerts.add(message)
+                self.record.alert(message)
             case "mark":
-                self._mark(message)
+                self.record.mark(message)
+                self.tell("info", f"marked at {clock_text(self.offset_s + message['t'])}: {message['text']}", now)
             case "notice":
-                self.notices.append(ScreenNotice(message["level"], message["text"]))
+                self.tell(message["level"], message["text"], now)
                 self.health.notice(message)
             case "why" if self.hello is not None and message["stream"] == self.hello["stream"]:
-                self.reason = read(message, self.hello["sample_rate"])
+                self.reason = read(message, self.hello["sample_rate"], self.offset_s)
             case "dropped":
                 self.lost += message["count"]
-                self.notices.append(
-                    ScreenNotice("warning", f"this screen was too slow: {message['count']} messages lost")
-                )
+                self.tell("warning", f"this screen was too slow: {message['count']} messages lost", now)
             case "end":
                 self.ended = message
                 if message["error"]:
-                    self.notices.append(ScreenNotice("error", message["error"]))
+                    self.tell("error", message["error"], now)
+
+    def tell(self, level: Level, text: str, now: float) -> None:
+        """Show a line for a while."""
+        self.notices.add(level, text, now)
 
     def _hello(self, message: HelloMessage) -> None:
-        before, self.hello = self.hello, message
-        if before is None or self.ended is not None or any(before[key] != message[key] for key in SAME_STREAM):
-            self._begin()
+        before, again, self._before = self._before, self.hello is None, message
+        self.hello = message
+        same = before is not None and all(before[key] == message[key] for key in SAME_STREAM)
+        if before is not None and (goes_on(before, message) or (again and same)):
+            if again or self.ended is not None or before["source"] != message["source"]:
+                self.record.go_on(message)
+                self._leave()
+        elif self.ended is not None or not same:
+            self._begin(message)
         self.ended = None
 
     def _point(self, message: PointMessage, now: float) -> None:
@@ -261,46 +303,19 @@ class ScreenState:
         self.age.add(message["ledger"]["age_ms"])
         self.ledger.add(message["ledger"])
         self.health.point(message)
+        self.notices.heard(message["peak_dbfs"])
         if self.hello is not None:
-            self._remember(message, self.hello["hop"])
+            self.record.point(message)
 
-    def _remember(self, point: PointMessage, hop: int) -> None:
-        """Put a point into the history, and the change that it confirms among the changes."""
-        smoothed, raw, dimensions = self._values(point)
-        label = self.labels.index(point["label"]) if point["label"] is not None else None
-        sound = point["level_dbfs"], point["peak_dbfs"], point["speech_s"]
-        slot = -(-point["end"] // hop)
-        if len(self.history) and slot > self.history.newest + 1:
-            self._changes.lost()
-        self.history.place(slot, Cell(point["state"], label, smoothed, raw, dimensions, *sound))
-        change = self._changes.add((slot - 1) * hop, slot * hop, point["state"], point["label"])
-        if change is not None:
-            self.changes.append((change.at // hop + 1, self.labels.index(change.after)))
-
-    def _mark(self, message: MarkMessage) -> None:
-        self.notices.append(
-            ScreenNotice("info", f"marked at {clock_text(self.offset_s + message['t'])}: {message['text']}")
-        )
-        if self.hello is not None:
-            self.marks.append(max(1, -(-message["at"] // self.hello["hop"])))
-
-    def _gap(self, message: GapMessage) -> None:
+    def _gap(self, message: GapMessage, now: float) -> None:
         self.gap = message
         if self.hello is not None:
-            hop, rate = self.hello["hop"], self.hello["sample_rate"]
-            self.history.mark_gap(message["start"] // hop + 1, -(-message["end"] // hop))
-            self._changes.lost()
+            rate = self.hello["sample_rate"]
+            self.record.gap(message)
             self.health.gap(message, rate)
             seconds = (message["end"] - message["start"]) / rate
             where = clock_text(self.offset_s + message["start"] / rate)
-            self.notices.append(
-                ScreenNotice("warning", f"gap at {where}: {seconds:.2f} s missing, {message['reason']}")
-            )
-
-
-def _known(values: Sequence[float | None]) -> tuple[float, ...]:
-    """The values; none where one of them is null: the model was not asked."""
-    return () if None in values else cast(tuple[float, ...], tuple(values))
+            self.tell("warning", f"gap at {where}: {seconds:.2f} s missing, {message['reason']}", now)
 
 
 def clock_text(seconds: float) -> str:

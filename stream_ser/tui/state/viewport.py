@@ -11,6 +11,15 @@ from dataclasses import dataclass
 
 ZOOMS_S: tuple[float | None, ...] = (10.0, 30.0, 60.0, 300.0, None)  # None: the whole stream
 USUAL = 1  # which of them is shown first
+AHEAD = 3  # the part of the screen that shows what follows, where that is known already: a third
+
+
+FULL = "100 %"  # the longest that stands beside columns besides a label
+
+
+def gutter_of(labels: tuple[str, ...]) -> int:
+    """Columns at the left of everything that lies over time, for names."""
+    return min(10, max([len(FULL), *(len(label) for label in labels)])) + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +60,16 @@ class Viewport:
             -(-slots // width) * width, width, oldest - 1
         )  # whole slots a column, so that it seldom changes
 
-    def right(self, grid: ColumnScale, newest: int) -> int:
-        """The column at the right edge, so that the newest slot or the cursor is to be seen."""
+    def right(self, grid: ColumnScale, newest: int, here: int | None = None) -> int:
+        """The column at the right edge, so that the slot ``here`` that came last, or the cursor, is to be seen.
+
+        ``here`` is the newest, unless a recording is played again: then some of what is known to follow is seen too.
+        """
         if ZOOMS_S[self.zoom] is None:
             return grid.width - 1
-        live = grid.column(newest)
+        live = last = grid.column(newest)
+        if here is not None and here < newest:
+            live = min(last, grid.column(here) + grid.width // AHEAD)
         if self.at is None:
             self._right = None
             return live
@@ -63,7 +77,7 @@ class Viewport:
         right = self._right
         if right is None:
             right = live if live - at < grid.width else at + grid.width // 2
-        self._right = min(max(right, at), at + grid.width - 1, live)
+        self._right = min(max(right, at), at + grid.width - 1, last)
         return self._right
 
     def zoom_by(self, steps: int) -> None:
@@ -71,9 +85,10 @@ class Viewport:
         self.zoom = min(len(ZOOMS_S) - 1, max(0, self.zoom + steps))
         self._right = None
 
-    def move_to(self, slot: int, oldest: int, newest: int) -> None:
-        """Show ``slot``, or what of the stream is nearest to it; the newest is live."""
-        self.at = None if slot >= newest else max(slot, oldest)
+    def move_to(self, slot: int, oldest: int, newest: int, here: int | None = None) -> None:
+        """Show ``slot``, or what of the stream is nearest to it; the one that came last (``here``, or the newest) is live."""
+        slot = min(max(slot, oldest), newest)
+        self.at = None if slot == (newest if here is None else here) else slot
 
     def live(self) -> None:
         """Go back to the newest."""

@@ -9,7 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_ser.calls.events import RefusedError
-from stream_ser.calls.protocols.message_signature import OLDEST_S, SKEW_S, Signed, api_key_ok, check_signature
+from stream_ser.calls.protocols.message_signature import (
+    OLDEST_S,
+    SKEW_S,
+    Signed,
+    UsedNonces,
+    api_key_ok,
+    check_signature,
+)
 
 # The example of Genesys' protocol documentation, with the two ids that it has the wrong way round put right.
 KEY = "SGVsbG8sIEkgYW0gdGhlIEFQSSBrZXkh"
@@ -151,3 +158,17 @@ def test_anything_at_all_is_refused(data: st.DataObject) -> None:
     except RefusedError:
         return
     assert changed.strip() == value or name == "Signature-Input"  # where spaces may stand between parameters
+
+
+def test_a_nonce_outlives_its_signature_by_more_than_the_clocks_may_differ() -> None:
+    nonces = UsedNonces()
+    first, last = CREATED - SKEW_S, CREATED + OLDEST_S + SKEW_S
+    for now in (first, last):
+        assert check(now=now).nonce == NONCE
+    assert nonces.take(NONCE, first)
+    assert not nonces.take(NONCE, first)
+    assert nonces.take("another", first + 1)
+    assert not nonces.take(NONCE, last)
+    assert not nonces.take(NONCE, last + SKEW_S + 1)
+    assert nonces.take("one more", first + 1_000)
+    assert list(nonces._until) == ["one more"], "they are let go"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import ssl
 import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
@@ -69,7 +70,8 @@ async def suffer(url: str, calls: int, seconds: float, hop_s: float, publisher: 
         lasts = seconds / 2 if late else seconds - BEGIN_S
         try:
             if number % 2:
-                sent = await play(url, name, payloads, lasts, offset=number * 7919 % len(payloads), token=publisher)
+                offset = number * 7919 % len(payloads)
+                sent = await play(url, name, payloads, lasts, offset=offset, token=publisher, tls=trust(url))
                 if sent.error is not None:
                     found.broken.append(sent.error)
             else:
@@ -89,6 +91,11 @@ async def suffer(url: str, calls: int, seconds: float, hop_s: float, publisher: 
             task.cancel()
         await asyncio.gather(reading, probing, return_exceptions=True)
     return found
+
+
+def trust(url: str) -> ssl.SSLContext | None:
+    """What to shake hands with, where there is TLS: ``SSL_CERT_FILE`` names who is trusted."""
+    return ssl.create_default_context() if url.startswith("wss") else None
 
 
 async def _plain(url: str, call: str, sound: np.ndarray, seconds: float, token: str) -> None:  # type: ignore[type-arg]
@@ -131,12 +138,12 @@ async def _read(url: str, token: str, found: Suffered, hop_s: float) -> None:
 
 async def _probe(url: str, found: Suffered) -> None:
     parts = urlsplit(url)
-    loop = asyncio.get_running_loop()
+    loop, context = asyncio.get_running_loop(), trust(url)
     while True:
         began = loop.time()
         try:
             async with asyncio.timeout(10.0):
-                reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+                reader, writer = await asyncio.open_connection(parts.hostname, parts.port, ssl=context)
                 try:
                     writer.write(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
                     answer = await reader.read()

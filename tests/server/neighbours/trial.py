@@ -3,26 +3,47 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import multiprocessing
 import os
-import re
 import resource
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from urllib.request import urlopen
+
+from prometheus_client.parser import text_string_to_metric_families
 
 from stream_ser.load.server import Running, server
 from stream_ser.store.records import EndCall, OpenCall, Row
 from stream_ser.store.store import Store
-from tests.server.neighbours.attackers import ATTACKERS, STALLS, Target
+from tests.server import certificate
+from tests.server.neighbours import attackers, floods
+from tests.server.neighbours.attacking import ATTACKERS, Target
 from tests.server.neighbours.honest import Suffered, suffer
 from tests.server.serving import tokens
 
+KNOWN = (attackers, floods)  # the modules that have attackers
 HOP_S, AGE_S, HEALTH_S, TURN_S = 0.5, 0.25, 0.25, 0.02
-LEAVE_S = 10.0
+MEMORY_MB = 100.0  # that an attack may cost while it lasts
+LEAVE_S, BEGIN_S, SETTLE_S = 10.0, 60.0, 1.0
+TOLD = ("refused", "passed_over", "loop_held")  # counts with a label
+COUNTS = (  # others that show what an attack did
+    *(
+        "missing_seconds",
+        "calls_opened",
+        "feed_messages",
+        "feed_dropped",
+        "feed_missed",
+        "feed_cut",
+        "feed_history_reads",
+    ),
+    *("store_lost", "loop_turns_held", "loop_work_put_off", "loop_stalled_seconds"),
+)
 
 
 @dataclass(slots=True)
@@ -42,10 +63,20 @@ class Trial:
         wrong = [reason for reason in self.suffered.reasons if reason not in ("stopped", "closed by the client")]
         return wrong + self.suffered.broken
 
+    @property
+    def bit(self) -> bool:
+        """Whether there was an attack at all, by what the server counted."""
+        name = ATTACKERS[self.attacker].bites
+        return not name or self.counted.get(name, 0.0) > (2 * self.suffered.calls if name == "calls_opened" else 0)
+
     def failures(self) -> list[str]:
         """What does not hold, in absolute figures."""
         found = [f"calls ended: {reason}" for reason in self.ended_wrongly[:3]]
-        if self.attacker in STALLS:
+        if not self.bit:
+            found.append(f"it was no attack: {ATTACKERS[self.attacker].bites} did not grow")
+        if self.memory_mb[1] - self.memory_mb[0] > MEMORY_MB:
+            found.append(f"memory grew by {self.memory_mb[1] - self.memory_mb[0]:.0f} MB")
+        if ATTACKERS[self.attacker].stalls:
             return found
         seen = self.suffered
         if seen.p99_ms > 1e3 * (HOP_S + AGE_S):
@@ -69,10 +100,17 @@ class Arena:
     honest: tuple[str, str]  # publisher, viewer
     hostile: tuple[str, str, str]  # publisher, viewer, admin
     epoch: str
+    tokens: Path
 
 
 @contextmanager
-def arena(folder: Path, history: int, more: tuple[str, ...] = ()) -> Iterator[Arena]:
+def arena(
+    folder: Path,
+    history: int,
+    more: Sequence[str] = (),
+    program: Sequence[str] = ("stream_ser.cli",),
+    tls: bool = False,
+) -> Iterator[Arena]:
     """Start a server whose hostile tenant has ``history`` stored messages."""
     whose = [("honest", "publisher"), ("honest", "viewer")]
     whose += [("hostile", role) for role in ("publisher", "viewer", "admin")]
@@ -81,61 +119,69 @@ def arena(folder: Path, history: int, more: tuple[str, ...] = ()) -> Iterator[Ar
     epoch = store.epoch
     _fill(store, history)
     store.close()
-    with server(folder, ["--tokens", str(path), "--engine", "onnx", *more]) as running:
-        yield Arena(running, (secrets[0], secrets[1]), (secrets[2], secrets[3], secrets[4]), epoch)
+    options = ["--tokens", str(path), "--engine", "onnx", *more]
+    with ExitStack() as stack:
+        if tls:
+            cert, key = certificate.make(folder)
+            stack.enter_context(certificate.trusted(cert))
+            options += ["--tls-cert", str(cert), "--tls-key", str(key)]
+        running = stack.enter_context(server(folder, options, program=program))
+        yield Arena(running, (secrets[0], secrets[1]), (secrets[2], secrets[3], secrets[4]), epoch, path)
 
 
 async def trial(arena: Arena, attacker: str, size: float, calls: int, seconds: float) -> Trial:
-    """Have ``attacker`` beside honest calls."""
-    before, was = arena.running.figures(), _held_by(arena.running.url)
-    target = Target(arena.running.url, arena.running.process.pid, *arena.hostile, arena.epoch, size)
-    process = multiprocessing.get_context("spawn").Process(target=_attack, args=(attacker, target), daemon=True)
+    """Have ``attacker`` beside honest calls, which begin once it has begun."""
+    before = _figures(arena.running.url)
+    target = Target(arena.running.url, arena.running.process.pid, *arena.hostile, arena.epoch, arena.tokens, size)
+    spawning = multiprocessing.get_context("spawn")
+    begun = spawning.Event()
+    process = spawning.Process(target=_attack, args=(attacker, target, begun), daemon=True)
     process.start()
     try:
+        assert await asyncio.to_thread(begun.wait, BEGIN_S), "the attacker did not begin"
         suffered = await suffer(arena.running.url, calls, seconds, HOP_S, *arena.honest)
-        after = await asyncio.to_thread(arena.running.figures)
+        after = await asyncio.to_thread(_figures, arena.running.url)
     finally:
         process.terminate()
         process.join(LEAVE_S)
         process.kill()
         os.kill(target.process, signal.SIGCONT)
     memory = tuple(round(one["process_resident_memory_bytes"] / 1e6, 1) for one in (before, after))
-    names = (
-        "refused_total",
-        "loop_turns_held_total",
-        "loop_stalled_seconds_total",
-        "feed_cut_total",
-        "store_lost_total",
-    )
-    counted = {}
-    for name in names:
-        grown = after.get(f"stream_ser_{name}", 0.0) - before.get(f"stream_ser_{name}", 0.0)
-        if grown:
-            counted[name.removesuffix("_total")] = round(grown, 1)
-    held = {name: count - was.get(name, 0.0) for name, count in _held_by(arena.running.url).items()}
-    counted |= {f"by {name}": count for name, count in sorted(held.items(), key=lambda one: -one[1])[:2] if count}
-    turns = (after["stream_ser_loop_longest_turn_seconds"], after["stream_ser_loop_longest_turn_cpu_seconds"])
-    return Trial(attacker, suffered, memory, *turns, counted)  # type: ignore[arg-type]
+    turns = (after["loop_longest_turn_seconds"], after["loop_longest_turn_cpu_seconds"])
+    return Trial(attacker, suffered, memory, *turns, _grown(before, after))  # type: ignore[arg-type]
 
 
-def _held_by(url: str) -> dict[str, float]:
-    """How often what held the loop for too long."""
+def _figures(url: str) -> dict[str, float]:
+    """The metrics, by name and, where they have one, label."""
     with urlopen(url.replace("ws", "http", 1) + "/metrics", timeout=30) as response:
         text = response.read().decode()
-    found = re.findall(r'^stream_ser_loop_held_total\{by="(.*)"\} (.*)$', text, re.MULTILINE)
-    return {name: float(count) for name, count in found}
+    found = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            name = sample.name.removeprefix("stream_ser_").removesuffix("_total")
+            found[" ".join([name, *sample.labels.values()])] = sample.value
+    return found
 
 
-def _attack(name: str, target: Target) -> None:
+def _grown(before: dict[str, float], after: dict[str, float]) -> dict[str, float]:
+    """What was counted meanwhile, the most first of what has a label."""
+    grown = {name: round(value - before.get(name, 0.0), 1) for name, value in after.items()}
+    told = {name: value for name, value in grown.items() if value > 0 and name.partition(" ")[0] in (*TOLD, *COUNTS)}
+    return dict(sorted(told.items(), key=lambda one: (one[0].partition(" ")[0], -one[1])))
+
+
+def _attack(name: str, target: Target, begun: Event) -> None:
     """Of a process of its own, which leaves the cores to the others: a real attacker has its own machine."""
     os.nice(10)
+    logging.getLogger("asyncio").setLevel(logging.ERROR)  # to be cut off is no news here
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 65_536), most))
 
     async def attack() -> None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)  # type: ignore[union-attr]
         try:
-            await ATTACKERS[name](target)
+            asyncio.get_running_loop().call_later(SETTLE_S, begun.set)
+            await ATTACKERS[name].run(target)
         except asyncio.CancelledError:
             os._exit(0)  # without a goodbye to thousands
 
@@ -143,8 +189,6 @@ def _attack(name: str, target: Target) -> None:
 
 
 def _fill(store: Store, count: int) -> None:
-    from datetime import UTC, datetime
-
     now, step = datetime.now(UTC), 5_000
     if not count:
         return

@@ -45,15 +45,30 @@ def test_a_hop_that_was_never_reported_keeps_its_place() -> None:
     assert history.at(9) == MISSING
 
 
-def test_a_late_point_takes_its_own_place_and_is_a_revision() -> None:
+def test_a_late_point_takes_its_own_place_and_is_told() -> None:
     history = empty()
     history.place(8, SPEECH)
     history.place(10, SPEECH)
-    before = history.revision
     history.place(9, SILENCE)
     assert marks(history) == "speech silence speech"
     assert history.newest == 10
-    assert history.revision > before
+    assert list(history.late) == [(history.version, 9)]
+
+
+def test_what_nobody_has_played_is_there_as_such_and_played_again_the_newer_result_stands() -> None:
+    history = empty()
+    history.skip_to(2)
+    history.place(3, SPEECH)
+    history.skip_to(5)
+    history.place(6, SILENCE)
+    assert marks(history) == "unheard unheard speech unheard unheard silence"
+    history.skip_to(1)
+    history.place(2, Cell("warming"))
+    history.place(3, Cell("warming"))
+    history.place(4, Cell("warming"))
+    assert marks(history) == "unheard warming speech warming unheard silence", "no result does not take one away"
+    history.place(3, SILENCE)
+    assert marks(history) == "unheard warming silence warming unheard silence"
 
 
 def test_new_points_are_no_revision() -> None:

@@ -1,6 +1,6 @@
 """The stream's health, over the running screen: where the time went, what was lost, what computes, who subscribes.
 
-Owned by the Textual event loop. The stream goes on behind it; keys of the screen keep working.
+Owned by the Textual event loop.
 """
 
 from __future__ import annotations
@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
-from textual.app import ComposeResult
-from textual.binding import BindingType
-from textual.screen import ModalScreen
-from textual.widgets import Static
+from textual.binding import Binding, BindingType
 
 from stream_ser.controls.capabilities import Controls, Linked, Serves
 from stream_ser.latency import table
+from stream_ser.printable import printable
+from stream_ser.tui.pages import Page
 from stream_ser.tui.state.stream_state import ScreenState
 
 STAGES = (
@@ -28,29 +27,26 @@ STAGES = (
 )
 
 
-class Latency(ModalScreen[None]):
-    """One page of figures, drawn anew every second. Closed by the key that opens it, or escape."""
+class Health(Page):
+    """Figures, drawn anew every second. Closed by the key that opens it, or escape."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [("escape", "dismiss", "close"), ("l", "dismiss", "close")]
+    title_of = "health"
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("l", "dismiss", "close", show=False)]
 
     def __init__(self, state: ScreenState, controls: Controls, feed: str | None) -> None:
         super().__init__()
         self._state, self._controls, self._feed = state, controls, feed
 
-    def compose(self) -> ComposeResult:
-        """Make the page."""
-        page = Static(self._text(), markup=False, id="page")
-        page.border_title = "health"
-        yield page
-
     def on_mount(self) -> None:
         """Keep it fresh."""
-        self.set_interval(1.0, lambda: self.query_one("#page", Static).update(self._text()))
+        super().on_mount()
+        self.set_interval(1.0, lambda: self.show(self.text()))
 
-    def _text(self) -> str:
+    def text(self) -> str:
+        """The stream's health now."""
         rows = table(self._state.ledger.summary())
         lines = [f"{row}   {stage}".rstrip() for row, stage in zip(rows, STAGES, strict=True)]
-        return "\n".join([*lines, "", *self._sound(), *self._engine(), *self._ways_out()])
+        return "\n".join(map(printable, [*self._sound(), *self._engine(), *self._ways_out(), "", *lines]))
 
     def _sound(self) -> Iterator[str]:
         state, health = self._state, self._state.health

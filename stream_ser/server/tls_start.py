@@ -1,0 +1,108 @@
+"""How connections begin to speak TLS: a few in a turn of the event loop, and known to the server from their first byte.
+
+A handshake costs the server more than the other side, and asyncio by itself hands a connection over only when its handshake is
+over: until then nobody could count or end it. So connections are taken in the clear, counted, and upgraded here, in the order
+in which they had something to say. Everything runs in one event loop; whoever called ``start`` cancels it where the connection
+is to go before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections import deque
+from typing import Any
+
+AT_ONCE = 2  # handshakes that are worked at in one turn: with an RSA key of 4096 bits one takes some milliseconds
+READ = 8_192  # bytes that are deciphered in one turn
+
+
+class TlsStart:
+    """Of one listening socket. ``within_s`` is for how long a handshake may take, and ``close_s`` a goodbye."""
+
+    def __init__(self, context: ssl.SSLContext, within_s: float, close_s: float) -> None:
+        self._context, self._within_s, self._close_s = context, within_s, close_s
+        self._ready: deque[asyncio.Future[None]] = deque()
+        self._scheduled = False
+        self.failed = 0  # handshakes that came to nothing
+
+    async def start(self, transport: asyncio.Transport, protocol: asyncio.Protocol) -> asyncio.Transport:
+        """Shake hands on a connection that is not read yet; gives what to speak through.
+
+        ``protocol`` may be given data before this returns. Raises OSError (ssl.SSLError among them) and TimeoutError.
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self._within_s):
+                await _has_something_to_say(loop, transport)
+                await self._turn(loop)
+                upgrading = loop.create_task(self._upgrade(loop, transport, protocol))
+                try:
+                    await asyncio.sleep(0)
+                    _read_little(transport.get_protocol())
+                    return await upgrading
+                finally:
+                    upgrading.cancel()
+        except BaseException:
+            self.failed += 1
+            raise
+
+    async def _upgrade(
+        self, loop: asyncio.AbstractEventLoop, transport: asyncio.Transport, protocol: asyncio.Protocol
+    ) -> asyncio.Transport:
+        secure = await loop.start_tls(
+            transport,
+            protocol,
+            self._context,
+            server_side=True,
+            ssl_handshake_timeout=self._within_s,
+            ssl_shutdown_timeout=self._close_s,
+        )
+        if secure is None:
+            raise ConnectionResetError("the connection was lost in its handshake")
+        return secure
+
+    async def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
+        turn = loop.create_future()
+        self._ready.append(turn)
+        if not self._scheduled:
+            self._scheduled = True
+            loop.call_soon(self._go_on, loop)
+        await turn
+
+    def _go_on(self, loop: asyncio.AbstractEventLoop) -> None:
+        begun = 0
+        while self._ready and begun < AT_ONCE:
+            turn = self._ready.popleft()
+            if not turn.done():  # as one is that was cancelled
+                turn.set_result(None)
+                begun += 1
+        self._scheduled = bool(self._ready)
+        if self._scheduled:
+            loop.call_soon(self._go_on, loop)
+
+
+async def _has_something_to_say(loop: asyncio.AbstractEventLoop, transport: asyncio.Transport) -> None:
+    """Wait for the first bytes, or the end, without taking them: a second descriptor is watched, as the first is asyncio's."""
+    watched = transport.get_extra_info("socket").dup()
+    came = loop.create_future()
+
+    def tell() -> None:
+        loop.remove_reader(watched)
+        if not came.done():
+            came.set_result(None)
+
+    try:
+        loop.add_reader(watched, tell)
+        await came
+    finally:
+        loop.remove_reader(watched)
+        watched.close()
+
+
+def _read_little(protocol: Any) -> None:
+    """Decipher no more than ``READ`` bytes in one turn: asyncio has 256 kB, and no setting. Elsewhere turns are longer."""
+    if hasattr(protocol, "max_size") and hasattr(protocol, "_ssl_buffer_view"):
+        protocol.max_size = READ
+        protocol._ssl_buffer = bytearray(READ)
+        protocol._ssl_buffer_view = memoryview(protocol._ssl_buffer)

@@ -1,0 +1,161 @@
+"""Handshakes of TLS over real sockets: known from the first byte, bounded, a few at a time, and small reads after them."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from asyncio.sslproto import SSLProtocol
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from stream_ser.server.config import Limits
+from stream_ser.server.tls_start import READ, TlsStart
+from tests.server.serving import PATIENCE_S, dial, eventually, serving
+from tests.server.speaking import hello
+from tests.server.test_auth import certificate  # noqa: F401 - a fixture
+
+Certificate = tuple[Path, Path]
+
+
+def trusting(certificate: Certificate) -> ssl.SSLContext:  # noqa: F811
+    return ssl.create_default_context(cafile=str(certificate[0]))
+
+
+async def healthy(port: int, context: ssl.SSLContext) -> bytes:
+    reader, writer = await asyncio.open_connection("localhost", port, ssl=context)
+    writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    async with asyncio.timeout(PATIENCE_S):
+        answered = await reader.read()
+    writer.close()
+    return answered
+
+
+async def test_handshakes_of_tls_are_counted_and_the_oldest_makes_way(
+    tmp_path: Path,
+    certificate: Certificate,  # noqa: F811
+) -> None:
+    cert, key = certificate
+    async with serving(tmp_path, tls_cert=cert, tls_key=key, limits=Limits(handshakes=3)) as server:
+        half = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(3)]
+        await eventually(lambda: server._handshakes.count == 3, "they are not counted before they speak")
+        assert (await healthy(server.port, trusting(certificate))).endswith(b"ok\n")
+        async with asyncio.timeout(PATIENCE_S):
+            with suppress(ConnectionError):
+                assert await half[0][0].read() == b""
+        await eventually(lambda: server.services.refusals.by_reason() == {"too-many-handshakes": 1}, "it is not told")
+        for _, writer in half:
+            writer.close()
+        await eventually(lambda: (server._handshakes.count, server.services.room.count) == (0, 0), "one stays")
+
+
+async def test_what_is_no_handshake_of_tls_is_refused_and_counted(
+    tmp_path: Path,
+    certificate: Certificate,  # noqa: F811
+) -> None:
+    cert, key = certificate
+    async with serving(tmp_path, tls_cert=cert, tls_key=key, limits=Limits(open_s=0.5)) as server:
+        for sent, reason in ((b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", "bad-handshake"), (b"", "no-handshake")):
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            writer.write(sent)
+            async with asyncio.timeout(PATIENCE_S):
+                with suppress(ConnectionError):
+                    await reader.read()
+            writer.close()
+            await eventually(lambda name=reason: server.services.refusals.by_reason().get(name) == 1, reason)  # type: ignore[misc]
+        _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.close()  # as a load balancer does to see whether we live
+        await eventually(lambda: server.services.room.count == 0, "a connection stays")
+        assert server.services.refusals.by_reason() == {"bad-handshake": 1, "no-handshake": 1}
+
+
+async def test_a_turn_begins_few_handshakes(
+    tmp_path: Path,
+    certificate: Certificate,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cert, key = certificate
+    begun: list[int] = []
+    original = TlsStart._go_on
+
+    def go_on(self: TlsStart, loop: asyncio.AbstractEventLoop) -> None:
+        waiting = len(self._ready)
+        original(self, loop)
+        begun.append(waiting - len(self._ready))
+
+    monkeypatch.setattr(TlsStart, "_go_on", go_on)
+    async with serving(tmp_path, tls_cert=cert, tls_key=key) as server:
+        answers = await asyncio.gather(*(healthy(server.port, trusting(certificate)) for _ in range(20)))
+    assert all(answered.endswith(b"ok\n") for answered in answers)
+    assert sum(begun) == 20
+    assert max(begun) <= 2
+
+
+async def test_a_turn_deciphers_little_whatever_is_sent_at_once(
+    tmp_path: Path,
+    certificate: Certificate,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cert, key = certificate
+    read: list[int] = []
+    original = SSLProtocol.buffer_updated
+
+    def buffer_updated(self: SSLProtocol, nbytes: int) -> None:
+        if self._server_side:  # type: ignore[attr-defined]
+            read.append(nbytes)
+        original(self, nbytes)
+
+    monkeypatch.setattr(SSLProtocol, "buffer_updated", buffer_updated)
+    async with (
+        serving(tmp_path, tls_cert=cert, tls_key=key) as server,
+        dial(server, "/v1/audio", ssl=trusting(certificate)) as socket,
+    ):
+        await socket.send(hello("c-1", "customer"))
+        await socket.recv()
+        before = server.media.seconds
+        for _ in range(4):
+            await socket.send(bytes(60_000))
+        await eventually(lambda: server.media.seconds - before >= 4 * 60_000 / 2 / 16_000, "not all of it came")
+    assert sum(read) > 240_000
+    assert max(read) <= READ
+
+
+async def test_what_comes_with_the_end_of_the_handshake_is_not_lost(
+    tmp_path: Path,
+    certificate: Certificate,  # noqa: F811
+) -> None:
+    cert, key = certificate
+    async with serving(tmp_path, tls_cert=cert, tls_key=key) as server:
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        client = trusting(certificate).wrap_bio(incoming, outgoing, server_hostname="localhost")
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                with suppress(ssl.SSLWantReadError):
+                    client.do_handshake()
+                    break
+                writer.write(outgoing.read())
+                incoming.write(await reader.read(65_536))
+            client.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            writer.write(outgoing.read())  # the handshake's last word and the request, in one piece
+            answered = b""
+            while not answered.endswith(b"ok\n"):
+                incoming.write(await reader.read(65_536))
+                with suppress(ssl.SSLWantReadError):
+                    answered += client.read(65_536)
+        writer.close()
+
+
+async def test_a_server_that_stops_waits_for_no_handshake(
+    tmp_path: Path,
+    certificate: Certificate,  # noqa: F811
+) -> None:
+    cert, key = certificate
+    async with serving(tmp_path, tls_cert=cert, tls_key=key, limits=Limits(open_s=600.0)) as server:
+        half = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(3)]
+        half[0][1].write(b"\x16\x03\x01\x02\x00")  # the head of a first message
+        await eventually(lambda: server._handshakes.count == 3, "they are not counted")
+    assert server.services.room.count == 0
+    for _, writer in half:
+        writer.close()

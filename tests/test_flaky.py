@@ -1,0 +1,73 @@
+"""The tool that runs tests again and again, on tests made for it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.flaky import busy, main
+
+TESTS = """
+from pathlib import Path
+import pytest
+
+def test_fails_in_every_second_run():
+    runs = Path(__file__).with_name("runs")
+    runs.write_text(runs.read_text() + "x" if runs.exists() else "x")
+    assert len(runs.read_text()) % 2
+
+@pytest.fixture
+def broken_in_the_end():
+    yield
+    assert Path(__file__).with_name("runs").read_text() != "xxx"
+
+def test_whose_end_fails(broken_in_the_end):
+    pass
+
+def test_good():
+    pass
+"""
+
+
+@pytest.fixture
+def tests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "test_made.py").write_text(TESTS)
+    return tmp_path
+
+
+@pytest.mark.parametrize("jobs", ["0", "2"])
+def test_what_failed_in_any_run_is_listed_with_its_runs(
+    tests: Path, jobs: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--runs", "3", "--busy", "1", "-n", jobs, "test_made.py"]) == 1
+    said = capfd.readouterr().out
+    assert "failed in 1 of 3 (runs 2): test_made.py::test_fails_in_every_second_run\n" in said
+    assert "failed in 1 of 3 (runs 3): test_made.py::test_whose_end_fails\n" in said
+    assert "3 runs beside 1 busy processes: 2 tests failed in any\n" in said
+    assert (tests / "runs").read_text() == "xxx"
+
+
+def test_where_nothing_fails_and_where_nothing_can_be_run(tests: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["--runs", "2", "--busy", "0", "test_made.py::test_good"]) == 0
+    assert "0 tests failed in any" in capfd.readouterr().out
+    assert main(["--runs", "2", "--busy", "0", "elsewhere.py"]) == 2
+    assert "exit code is 4" in capfd.readouterr().out
+    Path("test_broken.py").write_text("import nothing_of_that_name")
+    assert main(["--runs", "1", "--busy", "0", "test_broken.py"]) == 2
+
+
+def test_busy_processes_are_there_and_end() -> None:
+    def children() -> set[str]:
+        asked = ["ps", "--ppid", str(os.getpid()), "-o", "pid=,args="]
+        listed = subprocess.run(asked, capture_output=True, text=True).stdout.splitlines()
+        return {line.split()[0] for line in listed if "os.getppid" in line}
+
+    with busy(2):
+        assert len(children()) == 2
+    assert not children()
