@@ -63,25 +63,29 @@ WAYS: Mapping[str, Way] = {
 }
 
 
-def shares(monitor: Monitor, pieces: Pieces, rate: int) -> dict[str, float]:
-    """Of the points with a label, how many have which."""
+def count_labels(monitor: Monitor, pieces: Pieces, rate: int) -> Counter[str]:
+    """How many points have which label."""
     points: list[Point] = []
     with monitor.stream("shares", rate=rate) as stream:
         for piece in pieces:
             points += stream.lose(piece) if isinstance(piece, int) else stream.push(piece)
         points += stream.flush()
-    found = Counter(point.label for point in points if point.label is not None)
-    return {label: found[label] / max(1, found.total()) for label in monitor.labels}
+    return Counter(point.label for point in points if point.label is not None)
 
 
 def moves(monitor: Monitor, sound: Samples, rate: int, ways: Mapping[str, Way] = WAYS) -> dict[str, float]:
     """By how much the shares of ``sound``, (n,) float32 at ``rate`` Hz, move in each way; in [0, 1]."""
-    plain = shares(monitor, [sound], rate)
+    plain = _shares(monitor, [sound], rate)
     found = {}
     for name, way in ways.items():
-        changed = shares(monitor, way.change(sound, rate), rate)
+        changed = _shares(monitor, way.change(sound, rate), rate)
         found[name] = max(abs(changed[label] - part) for label, part in plain.items())
     return found
+
+
+def _shares(monitor: Monitor, pieces: Pieces, rate: int) -> dict[str, float]:
+    found = count_labels(monitor, pieces, rate)
+    return {label: found[label] / max(1, found.total()) for label in monitor.labels}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -10,13 +11,13 @@ import pytest
 import soundfile
 
 from stream_ser.api import Monitor
-from stream_ser.bench.shares import HOP_S, LOST, PACKET_S, WAYS, main, moves
+from stream_ser.bench.shares import HOP_S, LOST, PACKET_S, WAYS, count_labels, main, moves
 from stream_ser_models.card import shipped
 from tests.conftest import BUNDLED
 
 SECONDS = 12
 # Models that were trained before levels were varied enough. Strict: whoever ships weights that hold takes the name out.
-LEVEL_DEPENDENT = frozenset(shipped())
+LEVEL_DEPENDENT = frozenset(shipped()) - {"mscnn-stream", "whisper-voice-open"}
 LEVELS = ("+12 dB", "-12 dB")
 
 
@@ -26,22 +27,31 @@ def sound() -> tuple[np.ndarray, int]:
     return samples, rate
 
 
+@dataclass
+class Moved:
+    name: str
+    by: dict[str, float]
+    labelled: int  # points that the shares are of
+
+
 @pytest.fixture(scope="module", params=shipped())
-def moved(request: pytest.FixtureRequest) -> Iterator[tuple[str, dict[str, float]]]:
+def moved(request: pytest.FixtureRequest) -> Iterator[Moved]:
+    samples, rate = sound()
     with Monitor(model=request.param, hop=HOP_S) as monitor:
-        yield request.param, moves(monitor, *sound())
+        labelled = count_labels(monitor, [samples], rate).total()
+        yield Moved(request.param, moves(monitor, samples, rate), labelled)
 
 
 @pytest.mark.parametrize("way", [way for way in WAYS if way not in LEVELS])
-def test_shares_stay(moved: tuple[str, dict[str, float]], way: str) -> None:
-    name, found = moved
-    assert found[way] <= WAYS[way].most, name
+def test_shares_stay(moved: Moved, way: str) -> None:
+    assert moved.labelled > 0
+    # Of seven points a single one is 14 points of a share; the command hears all of the recording and has no such excuse.
+    assert moved.by[way] <= max(WAYS[way].most, 1.01 / moved.labelled), moved
 
 
-def test_shares_stay_at_other_levels(moved: tuple[str, dict[str, float]]) -> None:
-    name, found = moved
-    holds = all(found[way] <= WAYS[way].most for way in LEVELS)
-    assert holds != (name in LEVEL_DEPENDENT), f"{name}: {found}"
+def test_shares_stay_at_other_levels(moved: Moved) -> None:
+    holds = all(moved.by[way] <= WAYS[way].most for way in LEVELS)
+    assert holds != (moved.name in LEVEL_DEPENDENT), moved
 
 
 def test_the_ways_are_what_they_are_called() -> None:

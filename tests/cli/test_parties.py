@@ -71,7 +71,7 @@ def test_what_cannot_be_is_one_line(command: Command, call: Path, given: list[st
 def test_several_at_once_are_not_split(command: Command, call: Path) -> None:
     code, _, error = command("replay", call, call, "--parties", "split")
     assert code == 2
-    assert "--parties split was given for 2 recordings at once; play them one by one" in error
+    assert "--parties was given for 2 recordings at once; play it alone" in error
 
 
 def test_a_folder_of_calls_goes_on_past_those_with_one_channel(command: Command, call: Path, tmp_path: Path) -> None:
