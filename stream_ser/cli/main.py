@@ -21,6 +21,7 @@ from stream_ser.cli.complaint import complain
 from stream_ser.cli.grammar import Parser, Subcommands
 from stream_ser.cli.opening import opening
 from stream_ser.cli.options import FEED, TOKEN
+from stream_ser.cli.parties import add_options
 from stream_ser.cli.serve import add_parsers
 from stream_ser.errors import StreamSerError
 from stream_ser_models.card import DEFAULT
@@ -120,15 +121,17 @@ def parser() -> Parser:
         "files",
         metavar="FILE",
         nargs="+",
-        help="wav, flac, ogg, mp3, several at once; or - for raw samples on standard input",
+        help="wav, flac, ogg, mp3, m4a, webm, a video …, several at once; or - for raw samples on standard input",
     )
+    add_options(replay)
     replay.add_argument("--rate", type=int, metavar="HZ", help="rate of raw samples (only with -)")
     replay.add_argument("--channels", type=int, default=1, metavar="N", help="channels of raw samples (only with -)")
     replay.add_argument("--format", default="s16le", choices=["s16le", "f32le"], help="raw samples (default: s16le)")
     analyze = commands.add_parser(
         "analyze", parents=[common, no_feed, transcript], help="work through recordings without pacing"
     )
-    analyze.add_argument("files", metavar="FILE", nargs="+", help="wav, flac, ogg, mp3; or a folder, with --out FOLDER")
+    analyze.add_argument("files", metavar="FILE", nargs="+", help="as for replay; or a folder, with --out FOLDER")
+    add_options(analyze)
     told = "jsonl, csv, csv-excel, rttm, textgrid, vtt, audformat, audacity, png, svg"
     analyze.add_argument("--to", metavar="A,B", help=f"for a folder: {told} (default: jsonl)")
     _add_watch(commands)

@@ -27,7 +27,7 @@ from stream_ser.pipeline.observer import StreamObserver
 from stream_ser.pipeline.session import Pausable, Session
 from stream_ser.pipeline.stream import Stream
 from stream_ser.text.choice import ListenerFactory, TextOptions
-from stream_ser.types import SourceInfo
+from stream_ser.types import Role, SourceInfo
 from stream_ser_models.card import DEFAULT, Card
 
 # For a stream that was stopped to publish its end. That takes milliseconds on a machine that is not choked.
@@ -153,8 +153,13 @@ class Runtime:
         broken: Callable[[], None] = lambda: None,
         key: str | None = None,
         observer: StreamObserver | None = None,
+        call: str | None = None,
+        role: Role | None = None,
     ) -> Stream:
-        """A stream of a source like that, not yet open. Raises ConfigError where its recogniser cannot start."""
+        """A stream of a source like that, not yet open; ``call`` and ``role`` are a leg's.
+
+        Raises ConfigError where its recogniser cannot start.
+        """
         vad = VoiceActivityDetector()
         words, worker = self._model.words, self._model.loaded.worker
         return Stream(
@@ -172,11 +177,30 @@ class Runtime:
             broken=broken,
             observer=observer,
             key=key,
+            call=call,
+            role=role,
             baseline=self.options.baseline,
         )
 
 
-def run_to_end(session: Session, failed: Callable[[], BaseException | None] = lambda: None) -> bool:
+class Running(Protocol):
+    """A session, or whatever else runs in a thread of its own."""
+
+    @property
+    def error(self) -> Exception | None:
+        """What ended it, if it did not end by itself or by ``stop``."""
+
+    def start(self) -> None:
+        """Begin."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until it is over; False when the time ran out first."""
+
+    def stop(self) -> None:
+        """End it."""
+
+
+def run_to_end(session: Running, failed: Callable[[], BaseException | None] = lambda: None) -> bool:
     """Start a session and wait for it; True when Ctrl-C ended it. Raises what ended the stream as a StreamSerError.
 
     ``failed`` is asked now and then for a reason to stop (a reader of our lines that has gone), which is raised.
