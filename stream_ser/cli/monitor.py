@@ -195,7 +195,9 @@ def _show(
     talking = has_terminal()
     with running(_runtime_options(options), pages=True) as runtime, ExitStack() as kept:
         tell_addresses(runtime.feed_url, runtime.feed_moved_from)
-        unsaved = kept.enter_context(Kept(runtime.hub)) if talking and file is None and options.out is None else None
+        unsaved = (
+            kept.enter_context(Kept(runtime.hub, stream)) if talking and file is None and options.out is None else None
+        )
         try:
             if controller is None or options.headless or not talking:
                 ending = _run_headless(runtime, runtime.session(source, stream), options.verbose)
