@@ -215,7 +215,9 @@ def _show(
     talking, call = has_terminal(), call_options(options)
     with running(_runtime_options(options), pages=True) as runtime, ExitStack() as kept:
         tell_addresses(runtime.feed_url, runtime.feed_moved_from)
-        unsaved = kept.enter_context(Kept(runtime.hub)) if talking and file is None and options.out is None else None
+        unsaved = (
+            kept.enter_context(Kept(runtime.hub, stream)) if talking and file is None and options.out is None else None
+        )
         try:
             if call is not None:  # the screen has room for one stream
                 ending = _run_call(prepare(runtime, source, stream, call), runtime, options.verbose)
