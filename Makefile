@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 JOBS ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint wheel bench load soak attack pictures clean
+.PHONY: demo test lint wheel bench load soak attack mutants flaky fuzz pictures clean
 
 demo: $(VENV)/.live ## replay the bundled recording through the shipped model, at real time
 	$(BIN)/stream-ser demo
@@ -34,8 +34,17 @@ load: $(VENV)/.live ## what the call server carries here: 200 telephone calls, t
 soak: $(VENV)/.live ## ten minutes of accelerated days through the call server; fails where memory grows or anything is left
 	MALLOC_ARENA_MAX=2 $(BIN)/python -m stream_ser.load.soak --minutes 10
 
-attack: $(VENV)/.dev ## twenty honest calls beside each attack in full, as a table; fails where one is hurt
-	$(BIN)/python -m tests.server.neighbours
+attack: $(VENV)/.dev ## twenty honest calls beside each attack in full, as a table in docs/results; ATTACKER=pings tries one alone
+	$(BIN)/python -m tests.server.neighbours $(ATTACKER)
+
+mutants: $(VENV)/.dev ## break the code in 300 small ways and see which of them the tests notice; hours, and it goes on where it stopped
+	nice $(BIN)/python -m tests.mutants --sample $(or $(SAMPLE),300)
+
+flaky: $(VENV)/.dev ## run the tests RUNS times (10) on a busy machine and list what failed in any run; PATHS for some of them
+	$(BIN)/python -m tests.flaky --runs $(or $(RUNS),10) -n $(JOBS) $(PATHS)
+
+fuzz: $(VENV)/.dev ## fuzz each parser for SECONDS (60), guided by coverage; fails where one breaks
+	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),60)
 
 pictures: $(VENV)/.dev ## draw the pictures of the screen and of the page anew; the latter needs Chromium
 	$(BIN)/python demos/make_picture.py
@@ -59,4 +68,4 @@ $(VENV)/.dev: $(VENV)/.python pyproject.toml
 	@touch $@ $(VENV)/.live
 
 clean: ## forget the environment and what tools cached
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache build dist *.egg-info
+	rm -rf $(VENV) .mutants .fuzz .mypy_cache .pytest_cache .ruff_cache .import_linter_cache build dist *.egg-info

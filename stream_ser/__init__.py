@@ -15,12 +15,26 @@ from stream_ser._version import __version__
 
 TYPE_CHECKING = False  # checkers know this name; importing typing for it would take longer than all the rest
 if TYPE_CHECKING:
-    from stream_ser.api import Feed, Listening, Monitor, PushStream, Trajectory, analyze, listen, subscribe
+    from stream_ser.api import (
+        Feed,
+        Listening,
+        Monitor,
+        PushStream,
+        Trajectory,
+        analyze,
+        analyze_call,
+        listen,
+        subscribe,
+    )
+    from stream_ser.calls.recorded import CallOptions
     from stream_ser.errors import ConfigError, EngineError, FeedError, SourceError, StreamSerError
+    from stream_ser.export.call_result import CallResult
     from stream_ser.export.segments import Segment
     from stream_ser.types import Point, Timing, Word
 
 __all__ = [
+    "CallOptions",
+    "CallResult",
     "ConfigError",
     "EngineError",
     "Feed",
@@ -37,6 +51,7 @@ __all__ = [
     "Word",
     "__version__",
     "analyze",
+    "analyze_call",
     "listen",
     "subscribe",
 ]
@@ -46,8 +61,20 @@ __all__ = [
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 _HOMES = {
-    "stream_ser.api": ("Feed", "Listening", "Monitor", "PushStream", "Trajectory", "analyze", "listen", "subscribe"),
+    "stream_ser.api": (
+        "Feed",
+        "Listening",
+        "Monitor",
+        "PushStream",
+        "Trajectory",
+        "analyze",
+        "analyze_call",
+        "listen",
+        "subscribe",
+    ),
+    "stream_ser.calls.recorded": ("CallOptions",),
     "stream_ser.errors": ("ConfigError", "EngineError", "FeedError", "SourceError", "StreamSerError"),
+    "stream_ser.export.call_result": ("CallResult",),
     "stream_ser.export.segments": ("Segment",),
     "stream_ser.types": ("Point", "Timing", "Word"),
 }

@@ -16,11 +16,12 @@ from types import TracebackType
 
 from stream_ser.audio.array import check_rate
 from stream_ser.audio.open_sound import open_sound
+from stream_ser.calls.collector import CallCollector
+from stream_ser.calls.recorded import CallOptions, RecordedCall
 from stream_ser.errors import ConfigError, StreamSerError
+from stream_ser.export.call_result import CallResult
 from stream_ser.export.result import Trajectory
-from stream_ser.feed.client import subscribe as read_feed
-from stream_ser.feed.filters import SubscriptionFilter
-from stream_ser.feed.iterate import Feed
+from stream_ser.feed.iterate import Feed, subscribe
 from stream_ser.feed.message_types import Message
 from stream_ser.pipeline.following import Listening, PointCollector, follow
 from stream_ser.pipeline.push import PushStream
@@ -30,7 +31,19 @@ from stream_ser.text.choice import TextOptions
 from stream_ser.types import Point, SourceInfo
 from stream_ser_models.card import DEFAULT
 
-__all__ = ["Feed", "Listening", "Monitor", "PushStream", "Trajectory", "analyze", "listen", "subscribe"]
+__all__ = [
+    "CallOptions",
+    "CallResult",
+    "Feed",
+    "Listening",
+    "Monitor",
+    "PushStream",
+    "Trajectory",
+    "analyze",
+    "analyze_call",
+    "listen",
+    "subscribe",
+]
 
 ANSWER_S = 0.05  # how long listening waits for a point that is due, rather than give it with the next sound
 
@@ -48,6 +61,8 @@ def analyze(
     baseline: bool = True,
     name: str | None = None,
     partial: bool = False,
+    parties: str = "mix",
+    track: int | None = None,
 ) -> Trajectory:
     """The trajectory of one recording, to the last bit what ``stream-ser analyze`` gives for the same sound.
 
@@ -58,6 +73,9 @@ def analyze(
     before. ``name`` is what the result calls its stream. With ``partial``, sound that
     breaks off gives what came before, and says so in ``Trajectory.error``.
 
+    ``parties`` is for recordings with one party in each of two channels: ``mix`` both, or hear the ``left`` or the ``right``
+    one alone; ``analyze_call`` hears them side by side. ``track`` says which sound of a video that has several, from 1 on.
+
     Loads the model each time; for many recordings, see ``Monitor.analyze``.
 
     Raises SourceError where the sound cannot be had, EngineError where the model cannot, ConfigError for other arguments.
@@ -67,7 +85,33 @@ def analyze(
     with Monitor(
         model=model, hop=hop, engine=engine, text=text, transcript=transcript, show_text=show_text, baseline=baseline
     ) as monitor:
-        return monitor.analyze(sound, rate=rate, name=name, partial=partial)
+        return monitor.analyze(sound, rate=rate, name=name, partial=partial, parties=parties, track=track)
+
+
+def analyze_call(
+    sound: object,
+    *,
+    rate: int | None = None,
+    model: str = DEFAULT,
+    hop: float = 0.25,
+    engine: str = "auto",
+    baseline: bool = True,
+    name: str | None = None,
+    partial: bool = False,
+    track: int | None = None,
+    call: CallOptions | None = None,
+) -> CallResult:
+    """The two parties of a recorded call, one in each of two channels: what ``--parties split`` gives, and the call server.
+
+    ``call`` says who speaks left and right, and what may be heard of an agent: nothing by default, for how agents sound may be
+    analysed only for a stated purpose (docs/responsible-use.md). The other arguments are those of ``analyze``, and so are the
+    errors; ConfigError too where nothing of the call may be heard.
+
+    >>> call = stream_ser.analyze_call("call.wav")
+    >>> print(call["customer"], call.summary["overlap_s"], call.alerts)
+    """
+    with Monitor(model=model, hop=hop, engine=engine, baseline=baseline) as monitor:
+        return monitor.analyze_call(sound, rate=rate, name=name, partial=partial, track=track, call=call)
 
 
 class Monitor:
@@ -148,10 +192,19 @@ class Monitor:
         return [] if own is None else own.flush()
 
     def analyze(
-        self, sound: object, *, rate: int | None = None, name: str | None = None, partial: bool = False
+        self,
+        sound: object,
+        *,
+        rate: int | None = None,
+        name: str | None = None,
+        partial: bool = False,
+        parties: str = "mix",
+        track: int | None = None,
     ) -> Trajectory:
         """As ``stream_ser.analyze``, with the model that is loaded. Several threads may do so at once, by different names."""
-        source = open_sound(sound, rate, name)
+        if parties == "split":
+            raise ConfigError("parties='split' gives two streams, and analyze gives one", fix="call analyze_call")
+        source = open_sound(sound, rate, name, parties, track)
         stream_name = name or source.info.name
         texts: list[str] = []
         points: list[Point] = []
@@ -173,6 +226,30 @@ class Monitor:
         if stream.over and error is None:
             raise ConfigError(f"the monitor was closed while it analysed {stream_name}", fix="close it afterwards")
         return Trajectory(points, texts, error)
+
+    def analyze_call(
+        self,
+        sound: object,
+        *,
+        rate: int | None = None,
+        name: str | None = None,
+        partial: bool = False,
+        track: int | None = None,
+        call: CallOptions | None = None,
+    ) -> CallResult:
+        """As ``stream_ser.analyze_call``, with the model that is loaded."""
+        source = open_sound(sound, rate, name, "split", track)
+        call_name = name or source.info.name
+        options = call or CallOptions()
+        collector = CallCollector(call_name, options)
+        with closing(source), self._told(collector.keep):
+            recorded = RecordedCall(self._runtime, source, call_name, options, collector.observe)
+            with self._lock:
+                self._check_open()
+                recorded.begin()
+                self._streams.update(recorded.streams.values())
+            recorded.drive()
+        return collector.result(recorded, partial)
 
     def listen(self, device: str | int | None = None, *, name: str = "live") -> Listening:
         """As ``stream_ser.listen``, with the model that is loaded."""
@@ -251,31 +328,3 @@ def listen(
         failing.pop_all()
     listening.ended = monitor.close
     return listening
-
-
-def subscribe(
-    url: str,
-    *,
-    call: str | None = None,
-    stream: str | None = None,
-    hz: float | None = None,
-    snapshot: bool = False,
-    token: str | None = None,
-    retry_s: float | None = 30.0,
-    place: tuple[int, str] | None = None,
-) -> Feed[Message]:
-    """Messages of the feed at ``url``, as dicts (docs/protocol.md), with ``for`` or with ``async for``.
-
-    ``.points()`` gives ``Point`` objects instead. ``call`` or ``stream`` asks for one alone, ``hz`` for so many points a second
-    of each stream at most, ``snapshot`` for how things stand. ``token`` is a viewer's, for feeds that ask. A connection that is
-    lost is made again until the feed has been away for ``retry_s`` seconds (None: for ever); ``place`` goes on where an earlier
-    ``Feed.place`` was.
-
-    Iterating raises FeedError where there is no feed, it refuses, or it stays away. Raises FeedError for filters without sense.
-
-    >>> for point in stream_ser.subscribe("ws://127.0.0.1:8765/v1/feed").points():
-    ...     print(point.stream, point.t, point.label)
-    """
-    last_seq, epoch = place or (None, None)
-    filters = SubscriptionFilter(call, stream, hz, snapshot, last_seq, epoch)
-    return Feed(read_feed(url, retry_s=retry_s, filters=filters, token=token), lambda message: message)

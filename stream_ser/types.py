@@ -7,7 +7,7 @@ passed along as data; nothing in the core reads a clock.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypedDict
 
 import numpy as np
@@ -35,6 +35,11 @@ class SourceInfo:
     duration_s: float | None = None  # of all of it; None where nobody knows: a microphone, a pipe
     live: bool = False  # whether sound that is not taken in time is lost
     offset_s: float = 0.0  # how much of a recording lies before sample 0
+    channel: int | None = None  # which one alone is heard, from 1 on; None where all are mixed
+
+    def of_channel(self, channel: int) -> SourceInfo:
+        """The same source, of which one channel alone is heard."""
+        return replace(self, channel=channel)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""docs/python.md: every example on it runs, as it stands, in a folder with a recording call.wav."""
+"""docs/python.md: every example on it runs, as it stands, in a folder with the recordings call.wav and two-parties.wav."""
 
 from __future__ import annotations
 
@@ -38,6 +38,8 @@ def name_of(example: str) -> str:
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, talk: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copy(talk, tmp_path / "call.wav")
+    left, rate = soundfile.read(talk, dtype="float32")
+    soundfile.write(tmp_path / "two-parties.wav", np.stack([left, np.roll(left, len(left) // 2)], axis=1), rate)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -14,11 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from stream_ser.audio.files.opening import FASTEST, SHORTEST_MS, SLOWEST
+from stream_ser.audio.parties import ALONE, SidedSource, Sides, check_parties
 from stream_ser.audio.resample import Frames
-from stream_ser.audio.source import Item, Notice
-from stream_ser.audio.timeline import LOUDEST, Conditioner
+from stream_ser.audio.source import Item
+from stream_ser.audio.timeline import LOUDEST
 from stream_ser.errors import ConfigError, SourceError
-from stream_ser.types import SAMPLE_RATE, SourceInfo
+from stream_ser.types import SourceInfo
 
 MOST_CHANNELS = 64
 BLOCK_S = 0.05  # the sound in one item
@@ -94,13 +95,14 @@ def _check_values(frames: npt.NDArray[Any]) -> None:
         )
 
 
-class ArraySource:
+class ArraySource(SidedSource):
     """An array as a source, as fast as it is taken. Iterated by one thread, once.
 
-    Raises SourceError for what is no sound (see ``check_array``) or too short to hold speech, ConfigError for the rate.
+    ``parties`` says which channels are heard (:mod:`stream_ser.audio.parties`). Raises SourceError for what is no sound (see
+    ``check_array``) or too short to hold speech, ConfigError for the rate.
     """
 
-    def __init__(self, sound: object, rate: object, name: str = "array") -> None:
+    def __init__(self, sound: object, rate: object, name: str = "array", parties: str = "mix") -> None:
         self._frames = check_array(sound)
         count, channels = self._frames.shape
         hertz = check_rate(rate, count)
@@ -109,24 +111,23 @@ class ArraySource:
                 f"the array holds {count} frames ({1000 * count / hertz:.2f} ms at {hertz} Hz), too little to hear speech in",
                 fix=f"give at least {SHORTEST_MS} ms",
             )
-        self.info = SourceInfo("recording", name, hertz, channels, count / hertz, live=False)
+        self._parties = check_parties(parties, channels, "the array")
+        self.info = SourceInfo(
+            "recording", name, hertz, channels, count / hertz, live=False, channel=ALONE.get(self._parties)
+        )
         self._closed = False
 
-    def __iter__(self) -> Iterator[Item]:
-        """Yield all of it, in blocks."""
-        rate, channels = self.info.rate, self.info.channels
-        if rate != SAMPLE_RATE:
-            yield Notice("info", f"resampling {rate} Hz to {SAMPLE_RATE} Hz")
-        if channels > 1:
-            yield Notice("info", f"mixing {channels} channels to one")
-        conditioner = Conditioner(rate)
+    def sides(self) -> Iterator[tuple[int, Item]]:
+        """Yield all of it, in blocks, each with the timeline that it belongs to."""
+        rate = self.info.rate
+        sides = Sides(rate, self.info.channels, self._parties)
+        yield from sides.introduce()
         step = max(1, round(BLOCK_S * rate))
         for begin in range(0, len(self._frames), step):
             if self._closed:
                 return
-            yield from conditioner.push(as_frames(self._frames[begin : begin + step]), time.monotonic_ns())
-            yield from conditioner.notices()
-        yield from conditioner.finish(time.monotonic_ns())
+            yield from sides.push(as_frames(self._frames[begin : begin + step]), time.monotonic_ns())
+        yield from sides.finish(time.monotonic_ns())
 
     def close(self) -> None:
         """End iteration."""

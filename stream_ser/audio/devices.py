@@ -15,6 +15,7 @@ from stream_ser.audio.resample import Frames
 from stream_ser.errors import SourceError
 
 LIST_COMMAND = "see what there is with: stream-ser devices"
+BROWSER = "or listen with a browser's: stream-ser live --browser"
 BLOCK_S = 0.02  # the sound in one callback
 
 
@@ -75,11 +76,13 @@ class PortAudio:
         try:
             import sounddevice
         except ImportError as error:
-            raise SourceError(f"sounddevice is not installed ({error})", fix="pip install sounddevice") from error
+            raise SourceError(
+                f"sounddevice is not installed ({error})", fix=f"pip install sounddevice; {BROWSER}"
+            ) from error
         except OSError as error:
             raise SourceError(
                 f"the PortAudio library is missing ({error})",
-                fix="on Debian and Ubuntu: apt-get install -y libportaudio2",
+                fix=f"on Debian and Ubuntu: apt-get install -y libportaudio2; {BROWSER}",
             ) from error
         self._sd: Any = sounddevice
 
@@ -144,7 +147,8 @@ def choose_device(devices: Sequence[InputDevice], wanted: str | int | None) -> I
     """
     if not devices:
         raise SourceError(
-            "this machine has no sound input", fix="connect a microphone, or play a file: stream-ser replay FILE"
+            "this machine has no sound input",
+            fix=f"connect a microphone; {BROWSER}; or play a file: stream-ser replay FILE",
         )
     if wanted is None or wanted == "":
         return next((device for device in devices if device.default), devices[0])

@@ -17,10 +17,11 @@ import numpy as np
 
 from stream_ser.audio.files.marks import HEAD, container_name, could_be_mp3
 from stream_ser.audio.pacing import Clock, SystemClock
+from stream_ser.audio.parties import ALONE, SidedSource, Sides, check_parties
 from stream_ser.audio.source import Item, Notice
-from stream_ser.audio.timeline import LOUDEST, Conditioner
+from stream_ser.audio.timeline import LOUDEST
 from stream_ser.errors import SourceError
-from stream_ser.types import SAMPLE_RATE, SourceInfo
+from stream_ser.types import SourceInfo
 
 Encoding = Literal["s16le", "f32le"]
 _WIDTH: dict[Encoding, int] = {"s16le": 2, "f32le": 4}
@@ -34,8 +35,8 @@ class HasFileno(Protocol):
         """Return the descriptor."""
 
 
-class Pipe:
-    """Interleaved raw samples as a source. Every read takes at most 100 ms of sound.
+class Pipe(SidedSource):
+    """Interleaved raw samples as a source. Every read takes at most 100 ms of sound. ``parties``: as for recordings.
 
     Iteration raises SourceError when the pipe begins with the header of a sound file, holds floats far above full scale, or
     breaks.
@@ -49,10 +50,12 @@ class Pipe:
         channels: int = 1,
         encoding: Encoding = "s16le",
         name: str = "stdin",
+        parties: str = "mix",
         clock: Clock | None = None,
     ) -> None:
         if rate < 1 or channels < 1:
             raise ValueError(f"{rate} Hz and {channels} channels cannot be")
+        self._parties = check_parties(parties, channels, "the pipe")
         self._fd = file.fileno()
         self._clock = clock or SystemClock()
         self._encoding = encoding
@@ -62,10 +65,18 @@ class Pipe:
         self._lock = threading.Lock()  # guards the wake-up pipe's life
         self._iterating = False
         self._finished = False
-        self.info = SourceInfo(kind="pipe", name=name, rate=rate, channels=channels, duration_s=None, live=False)
+        self.info = SourceInfo(
+            kind="pipe",
+            name=name,
+            rate=rate,
+            channels=channels,
+            duration_s=None,
+            live=False,
+            channel=ALONE.get(self._parties),
+        )
 
-    def __iter__(self) -> Iterator[Item]:
-        """Yield blocks until the writer closes the pipe."""
+    def sides(self) -> Iterator[tuple[int, Item]]:
+        """Yield blocks until the writer closes the pipe, each with the timeline that it belongs to."""
         with self._lock:
             if self._finished:
                 return
@@ -91,10 +102,9 @@ class Pipe:
             os.close(self._wake_read)
             os.close(self._wake_write)
 
-    def _items(self) -> Iterator[Item]:
-        if self.info.rate != SAMPLE_RATE:
-            yield Notice("info", f"resampling {self.info.rate} Hz to {SAMPLE_RATE} Hz")
-        conditioner = Conditioner(self.info.rate)
+    def _items(self) -> Iterator[tuple[int, Item]]:
+        sides = Sides(self.info.rate, self.info.channels, self._parties)
+        yield from sides.introduce()
         held = self._head()
         name = container_name(held)
         if name is not None:
@@ -106,16 +116,16 @@ class Pipe:
         while more:
             whole = len(held) - len(held) % self._frame_bytes
             if whole:
-                yield from conditioner.push(self._decode(held[:whole]), self._clock.now_ns())
-                yield from conditioner.notices()
+                yield from sides.push(self._decode(held[:whole]), self._clock.now_ns())
                 held = held[whole:]
             more = self._read()
             held += more
         if self._closed.is_set():
             return
-        yield from conditioner.finish(self._clock.now_ns())
+        yield from sides.finish(self._clock.now_ns())
         if held:
-            yield Notice("warning", f"the last {len(held)} of {self._frame_bytes} bytes of a frame were dropped")
+            text = f"the last {len(held)} of {self._frame_bytes} bytes of a frame were dropped"
+            yield from sides.tell(Notice("warning", text))
 
     def _head(self) -> bytes:
         head = b""

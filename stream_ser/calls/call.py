@@ -18,7 +18,6 @@ from typing import Any, Protocol
 
 from stream_ser.calls.about import NOTHING, AboutParameters
 from stream_ser.calls.events import Agents, Leg, Lost, Opened, PassedOver, RefusedError, Sound
-from stream_ser.calls.leg_buffer import LegBuffer
 from stream_ser.calls.turn_detector import TurnsOnly
 from stream_ser.errors import StreamSerError
 from stream_ser.feed import messages
@@ -73,6 +72,16 @@ class Policy:
             )
 
 
+class LegSink(Protocol):
+    """Where a leg's sound goes on its way to its stream."""
+
+    def put(self, event: Sound | Lost, now_ns: int) -> None:
+        """Take sound, or word that it is missing."""
+
+    def end(self) -> None:
+        """The leg is over."""
+
+
 class CallBackend(Protocol):
     """What a call needs of the server it is in."""
 
@@ -82,8 +91,8 @@ class CallBackend(Protocol):
     def turns(self, name: str, observer: StreamObserver) -> TurnsOnly:
         """What takes a leg's sound for turns alone."""
 
-    def add_leg(self, stream: StreamLike, rate: int) -> LegBuffer:
-        """The buffer of a leg's sound on its way to its stream."""
+    def add_leg(self, stream: StreamLike, rate: int) -> LegSink:
+        """What takes a leg's sound on its way to its stream."""
 
     def begin(self, opened: Opened, streams: Mapping[str, Leg], purpose: str | None, at: datetime) -> None:
         """Have the call kept. Raises RefusedError where there is one of that name, or no room."""
@@ -108,7 +117,7 @@ class Call:
     ) -> None:
         self.opened, self._backend, self._policy, self._ended, self._clock = opened, backend, policy, ended, clock
         self._lock = threading.Lock()
-        self._buffers: dict[str, LegBuffer] = {}
+        self._buffers: dict[str, LegSink] = {}
         self._streams: list[Stream | TurnsOnly] = []
         self._unfinished = 0
         self._meter: CallMeter | None = None

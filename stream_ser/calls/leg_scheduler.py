@@ -23,9 +23,11 @@ from contextlib import suppress
 from stream_ser.audio.source import Item
 from stream_ser.calls.leg_buffer import End, LegBuffer
 from stream_ser.pipeline.multi_stream import StreamLike, process_batch
+from stream_ser.types import Gap
 
 AT_ONCE = 16  # legs in one turn
 ITEMS = 16  # blocks and gaps of one leg in one turn
+MISSING_HOPS = 24  # of all legs that are taken together: each makes a point, and after a long silence many have many
 TURN_S = 0.008  # CPU seconds after which a turn takes no further items
 LOOK_S = 0.02  # how long the scheduler rests, so that legs come together
 SWEEP_S = 0.3  # how often it looks for legs that stall
@@ -101,13 +103,18 @@ class LegScheduler:
                 break
             turns = self._round(turns)
         for buffer, _ in turns:
-            buffer.rest()
+            if buffer.queued:  # nothing was taken of it, so it does not queue itself
+                self._ready.append(buffer)
+            else:
+                buffer.rest()
 
     def _round(self, turns: Turns) -> Turns:
-        """Take one item of each; gives those that may have another."""
+        """Take one item of each, as long as not too much is missing; gives those that may have another, who had none first."""
         items: list[tuple[StreamLike, Item]] = []
-        following = []
-        for buffer, source in turns:
+        following: Turns = []
+        missing, turns = 0.0, list(turns)
+        while turns and missing < MISSING_HOPS:
+            buffer, source = turns.pop(0)
             if buffer.stream.over:  # what is taken for it would stay with it
                 self._forget(buffer, None)
                 continue
@@ -117,8 +124,9 @@ class LegScheduler:
             elif item is not None:
                 items.append((buffer.stream, item))
                 following.append((buffer, source))
+                missing += (item.end - item.start) / buffer.stream.hop if isinstance(item, Gap) else 0.0
         _take(items)
-        return following
+        return turns + following
 
     def _sweep(self) -> None:
         """Find the legs of which something waits and nothing has come for a while."""

@@ -13,11 +13,15 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from stream_ser.audio.media.choice import BRING, media_decoder
 from stream_ser.audio.recording import Recording, open_recording
+from stream_ser.calls.recorded import CallOptions
 from stream_ser.cli.complaint import complain
+from stream_ser.cli.parties import Heard, prepare
 from stream_ser.cli.progress import Progress
 from stream_ser.errors import ConfigError, FeedError, SourceError, StreamSerError
 from stream_ser.export.convert import convert
@@ -35,8 +39,24 @@ READABLE = re.compile(
     r"|wve|xi)",
     re.IGNORECASE,
 )
-UNREADABLE = re.compile(r"\.(3gp|aac|ac3|amr|m4a|m4b|mka|mov|mp4|wma|webm|wv)", re.IGNORECASE)
+MEDIA = re.compile(  # what PyAV or ffmpeg reads
+    r"\.(3g2|3gp|aac|ac3|amr|asf|avi|eac3|flv|m4a|m4b|m4v|mka|mkv|mov|mp4|mpe?g|wma|wmv|webm|wv)", re.IGNORECASE
+)
+UNREADABLE = re.compile(r"\.(aax|ape|dff|dsf|m4p|ra|tta)", re.IGNORECASE)
 OF_ONE_FILE = (errno.ENAMETOOLONG, errno.EISDIR, errno.EINVAL, errno.EILSEQ)  # other recordings may do better
+
+
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """What is heard of each recording; ``call`` where each is split into its parties."""
+
+    heard: Heard = field(default_factory=lambda: Heard(parties="mix", track=None))
+    call: CallOptions | None = None
+
+    def told(self) -> dict[str, Any]:
+        """What differs from the default, for a digest."""
+        told = {key: value for key, value in self.heard.items() if value not in ("mix", None)}
+        return told if self.call is None else {**told, "call": repr(self.call)}
 
 
 def recordings(folder: Path) -> tuple[list[Path], Counter[str], list[OSError]]:
@@ -46,6 +66,7 @@ def recordings(folder: Path) -> tuple[list[Path], Counter[str], list[OSError]]:
     """
     found: list[Path] = []
     others = Counter[str]()
+    media = media_decoder() is not None
     unread: list[OSError] = []
     for place, folders, names in os.walk(folder, onerror=unread.append):
         folders[:] = [name for name in folders if not name.startswith(".")]
@@ -53,26 +74,30 @@ def recordings(folder: Path) -> tuple[list[Path], Counter[str], list[OSError]]:
             suffix = os.path.splitext(name)[1]
             if name.startswith("."):
                 continue
-            if READABLE.fullmatch(suffix):
+            if READABLE.fullmatch(suffix) or (media and MEDIA.fullmatch(suffix)):
                 found.append((Path(place) / name).relative_to(folder))
-            elif UNREADABLE.fullmatch(suffix):
+            elif UNREADABLE.fullmatch(suffix) or MEDIA.fullmatch(suffix):
                 others[suffix.lower()] += 1
     return sorted(found), others, unread
 
 
-def analyze_folder(options: Options, folder: Path, out: Path, formats: Sequence[Format]) -> int:
+def analyze_folder(
+    options: Options, folder: Path, out: Path, formats: Sequence[Format], hearing: Hearing | None = None
+) -> int:
     """Work through a folder; the exit code: 0, 2 where a recording was bad, 130 after Ctrl-C.
 
     Raises ConfigError, EngineError and FeedError for what concerns all recordings.
     """
     files, others, unread = recordings(folder)
     if not files:
-        raise ConfigError(f"there is no recording in {folder}", fix="name a folder with wav, flac, ogg or mp3 files")
+        raise ConfigError(
+            f"there is no recording in {folder}", fix="name a folder with wav, flac, ogg, mp3 or m4a files"
+        )
     bad = [f"{error.filename} cannot be read: {error.strerror}" for error in unread]
     progress = Progress(len(files))
     with Index(out) as index, Runtime(options) as runtime:
         runtime.hub.attach(progress)
-        archive = Archive(runtime, folder, out, formats, index, progress)
+        archive = Archive(runtime, folder, out, formats, index, progress, hearing or Hearing())
         try:
             for file in files:
                 error = archive.take(file)
@@ -90,7 +115,8 @@ def analyze_folder(options: Options, folder: Path, out: Path, formats: Sequence[
     for line in _summary(len(files), archive.skipped, progress):
         print(line)
     for suffix, count in sorted(others.items()):
-        complain(f"{count} {suffix} left out: convert them first, as ffmpeg -i a{suffix} a.wav")
+        fix = BRING if MEDIA.fullmatch(suffix) else f"convert them first, as ffmpeg -i a{suffix} a.wav"
+        complain(f"{count} {suffix} left out: {fix}")
     for line in bad:
         complain(line)
     if bad:
@@ -102,9 +128,16 @@ class Archive:
     """One run over a folder of recordings."""
 
     def __init__(
-        self, runtime: Runtime, folder: Path, out: Path, formats: Sequence[Format], index: Index, progress: Progress
+        self,
+        runtime: Runtime,
+        folder: Path,
+        out: Path,
+        formats: Sequence[Format],
+        index: Index,
+        progress: Progress,
+        hearing: Hearing,
     ) -> None:
-        self._runtime, self._folder, self._out = runtime, folder, out
+        self._runtime, self._folder, self._out, self._hearing = runtime, folder, out, hearing
         self._formats, self._index, self._progress = formats, index, progress
         options, card = runtime.options, runtime.card
         text = [options.text.text, options.text.show]
@@ -112,7 +145,7 @@ class Archive:
             "model": {"name": card.name, "digest": card.digest},
             "hop_s": options.hop_s,
             "settings": settings_digest(
-                {"schema": SCHEMA_VERSION, "model": card.digest, "hop": runtime.hop, "text": text}
+                {"schema": SCHEMA_VERSION, "model": card.digest, "hop": runtime.hop, "text": text, **hearing.told()}
             ),
         }
         self.skipped = self.taken = 0
@@ -127,15 +160,16 @@ class Archive:
             self._progress.skip()
             return None
         self._progress.begin(name)
-        end: EndMessage | None = None
+        found = _Ends()
+        files: dict[str, list[str]] = {}
         try:
-            end, error = self._analyse(file, name)
+            error = self._analyse(file, name, found, files)
         except StreamSerError as problem:
             if not isinstance(problem, SourceError) and not _of_one_file(problem):
                 raise
             error = _readable(str(problem))
-        made = [] if end is None else sorted(form.name for form in self._formats)
-        entry |= {"to": made, **_figures(end), "error": error}
+        made = sorted(form.name for form in self._formats) if found.ends else []
+        entry |= {"to": made, **found.figures(), **({"files": files} if files else {}), "error": error}
         self._index.add(entry)
         self._progress.done(_told(entry))
         self.taken += 1
@@ -146,39 +180,50 @@ class Archive:
         known = self._index.done(entry)
         if known is None:
             return False
-        made = {name for name in known["to"] if name in FORMATS and self._place(file, FORMATS[name]).is_file()}
+        files = known.get("files", {})  # of a call with several streams
+        made = {
+            name
+            for name in known["to"]
+            if name in FORMATS and all(map(Path.is_file, self._places(file, FORMATS[name], files)))
+        }
         missing = [form for form in self._formats if form.name not in made]
-        if missing and "jsonl" not in made:
+        if missing and ("jsonl" not in made or files):
             return False
         if missing:
             convert(self._place(file, FORMATS["jsonl"]), [(form, self._place(file, form)) for form in missing])
             self._index.add({**known, "to": sorted(made | {form.name for form in missing})})
         return True
 
+    def _places(self, file: Path, form: Format, files: dict[str, list[str]]) -> list[Path]:
+        return [self._out / name for name in files.get(form.name, [])] or [self._place(file, form)]
+
     def _place(self, file: Path, form: Format) -> Path:
         return self._out / file.with_name(file.name + form.suffix)
 
-    def _analyse(self, file: Path, name: str) -> tuple[EndMessage | None, str | None]:
-        """Its end, and why that came before the sound's, if it did."""
-        ends: list[EndMessage] = []
+    def _analyse(self, file: Path, name: str, found: _Ends, files: dict[str, list[str]]) -> str | None:
+        """Analyse it; why its end came before the sound's, if it did. ``files`` gets what was written for several streams."""
         hub = self._runtime.hub
-        with closing(open_recording(self._folder / file, speed=None)) as source:
+        with closing(open_recording(self._folder / file, speed=None, **self._hearing.heard)) as source:
             base = self._out / file
             _make_folder(base.parent)
             writer = ConvertingWriter(base, hub, [(form, self._place(file, form)) for form in self._formats])
-            hub.attach(keep := _Ends(ends))
+            hub.attach(found)
             try:
                 error = self._run(source, name, writer)
                 writer.close()
             except FeedError as problem:
                 raise FeedError(problem.what, fix="make room, and start it again: what is done is kept") from problem
             finally:
-                hub.detach(keep)
+                hub.detach(found)
                 writer.discard()
-        return (ends[-1] if ends else None), error
+        if len(found.ends) > 1:
+            written = [path.relative_to(self._out).as_posix() for path in writer.written]
+            each = len(found.ends)
+            files.update((form.name, written[each * at : each * at + each]) for at, form in enumerate(self._formats))
+        return error
 
     def _run(self, source: Recording, name: str, writer: ConvertingWriter) -> str | None:
-        session = self._runtime.session(source, name)
+        session = prepare(self._runtime, source, name, self._hearing.call)
         try:
             if run_to_end(session, lambda: writer.error):
                 raise KeyboardInterrupt
@@ -192,14 +237,34 @@ class Archive:
 
 
 class _Ends:
-    """A hub sink that keeps how streams ended."""
+    """A hub sink that keeps how streams ended, and the call whose streams they are, if they are a call's."""
 
-    def __init__(self, kept: list[EndMessage]) -> None:
-        self._kept = kept
+    def __init__(self) -> None:
+        self.ends: list[EndMessage] = []
+        self.call: dict[str, Any] | None = None
+        self._labels = Counter[str]()  # points of all streams
 
     def __call__(self, message: Message) -> None:
         if message["type"] == "end":
-            self._kept.append(message)
+            self.ends.append(message)
+        elif message["type"] == "point" and message["label"] is not None:
+            self._labels[message["label"]] += 1
+        elif message["type"] == "call" and message["kind"] == "ended":
+            self.call = message["summary"]
+
+    def figures(self) -> dict[str, Any]:
+        """What the index says of a recording."""
+        if not self.ends:
+            return {"points": 0, "duration_s": None, "speech_s": None, "silence_s": None, "share": None}
+        told = [end["summary"] for end in self.ends]
+        figures = {
+            "points": sum(end["points"] for end in self.ends),
+            "duration_s": max(end["duration_s"] for end in self.ends),
+            "speech_s": sum(summary["speech_s"] for summary in told),
+            "silence_s": sum(summary["silence_s"] for summary in told),
+            "share": {label: count / self._labels.total() for label, count in self._labels.items()},
+        }
+        return figures if self.call is None else {**figures, "call": self.call}
 
 
 def _stamp(path: Path) -> dict[str, int | None]:
@@ -209,19 +274,6 @@ def _stamp(path: Path) -> dict[str, int | None]:
     except OSError:
         return {"bytes": None, "modified_ns": None}
     return {"bytes": status.st_size, "modified_ns": status.st_mtime_ns}
-
-
-def _figures(end: EndMessage | None) -> dict[str, Any]:
-    if end is None:
-        return {"points": 0, "duration_s": None, "speech_s": None, "silence_s": None, "share": None}
-    told = end["summary"]
-    return {
-        "points": end["points"],
-        "duration_s": end["duration_s"],
-        "speech_s": told["speech_s"],
-        "silence_s": told["silence_s"],
-        "share": told["share"],
-    }
 
 
 def _told(entry: IndexEntry) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from stream_ser.audio.devices import list_devices
+from stream_ser.audio.devices import BROWSER, list_devices
 from stream_ser.engine.loading import load_card
 from stream_ser.printable import printable
 from stream_ser_models.card import DEFAULT, Card, shipped
@@ -17,7 +17,7 @@ def print_devices() -> int:
     """Print the sound inputs, the default marked. Raises SourceError where PortAudio is missing."""
     devices = list_devices()
     if not devices:
-        print("no sound input; connect a microphone, or play a file: stream-ser replay FILE")
+        print(f"no sound input; connect a microphone; {BROWSER}; or play a file: stream-ser replay FILE")
     for device in devices:
         mark = "*" if device.default else " "
         name = printable(device.name)

@@ -21,6 +21,7 @@ from stream_ser.cli.complaint import complain
 from stream_ser.cli.grammar import Parser, Subcommands
 from stream_ser.cli.opening import opening
 from stream_ser.cli.options import FEED, TOKEN
+from stream_ser.cli.parties import add_options
 from stream_ser.cli.serve import add_parsers
 from stream_ser.errors import StreamSerError
 from stream_ser_models.card import DEFAULT
@@ -42,6 +43,7 @@ EPILOG = """examples:
   stream-ser replay talk.flac                    watch a recording at the speed it was spoken
   stream-ser replay talk.flac --speed max        the same trajectory, as fast as the machine can
   stream-ser live --device "USB"                 listen to the microphone whose name contains USB
+  stream-ser live --browser                      listen to a browser's microphone, also from another machine
   stream-ser analyze *.wav --out all.jsonl       no screen, no feed: every point as a line of JSON
   stream-ser analyze ARCHIVE --out RESULTS --to csv,svg   a whole folder; started again, it goes on
   stream-ser export all.jsonl --to textgrid,png  the same for other programs and for people
@@ -110,6 +112,7 @@ def parser() -> Parser:
 
     live = commands.add_parser("live", parents=[common, feed], help="listen to a microphone")
     live.add_argument("--device", metavar="D", help="number, name, or part of a name (default: the system's)")
+    live.add_argument("--browser", action="store_true", help="listen to the microphones of browsers that open the page")
     commands.add_parser("demo", parents=[common, feed, paced, transcript], help="play the recording that comes with it")
     replay = commands.add_parser(
         "replay", parents=[common, feed, paced, transcript], help="play a recording, or raw samples from a pipe (-)"
@@ -118,15 +121,17 @@ def parser() -> Parser:
         "files",
         metavar="FILE",
         nargs="+",
-        help="wav, flac, ogg, mp3, several at once; or - for raw samples on standard input",
+        help="wav, flac, ogg, mp3, m4a, webm, a video …, several at once; or - for raw samples on standard input",
     )
+    add_options(replay)
     replay.add_argument("--rate", type=int, metavar="HZ", help="rate of raw samples (only with -)")
     replay.add_argument("--channels", type=int, default=1, metavar="N", help="channels of raw samples (only with -)")
     replay.add_argument("--format", default="s16le", choices=["s16le", "f32le"], help="raw samples (default: s16le)")
     analyze = commands.add_parser(
         "analyze", parents=[common, no_feed, transcript], help="work through recordings without pacing"
     )
-    analyze.add_argument("files", metavar="FILE", nargs="+", help="wav, flac, ogg, mp3; or a folder, with --out FOLDER")
+    analyze.add_argument("files", metavar="FILE", nargs="+", help="as for replay; or a folder, with --out FOLDER")
+    add_options(analyze)
     told = "jsonl, csv, csv-excel, rttm, textgrid, vtt, audformat, audacity, png, svg"
     analyze.add_argument("--to", metavar="A,B", help=f"for a folder: {told} (default: jsonl)")
     _add_watch(commands)

@@ -11,13 +11,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from stream_ser.audio.bundled import bundled_recording
+from stream_ser.audio.parties import SidedSource
 from stream_ser.audio.pipe import Pipe
 from stream_ser.audio.recording import open_recording
 from stream_ser.audio.source import Source
+from stream_ser.cli.call_lines import CallPrinter
 from stream_ser.cli.complaint import complain
 from stream_ser.cli.console import LinePrinter
 from stream_ser.cli.ending import Ending, next_steps
 from stream_ser.cli.options import FEED, SPARE_PORTS, parse_place, parse_speed
+from stream_ser.cli.parties import OF_SPLIT, call_options, heard, prepare
 from stream_ser.cli.replay_many import Totals, together
 from stream_ser.cli.save_as import Kept, ask
 from stream_ser.cli.screen import has_terminal, show, tell_addresses
@@ -25,14 +28,20 @@ from stream_ser.cli.working import Working, running
 from stream_ser.controls.local_stream import StreamController
 from stream_ser.controls.recording import RecordingController
 from stream_ser.errors import ConfigError, StreamSerError, as_person_error
-from stream_ser.pipeline.runtime import Options, Runtime, run_to_end
+from stream_ser.feed.hub import Sink
+from stream_ser.feed.message_types import Message, stream_of
+from stream_ser.pipeline.runtime import Options, Running, Runtime, run_to_end
 from stream_ser.pipeline.session import Session
 from stream_ser.printable import printable
 from stream_ser.text.choice import TextOptions
 
 
 def live(options: argparse.Namespace) -> int:
-    """Listen to a microphone until someone ends it."""
+    """Listen to a microphone, or to those of browsers, until someone ends it."""
+    if options.browser:
+        from stream_ser.cli.browser import listen_in_browsers
+
+        return listen_in_browsers(options, _runtime_options(options))
     from stream_ser.audio.microphone import open_microphone
     from stream_ser.controls.microphone import NAME, MicrophoneController
 
@@ -55,14 +64,15 @@ def replay(options: argparse.Namespace) -> int:
         raise ConfigError(
             f"--rate {options.rate} was given for a file, which says its own rate", fix="leave --rate out"
         )
-    with closing(open_recording(file, speed=speed, begin_s=begin_s)) as source:
+    with closing(open_recording(file, speed=speed, begin_s=begin_s, **heard(options))) as source:
         path = Path(file)
         return _show(source, path.name, options, lambda runtime: RecordingController(runtime, source, path), file=path)
 
 
 def demo(options: argparse.Namespace) -> int:
     """Play the bundled recording, with what ``replay`` takes."""
-    return replay(argparse.Namespace(**vars(options), files=[str(bundled_recording())], rate=None))
+    whole = {"rate": None, "parties": "mix", "track": None, **dict.fromkeys(OF_SPLIT)}
+    return replay(argparse.Namespace(**vars(options), files=[str(bundled_recording())], **whole))
 
 
 def analyze(options: argparse.Namespace) -> int:
@@ -79,14 +89,15 @@ def analyze(options: argparse.Namespace) -> int:
             fix="analyse them one by one with their own",
         )
     failed, totals, interrupted = 0, Totals(), False
+    chosen, call = heard(options), call_options(options)
     with running(_runtime_options(options)) as runtime:
-        printer = LinePrinter(verbose=options.verbose)
+        printer = LinePrinter(verbose=options.verbose) if call is None else CallPrinter(options.verbose)
         runtime.hub.attach(printer)
         runtime.hub.attach(totals)
         for file in _unique(options.files):
             try:
-                with closing(open_recording(file, speed=None)) as source:
-                    session = runtime.session(source, _stream_name(file, options.files))
+                with closing(open_recording(file, speed=None, **chosen)) as source:
+                    session = prepare(runtime, source, _stream_name(file, options.files), call)
                     if interrupted := run_to_end(session, lambda: printer.error):
                         break
             except StreamSerError as error:
@@ -96,7 +107,7 @@ def analyze(options: argparse.Namespace) -> int:
                 interrupted = True
                 break
     if len(totals.ends) > 1:
-        print("\n".join(["", *totals.table()]))
+        print(printable("\n".join(["", *totals.table()]), keep="\n"))
     if interrupted:
         return 130
     if failed and len(options.files) > 1:  # of one, its own line said it
@@ -138,7 +149,7 @@ def bench(options: argparse.Namespace) -> int:
 
 
 def _analyze_folder(options: argparse.Namespace) -> int:
-    from stream_ser.cli.analyze_folder import analyze_folder
+    from stream_ser.cli.analyze_folder import Hearing, analyze_folder
     from stream_ser.export.formats import by_names
 
     if len(options.files) > 1 or options.transcript is not None:
@@ -148,12 +159,19 @@ def _analyze_folder(options: argparse.Namespace) -> int:
     if options.out is None:
         raise ConfigError(f"{folder} is a folder", fix="say where its results go: --out FOLDER")
     running = replace(_runtime_options(options), out=None)
-    return analyze_folder(running, Path(folder), options.out, by_names(options.to or "jsonl"))
+    hearing = Hearing(heard(options), call_options(options))
+    return analyze_folder(running, Path(folder), options.out, by_names(options.to or "jsonl"), hearing)
 
 
 def _refuse_together(options: argparse.Namespace) -> None:
     """Raise ConfigError for what belongs to one recording."""
-    given = {"a transcript": options.transcript, "--from": options.place}
+    parties = None if options.parties == "mix" else options.parties
+    given = {
+        "a transcript": options.transcript,
+        "--from": options.place,
+        "--parties": parties,
+        "--track": options.track,
+    }
     what = next((name for name, value in given.items() if value is not None), "standard input")
     if what != "standard input" or "-" in options.files:
         raise ConfigError(f"{what} was given for {len(options.files)} recordings at once", fix="play it alone")
@@ -167,16 +185,24 @@ def _replay_pipe(options: argparse.Namespace) -> int:
             f"raw samples at {options.rate} Hz with {options.channels} channels are not sound",
             fix="give --rate between 4000 and 384000 and --channels between 1 and 64",
         )
+    if options.track is not None:
+        raise ConfigError(f"--track {options.track} was given for raw samples", fix="leave it out")
     if sys.stdin.isatty():
         raise ConfigError("standard input is a keyboard, not sound", fix="pipe raw samples into stream-ser replay -")
     with closing(
-        Pipe(sys.stdin.buffer, rate=options.rate, channels=options.channels, encoding=options.format)
+        Pipe(
+            sys.stdin.buffer,
+            rate=options.rate,
+            channels=options.channels,
+            encoding=options.format,
+            parties=heard(options)["parties"],
+        )
     ) as source:
         return _show(source, "pipe", options)
 
 
 def _show(
-    source: Source,
+    source: Source | SidedSource,
     stream: str,
     options: argparse.Namespace,
     controller: Callable[[Runtime], StreamController] | None = None,
@@ -186,42 +212,64 @@ def _show(
 
     ``file`` is the recording that it comes from, None for sound that cannot be heard again.
     """
-    talking = has_terminal()
-    with running(_runtime_options(options)) as runtime, ExitStack() as kept:
+    talking, call = has_terminal(), call_options(options)
+    with running(_runtime_options(options), pages=True) as runtime, ExitStack() as kept:
         tell_addresses(runtime.feed_url, runtime.feed_moved_from)
-        unsaved = kept.enter_context(Kept(runtime.hub)) if talking and file is None and options.out is None else None
+        unsaved = (
+            kept.enter_context(Kept(runtime.hub, stream)) if talking and file is None and options.out is None else None
+        )
         try:
-            if controller is None or options.headless or not talking:
+            if call is not None:  # the screen has room for one stream
+                ending = _run_call(prepare(runtime, source, stream, call), runtime, options.verbose)
+            elif controller is None or options.headless or not talking:
                 ending = _run_headless(runtime, runtime.session(source, stream), options.verbose)
             else:
                 ending = _run_screen(runtime, controller(runtime), options.verbose)
         finally:  # also where the microphone was pulled out: what it heard until then is as good as ever
             saved = ask(unsaved) if unsaved is not None and unsaved.points else options.out
-    steps = next_steps(options, file, ending, saved) if talking else []
+    steps = next_steps(options, file, ending, saved) if talking and call is None else []
     if steps:
-        print("\n".join(steps))
+        print(printable("\n".join(steps), keep="\n"))
     return 0
+
+
+def _run_call(call: Running, runtime: Runtime, verbose: bool) -> Ending:
+    printer = CallPrinter(verbose)
+    runtime.hub.attach(printer)
+    run_to_end(call, lambda: printer.error)
+    return Ending()
 
 
 def _run_headless(runtime: Runtime, session: Session, verbose: bool = False) -> Ending:
     printer = LinePrinter(verbose=verbose)
-    runtime.hub.attach(printer)
+    runtime.hub.attach(_only(session.name, printer))
     run_to_end(session, lambda: printer.error)
     return printer.ending
 
 
 def _run_screen(runtime: Runtime, controller: StreamController, verbose: bool = False) -> Ending:
-    runtime.hub.attach(ending := Ending())
+    ending = Ending()
+    runtime.hub.attach(_only(controller.name, ending))
     try:
         controller.start()
         show(controller, controller, feed=runtime.feed_url)
     finally:
         controller.close()
     if ending.end is not None:
-        print("\n".join(ending.lines(verbose)))
+        print(printable("\n".join(ending.lines(verbose)), keep="\n"))
     if controller.error is not None:
         raise as_person_error(controller.error)
     return ending
+
+
+def _only(stream: str, sink: Sink) -> Sink:
+    """A sink for the messages of one stream: what pages bring besides is shown by them."""
+
+    def take(message: Message) -> None:
+        if stream_of(message) == stream:
+            sink(message)
+
+    return take
 
 
 def _runtime_options(options: argparse.Namespace) -> Options:

@@ -95,7 +95,7 @@ def together(options: Options, files: Sequence[str], speed: float | None, verbos
     Ctrl-C ends them all, and what was found until then is told. Raises EngineError, ConfigError and FeedError.
     """
     failed, totals, interrupted = 0, Totals(), False
-    with running(options) as runtime, ExitStack() as sources:
+    with running(options, pages=True) as runtime, ExitStack() as sources:
         tell_addresses(runtime.feed_url, runtime.feed_moved_from)
         runtime.hub.attach(totals)
         players: list[Player] = []

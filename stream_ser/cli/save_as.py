@@ -27,9 +27,10 @@ TRIES = 5
 
 
 class Kept:
-    """The messages of a hub until they are saved or let go; a context manager."""
+    """The messages of one stream of a hub until they are saved or let go; a context manager."""
 
-    def __init__(self, hub: Hub, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, hub: Hub, stream: str, most_bytes: int = MOST_BYTES) -> None:
+        self._stream = stream
         self._hub, self._most = hub, most_bytes
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed when this is left
         self._written = self.points = 0
@@ -37,6 +38,8 @@ class Kept:
         hub.attach_text(self._keep)
 
     def _keep(self, message: Message, text: str) -> None:
+        if message.get("stream") != self._stream:  # pages bring others
+            return
         self.points += message["type"] == "point"
         line = text.encode() + b"\n"
         if self.full or self._written + len(line) > self._most:

@@ -16,7 +16,6 @@ from pathlib import Path
 from stream_ser.cli import calls
 from stream_ser.cli.grammar import Parser, Subcommands
 from stream_ser.errors import ConfigError
-from stream_ser.feed.address import page_url
 from stream_ser.printable import printable_json
 from stream_ser.server.log_limit import INTERVAL_S, STANDARD, LimitedHandler
 
@@ -66,6 +65,7 @@ def _add_settings(serve: argparse.ArgumentParser) -> None:
 
 def serve(options: argparse.Namespace) -> int:
     """Serve until SIGTERM or Ctrl-C, then drain; a second signal ends the drain at once."""
+    from stream_ser.feed.address import page_url  # here, for every command line reads this file
     from stream_ser.server import settings
 
     config = settings.load(options.config, os.environ, vars(options))

@@ -8,13 +8,14 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stream_ser.cli.console import LinePrinter
 from stream_ser.cli.options import TOKEN, parse_speed
 from stream_ser.cli.screen import has_terminal, show, tell_addresses
+from stream_ser.cli.working import Working
 from stream_ser.controls.capabilities import ScreenMessage
 from stream_ser.controls.remote_feed import RemoteFeed
 from stream_ser.controls.session_file import RecordedSession
@@ -45,7 +46,8 @@ def watch(options: argparse.Namespace) -> int:
     with closing(RemoteFeed(feed_url(options.target), filters, token)) as remote:
         remote.start()
         if headless:
-            _print_feed(remote, options.verbose)
+            tell_addresses(remote.url)
+            print_feed(remote, options.verbose)
         else:
             show(remote, remote, feed=remote.url, home=_all_streams)
     return 0
@@ -60,7 +62,10 @@ def _recorded(options: argparse.Namespace, headless: bool) -> int:
     for name in ("token", "call", "stream", "hz"):
         if getattr(options, name) is not None:
             raise ConfigError(f"--{name} was given for a file", fix="leave it out")
-    with closing(RecordedSession(Path(options.target), parse_speed(options.speed))) as session:
+    speed = parse_speed(options.speed)
+    with Working(f"reading {options.target}") if headless else nullcontext():  # a screen has said it in its first frame
+        session = RecordedSession(Path(options.target), speed)
+    with closing(session):
         if headless:
             _print_session(session, options.verbose)
         else:
@@ -102,8 +107,8 @@ class Lines:
             del self._printers[stream]
 
 
-def _print_feed(remote: RemoteFeed, verbose: bool) -> None:
-    tell_addresses(remote.url)
+def print_feed(remote: RemoteFeed, verbose: bool) -> None:
+    """Print a line a second of each stream until the feed is gone for good. Raises ConfigError then."""
     lines, told = Lines(verbose), False
     while remote.alive:
         for message in remote.drain():

@@ -97,11 +97,15 @@ class Working:
 
 
 @contextmanager
-def running(options: Options) -> Iterator[Runtime]:
-    """A runtime that says so where writing its file takes a while at the end. Raises what ``Runtime`` does."""
+def running(options: Options, pages: bool = False) -> Iterator[Runtime]:
+    """A runtime that says so where writing its file takes a while at the end. Raises what ``Runtime`` does.
+
+    With ``pages``, those that open its feed's page may bring sound.
+    """
+    from stream_ser.calls.monitor_sound import MonitorSound
     from stream_ser.pipeline.runtime import Runtime
 
-    with ExitStack() as telling, Runtime(options) as runtime:
+    with ExitStack() as telling, Runtime(options, MonitorSound if pages else None) as runtime:
         try:
             yield runtime
         finally:

@@ -84,6 +84,11 @@ class StreamController(ABC):
             self._recorder.end()
 
     @property
+    def name(self) -> str:
+        """The stream's name."""
+        return self._name
+
+    @property
     def error(self) -> Exception | None:
         """What ended the present stream, if anything broke."""
         return self._session.error

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from stream_ser.audio.recording import Recording, open_recording
+from stream_ser.audio.recording import Recording
 from stream_ser.audio.source import Source
 from stream_ser.controls.envelope import Envelope
 from stream_ser.controls.local_stream import StreamController
@@ -28,11 +28,11 @@ class RecordingController(StreamController):
     whole = False
 
     def __init__(self, runtime: Runtime, recording: Recording, path: Path) -> None:
-        self._path, self._speed = path, recording.speed
+        self._speed = recording.speed
         self._recording = recording
         self._target: float | None = None  # the place that a waiting command goes to, s
         self._aiming = threading.Lock()
-        self._envelope = Envelope(lambda: open_recording(path, speed=None, block=ENVELOPE_BLOCK))
+        self._envelope = Envelope(lambda: recording.again(0.0, None, ENVELOPE_BLOCK))
         super().__init__(runtime, recording, path.name)
 
     def close(self) -> None:
@@ -90,7 +90,7 @@ class RecordingController(StreamController):
 
     def _opener(self, begin_s: float) -> Callable[[], Source]:
         def opened() -> Source:
-            self._recording = open_recording(self._path, speed=self._speed, begin_s=begin_s)
+            self._recording = self._recording.again(begin_s, self._speed)
             return self._recording
 
         return opened

@@ -16,11 +16,12 @@ def rttm(messages: Iterable[Message]) -> Iterator[bytes]:
     """The lines of the RTTM file of one stream; the ninth field is the mean confidence. Times are exact."""
     told = outline(messages)
     file = _word(told.hello["stream"])
+    channel = told.hello["source"].get("channel", 1)
     for segment in told.segments:
         if segment.label is not None:
             times = f"{seconds(segment.start)} {seconds(segment.end - segment.start)}"
             name = f"{_word(segment.label)} {segment.confidence:.4f}"
-            yield f"SPEAKER {file} 1 {times} <NA> <NA> {name} <NA>\n".encode()
+            yield f"SPEAKER {file} {channel} {times} <NA> <NA> {name} <NA>\n".encode()
 
 
 def _word(text: str) -> str:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit, urlunsplit
 from stream_ser.errors import ConfigError, FeedError
 from stream_ser.feed.admission import FEED_PATH
 
+EVERYWHERE = frozenset({"0.0.0.0", "::"})
 SCHEMES = {"ws": "ws", "wss": "wss", "http": "ws", "https": "wss"}
 
 
@@ -30,9 +31,13 @@ def feed_url(text: str) -> str:
 
 
 def page_url(feed: str) -> str:
-    """The address of the page that shows the feed at ``feed`` (ws://HOST:PORT/…)."""
+    """The address of the page that shows the feed at ``feed`` (ws://HOST:PORT/…).
+
+    Of one that listens on all addresses, this machine's own name for itself: browsers let no other page of http listen.
+    """
     parts = urlsplit(feed)
-    return urlunsplit(("https" if parts.scheme == "wss" else "http", parts.netloc, "/", "", ""))
+    place = f"localhost:{parts.port}" if parts.hostname in EVERYWHERE and parts.port else parts.netloc
+    return urlunsplit(("https" if parts.scheme == "wss" else "http", place, "/", "", ""))
 
 
 def feed_address(text: str) -> tuple[str, int] | None:

@@ -15,6 +15,7 @@ from stream_ser.feed.filters import parse
 from stream_ser.feed.loopback import host_name, is_foreign, is_loopback
 
 FEED_PATH = "/v1/feed"
+SOUND_PATH = "/v1/audio"
 HEALTH_PATH = "/healthz"
 DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
@@ -59,6 +60,20 @@ def refusal(target: str, headers: Mapping[str, str], *, bound_to: str, full: int
     if full is not None:
         return HTTPStatus.SERVICE_UNAVAILABLE, f"The feed has {full} subscribers and takes no more. Try again later.\n"
     return None
+
+
+def sound_refusal(headers: Mapping[str, str], *, bound_to: str, full: str | None) -> Answer | None:
+    """Answer a request to bring sound that leads to nothing; None lets it in.
+
+    A page may only where the feed's own server has served it: of the same host *and* port. ``full`` says why nobody more can.
+    """
+    origin = headers.get("Origin")
+    if origin is not None and not same_origin(origin, headers.get("Host", ""), bound_to):
+        return (
+            HTTPStatus.FORBIDDEN,
+            f"A page of {origin[:200]!r} may not bring sound. Open the page that this server serves, at /.\n",
+        )
+    return None if full is None else (HTTPStatus.SERVICE_UNAVAILABLE, f"{full}\n")
 
 
 def same_host(origin: str, host: str, bound_to: str) -> bool:

@@ -14,7 +14,9 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from typing import Generic, TypeVar
 
+from stream_ser.feed import client
 from stream_ser.feed.client import FeedReader
+from stream_ser.feed.filters import SubscriptionFilter
 from stream_ser.feed.message_types import Message
 from stream_ser.feed.points import point_of
 from stream_ser.types import Point
@@ -134,3 +136,31 @@ class _ReaderThread(threading.Thread):
                 self._moved.notify_all()
             if full:
                 await self._room.wait()
+
+
+def subscribe(
+    url: str,
+    *,
+    call: str | None = None,
+    stream: str | None = None,
+    hz: float | None = None,
+    snapshot: bool = False,
+    token: str | None = None,
+    retry_s: float | None = 30.0,
+    place: tuple[int, str] | None = None,
+) -> Feed[Message]:
+    """Messages of the feed at ``url``, as dicts (docs/protocol.md), with ``for`` or with ``async for``.
+
+    ``.points()`` gives ``Point`` objects instead. ``call`` or ``stream`` asks for one alone, ``hz`` for so many points a second
+    of each stream at most, ``snapshot`` for how things stand. ``token`` is a viewer's, for feeds that ask. A connection that is
+    lost is made again until the feed has been away for ``retry_s`` seconds (None: for ever); ``place`` goes on where an earlier
+    ``Feed.place`` was.
+
+    Iterating raises FeedError where there is no feed, it refuses, or it stays away. Raises FeedError for filters without sense.
+
+    >>> for point in stream_ser.subscribe("ws://127.0.0.1:8765/v1/feed").points():
+    ...     print(point.stream, point.t, point.label)
+    """
+    last_seq, epoch = place or (None, None)
+    filters = SubscriptionFilter(call, stream, hz, snapshot, last_seq, epoch)
+    return Feed(client.subscribe(url, retry_s=retry_s, filters=filters, token=token), lambda message: message)

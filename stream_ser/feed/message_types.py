@@ -9,7 +9,7 @@ the fields that it has, ``if "stream" in message``.
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypedDict, final
+from typing import Any, Literal, NotRequired, TypedDict, final
 
 from stream_ser.types import Consent, LedgerMessage, QuantilesMessage, Role, SourceKind, State
 
@@ -45,6 +45,7 @@ class SourceMessage(TypedDict):
     channels: int
     duration_s: float | None
     offset_s: float
+    channel: NotRequired[int]  # where one alone is heard
 
 
 @final

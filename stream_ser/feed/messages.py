@@ -41,6 +41,7 @@ from stream_ser.feed.message_types import (
     PointHeading,
     PointMessage,
     Severity,
+    SourceMessage,
 )
 from stream_ser.types import SAMPLE_RATE, Consent, Gap, Point, QuantilesMessage, Role, SourceInfo, State
 
@@ -89,7 +90,6 @@ class Summary:
 
 def hello(info: StreamInfo, seq: int = 0) -> HelloMessage:
     """Say what a stream is. ``seq`` is the number of the last message before it: a hello has no number of its own."""
-    source = info.source
     return {
         "type": "hello",
         "seq": seq,
@@ -108,14 +108,7 @@ def hello(info: StreamInfo, seq: int = 0) -> HelloMessage:
         "engine": info.engine,
         "passed_over": [{"engine": engine, "reason": reason} for engine, reason in info.passed_over],
         "text": info.text,
-        "source": {
-            "kind": source.kind,
-            "name": source.name,
-            "rate": source.rate,
-            "channels": source.channels,
-            "duration_s": _number(source.duration_s),
-            "offset_s": float(source.offset_s),
-        },
+        "source": _source(info.source),
         "anchor": None if info.anchor is None else wall_time(info.anchor),
         "states": list(get_args(State)),
     }
@@ -138,6 +131,20 @@ def heading(info: StreamInfo, point: Point) -> PointHeading:
         "label": point.label,
         "confidence": float(point.confidence),
     }
+
+
+def _source(info: SourceInfo) -> SourceMessage:
+    told: SourceMessage = {
+        "kind": info.kind,
+        "name": info.name,
+        "rate": info.rate,
+        "channels": info.channels,
+        "duration_s": _number(info.duration_s),
+        "offset_s": float(info.offset_s),
+    }
+    if info.channel is not None:
+        told["channel"] = info.channel
+    return told
 
 
 def point(info: StreamInfo, point: Point, published_ns: int, lag_samples: int = 0) -> PointMessage:

@@ -26,33 +26,39 @@ class HistoryReaders:
     def __init__(self, threads: int = READERS) -> None:
         self._loop = asyncio.get_running_loop()
         self._pool = ThreadPoolExecutor(threads, "feed history")
+        self._closed = False
         self._free = threads
         self._most = max(1, threads - 1)  # of one feed
         self._reading: Counter[object] = Counter()  # pieces, by feed
-        self._waiting: dict[object, deque[asyncio.Future[None]]] = {}  # by feed, in the order of their turns
+        self._waiting: dict[object, deque[asyncio.Future[bool]]] = {}  # by feed, in the order of their turns
 
-    async def read(self, feed: object, piece: Callable[[], None]) -> None:
-        """Have a piece of a feed's history read when it is its turn; raises what that raises."""
-        turn: asyncio.Future[None] = self._loop.create_future()
+    async def read(self, feed: object, piece: Callable[[], None]) -> bool:
+        """Have a piece of a feed's history read when it is its turn; raises what that raises. False where nothing more is."""
+        if self._closed:
+            return False
+        turn: asyncio.Future[bool] = self._loop.create_future()
         self._waiting.setdefault(feed, deque()).append(turn)
         self._give_turns()
         try:
-            await turn
+            if not await turn or self._closed:
+                return False
             await self._loop.run_in_executor(self._pool, piece)
         finally:
-            self._leave(feed, turn)
+            if turn.done() and not turn.cancelled() and turn.result():
+                self._leave(feed)
+        return True
 
     def close(self) -> None:
         """Begin nothing more, and end the threads when they have done what they are at."""
+        self._closed = True
         for waiting in self._waiting.values():
             for turn in waiting:
-                turn.cancel()
+                if not turn.done():
+                    turn.set_result(False)
         self._waiting.clear()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._pool.shutdown(wait=False)
 
-    def _leave(self, feed: object, turn: asyncio.Future[None]) -> None:
-        if turn.cancelled():
-            return  # before it had its turn: it is passed over
+    def _leave(self, feed: object) -> None:
         self._free += 1
         self._reading[feed] -= 1
         if not self._reading[feed]:
@@ -68,7 +74,7 @@ class HistoryReaders:
             turn = waiting.popleft()
             if waiting:
                 self._waiting[feed] = waiting  # behind all others
-            if not turn.cancelled():
+            if not turn.done():  # cancelled
                 self._free -= 1
                 self._reading[feed] += 1
-                turn.set_result(None)
+                turn.set_result(True)

@@ -5,7 +5,8 @@ and ``stats`` belong to whoever made the server; every coroutine runs in the loo
 the loop and never wait for it.
 
 What each subscriber is sent, and when it is cut, is decided in ``stream_ser.feed.subscriber``; here are the port, the
-handshake and the end. Whoever sends a large message is closed with 1009.
+handshake and the end. Whoever sends a large message is closed with 1009. Where somebody takes sound (``SoundTaker``), pages
+of this server and programs may bring it at ``/v1/audio``.
 """
 
 from __future__ import annotations
@@ -20,13 +21,14 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
+from typing import Protocol
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
 
 from stream_ser.errors import FeedError
 from stream_ser.feed.acknowledge import ACKNOWLEDGE_PATH, UnknownAlertError, acknowledge
-from stream_ser.feed.admission import FEED_PATH, HEALTH_PATH, refusal, wrong_host
+from stream_ser.feed.admission import FEED_PATH, HEALTH_PATH, SOUND_PATH, refusal, sound_refusal, wrong_host
 from stream_ser.feed.filters import parse
 from stream_ser.feed.hub import Hub
 from stream_ser.feed.server_thread import listen, run
@@ -35,6 +37,7 @@ from stream_ser.web import assets
 
 SEND_BUFFER = 16 * 1024  # bytes asked of the kernel for each connection: more would only be stale messages
 FRAME_LIMIT = 1024  # bytes a subscriber may send at once
+SOUND_LIMIT = 65_536  # bytes of a message where sound is taken
 BACKLOG = 128  # connections that may wait to be taken
 CLOSE_S = 1.0  # how long a closing handshake may take
 STOP_S = 0.5  # how long ``stop`` lets subscribers take what is queued and say goodbye
@@ -54,12 +57,24 @@ class FeedStats:
     refused: int  # connections turned away: too many, a page or name from elsewhere, a filter that makes no sense
 
 
+class SoundTaker(Protocol):
+    """Takes the sound that pages and programs bring. Everything here runs in the feed's event loop."""
+
+    @property
+    def full(self) -> str | None:
+        """Why nobody more can bring sound; None where somebody can."""
+
+    async def serve(self, connection: ServerConnection) -> None:
+        """Serve one connection that brings sound until it is over."""
+
+
 class FeedServer:
     """Serve ``hub`` at ``ws://host:port/v1/feed`` and the page at ``http://host:port/``; port 0 lets the system choose.
 
     Where the port is in use, the ``spare_ports`` above it are tried in turn; ``moved_from`` then says which was meant.
     ``queue`` is how many messages a slow subscriber may be behind, ``cut_after_s`` how long it may take nothing,
-    ``heartbeat_s`` how long the feed may be silent, and ``max_subscribers`` how many there may be at once.
+    ``heartbeat_s`` how long the feed may be silent, and ``max_subscribers`` how many there may be at once. ``sound`` takes what
+    pages bring; without it there is nothing at ``/v1/audio``.
     """
 
     def __init__(
@@ -73,8 +88,10 @@ class FeedServer:
         cut_after_s: float = 10.0,
         heartbeat_s: float = 15.0,
         spare_ports: int = 0,
+        sound: SoundTaker | None = None,
     ) -> None:
         self._hub = hub
+        self._sound = sound
         self._host = host
         self._port = port
         self._spare_ports = spare_ports
@@ -167,7 +184,7 @@ class FeedServer:
             server_header=None,
             open_timeout=5,
             close_timeout=CLOSE_S,
-            max_size=FRAME_LIMIT,
+            max_size=FRAME_LIMIT if self._sound is None else SOUND_LIMIT,
             write_limit=2 * BUFFER_CUT,  # the library's own flow control never comes to act: ours does
             logger=_log,
         )
@@ -196,6 +213,8 @@ class FeedServer:
             return page
         if path == ACKNOWLEDGE_PATH:
             return self._acknowledge(request, query)
+        if self._sound is not None and path in (SOUND_PATH, assets.SOUND_ADMISSION):
+            return self._admit_sound(connection, request, self._sound, arrived)
         asks = path == assets.ADMISSION  # the page, before it comes
         full = len(subscribers.members) >= self._max_subscribers
         answer = refusal(
@@ -227,8 +246,24 @@ class FeedServer:
         self._refused += 1
         return assets.answer_refusal(*found)
 
+    def _admit_sound(
+        self, connection: ServerConnection, request: Request, sound: SoundTaker, arrived: str
+    ) -> Response | None:
+        asks = request.path.startswith(assets.SOUND_ADMISSION)
+        headers = assets.as_page(request.headers) if asks else request.headers
+        answer = sound_refusal(headers, bound_to=arrived, full=sound.full)
+        if asks:
+            return assets.sound_admission(*(answer or (None,)), at_once=True)
+        if answer is None:
+            return None
+        self._refused += 1
+        return connection.respond(*answer)
+
     async def _handle(self, subscribers: Subscribers, connection: ServerConnection) -> None:
         assert connection.request is not None
+        if self._sound is not None and connection.request.path.partition("?")[0] == SOUND_PATH:
+            await self._sound.serve(connection)
+            return
         filters = parse(connection.request.path.partition("?")[2])
         await subscribers.serve(connection, self._hub, filters, self._queue)
 

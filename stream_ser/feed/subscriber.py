@@ -161,7 +161,8 @@ class Subscriber:
     async def _read_source(self) -> None:
         self._owner._history_reads += 1
         try:
-            await self._owner.readers.read(self._hub, self._refill)
+            if not await self._owner.readers.read(self._hub, self._refill):
+                self.ended.set()  # all are sent away
         except Exception:
             _log.exception("history cannot be read; a subscriber is sent away")
             self.failed = True

@@ -11,6 +11,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
+from typing import Protocol
 
 from stream_ser.audio.source import Source
 from stream_ser.audio.vad import VoiceActivityDetector
@@ -21,12 +22,12 @@ from stream_ser.export.out import make_writer
 from stream_ser.feed.address import feed_address
 from stream_ser.feed.history import History
 from stream_ser.feed.hub import Hub
-from stream_ser.feed.server import FeedServer
+from stream_ser.feed.server import FeedServer, SoundTaker
 from stream_ser.pipeline.observer import StreamObserver
 from stream_ser.pipeline.session import Pausable, Session
 from stream_ser.pipeline.stream import Stream
 from stream_ser.text.choice import ListenerFactory, TextOptions
-from stream_ser.types import SourceInfo
+from stream_ser.types import Role, SourceInfo
 from stream_ser_models.card import DEFAULT, Card
 
 # For a stream that was stopped to publish its end. That takes milliseconds on a machine that is not choked.
@@ -58,14 +59,23 @@ class ModelInUse:
         self.words = ListenerFactory(options.text, self.loaded.folder, self.loaded.card)
 
 
+class OwnedSoundTaker(SoundTaker, Protocol):
+    """Takes sound that comes by the feed's port, and has an owner who ends it."""
+
+    def close(self) -> None:
+        """End all that it has begun. Any thread."""
+
+
 class Runtime:
     """Everything that outlives one stream: model, worker, hub, feed and file. A context manager.
 
-    Entering raises EngineError, ConfigError or FeedError; leaving ends every thread.
+    Where there is a feed, ``sound`` makes what takes the sound that pages bring to it. Entering raises EngineError, ConfigError
+    or FeedError; leaving ends every thread.
     """
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, sound: Callable[[Runtime], OwnedSoundTaker] | None = None) -> None:
         self.options = options
+        self._make_sound = sound
         self._model = ModelInUse(options)
         self._address = feed_address(options.feed)
         self.hub = Hub(None if self._address is None else History())  # for those who come back to the feed
@@ -99,13 +109,16 @@ class Runtime:
             closing.callback(self.hub.close)
             if self.options.out is not None:
                 closing.callback(make_writer(self.options.out, self.hub).close)
+            sound = None if self._make_sound is None else self._make_sound(self)
             if self._address is not None:
-                self._server = FeedServer(self.hub, *self._address, spare_ports=self.options.spare_ports)
+                self._server = FeedServer(self.hub, *self._address, spare_ports=self.options.spare_ports, sound=sound)
                 self._server.start()
                 self.feed_url, self.feed_moved_from = self._server.url, self._server.moved_from
                 closing.callback(self._server.stop)
             closing.callback(lambda: self._model.loaded.worker.stop())  # whichever it is by then
             self._model.loaded.worker.start()
+            if sound is not None:
+                closing.callback(sound.close)
             self._closing = closing.pop_all()
         return self
 
@@ -140,8 +153,13 @@ class Runtime:
         broken: Callable[[], None] = lambda: None,
         key: str | None = None,
         observer: StreamObserver | None = None,
+        call: str | None = None,
+        role: Role | None = None,
     ) -> Stream:
-        """A stream of a source like that, not yet open. Raises ConfigError where its recogniser cannot start."""
+        """A stream of a source like that, not yet open; ``call`` and ``role`` are a leg's.
+
+        Raises ConfigError where its recogniser cannot start.
+        """
         vad = VoiceActivityDetector()
         words, worker = self._model.words, self._model.loaded.worker
         return Stream(
@@ -159,11 +177,30 @@ class Runtime:
             broken=broken,
             observer=observer,
             key=key,
+            call=call,
+            role=role,
             baseline=self.options.baseline,
         )
 
 
-def run_to_end(session: Session, failed: Callable[[], BaseException | None] = lambda: None) -> bool:
+class Running(Protocol):
+    """A session, or whatever else runs in a thread of its own."""
+
+    @property
+    def error(self) -> Exception | None:
+        """What ended it, if it did not end by itself or by ``stop``."""
+
+    def start(self) -> None:
+        """Begin."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until it is over; False when the time ran out first."""
+
+    def stop(self) -> None:
+        """End it."""
+
+
+def run_to_end(session: Running, failed: Callable[[], BaseException | None] = lambda: None) -> bool:
     """Start a session and wait for it; True when Ctrl-C ended it. Raises what ended the stream as a StreamSerError.
 
     ``failed`` is asked now and then for a reason to stop (a reader of our lines that has gone), which is raised.

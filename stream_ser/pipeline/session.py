@@ -38,6 +38,11 @@ class Session:
         self._thread = threading.Thread(target=self._run, name=f"session {stream.name}", daemon=True)
 
     @property
+    def name(self) -> str:
+        """The stream's name."""
+        return self._stream.name
+
+    @property
     def error(self) -> Exception | None:
         """What ended the stream, if it did not end by itself or by ``stop``."""
         return self._stream.error

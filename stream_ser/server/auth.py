@@ -193,12 +193,15 @@ class Authenticator:
         return self.token(secret, "publisher")
 
     def _may_speak(self, request: Request) -> bool:
-        """Whether this is no page of another site. Some libraries send ``Origin`` by habit, and name the server itself.
+        """Whether this is no page of a site that nobody named. Some libraries send ``Origin`` by habit, and name the server.
 
-        A page cannot send ``Authorization: Bearer``, so whoever has a good one there is a program, whatever its ``Origin``.
+        A site of ``origins`` may, where tokens are asked for: our own page is of one where a proxy is in front. A page cannot
+        send ``Authorization: Bearer``, so whoever has a good one there is a program, whatever its ``Origin``.
         """
         origin = request.headers.get("Origin")
         if origin is None or same_origin(origin, request.headers.get("Host", ""), self._config.host):
+            return True
+        if origin in self._config.origins and self._tokens is not None:
             return True
         shown = bearer(request.headers.get("Authorization"))
         return shown is not None and self._tokens is not None and isinstance(self.whose(shown, "publisher"), Grant)

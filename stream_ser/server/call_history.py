@@ -23,7 +23,7 @@ from stream_ser.export.segments import outline
 from stream_ser.feed.filters import LONGEST_NAME, MOST_PARAMETERS
 from stream_ser.feed.message_types import Message
 from stream_ser.feed.messages import about, wall_time
-from stream_ser.store.listing import Listed, Page, Place, Severity, Wanted, Which
+from stream_ser.store.listing import Listed, Page, Place, Severity, Wanted, Which, run_messages
 from stream_ser.store.records import CallRecord
 from stream_ser.store.store import Store
 
@@ -81,21 +81,22 @@ def page(tenant: str, found: Page) -> dict[str, Any]:
     return {"tenant": tenant, "calls": [_listed(each) for each in found.calls], "next": following}
 
 
-def call(store: Store, tenant: str, name: str) -> dict[str, Any] | None:
-    """One call with its streams and its summary."""
-    record = store.call(tenant, name)
+def call(store: Store, tenant: str, name: str, run: int | None = None) -> dict[str, Any] | None:
+    """One call with its streams and its summary; the newest of its name, where no run is named."""
+    record = _find(store, tenant, name, run)
     if record is None:
         return None
-    first = store.messages(tenant, 0, 1, name)
-    opened = json.loads(first[0].text) if first and first[0].type == "call" else None
-    streams = [{"stream": each.stream, "role": each.role} for each in store.streams(tenant, name) if each.hello]
+    first = [json.loads(text) for text in run_messages(store, tenant, name, record.run, None, 0, 1)]
+    opened = first[0] if first and first[0]["type"] == "call" else None
+    found = store.streams(tenant, name, record.run)
+    streams = [{"stream": each.stream, "role": each.role} for each in found if each.hello]
     summary = None if record.summary is None else json.loads(record.summary)
     return _record(record, opened) | {"streams": streams, "summary": summary}
 
 
-def trajectory(store: Store, tenant: str, name: str, stream: str) -> dict[str, Any] | None:
+def trajectory(store: Store, tenant: str, name: str, stream: str, run: int | None = None) -> dict[str, Any] | None:
     """A stream from its begin to its end, thinned to what a chart can show; times in seconds of the stream."""
-    messages = _messages(store, tenant, name, stream)
+    messages = _messages(store, tenant, name, stream, run)
     if messages is None:
         return None
     gatherer, noted = Gatherer(), _Noted()
@@ -114,10 +115,12 @@ def trajectory(store: Store, tenant: str, name: str, stream: str) -> dict[str, A
     }
 
 
-def export(store: Store, tenant: str, name: str, stream: str, form: str) -> tuple[bytes, str] | None:
+def export(
+    store: Store, tenant: str, name: str, stream: str, form: str, run: int | None = None
+) -> tuple[bytes, str] | None:
     """A stream's file in a format of ``stream_ser.export``, and the file's name. Raises ConfigError for no format."""
     (chosen,) = by_names(form)
-    messages = _messages(store, tenant, name, stream)
+    messages = _messages(store, tenant, name, stream, run)
     if messages is None:
         return None
     pieces, size = [], 0
@@ -160,19 +163,35 @@ class _Noted:
         }
 
 
-def _messages(store: Store, tenant: str, name: str, stream: str) -> Iterator[Message] | None:
-    hello = next((each.hello for each in store.streams(tenant, name) if each.stream == stream), None)
-    if hello is None:
+def run_of(asked: Mapping[str, str]) -> int | None:
+    """Which of the calls of one name a query asks for; None for the newest."""
+    text = asked.get("run", "1")
+    if not re.fullmatch(r"[0-9]{1,9}", text):
+        raise FeedError(f"run={text[:40]!r} is no number", fix="give run as the list of calls has it, or leave it out")
+    return int(text) if "run" in asked else None
+
+
+def _find(store: Store, tenant: str, name: str, run: int | None) -> CallRecord | None:
+    if run is None:
+        return store.call(tenant, name)
+    return next((each for each in store.runs(tenant, name) if each.run == run), None)
+
+
+def _messages(store: Store, tenant: str, name: str, stream: str, run: int | None) -> Iterator[Message] | None:
+    record = _find(store, tenant, name, run)
+    streams = () if record is None else store.streams(tenant, name, record.run)
+    hello = next((each.hello for each in streams if each.stream == stream), None)
+    if record is None or hello is None:
         return None
 
     def read() -> Iterator[Message]:
         yield json.loads(hello)
         after = 0
-        while rows := store.messages(tenant, after, READ, name):
-            for row in rows:
-                if row.stream == stream:
-                    yield json.loads(row.text)
-            after = rows[-1].seq
+        while texts := run_messages(store, tenant, name, record.run, stream, after, READ):
+            for text in texts:
+                message: Message = json.loads(text)
+                yield message
+            after = message["seq"]
 
     return read()
 
@@ -185,6 +204,7 @@ def _record(record: CallRecord, opened: Mapping[str, Any] | None) -> dict[str, A
     took = None if record.ended is None else (record.ended - record.opened).total_seconds()
     return {
         "call": record.call,
+        "run": record.run,
         "state": record.state,
         "opened": wall_time(record.opened),
         "ended": None if record.ended is None else wall_time(record.ended),

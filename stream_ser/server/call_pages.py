@@ -125,15 +125,16 @@ class CallPages:
 
     async def _one(self, store: Store, tenant: str, names: list[str], asked: dict[str, str]) -> Response | Refusal:
         name, *kind = names
+        run = call_history.run_of(asked)
         found: Any = None
         if name.isprintable() and not kind:
-            found = await self._read(partial(call_history.call, store, tenant, name))
+            found = await self._read(partial(call_history.call, store, tenant, name, run))
         elif name.isprintable() and kind == ["trajectory"]:
             stream = asked.get("stream", "")
-            found = await self._read(partial(call_history.trajectory, store, tenant, name, stream))
+            found = await self._read(partial(call_history.trajectory, store, tenant, name, stream, run))
         elif name.isprintable() and kind == ["export"]:
             stream, form = asked.get("stream", ""), asked.get("to", "csv")
-            found = await self._read(partial(call_history.export, store, tenant, name, stream, form))
+            found = await self._read(partial(call_history.export, store, tenant, name, stream, form, run))
             if found is not None:
                 return assets.answer_file(*found)
         if found is None:

@@ -156,7 +156,8 @@ class ServeConfig:
     say who connects and by which scheme. Naming any declares the proxy mode."""
 
     origins: tuple[str, ...] = ()
-    """Sites whose pages may read the feed in a browser, as https://host; the server's own host always may."""
+    """Sites whose pages may read the feed in a browser, as https://host, and bring sound with a publisher's token; the
+    server's own host always may."""
 
     tokens: Path | None = None
     """Token file. Without one every program of this machine may do everything, as the tenant ``local``."""

@@ -276,11 +276,8 @@ class MediaServer:
                 most = limits.open_s if session.call is None else limits.idle_s
                 if session.over or (late <= most and without <= max(limits.open_s, limits.idle_s)):
                     continue
-                refusal = (
-                    Refusal("silent", f"nothing came for {late:.0f} s")
-                    if late > most
-                    else Refusal("no-call", "no call was opened")
-                )
+                why = ("silent", f"nothing came for {late:.0f} s") if late > most else ("no-call", "no call was opened")
+                refusal = Refusal(*why)
                 self.count_refusal(refusal, session.door)
                 session.lost(refusal.reason)
                 self._close(seat.peer, POLICY, _reason(refusal), session.refuse(refusal))

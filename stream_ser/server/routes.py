@@ -42,6 +42,7 @@ VONAGE = "/v1/vonage"
 SOUND = (AUDIO, TWILIO, AUDIOHOOK, ASTERISK, VONAGE)
 MEDIA = Subprotocol("media")  # Asterisk's
 CALLS = "/v1/calls/"
+ASKING = (assets.ADMISSION, assets.SOUND_ADMISSION)  # where the page asks how it would be answered
 DELETIONS, DELETIONS_OF_TENANT = 4, 2  # at a time: each takes a thread, and others need one too
 UNWELCOME = {POLICY: "read-only", **UNREADABLE}  # what a subscriber sent, by close code
 HEALTH, READY, METRICS = "/healthz", "/readyz", "/metrics"
@@ -62,7 +63,7 @@ class Routes:
         """Answer a request that leads to no connection; None lets it in."""
         address = connection.remote_address
         request = Request(handshake.path, handshake.headers, str(address[0]) if address else "")
-        if request.path == assets.ADMISSION:
+        if request.path in ASKING:
             request = dataclasses.replace(request, headers=assets.as_page(request.headers))
         refusal = None if request.path == HEALTH else self._services.auth.host(request)
         if refusal is None and request.path in (HEALTH, READY, METRICS):
@@ -79,12 +80,8 @@ class Routes:
             if refusal is None and request.path.startswith(CALLS):
                 return self._delete(connection, request)
             refusal = refusal or self._judge(connection, request)
-        if request.path == assets.ADMISSION:
-            if refusal is None:
-                granted, history = self._granted.pop(connection), self._services.tenants.store is not None
-                tenant = None if granted is None else granted.tenant
-                return assets.admission(None, subprotocol=SUBPROTOCOL, tenant=tenant, history=history)
-            return assets.admission(status(refusal), f"{refusal.reason}: {refusal.text}", SUBPROTOCOL)
+        if request.path in ASKING:
+            return self._tell_page(connection, request.path, refusal)
         if refusal is None:
             return None
         if request.path in SOUND:
@@ -172,6 +169,19 @@ class Routes:
         crowded = self._media.crowded if path == READY else None
         return connection.respond(HTTPStatus.OK, "ok\n" if crowded is None else f"ok, but {crowded}\n")
 
+    def _tell_page(self, connection: ServerConnection, path: str, refusal: Refusal | None) -> Response:
+        """Tell the page how the feed, or the way in for sound, would answer."""
+        answer = None if refusal is None else status(refusal)
+        text = "" if refusal is None else f"{refusal.reason}: {refusal.text}"
+        granted = self._granted.pop(connection, None)
+        if path == assets.ADMISSION:
+            history = refusal is None and self._services.tenants.store is not None
+            tenant = None if granted is None else granted.tenant
+            return assets.admission(answer, text, SUBPROTOCOL, tenant=tenant, history=history)
+        config = self._services.config
+        stored = None if config.store == "off" else config.retention_days
+        return assets.sound_admission(answer, text, SUBPROTOCOL, at_once=False, stored_days=stored)
+
     def _judge(self, connection: ServerConnection, request: Request) -> Refusal | None:
         auth = self._services.auth
         match request.path:
@@ -179,6 +189,8 @@ class Routes:
                 found: Grant | Refusal | None = self._viewer(request)
             case "/v1/audio" | "/v1/vonage":
                 found = auth.publisher(request)
+            case assets.SOUND_ADMISSION:
+                found = auth.publisher(request) or auth.token(None, "publisher")  # the page shows its token here too
             case "/v1/twilio":
                 found = auth.twilio(request)
             case "/v1/audiohook":

@@ -22,7 +22,7 @@ Severity = Literal["info", "warning", "critical"]
 Which = Literal["any", "open", "over"]
 SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
 MOST_READ = 5_000  # calls that one page looks at
-STEP = 200  # of them at once
+STEP = 50  # of them at once
 Place = tuple[int, str]  # a call's begin, ms, and its name: where the next page goes on
 
 
@@ -63,24 +63,49 @@ class Page:
 
 def list_calls(store: Store, tenant: str, wanted: Wanted) -> Page:
     """One page. Raises StoreError where the database fails."""
+    found: list[Listed] = []
+    place: Place | None = None
     with store._reading() as connection:
-        found: list[Listed] = []
-        for read, record in enumerate(_newest_first(connection, tenant, wanted), 1):
+        for read, record in enumerate(_newest_first(connection, tenant, wanted)):
+            if len(found) == wanted.limit or read == MOST_READ:
+                return Page(tuple(found), place)
             place = milliseconds(record.opened), record.call
             summary = {} if record.summary is None else json.loads(record.summary)
             share, alerts = _shares(summary), _alerts(summary)
             if _fits(wanted, share, alerts):
-                found.append(Listed(record, _announced(connection, tenant, record.call), share, alerts))
-            if len(found) == wanted.limit or read == MOST_READ:
-                more = next(_newest_first(connection, tenant, wanted, place, 1), None)
-                return Page(tuple(found), None if more is None else place)
-        return Page(tuple(found), None)
+                opened = announced(connection, tenant, record.call, record.run)
+                found.append(Listed(record, opened, share, alerts))
+    return Page(tuple(found), None)
 
 
-def _newest_first(
-    connection: Connection, tenant: str, wanted: Wanted, after: Place | None = None, step: int = STEP
-) -> Iterator[CallRecord]:
-    after = after or wanted.after
+def run_messages(
+    store: Store, tenant: str, call: str, run: int, stream: str | None, after_seq: int, limit: int
+) -> list[str]:
+    """Messages of one run of a call, lowest number first, as they went over the wire; of one stream where it is named."""
+    with store._reading() as connection:
+        query = select(messages.c.text).where(
+            messages.c.tenant == tenant, messages.c.call == call, messages.c.run == run
+        )
+        if stream is not None:
+            query = query.where(messages.c.stream == stream)
+        query = query.where(messages.c.seq > after_seq).order_by(messages.c.seq).limit(limit)
+        return list(connection.execute(query).scalars())
+
+
+def announced(connection: Connection, tenant: str, call: str, run: int) -> Mapping[str, Any] | None:
+    """The first message of a run of a call, where it is the one that announced it."""
+    query = select(messages.c.type, messages.c.text).where(
+        messages.c.tenant == tenant, messages.c.call == call, messages.c.run == run
+    )
+    first = connection.execute(query.order_by(messages.c.seq).limit(1)).one_or_none()
+    if first is None or first.type != "call":
+        return None
+    told: dict[str, Any] = json.loads(first.text)
+    return told
+
+
+def _newest_first(connection: Connection, tenant: str, wanted: Wanted) -> Iterator[CallRecord]:
+    """As they lie in the index ``calls_by_begin``, a few at a time, so that no page sorts a whole history."""
     query = select(calls).where(calls.c.tenant == tenant)
     if wanted.which != "any":
         query = query.where(calls.c.state == "open" if wanted.which == "open" else calls.c.state != "open")
@@ -88,29 +113,14 @@ def _newest_first(
         query = query.where(calls.c.opened_ms >= milliseconds(wanted.since))
     if wanted.until is not None:
         query = query.where(calls.c.opened_ms < milliseconds(wanted.until))
-    query = query.order_by(calls.c.opened_ms.desc(), calls.c.call.desc()).limit(step)
-    while True:
-        page = query
-        if after is not None:
-            begin, name = after
-            older = calls.c.opened_ms < begin
-            page = query.where(or_(older, and_(calls.c.opened_ms == begin, calls.c.call < name)))
-        rows = connection.execute(page).all()
+    if wanted.after is not None:
+        begin, name = wanted.after
+        here = and_(calls.c.opened_ms == begin, calls.c.call < name)
+        query = query.where(calls.c.opened_ms <= begin, or_(calls.c.opened_ms < begin, here))
+    query = query.order_by(calls.c.opened_ms.desc(), calls.c.call.desc(), calls.c.run.desc()).limit(MOST_READ + 1)
+    with connection.execution_options(yield_per=STEP).execute(query) as rows:
         for row in rows:
             yield _call(row)
-        if len(rows) < step:
-            return
-        after = rows[-1].opened_ms, rows[-1].call
-
-
-def _announced(connection: Connection, tenant: str, call: str) -> Mapping[str, Any] | None:
-    """The first message of a call, where it is the one that announced it."""
-    query = select(messages.c.type, messages.c.text).where(messages.c.tenant == tenant, messages.c.call == call)
-    first = connection.execute(query.order_by(messages.c.seq).limit(1)).one_or_none()
-    if first is None or first.type != "call":
-        return None
-    told: dict[str, Any] = json.loads(first.text)
-    return told
 
 
 def _shares(summary: Mapping[str, Any]) -> dict[str, float]:

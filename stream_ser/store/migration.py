@@ -55,6 +55,8 @@ def _prepare(connection: Connection, shown: str) -> None:
             f"{shown} has the store's version {found}, this program knows {tables.VERSION}",
             fix="run the stream-ser that made it, or a newer one",
         )
+    for index in tables.calls.indexes:  # one of them is younger than the version
+        index.create(connection, checkfirst=True)
 
 
 def _from_version_1(connection: Connection) -> None:

@@ -49,6 +49,7 @@ calls = Table(
     Column("purpose", Text),  # why the agent's voice was analysed; null where it was not
     Column("summary", Text),  # JSON
     Index("calls_by_end", "ended_ms"),
+    Index("calls_by_begin", "tenant", "opened_ms", "call", "run"),
 )
 
 streams = Table(

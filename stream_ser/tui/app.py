@@ -29,7 +29,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from stream_ser.controls.capabilities import Controls, Explains, MessageSource
-from stream_ser.tui.grid import StreamGrid
+from stream_ser.tui.grid import EMPTY, StreamGrid
 from stream_ser.tui.health import Health
 from stream_ser.tui.help import Help
 from stream_ser.tui.palette import PALETTES, make_theme
@@ -103,12 +103,13 @@ class StreamSerApp(SourceApp):
         """Make the screen of one stream, without showing it."""
         return StreamScreen(state, self.controls, heading=self.title, feed=self._feed, preferences=self.preferences)
 
-    def grid(self, keep_s: float | None = None, *, open_single: bool = False) -> StreamGrid:
+    def grid(self, keep_s: float | None = None, *, open_single: bool = False, empty: str = EMPTY) -> StreamGrid:
         """Make the screen of all streams; what has ended stays for ``keep_s`` seconds, or for good.
 
-        With ``open_single`` a stream that is the only one at the beginning is opened at once.
+        With ``open_single`` a stream that is the only one at the beginning is opened at once. ``empty`` is what it says before.
         """
-        return StreamGrid(self.streams, self.controls, heading=self.title, keep_s=keep_s, open_single=open_single)
+        heading, single = self.title, open_single
+        return StreamGrid(self.streams, self.controls, heading=heading, keep_s=keep_s, open_single=single, empty=empty)
 
     def open_stream(self, stream: str) -> None:
         """Show the screen of the stream with that name on top of the present one. Raises KeyError for no such stream."""

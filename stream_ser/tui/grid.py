@@ -30,6 +30,7 @@ from stream_ser.tui.stream_screen import StreamScreen
 
 NARROWEST = 26  # columns of a tile where several are side by side
 SMALLEST = Size(28, 9)  # cells of a screen, its footer included
+EMPTY = "no stream is open; this screen waits for one"
 SINGLE_S = 0.3  # how long a stream must be alone to be opened by itself
 STEP = ROWS + 1  # rows from one tile to the one below
 
@@ -55,9 +56,9 @@ class Wall(Canvas[WallPicture]):
             super().__init__()
             self.stream = stream
 
-    def __init__(self, streams: Streams) -> None:
+    def __init__(self, streams: Streams, empty: str = EMPTY) -> None:
         super().__init__(id="wall")
-        self._streams = streams
+        self._streams, self._empty = streams, empty
         self._sparks: dict[str, Spark] = {}  # of the tiles in sight
         self._selected = 0
         self._first = 0  # the row of tiles at the top
@@ -103,10 +104,10 @@ class Wall(Canvas[WallPicture]):
         """Draw rows of tiles, and below them how many more there are."""
         muted = ink(self.palette.muted)
         whole = self.screen.size
-        if whole.width < SMALLEST.width or whole.height < SMALLEST.height:
+        if width < SMALLEST.width - 2 or whole.height < SMALLEST.height:  # it has no size before it has been laid out
             return too_small_rows(*whole, SMALLEST, self.palette)[-height:]
         if not picture.tiles:
-            return [[], [("  no stream is open; this screen waits for one", muted)]]
+            return [[], [(f"  {self._empty}", muted)]]
         room = width // picture.columns
         rows: list[Row] = []
         for begin in range(0, len(picture.tiles), picture.columns):
@@ -181,7 +182,10 @@ class Count(Canvas[CountPicture]):
 
 
 class StreamGrid(Screen[None]):
-    """The screen of all streams. ``keep_s`` is how long ended ones stay (None: as long as there is room)."""
+    """The screen of all streams. ``keep_s`` is how long ended ones stay (None: as long as there is room).
+
+    ``empty`` is what it says while there is none.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "open", "open", tooltip="open the selected stream; escape comes back"),
@@ -203,13 +207,14 @@ class StreamGrid(Screen[None]):
         heading: str,
         keep_s: float | None = None,
         open_single: bool = False,
+        empty: str = EMPTY,
     ) -> None:
         super().__init__()
         self._streams, self._keep_s = streams, keep_s
         self._open_single = open_single
         self._single_since: float | None = None
         self._ended: dict[str, float] = {}  # since when they have been over
-        self.wall = Wall(streams)
+        self.wall = Wall(streams, empty)
         self.canvases: list[Canvas[object]] = [Count(heading, streams), Banner(controls), self.wall]  # type: ignore[list-item]
 
     @property

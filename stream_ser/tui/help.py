@@ -8,7 +8,6 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
-from stream_ser.printable import printable
 from stream_ser.tui.pages import Page
 from stream_ser.tui.palette import letters_of
 
@@ -51,7 +50,7 @@ class Help(Page):
 
     def __init__(self, keys: Sequence[Key], labels: tuple[str, ...]) -> None:
         super().__init__()
-        letters = [f"{letter} {printable(label)}" for label, letter in letters_of(labels).items()]
+        letters = [f"{letter} {label}" for label, letter in letters_of(labels).items()]
         rows = ["   ".join(letters[i : i + 4]) for i in range(0, len(letters), 4)]
         self._text = TEXT.format(
             keys="\n".join(f"  {key.names:<{KEY}} {key.word:<{WORD}} {key.does}".rstrip() for key in keys),

@@ -13,6 +13,8 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from stream_ser.printable import printable
+
 BELOW, ABOVE = "↓ more below", "↑ more above"
 
 
@@ -36,7 +38,9 @@ class Page(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         """Make the page."""
-        page = VerticalScroll(Static(self.text(), markup=False, id="text"), id="page", can_focus=False)
+        page = VerticalScroll(
+            Static(printable(self.text(), keep="\n"), markup=False, id="text"), id="page", can_focus=False
+        )
         page.border_title = self.title_of
         yield page
 
@@ -57,7 +61,7 @@ class Page(ModalScreen[None]):
 
     def show(self, text: str) -> None:
         """Show another text."""
-        self.query_one("#text", Static).update(text)
+        self.query_one("#text", Static).update(printable(text, keep="\n"))
         self.call_after_refresh(self._say)
 
     def _say(self) -> None:

@@ -3,6 +3,7 @@
 import { CallView } from "./call.js";
 import { Demo } from "./demo.js";
 import { Link } from "./link.js";
+import { Listening } from "./listening.js";
 import { unseen } from "./order.js";
 import { Preferences } from "./preferences.js";
 import { Resume } from "./resume.js";
@@ -124,4 +125,5 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
 });
 
 setInterval(show, SHOW_MS);
+new Listening(main, link, state);
 link.start();

@@ -9,7 +9,8 @@ Invariants:
   may keep each for ever, and after an upgrade no page has files of two versions. The page itself, at ``/``, is never kept.
 - A page at ``/`` runs its own files and nothing else, and speaks to its own host only: the policy in ``POLICY``.
 - Nothing here is secret, so no token is asked for. What is secret is behind the feed's authentication, and the page asks at
-  ``ADMISSION`` how that would answer, because a browser does not tell a page why a websocket was refused.
+  ``ADMISSION`` how that would answer, because a browser does not tell a page why a websocket was refused; at
+  ``SOUND_ADMISSION`` it asks the same of the way in for sound.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from websockets.http11 import Request, Response
 PAGE = "/"
 FOLDER = "/web/"
 ADMISSION = "/web/door"
+SOUND_ADMISSION = "/web/sound"
 PATIENCE_S = 20.0  # how long a file may take to leave; on its way to a telephone it does
 TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -41,6 +43,9 @@ TYPES = {
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+)
+ALLOWED = (
+    "microphone=(self), camera=(), geolocation=()"  # the page may ask for a microphone, and nothing framed by it may
 )
 COMMON = {
     "X-Content-Type-Options": "nosniff",
@@ -91,7 +96,7 @@ def answer(connection: ServerConnection, request: Request) -> Response | None:
     connection.close_timeout = PATIENCE_S  # the library closes a connection so long after its last answer
     headers = {"ETag": asset.etag}
     if path == PAGE:
-        headers |= {"Cache-Control": "no-store", "Content-Security-Policy": POLICY}
+        headers |= {"Cache-Control": "no-store", "Content-Security-Policy": POLICY, "Permissions-Policy": ALLOWED}
     else:
         headers["Cache-Control"] = "public, max-age=31536000, immutable"
     if asset.etag in [tag.strip().removeprefix("W/") for tag in request.headers.get("If-None-Match", "").split(",")]:
@@ -121,8 +126,27 @@ def admission(
     name beside a token, None where tokens mean nothing. ``tenant`` is whose calls they are, ``history`` whether those that are
     over can be asked for.
     """
-    told = {"status": 200 if status is None else int(status), "text": text.strip(), "subprotocol": subprotocol}
-    return answer_json(HTTPStatus.OK, told | {"tenant": tenant, "history": history})
+    return _admission(status, text, subprotocol, tenant=tenant, history=history)
+
+
+def sound_admission(
+    status: HTTPStatus | None,
+    text: str = "",
+    subprotocol: str | None = None,
+    *,
+    at_once: bool,
+    stored_days: float | None = None,
+) -> Response:
+    """Tell the page how the way in for sound would answer it: as ``admission``, and what the page says to whoever speaks.
+
+    ``at_once`` says whether a recording may come faster than real time, ``stored_days`` for how long results are kept.
+    """
+    return _admission(status, text, subprotocol, at_once=at_once, stored_days=stored_days)
+
+
+def _admission(status: HTTPStatus | None, text: str, subprotocol: str | None, **more: object) -> Response:
+    told = {"status": 200 if status is None else int(status), "text": text.strip(), "subprotocol": subprotocol, **more}
+    return answer_json(HTTPStatus.OK, told)
 
 
 def answer_json(status: HTTPStatus, value: object) -> Response:

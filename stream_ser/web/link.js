@@ -4,7 +4,7 @@
 const FIRST_DELAY_MS = 300, LAST_DELAY_MS = 5000;
 const SILENT_MS = 45_000; // three heartbeats
 const STORED = "stream-ser-token"; // in sessionStorage: gone with the tab
-const SENDABLE = /^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,512}$/; // what a subprotocol may consist of
+export const SENDABLE = /^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,512}$/; // what a subprotocol may consist of
 const base = new URL("../../", import.meta.url); // the page's own address, also below a proxy's path
 
 export class Link {
@@ -41,11 +41,11 @@ export class Link {
     return "";
   }
 
-  /** How the feed would answer a query: { status, text, subprotocol }. */
-  async ask(query) {
-    const address = new URL("web/door", base);
+  /** How the feed would answer a query: { status, text, subprotocol }. At another door: how what is behind it would. */
+  async ask(query, door = "web/door", token = this.token) {
+    const address = new URL(door, base);
     address.search = query;
-    const answer = await fetch(address, { headers: this.#headers(), cache: "no-store", signal: AbortSignal.timeout(10_000) });
+    const answer = await fetch(address, { headers: this.#headers(token), cache: "no-store", signal: AbortSignal.timeout(10_000) });
     return answer.ok ? answer.json() : { status: answer.status, text: `the server answers ${answer.status}`, subprotocol: null };
   }
 
@@ -63,18 +63,18 @@ export class Link {
     return answer;
   }
 
-  #headers() {
+  #headers(token = this.token) {
     const headers = { "X-Page-Origin": location.origin };
-    if (this.token) headers.Authorization = `Bearer ${this.token}`;
+    if (token) headers.Authorization = `Bearer ${token}`;
     return headers;
   }
 
-  /** A websocket of the feed with a query; `subprotocol` is what that answer named. */
-  socketFor(query, subprotocol) {
-    const address = new URL("v1/feed", base);
+  /** A websocket of the feed with a query, or of another path; `subprotocol` is what that answer named. */
+  socketFor(query, subprotocol, path = "v1/feed", token = this.token) {
+    const address = new URL(path, base);
     address.protocol = address.protocol.replace("http", "ws");
     address.search = query;
-    return new WebSocket(address, this.token && subprotocol ? [subprotocol, `bearer.${this.token}`] : []);
+    return new WebSocket(address, token && subprotocol ? [subprotocol, `bearer.${token}`] : []);
   }
 
   async #connect(turn) {

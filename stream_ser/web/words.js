@@ -90,3 +90,8 @@ export function linked({ state, text, since }) {
   if (state === "token") return "A token is needed.";
   return `Not connected since ${clock(since)}${text ? `: ${text}` : ""}. Trying again by itself.`;
 }
+
+/** A name that somebody else gave, without what the wire refuses: unprintable characters, and too many. */
+export function printable(name) {
+  return [...name.replace(/[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/gu, "·")].slice(0, 120).join("").trim();
+}

@@ -44,7 +44,7 @@ def test_none_that_fits_leads_to_the_list(wanted: str | int) -> None:
 
 
 def test_a_machine_without_inputs_can_still_play_a_file() -> None:
-    with pytest.raises(SourceError, match=r"no sound input; .*replay FILE"):
+    with pytest.raises(SourceError, match=r"no sound input; .*live --browser.*replay FILE"):
         choose_device([], None)
 
 
@@ -76,6 +76,7 @@ def test_a_missing_library_names_the_command_that_installs_it(
     with pytest.raises(SourceError) as error:
         list_devices()
     assert fix in error.value.fix
+    assert "stream-ser live --browser" in error.value.fix
 
 
 class PortAudioError(Exception):

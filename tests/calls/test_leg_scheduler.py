@@ -13,8 +13,8 @@ import pytest
 from stream_ser.audio.vad import VoiceActivityDetector
 from stream_ser.calls.events import Lost, Sound
 from stream_ser.calls.gap_limit import BURST, GAPS_A_SECOND
-from stream_ser.calls.leg_buffer import LegBuffer
-from stream_ser.calls.leg_scheduler import AT_ONCE, LegScheduler
+from stream_ser.calls.leg_buffer import LOOK_HOPS, LegBuffer
+from stream_ser.calls.leg_scheduler import AT_ONCE, MISSING_HOPS, LegScheduler
 from stream_ser.engine.schedule import SpeechDetector
 from stream_ser.engine.worker import Worker
 from stream_ser.feed.hub import Hub
@@ -154,6 +154,27 @@ def test_a_turn_is_short_and_says_that_there_is_more(rig: Rig) -> None:
         if not rig.scheduler.look():
             break
     assert len({point["stream"] for point in rig.told("point")}) == len(buffers)
+
+
+def test_legs_that_were_silent_for_hours_take_few_points_at_a_time_and_hold_up_nobody(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stream_ser.calls.leg_scheduler.TURN_S", 0.0)  # a look is one round
+    silent = [rig.add_leg(f"{number}/customer", FakeDetector()) for number in range(10)]
+    for buffer in silent:
+        buffer.put(Lost("customer", 0, 600 * RATE, "silence"), 1)
+    speaking = rig.add_leg("speaking/customer", FakeDetector((0, 10**9)))
+    speaking.put(sound(0, RATE), 1)
+    looks = 0
+    while not [point for point in rig.told("point") if point["stream"] == "speaking/customer"]:
+        before = len(rig.told("point"))
+        assert rig.scheduler.look()
+        assert len(rig.told("point")) - before < MISSING_HOPS + LOOK_HOPS + 2
+        looks += 1
+    assert looks <= 6, "the one that speaks waits for all that was silent"
+    while rig.scheduler.look():
+        pass
+    assert len(rig.told("point")) == 10 * 600 * 16_000 // HOP + 1
 
 
 def test_a_leg_whose_engine_does_not_answer_is_left_alone_and_holds_nobody_up(rig: Rig) -> None:

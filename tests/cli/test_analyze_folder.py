@@ -40,7 +40,7 @@ def archive(talk: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "b" / "long.flac").write_bytes(BUNDLED.read_bytes())
     (folder / "b" / "cut.wav").write_bytes(talk.read_bytes()[:200_000])
     (folder / "empty.mp3").touch()
-    for name in ("notes.txt", ".hidden.wav", "b/call.m4a", ".git/x.wav"):
+    for name in ("notes.txt", ".hidden.wav", "b/call.m4p", ".git/x.wav"):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text("no recording")
     return folder
@@ -93,7 +93,7 @@ def test_every_recording_has_its_results_and_bad_ones_are_listed(unbroken: Run) 
     assert printed.splitlines()[0].startswith("1/7 a.wav: 12.0 s, 48 points, happy ")
     assert printed.splitlines()[-1].startswith("7 recordings; 92.5 s of sound in ")
     told = error.splitlines()
-    assert told[0] == "stream-ser: 1 .m4a left out: convert them first, as ffmpeg -i a.m4a a.wav"
+    assert told[0] == "stream-ser: 1 .m4p left out: convert them first, as ffmpeg -i a.m4p a.wav"
     assert "b/cut.wav is cut off" in told[1]
     assert "empty.mp3 is empty" in told[2]
     assert told[3] == "stream-ser: 2 of 7 recordings could not be analysed to their end"
@@ -284,7 +284,7 @@ def test_recordings_are_found_in_order(archive: Path) -> None:
     assert [path.as_posix() for path in found] == [
         "a.wav", "b/a.wav", "b/c/d.WAV", "b/cut.wav", "b/long.flac", "b/ü é.wav", "empty.mp3",
     ]  # fmt: skip
-    assert (others, unread) == ({".m4a": 1}, [])
+    assert (others, unread) == ({".m4p": 1}, [])
 
 
 def test_the_journal_is_on_the_disk_before_the_next_recording(archive: Path, tmp_path: Path) -> None:

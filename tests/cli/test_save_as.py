@@ -19,15 +19,22 @@ from tests.feed.wire import end_message, make_info, point_message
 @pytest.fixture
 def kept() -> Iterator[Kept]:
     hub = Hub()
-    with Kept(hub) as found:
+    with Kept(hub, "call-1") as found:
         play(hub)
         yield found
     hub.close()
 
 
 def play(hub: Hub) -> None:
-    for message in (messages.hello(make_info()), *(point_message(number) for number in range(5)), end_message()):
+    for message in (
+        messages.hello(make_info("page")),
+        point_message(0, "page"),
+        messages.hello(make_info()),
+        *(point_message(number) for number in range(5)),
+        end_message(),
+    ):
         hub.publish(message)
+    hub.publish(end_message("page"))
 
 
 def test_it_is_saved_in_the_format_that_the_name_asks_for(kept: Kept, tmp_path: Path) -> None:
@@ -42,7 +49,7 @@ def test_it_is_saved_in_the_format_that_the_name_asks_for(kept: Kept, tmp_path: 
 def test_nothing_is_left_where_nobody_wants_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     hub = Hub()
-    with Kept(hub) as kept:
+    with Kept(hub, "call-1") as kept:
         play(hub)
         assert ask(kept, lambda _: "") is None
         assert list(tmp_path.iterdir()) == []  # not even while it is kept
@@ -84,7 +91,7 @@ def test_leaving_the_question_lets_it_go(kept: Kept) -> None:
 
 def test_what_is_kept_is_bounded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     hub = Hub()
-    with Kept(hub, most_bytes=3000) as kept:
+    with Kept(hub, "call-1", most_bytes=3000) as kept:
         play(hub)
         assert kept.full
         assert os.fstat(kept._file.fileno()).st_size <= 3000

@@ -57,3 +57,20 @@ def test_without_a_keyboard_lines_are_printed_even_on_a_terminal(talk: Path) -> 
         read_until(terminal, b"finished: 12.0 s of sound")
         assert process.wait(timeout=5.0) == 0
     os.close(terminal)
+
+
+def test_where_browsers_listen_the_screen_says_which_page_to_open() -> None:
+    terminal, inner = pty.openpty()
+    command = [sys.executable, "-m", "stream_ser.cli", "live", "--browser", "--feed", "127.0.0.1:0"]
+    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "100", "LINES": "30"}
+    with subprocess.Popen(command, stdin=inner, stdout=inner, stderr=inner, env=environment) as process:
+        os.close(inner)
+        read_until(terminal, b"in a browser and press: Listen with a microphone", 60.0)  # printed
+        read_until(terminal, b"in a browser and press: Listen with a microphone", 60.0)  # and on the screen
+        os.write(terminal, b"q")
+        while process.poll() is None:
+            if select.select([terminal], [], [], 0.05)[0]:
+                with contextlib.suppress(OSError):
+                    os.read(terminal, 65536)
+    os.close(terminal)
+    assert process.returncode == 0

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
-PATIENCE_S = 30.0
+PATIENCE_S = 90.0  # also on a machine that others have
 OVER = "ended with exit status "
 PROGRAM = shutil.which("tmux")
 

@@ -33,3 +33,4 @@ def test_what_is_no_address_is_refused_with_what_was_given(wrong: str) -> None:
 def test_the_page_is_at_the_root_of_the_same_port() -> None:
     assert page_url("ws://127.0.0.1:8765/v1/feed") == "http://127.0.0.1:8765/"
     assert page_url("wss://h/v1/feed?call=1") == "https://h/"
+    assert page_url("ws://0.0.0.0:8765/v1/feed") == page_url("ws://[::]:8765/v1/feed") == "http://localhost:8765/"

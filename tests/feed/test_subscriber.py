@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from typing import Any
 
 import aiohttp
@@ -107,7 +108,7 @@ async def test_a_history_on_a_disk_is_read_and_one_that_cannot_be_read_sends_the
     hub.publish(messages.hello(make_info("x")))
     for k in range(700):
         hub.publish(point_message(k, "x"))
-    server = FeedServer(hub, port=0)
+    server = FeedServer(hub, port=0, heartbeat_s=3600.0)
     server.start()
     try:
         async with joined(server.url + "?last_seq=0&epoch=e1") as websocket:
@@ -120,3 +121,21 @@ async def test_a_history_on_a_disk_is_read_and_one_that_cannot_be_read_sends_the
             assert (await read(websocket, 1))[0]["seq"] == 701
     finally:
         server.stop()
+
+
+async def test_where_turns_are_short_everybody_gets_everything_in_order(
+    kept: Hub, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stream_ser.feed.turn_share.SHARE_S", -1.0)  # every turn is spent before it begins
+    server = serve()
+    async with AsyncExitStack() as stack:
+        everybody = [await stack.enter_async_context(joined(f"{server.url}?last_seq=0&epoch=e1")) for _ in range(5)]
+        for k in range(8, 200):
+            kept.publish(point_message(k, "x"))
+        for websocket in everybody:
+            received = await read(websocket, 1)
+            while received[-1]["seq"] < kept.seq:
+                received += await read(websocket, 1)
+            assert [m["seq"] for m in received if m["type"] != "hello"] == list(range(1, kept.seq + 1))
+        assert server._subscribers is not None
+        assert server._subscribers.share.put_off > 5 * 17

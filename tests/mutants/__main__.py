@@ -19,7 +19,7 @@ from tests.mutants.trial import Tree, TrialError
 ROOT = Path(__file__).parent.parent.parent
 RECORDED = tuple(f"tests/{name}" for name in (*PACKAGES, "pipeline"))
 MOST_S = 45.0  # recorded seconds of the tests that one mutant meets
-PATIENCE_S, PATIENCE = 20.0, 5.0  # a test may take so long, and so many times as long as recorded, to end
+PATIENCE = 5.0  # how many times as long as recorded a test may take, and --patience seconds
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,14 +41,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 continue
             if time.monotonic() > until:
                 break
-            print(f"{_try(tree, choice, mutant, results):10} {mutant.name}", flush=True)
-        _doubt(tree, choice, drawn, results)
+            print(f"{_try(tree, choice, mutant, results, wanted.patience):10} {mutant.name}", flush=True)
+        _doubt(tree, choice, drawn, results, wanted.patience)
     print("\n".join(report(drawn, results, reasons)))
     return int(any(results.outcome(mutant) == "not tried" for mutant in drawn))
 
 
-def _try(tree: Tree, choice: Choice, mutant: Mutant, results: Results) -> str:
-    tests = _limits(choice.tests(mutant, MOST_S))
+def _try(tree: Tree, choice: Choice, mutant: Mutant, results: Results, patience_s: float) -> str:
+    tests = _limits(choice.tests(mutant, MOST_S), patience_s)
     if not tests:
         results.add(mutant, outcome="unreached")
         return "unreached"
@@ -57,14 +57,14 @@ def _try(tree: Tree, choice: Choice, mutant: Mutant, results: Results) -> str:
     return result.outcome
 
 
-def _limits(seconds: dict[str, float]) -> dict[str, float]:
-    return {test: PATIENCE_S + PATIENCE * took for test, took in seconds.items()}
+def _limits(seconds: dict[str, float], patience_s: float) -> dict[str, float]:
+    return {test: patience_s + PATIENCE * took for test, took in seconds.items()}
 
 
-def _doubt(tree: Tree, choice: Choice, drawn: Sequence[Mutant], results: Results) -> None:
+def _doubt(tree: Tree, choice: Choice, drawn: Sequence[Mutant], results: Results, patience_s: float) -> None:
     """Run the tests that noticed mutants once without any; what one noticed that fails then is to be tried again."""
     noticed = {each.name: results.by_name[each.name].get("by", "") for each in drawn if each.name in results.by_name}
-    left = _limits({test: choice.seconds[test] for test in noticed.values() if test in choice.seconds})
+    left = _limits({test: choice.seconds[test] for test in noticed.values() if test in choice.seconds}, patience_s)
     while left:
         result = tree.run(left)
         if result.by not in left:
@@ -87,9 +87,10 @@ def _record(tree: Tree, folder: Path) -> None:
         return
     print("recording which tests run which lines; this takes as long as they do", flush=True)
     (folder / "coverage").unlink(missing_ok=True)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "pytest_asyncio", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "pytest_asyncio.plugin", "-p", "no:cacheprovider"]
     environ = tree.environ(folder) | {"MUTANTS_RECORD": str(folder.resolve())}
-    subprocess.run([*command, "-p", "tests.mutants.recorder", *RECORDED], cwd=tree.folder, env=environ, check=False)
+    paths = [path for path in RECORDED if (tree.folder / path).exists()]
+    subprocess.run([*command, "-p", "tests.mutants.recorder", *paths], cwd=tree.folder, env=environ, check=False)
     if not (folder / "coverage").exists():
         raise TrialError("the recording wrote nothing; see what pytest says above")
     stamp.write_text(digest.hexdigest())
@@ -109,6 +110,7 @@ def _parser() -> argparse.ArgumentParser:
         "--only", nargs="+", metavar="FILE", help="mutants of these files, such as stream_ser/feed/hub.py"
     )
     parser.add_argument("--minutes", type=float, default=float("inf"), help="begin no further mutant after so long")
+    parser.add_argument("--patience", type=float, default=20.0, metavar="S", help="that any test may take (default 20)")
     parser.add_argument("--again", action="store_true", help="try again what was not noticed, with the tests of now")
     parser.add_argument("--keep-record", action="store_true", help="choose tests by an old recording of which run what")
     parser.add_argument("--list", action="store_true", help="try nothing, only print the tables")

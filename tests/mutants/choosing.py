@@ -54,7 +54,7 @@ class Choice:
         path, _, name = test.partition("::")
         if path not in self._texts:
             self._texts[path] = (self._root / path).read_text() if (self._root / path).is_file() else ""
-        return f"def {name.rpartition('::')[2].partition('[')[0]}(" in self._texts[path]
+        return f"def {name.partition('[')[0].rpartition('::')[2]}(" in self._texts[path]
 
 
 def mirrors(test: str, path: str) -> bool:

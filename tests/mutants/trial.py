@@ -6,13 +6,10 @@ mutant that is as long as its original and made in the same second would be take
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
-import resource
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -22,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from tests.mutants import forked
 from tests.mutants.limiter import EXIT_CODE, TIMED_OUT
 from tests.mutants.operators import Mutant
 
@@ -53,7 +51,9 @@ class Tree:
     """The copy, in ``folder``. One process uses it at a time."""
 
     def __init__(self, root: Path, folder: Path) -> None:
-        self.folder = folder
+        self.folder = folder.resolve()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        forked.prepare()
         self._copy(root)
         options = ["-q", "--invalidation-mode", "checked-hash", "stream_ser", "models"]
         subprocess.run([sys.executable, "-m", "compileall", *options], cwd=folder, check=False)
@@ -70,19 +70,18 @@ class Tree:
             (scratch / "tests").write_text("\n".join(tests))
             (scratch / "limits").write_text(json.dumps(tests))
             output, environ = scratch / "output", self.environ(scratch) | {"MUTANTS_LIMITS": str(scratch / "limits")}
-            with output.open("wb") as stream:
-                command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
-                command += ["-p", "pytest_asyncio", "-p", "tests.mutants.limiter"]
-                child = subprocess.Popen(
-                    [*command, f"@{scratch / 'tests'}"], cwd=self.folder, env=environ, stdout=stream,
-                    stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=_bounded,
-                )  # fmt: skip
-                try:
-                    code: int | None = child.wait(STARTED_S + sum(tests.values()))
-                except subprocess.TimeoutExpired:
-                    code = None
-                finally:
-                    _end(child)
+            command = [
+                "-x",
+                "-q",
+                "-p",
+                "no:cacheprovider",
+                "-p",
+                "pytest_asyncio.plugin",
+                "-p",
+                "tests.mutants.limiter",
+            ]
+            limit_s = STARTED_S + sum(tests.values())
+            code = forked.run([*command, f"@{scratch / 'tests'}"], self.folder, environ, output, limit_s)
             said = output.read_text(errors="replace")
         seconds = round(time.monotonic() - began, 1)
         if code in (None, EXIT_CODE):
@@ -131,26 +130,9 @@ class Tree:
     def _check(self) -> None:
         """That what is imported is the copy, also where the tree itself is installed."""
         with tempfile.TemporaryDirectory(prefix="mutants-") as name:
-            program = "import stream_ser; print(stream_ser.__file__)"
-            found = subprocess.run(
-                [sys.executable, "-c", program],
-                cwd=self.folder,
-                env=self.environ(Path(name)),
-                capture_output=True,
-                text=True,
-            )
+            program, environ = "import stream_ser; print(stream_ser.__file__)", self.environ(Path(name))
+            command = [sys.executable, "-c", program]
+            found = subprocess.run(command, cwd=self.folder, env=environ, capture_output=True, text=True)
         imported = Path(found.stdout.strip() or ".").resolve()
         if not imported.is_relative_to(self.folder.resolve()):
             raise TrialError(f"tests would import {imported}, not the copy in {self.folder}; {found.stderr[-500:]}")
-
-
-def _bounded() -> None:
-    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (OUTPUT, OUTPUT))
-
-
-def _end(child: subprocess.Popen[bytes]) -> None:
-    """End the tests and whatever they started: they are a process group of their own."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(child.pid, signal.SIGKILL)
-    child.wait()

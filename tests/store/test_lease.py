@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from stream_ser.store import lease
 from stream_ser.store.database import StoreError
+from stream_ser.store.store import Store
 from tests.store.made_up import opened, store_at
 
 
@@ -66,3 +68,36 @@ def test_who_lost_its_lease_writes_no_more(path: Path) -> None:
             with pytest.raises(StoreError, match="another server has taken the store"):
                 write()
         assert first.calls("acme") == []
+
+
+def test_of_two_servers_that_start_at_once_one_is_refused(any_url: str) -> None:
+    together, refused = threading.Barrier(4), list[StoreError]()
+    stores = [Store.open(any_url) for _ in range(4)]
+
+    def claim(store: Store) -> None:
+        together.wait()
+        try:
+            store.claim()
+        except StoreError as error:
+            refused.append(error)
+
+    threads = [threading.Thread(target=claim, args=(store,), name="server") for store in stores]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for store in stores:
+        store.close()
+    assert len(refused) == 3
+    assert all("in use by another" in str(error) for error in refused)
+
+
+@pytest.mark.parametrize("container", [":another", ""])
+def test_a_container_of_the_same_name_has_processes_of_its_own(path: Path, container: str) -> None:
+    """There the same number may be another process, and tells nothing of who lives."""
+    with store_at(path) as store, store_at(path) as mine:
+        store.claim()
+        name = lease._machine().partition(":")[0]
+        holder_of(path, f"{name}{container}/1/7/x", lease._now_ms() - 5_000)
+        with pytest.raises(StoreError, match=rf"process 1 on {name};"):
+            mine.claim()

@@ -88,6 +88,13 @@ async def test_a_seek_moves_the_bar_and_keeps_what_was_heard() -> None:
         assert "0:06.0 / 0:40.0" in timeline
 
 
+async def test_a_point_behind_the_end_has_the_last_place() -> None:
+    app = screen([at_place(), *(point(slot) for slot in range(1, 163))], controls=Player())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        assert (await drawn(app, pilot)).index(BAR) == 67
+
+
 async def test_a_press_goes_there() -> None:
     player = Player()
     app = screen([at_place(), point(1)], controls=player)

@@ -8,21 +8,13 @@ import pytest
 from stream_ser.feed.history import History
 from stream_ser.feed.hub import Hub
 from stream_ser.feed.server import FeedServer
-from tests.web.browser import FLAGS, Open, Watched, find
+from tests.web.browser import FLAGS, Open, Watched
+from tests.web.chromium import launched
 
 
 @pytest.fixture(scope="module")  # the driver holds the thread's event loop while it lives: no longer than needed
 def chromium() -> Iterator[Any]:
-    program = find()
-    if program is None:
-        pytest.skip("there is no Chromium; as root: python tests/web/browser.py install")
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="playwright is not installed; pip install playwright"
-    )
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=program, args=FLAGS)
-        yield browser
-        browser.close()
+    yield from launched(FLAGS)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { decodingRate, level, mix, nativeRate, toS16 } from "../../stream_ser/web/pcm.js";
 import { at, columnsS, described, named, read, rowsHz } from "../../stream_ser/web/reason.js";
 import { Resume } from "../../stream_ser/web/resume.js";
 import { Ring, append } from "../../stream_ser/web/ring.js";
@@ -12,7 +13,7 @@ import { lines, live, moment, quantiles, stored, stretches, trail } from "../../
 import {
   clear, judged, KEPT_MS, MOST_STREAMS, newState, openAlerts, POINTS, prune, reduce, staleness,
 } from "../../stream_ser/web/state.js";
-import { alarm, duration, linked, momentWords, percent, position, said, titleOf, whose } from "../../stream_ser/web/words.js";
+import { alarm, duration, linked, momentWords, percent, position, printable, said, titleOf, whose } from "../../stream_ser/web/words.js";
 
 const LEDGER = { capture_ms: null, wait_ms: 1, compute_ms: 2, smooth_ms: 3, publish_ms: 4, age_ms: 5, lag_ms: 6 };
 
@@ -296,13 +297,13 @@ test("who needs someone comes first: by alert, then by how long, then by start",
     alerting("quiet", { severity: null }),
     alerting("seen", { seen: true, severity: "critical" }),
     alerting("info", { severity: "info" }),
-    alerting("warned lately", { at: 60 }),
+    alerting("a warned lately", { at: 60 }),
     alerting("warned for long", { at: 10 }),
     alerting("critical", { at: 90, severity: "critical" }),
   ];
   const over = alerting("over");
   over.endedAt = 1;
-  const expected = ["critical", "warned for long", "warned lately", "info", "seen", "quiet", "quiet, later", "over"];
+  const expected = ["critical", "warned for long", "a warned lately", "info", "seen", "quiet", "quiet, later", "over"];
   assert.deepEqual(ordered([over, ...streams], new Set()), expected);
   assert.deepEqual(ordered([over, ...streams].reverse(), new Set()), expected, "whatever the order they came in");
   assert.deepEqual(ordered(streams, new Set(["quiet"]))[0], "quiet");
@@ -382,4 +383,59 @@ test("words", () => {
   assert.deepEqual([titleOf(stream), titleOf(stream, { about: { caller: "C." } })], ["c/customer", "C."]);
   assert.equal(alarm({ severity: "warning", rule: "r", kind: "cleared", reason: "gap" }), "warning: r, over (gap)");
   assert.match(linked({ state: "lost", text: "", since: 0 }), /^Not connected since .*\. Trying again by itself\.$/);
+});
+
+function bytes(...parts) {
+  return new Uint8Array(parts.flatMap((part) => (typeof part === "string" ? [...part].map((letter) => letter.charCodeAt(0)) : part)));
+}
+
+function little(value) {
+  return [value & 255, (value >> 8) & 255, (value >> 16) & 255, value >>> 24];
+}
+
+test("samples are rounded, never wrapped, and whole again after 16 bits", () => {
+  assert.deepEqual([...toS16([0, 0.5, -0.5, 1, -1, 2, -2, 1 / 32768, 0.4 / 32768])], [0, 16384, -16384, 32767, -32768, 32767, -32768, 1, 0]);
+  const every = Int16Array.from({ length: 65_536 }, (_, value) => value - 32_768);
+  assert.deepEqual(toS16(Float32Array.from(every, (value) => value / 32_768)), every);
+});
+
+test("channels are averaged, and one is left alone", () => {
+  const [left, right] = [Float32Array.of(1, 0, -0.5), Float32Array.of(0, 0, 0.5)];
+  assert.deepEqual([...mix([left, right])], [0.5, 0, 0]);
+  assert.equal(mix([left]), left);
+  assert.deepEqual([...left], [1, 0, -0.5], "the channels stay as they were");
+});
+
+test("the level is in dB below full scale, and silence has a floor", () => {
+  assert.deepEqual(level(new Float32Array(10)), { rms: -120, peak: -120 });
+  assert.deepEqual(level([]), { rms: -120, peak: -120 });
+  const sine = Float32Array.from({ length: 480 }, (_, at) => 0.5 * Math.sin((2 * Math.PI * at) / 48));
+  assert.ok(Math.abs(level(sine).rms - -9.03) < 0.01);
+  assert.ok(Math.abs(level(sine).peak - -6.02) < 0.01);
+});
+
+test("a file's rate is read from its header, wherever that lies", () => {
+  const fmt = (rate) => ["fmt ", little(16), [1, 0, 1, 0], little(rate), little(2 * rate), [2, 0, 16, 0]];
+  assert.equal(nativeRate(bytes("RIFF", little(0), "WAVE", ...fmt(22_050))), 22_050);
+  assert.equal(nativeRate(bytes("RIFF", little(0), "WAVE", "LIST", little(3), "abc", [0], ...fmt(8000))), 8000);
+  assert.equal(nativeRate(bytes("RIFF", little(0), "WAVE", "LIST", little(3))), null);
+  assert.equal(nativeRate(bytes("fLaC", [0, 0, 0, 34], new Array(10).fill(0), [0x0a, 0xc4, 0x42, 0xf0])), 44_100);
+  assert.equal(nativeRate(bytes("OggS", new Array(22).fill(0), [1], [30], "\x01vorbis", little(0), [1], little(32_000))), 32_000);
+  assert.equal(nativeRate(bytes("OggS", new Array(22).fill(0), [1], [19], "OpusHead", [1, 1, 0, 0], little(16_000))), 48_000);
+  assert.equal(nativeRate(bytes([0xff, 0xf3, 0x48, 0xc4])), 16_000);
+  assert.equal(nativeRate(bytes("ID3", [4, 0, 0], [0, 0, 1, 2], new Array(130).fill(0), [0xff, 0xfb, 0x90, 0x64])), 44_100);
+  for (const other of [bytes(), bytes("RIFF"), bytes("fLaC"), bytes("OggS"), bytes("ID3"), bytes([0xff]), bytes("....ftypM4A ")]) {
+    assert.equal(nativeRate(other), null);
+    assert.equal(decodingRate(other), 48_000);
+  }
+  assert.equal(decodingRate(bytes("RIFF", little(0), "WAVE", ...fmt(96_000))), 48_000);
+  assert.equal(decodingRate(bytes("RIFF", little(0), "WAVE", ...fmt(6000))), 8000);
+});
+
+test("a file's name is sent without what the wire refuses", () => {
+  assert.equal(printable("Gespräch 1 – März.flac"), "Gespräch 1 – März.flac");
+  assert.equal(printable("a\u0000b\u202ec\nd"), "a·b·c·d");
+  assert.equal(printable("x".repeat(300)).length, 120);
+  assert.equal(printable("😀".repeat(121)), "😀".repeat(120), "no half of a character");
+  assert.equal(printable("  "), "");
 });

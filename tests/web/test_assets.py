@@ -34,6 +34,7 @@ def test_the_page_is_never_kept_and_may_do_little(address: str) -> None:
     policy = response.headers["Content-Security-Policy"]
     assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';")
     assert "unsafe" not in policy
+    assert response.headers["Permissions-Policy"].startswith("microphone=(self), ")
     assert response.headers["X-Content-Type-Options"] == "nosniff"
     assert b"{version}" not in body
     assert not re.search(rb"\son\w+=|\sstyle=|<script>|<style", body)
@@ -42,7 +43,7 @@ def test_the_page_is_never_kept_and_may_do_little(address: str) -> None:
 def test_all_that_the_page_names_is_there_and_may_be_kept_for_ever(address: str) -> None:
     _, page = get(address, "/")
     named = re.findall(rb'(?:src|href)="(web/[^"]+)"', page)
-    assert len(named) == 4
+    assert len(named) == 5
     for path in named:
         response, body = get(address, "/" + path.decode())
         assert response.status == 200
@@ -58,7 +59,7 @@ def test_every_module_of_the_package_is_served_and_names_only_others() -> None:
     table = assets.table()
     modules = {path.rpartition("/")[2]: asset for path, asset in table.items() if path.endswith(".js")}
     for asset in modules.values():
-        for name in re.findall(rb'from "([^"]+)"', asset.body):
+        for name in re.findall(rb'(?:from |URL\()"([^"]+\.js)"', asset.body):
             assert name.startswith(b"./")
             assert name[2:].decode() in modules
 
@@ -92,6 +93,12 @@ def test_admission_says_how_the_feed_would_answer(address: str) -> None:
     told = json.loads(body)
     assert told["status"] == 403
     assert "evil.example" in told["text"]
+
+
+def test_there_is_no_way_in_for_sound_where_nobody_takes_it(address: str) -> None:
+    for path in ("/web/sound", "/v1/audio"):
+        response, _ = get(address, path)
+        assert response.status == 404
 
 
 def test_a_slow_reader_gets_a_file_whole(feed: FeedServer, address: str) -> None:

@@ -29,7 +29,7 @@ def open_file(path: Path, content: bytes | None = None) -> tuple[PartedFile, Pla
 
     Raises SourceError for what is no sound file that can be read, or is too short to hold speech.
     """
-    file = _on_disk(path) if content is None else _in_memory(content, path)
+    file = open_bytes(path, content)
     place = path if content is None else None
     plan = Plan()
     try:
@@ -59,6 +59,11 @@ def open_file(path: Path, content: bytes | None = None) -> tuple[PartedFile, Pla
         opened.close()
         raise _cut(path, plan) or _too_short(path, opened.frames, opened.samplerate)
     return opened, plan
+
+
+def open_bytes(path: Path, content: bytes | None = None) -> BinaryIO:
+    """The bytes of what is at ``path``, or ``content``, which is called so. Raises SourceError where there are none."""
+    return _on_disk(path) if content is None else _in_memory(content, path)
 
 
 def convert(path: Path) -> str:

@@ -78,10 +78,13 @@ class Scrubber(Panel[ScrubberPicture]):
         heights = tuple(
             _height(level if one is None else one.level) for one, level in zip(columns, levels, strict=True)
         )
-        shown = self._timeline.edges
-        first, end = (min(width - 1, max(0, scale.column(max(1, slot)))) for slot in shown)
-        here = scale.column(max(1, state.here)) if state.hello is not None else None
-        at = None if state.window.at is None else scale.column(max(1, state.window.at))
+
+        def place(slot: int) -> int:  # the last point of a recording may lie just behind its end
+            return min(width - 1, max(0, scale.column(max(1, slot))))
+
+        first, end = (place(slot) for slot in self._timeline.edges)
+        here = place(state.here) if state.hello is not None else None
+        at = None if state.window.at is None else place(state.window.at)
         heard = tuple(_heard(one) for one in columns)
         return ScrubberPicture(heights, heard, state.labels, here, at, (first, end), scale)
 

@@ -89,7 +89,6 @@ class StreamRecord:
         self._reach(first)
         self.history.mark_gap(first, last)
         self.here = max(self.here, last)
-        self.calm.drop()
         self._changes.lost()
 
     def mark(self, mark: MarkMessage) -> None:

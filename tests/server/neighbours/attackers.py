@@ -70,7 +70,7 @@ async def chunks_that_are_none(target: Target) -> None:
 @attacker("loop_stalled_seconds", stalls=True)
 async def stopped_process(target: Target) -> None:
     """The server is stopped for seven seconds and goes on, as a machine that is moved."""
-    await asyncio.sleep(1.0)
+    await asyncio.sleep(3.0)
     os.kill(target.process, signal.SIGSTOP)
     try:
         await asyncio.sleep(7.0)

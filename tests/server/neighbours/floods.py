@@ -147,23 +147,21 @@ async def asks_why(target: Target) -> None:
 
 @attacker("missing_seconds", program="tests.server.neighbours.virtual_time")
 async def days_of_silence(target: Target) -> None:
-    """Calls that say nothing for a day but a word every four hours, over and over; the server takes their word for the time."""
+    """Calls that say nothing for a day but a word every four hours, all in one moment; the server takes their word for it."""
     payload = "/" * 216
 
     async def one(name: str) -> None:
-        for number in count():
-            call = f"{name}-{number}"
-            async with open_socket(f"{target.url}/v1/twilio") as socket:
-                for message in start(call, target.publisher):
-                    await socket.send(message)
-                for chunk in range(JUMPS + 1):
-                    media = {
-                        "track": "inbound",
-                        "chunk": f"{chunk + 1}",
-                        "timestamp": f"{chunk * JUMP_MS}",
-                        "payload": payload,
-                    }
-                    await socket.send(json.dumps({"event": "media", "streamSid": f"MZ{call}", "media": media}))
-                await asyncio.sleep(2.0)
+        async with open_socket(f"{target.url}/v1/twilio") as socket:
+            for message in start(name, target.publisher):
+                await socket.send(message)
+            for chunk in range(JUMPS + 1):
+                media = {
+                    "track": "inbound",
+                    "chunk": f"{chunk + 1}",
+                    "timestamp": f"{chunk * JUMP_MS}",
+                    "payload": payload,
+                }
+                await socket.send(json.dumps({"event": "media", "streamSid": f"MZ{name}", "media": media}))
+            await socket.wait_closed()
 
     await together(target.many(5), one)

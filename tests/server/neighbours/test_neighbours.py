@@ -17,7 +17,7 @@ SIZE, CALLS, SECONDS, HISTORY = 0.2, 3, 4.0, 5_000
 SLOWER = 4.0  # than beside nobody: in CI other tests take what cores there are
 AGE_MS = 750.0
 TURN_CPU_S = 0.1  # of a turn that may take 20 ms: CPU seconds grow too where cores are shared
-LIMITS = ("--limits-connections", "60", "--limits-connections-of-tenant", "40")
+LIMITS = ("--limits-connections", "60", "--limits-connections-of-tenant", "40", "--limits-handshakes", "60")
 
 
 @pytest.fixture(scope="module")

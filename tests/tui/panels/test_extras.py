@@ -25,7 +25,7 @@ def row_with(word: str, rows: list[str]) -> str:
     return row
 
 
-@pytest.mark.parametrize("size", [(80, 24), (140, 45), (60, 20)])
+@pytest.mark.parametrize("size", [(80, 24), (140, 45), (72, 21)])
 async def test_dimensions_are_shown_with_sign_and_place(size: tuple[int, int]) -> None:
     rows = await drawn([hello(dimensions=NAMES), point(8, dimensions=KNOWN)], size)
     row = row_with("activation", rows)

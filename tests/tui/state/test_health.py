@@ -58,6 +58,9 @@ async def test_the_page_has_times_losses_engine_device_and_feed_at_80_by_24() ->
         await pilot.press("l")
         await pilot.pause()
         text = "\n".join(text_of(app))
+        await pilot.press("end")
+        await pilot.pause()
+        text += "\n".join(text_of(app))
         for part in (
             "p99", "compute", "until the engine takes it", "from the window to the feed",
             "source   recording clip.flac, 44100 Hz, 2 channels",
