@@ -17,6 +17,7 @@ import numpy as np
 
 from stream_ser.trajectory.filtering import FilterSettings, ForwardFilter
 from stream_ser.trajectory.smoothing import Smoother
+from stream_ser_models.card import Card
 from stream_ser_training.streaming.benchmark import Watched
 from stream_ser_training.streaming.figures import Shown, Tally, told
 from stream_ser_training.streaming.replay import replay
@@ -24,6 +25,7 @@ from stream_ser_training.streaming.replay import replay
 COVERAGE = 0.85  # of judged points in speech
 TEMPERATURES = np.exp(np.linspace(math.log(0.4), math.log(6.0), 28))
 DWELLS_S, EVIDENCES, RESTS_S = (3.0, 6.0, 12.0, 25.0), (0.25, 0.5, 1.0), (4.0,)
+MOST_CHANGES = 1.5  # times as many as there are, of what may be shipped
 CONSTANTS_S = (0.5, 1.0, 2.0, 4.0)  # of the exponential mean
 
 
@@ -103,3 +105,31 @@ def as_rows(chosen: Sequence[Chosen]) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def pick(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The setting to ship: of the filters that show at most ``MOST_CHANGES`` times the true changes, the one most often right.
+
+    Where all emotions come alike and where most is neutral; right by the mean recall where all come alike. Raises ValueError
+    where no filter is calm enough.
+    """
+
+    def calm(row: dict[str, Any]) -> bool:
+        kinds = [row["figures"][kind] for kind in ("balanced", "neutral") if kind in row["figures"]]
+        return all(told["changes_a_minute"] <= MOST_CHANGES * told["true_changes_a_minute"] for told in kinds)
+
+    calm_ones = [row for row in rows if row["constants"] is not None and calm(row)]
+    if not calm_ones:
+        raise ValueError(f"no setting shows at most {MOST_CHANGES} times the true changes; try slower ones")
+    return max(calm_ones, key=lambda row: float(row["figures"]["balanced"]["UA"]))
+
+
+def settle(card: Card, chosen: dict[str, Any]) -> Card:
+    """The card with a chosen setting in it; its delay is the median until a change was noticed, on those streams."""
+    smoothing = {
+        **chosen["constants"],
+        "temperature": chosen["temperature"],
+        "delay_s": chosen["figures"]["balanced"]["delay_p50"],
+        "chosen": "on streams of the corpora left out, by heads that never met them: docs/results/streaming/choices",
+    }
+    return replace(card, smoothing=smoothing, abstain_below=chosen["abstain_below"])

@@ -11,12 +11,12 @@ from typing import Any
 
 from stream_ser.api import Monitor
 from stream_ser.trajectory.rules import read_rules
-from stream_ser_models.card import Card, find, read_card
+from stream_ser_models.card import CARD, Card, find, read_card, write_card
 from stream_ser_training.clips import CorpusError
 from stream_ser_training.corpora import load, read_corpora
 from stream_ser_training.streaming.alerts import AlertTally, judge
 from stream_ser_training.streaming.benchmark import HEARD, SIDES, Watched, held_out, plans_of, tally, watch
-from stream_ser_training.streaming.choose import as_rows, try_all
+from stream_ser_training.streaming.choose import as_rows, pick, settle, try_all
 from stream_ser_training.streaming.compose import Change
 from stream_ser_training.streaming.conditions import conditions
 from stream_ser_training.streaming.figures import told
@@ -25,6 +25,7 @@ from stream_ser_training.streaming.plan import KINDS, write_plan
 from stream_ser_training.streaming.replay import as_shown, unsmoothed
 
 FOLDER = Path("docs/results/streaming")
+CHOICE = Path("choices/smoothing.json")  # below the folder of figures
 SHORT_S = 60.0  # of a stream in the grid of conditions
 TELEPHONE = "telephone, µ-law"
 NOISE = "esc10"
@@ -38,6 +39,7 @@ def add_parser(commands: Any, parents: Sequence[argparse.ArgumentParser]) -> Non
     make.add_argument("--corpora", default=",".join(HEARD), help="of these, the ones that have a part; with commas")
     make.add_argument("--grid", action="store_true", help="measure noise, rooms, lines, codecs, losses, levels too")
     make.add_argument("--choose", action="store_true", help="try ways of smoothing on all these streams instead")
+    make.add_argument("--settle", action="store_true", help="put the smoothing that was chosen into the models' cards")
     make.add_argument("--runs", type=Path, default=Path("runs"), help="folder in which what was seen is found again")
     make.add_argument("--longest", type=float, default=300.0, help="seconds of a stream")
     make.add_argument("--out", type=Path, default=FOLDER, help=f"where figures and plans go (default: {FOLDER})")
@@ -50,6 +52,8 @@ def run(options: argparse.Namespace, data: Path) -> list[Path]:
     """
     if options.choose:
         return [choose(options, data)]
+    if options.settle:
+        return [_settle(find(name), options.out / CHOICE) for name in _names(options.model)]
     written = []
     for name in _names(options.model):
         card = read_card(find(name))
@@ -80,15 +84,27 @@ def choose(options: argparse.Namespace, data: Path) -> Path:
                 watched += watch(monitor, card, plans, data, kept=options.runs / "streams")
     if not watched:
         raise CorpusError("no stream to choose on; name models with speakers on the sides that are asked for")
-    path: Path = options.out / "choices" / "smoothing.json"
+    path: Path = options.out / CHOICE
     path.parent.mkdir(parents=True, exist_ok=True)
+    tried = as_rows(try_all(watched, len(labels)))
     rows = {
         "speakers": sorted({own.plan.speaker for own in watched}),
         "hours": round(sum(own.plan.samples for own in watched) / 16_000 / 3600, 2),
-        "tried": as_rows(try_all(watched, len(labels))),
+        "chosen": pick(tried)["name"],
+        "tried": tried,
     }
     path.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return path
+
+
+def _settle(folder: Path, choices: Path) -> Path:
+    """Put the chosen setting into a card. Raises CorpusError where nothing was chosen yet."""
+    if not choices.is_file():
+        raise CorpusError(f"no {choices}; choose first: python -m training stream-eval --choose --model …")
+    told = json.loads(choices.read_text(encoding="utf-8"))
+    row = next(row for row in told["tried"] if row["name"] == told["chosen"])
+    write_card(folder, settle(read_card(folder), row))
+    return folder / CARD
 
 
 def measure(monitor: Monitor, card: Card, side: str, data: Path, options: argparse.Namespace) -> dict[str, Any]:
