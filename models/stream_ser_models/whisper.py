@@ -110,7 +110,8 @@ class WhisperLogMel(nn.Module):
         """Mel powers (B, N / 160, mels)."""
         padded = functional.pad(waveform.unsqueeze(1), (200, 200), mode="reflect").squeeze(1)
         real, imaginary = self.spectrum(padded)
-        return ((real * real + imaginary * imaginary) @ self.filters)[:, :-1]
+        power: Tensor = ((real * real + imaginary * imaginary) @ self.filters)[:, :-1]
+        return power
 
     def loudness(self, power: Tensor) -> Tensor:
         """Log10 of a frame's mean power (B, 1, 1), each frame weighed by its own power, of mel powers (B, T, mels)."""
