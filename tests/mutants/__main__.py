@@ -64,7 +64,8 @@ def _limits(seconds: dict[str, float], patience_s: float) -> dict[str, float]:
 def _doubt(tree: Tree, choice: Choice, drawn: Sequence[Mutant], results: Results, patience_s: float) -> None:
     """Run the tests that noticed mutants once without any; what one noticed that fails then is to be tried again."""
     noticed = {each.name: results.by_name[each.name].get("by", "") for each in drawn if each.name in results.by_name}
-    left = _limits({test: choice.seconds[test] for test in noticed.values() if test in choice.seconds}, patience_s)
+    there = [test for test in noticed.values() if test in choice.seconds and choice.exists(test)]
+    left = _limits({test: choice.seconds[test] for test in there}, patience_s)
     while left:
         result = tree.run(left)
         if result.by not in left:

@@ -43,14 +43,15 @@ class Choice:
         met = {test for line in range(first, last + 1) for test in by_line.get(line, ())}
         if met == {""}:
             met = {test for tests in by_line.values() for test in tests}
-        there = [test for test in met if test in self.seconds and self._exists(test)]
+        there = [test for test in met if test in self.seconds and self.exists(test)]
         chosen = dict[str, float]()
         for test in sorted(there, key=lambda each: (not mirrors(each, mutant.path), self.seconds[each], each)):
             if sum(chosen.values()) + self.seconds[test] <= most_s:
                 chosen[test] = self.seconds[test]
         return chosen
 
-    def _exists(self, test: str) -> bool:
+    def exists(self, test: str) -> bool:
+        """Whether the tree still has a test."""
         path, _, name = test.partition("::")
         if path not in self._texts:
             self._texts[path] = (self._root / path).read_text() if (self._root / path).is_file() else ""
