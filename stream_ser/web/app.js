@@ -59,21 +59,21 @@ let view = null; // the open stream's, or the open call's
 
 /** What the address asks for: a kind and a name; the wall where it asks for nothing that is known. */
 function wanted() {
-  const [, kind, name] = location.hash.match(/^#\/(stream|call)\/(.+)$/) ?? [];
+  const [, kind, name, run] = location.hash.match(/^#\/(stream|call)\/([^?]+)(?:\?run=(\d+))?$/) ?? [];
   try {
-    return { kind: kind ?? null, name: kind ? decodeURIComponent(name) : null };
+    return { kind: kind ?? null, name: kind ? decodeURIComponent(name) : null, run: run ?? null };
   } catch {
-    return { kind: null, name: null }; // an address that somebody mistyped
+    return { kind: null, name: null, run: null }; // an address that somebody mistyped
   }
 }
 
 function show() {
   const now = Date.now();
   prune(state, now);
-  const { kind, name } = wanted();
+  const { kind, name, run } = wanted();
   const stream = kind === "stream" ? state.streams.get(name) : undefined;
   const call = kind === "call" && admitted ? name : null;
-  if (view !== null && (view.stream !== stream || (view instanceof CallView && view.name !== call))) {
+  if (view !== null && (view.stream !== stream || (view instanceof CallView && (view.name !== call || view.run !== run)))) {
     view.stop();
     view = null;
   }
@@ -81,7 +81,7 @@ function show() {
   if (stream !== undefined) {
     view ??= new StreamView(main, stream, link);
     view.show(link.lostAt, now, state.calls.get(stream.call));
-  } else if (call !== null) view ??= new CallView(main, call, link);
+  } else if (call !== null) view ??= new CallView(main, call, run, link);
   else wall.show(state, link.lostAt, now);
   say(find("missing"), kind === "stream" && stream === undefined ? `There is no stream ${name} now; this is all there is.` : "");
   const lost = resume.lostUnknown ? `${resume.lost} or more` : String(resume.lost);

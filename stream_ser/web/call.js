@@ -12,8 +12,10 @@ const FORMATS = [["csv", "CSV"], ["csv-excel", "CSV for Excel"], ["jsonl", "JSON
 const RATE = 16_000;
 
 export class CallView {
-  constructor(root, name, link) {
+  /** `run` says which of the calls of that name; null for the newest. */
+  constructor(root, name, run, link) {
     this.name = name;
+    this.run = run;
     this.link = link;
     this.times = []; // the streams' timelines
     this.title = element("h2", { tabindex: "-1" }, name);
@@ -32,10 +34,11 @@ export class CallView {
   async #load() {
     const path = `calls/${encodeURIComponent(this.name)}`;
     try {
-      const call = await ask(this.link, path);
+      const which = this.run === null ? {} : { run: this.run };
+      const call = await ask(this.link, path, which);
       this.#head(call);
       for (const { stream } of call.streams) {
-        const told = await ask(this.link, `${path}/trajectory`, { stream });
+        const told = await ask(this.link, `${path}/trajectory`, { stream, run: call.run });
         if (!this.node.isConnected) return;
         this.#stream(told);
       }
@@ -87,7 +90,7 @@ export class CallView {
 
   #saving(stream, form, words) {
     const button = element("button", { type: "button" }, words);
-    button.addEventListener("click", () => save(this.link, this.name, stream, form).then(() => say(this.note, ""), (error) => say(this.note, `Not saved: ${error.message}`)));
+    button.addEventListener("click", () => save(this.link, this.name, this.call.run, stream, form).then(() => say(this.note, ""), (error) => say(this.note, `Not saved: ${error.message}`)));
     return button;
   }
 

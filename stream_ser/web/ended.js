@@ -83,7 +83,7 @@ export class EndedCalls {
     fill(this.body, this.calls.map((call) => ["", dated(Date.parse(call.opened)), position(call.duration_s ?? NaN), call.state, most(call.share), sum(call.alerts)]));
     this.calls.forEach((call, index) => {
       const cell = this.body.rows[index].cells[0];
-      const wanted = `#/call/${encodeURIComponent(call.call)}`;
+      const wanted = `#/call/${encodeURIComponent(call.call)}?run=${call.run}`; // a name may have been used before
       const title = [call.about.caller ?? call.call, call.about.queue && `queue ${call.about.queue}`].filter(Boolean).join(" · ");
       if (cell.firstElementChild?.getAttribute("href") !== wanted) cell.replaceChildren(element("a", { href: wanted }));
       say(cell.firstElementChild, title);

@@ -6,8 +6,8 @@ export async function ask(link, path, query = {}, method = "GET") {
 }
 
 /** Save a stream of a call as a file of the format `to`. Raises Error with words for people. */
-export async function save(link, call, stream, to) {
-  const answer = await link.request(`calls/${encodeURIComponent(call)}/export`, { stream, to });
+export async function save(link, call, run, stream, to) {
+  const answer = await link.request(`calls/${encodeURIComponent(call)}/export`, { run, stream, to });
   const [, name] = /filename="([^"]+)"/.exec(answer.headers.get("Content-Disposition") ?? "") ?? [];
   const address = URL.createObjectURL(await answer.blob());
   const anchor = document.createElement("a");

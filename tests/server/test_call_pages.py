@@ -90,6 +90,27 @@ async def test_a_call_as_it_is_stored_and_for_everybody_the_same(tmp_path: Path)
             assert await ask(server, path_of_it, whose) == (404, "unknown-call")
 
 
+async def test_a_name_that_was_used_again_is_another_call(tmp_path: Path) -> None:
+    async with serving(tmp_path, about=ABOUT) as server, Feed(server.url) as feed:
+        for alias in ("C. 1", "C. 2"):
+            speaker = Plain("c-1", parameters={"alias": alias})
+            async with dial(server, "/v1/audio") as socket:
+                await socket.send(speaker.opening()[0])
+                await socket.send(next(iter(speaker.sound(voices()[0][:160]))))
+                await socket.send(speaker.closing()[0])
+                await feed.wait("call", 1 if alias == "C. 1" else 2, kind="ended")
+        _, listed = await ask(server, "/v1/calls")
+        assert [(each["run"], each["about"]["caller"]) for each in listed["calls"]] == [(2, "C. 2"), (1, "C. 1")]
+        for query, run, alias in (("", 2, "C. 2"), ("?run=2", 2, "C. 2"), ("?run=1", 1, "C. 1")):
+            _, one = await ask(server, f"/v1/calls/c-1{query}")
+            assert (one["run"], one["about"]["caller"]) == (run, alias)
+        assert await ask(server, "/v1/calls/c-1?run=3") == (404, "unknown-call")
+        assert await ask(server, "/v1/calls/c-1?run=x") == (400, "bad-wish")
+        where = "/v1/calls/c-1/trajectory?stream=c-1%2Fcustomer"
+        ends = [(await ask(server, f"{where}&run={run}"))[1]["end"]["seq"] for run in (1, 2)]
+        assert ends == [message["seq"] for message in feed.of("end")]
+
+
 async def test_a_file_of_it_is_what_the_export_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with serving(tmp_path) as server, Feed(server.url) as feed:
         async with talking(server, feed, "c-1"):

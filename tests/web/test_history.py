@@ -30,7 +30,7 @@ def have(server: CallServer, page: Watched, call: str, **parameters: str) -> Non
             say()
             page.page.wait_for_timeout(500)
         page.until(alerted)
-    page.page.locator(f"#wall tbody a[href='#/call/{call}']").wait_for(timeout=20_000)
+    page.page.locator(f"#wall tbody a[href='#/call/{call}?run=1']").wait_for(timeout=20_000)
 
 
 def shown(moment: datetime) -> str:
