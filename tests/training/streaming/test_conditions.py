@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from stream_ser_training.corpora import SAMPLE_RATE, Samples
+from stream_ser_training.streaming.benchmark import _plain
 from stream_ser_training.streaming.conditions import conditions
 
 NOISES = [np.random.default_rng(k).standard_normal(SAMPLE_RATE).astype(np.float32) * 0.1 for k in range(3)]
@@ -47,6 +48,10 @@ def test_packets_are_lost_whole() -> None:
     packets = lost.reshape(-1, SAMPLE_RATE // 50)
     assert (packets.all(axis=1) | ~packets.any(axis=1)).all()
     assert packets.all(axis=1).mean() == pytest.approx(0.05, abs=0.03)
+
+
+def test_every_condition_is_kept_apart() -> None:
+    assert len({_plain(name) for name in ALL}) == len(ALL)
 
 
 def test_without_background_sounds_there_are_no_noise_conditions() -> None:

@@ -98,4 +98,5 @@ def tally(watched: Iterable[Watched], classes: int, show: Callable[[Seen], Shown
 
 
 def _plain(text: str) -> str:
-    return "".join(letter if letter.isalnum() else "_" for letter in text) or "plain"
+    """A name for a file; two conditions that differ in a sign alone are two."""
+    return "".join(letter if letter.isalnum() else "_" for letter in text.replace("+", "plus")) or "plain"
