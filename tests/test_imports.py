@@ -72,9 +72,9 @@ def test_the_contracts_are_kept(copy: Path) -> None:
 @pytest.mark.parametrize(
     ("module", "forbidden", "broken"),
     [
-        ("stream_ser/engine/worker.py", "stream_ser_training.fit", "neither knows the other"),
-        ("stream_ser_models/mel.py", "stream_ser.types", "neither knows the other"),
-        ("stream_ser_training/data.py", "stream_ser.types", "neither knows the other"),
+        ("stream_ser/engine/worker.py", "stream_ser_training.fit", "nothing of training"),
+        ("stream_ser_models/mel.py", "stream_ser.types", "nothing of training"),
+        ("stream_ser_training/data.py", "stream_ser.types", "only the streaming benchmark"),
         ("stream_ser/pipeline/stream.py", "stream_ser.calls.call", "arrows run down"),
         ("stream_ser/trajectory/trend.py", "stream_ser.feed.messages", "only through types"),
         ("stream_ser/tui/board.py", "stream_ser.engine.worker", "only subscribe"),
