@@ -68,7 +68,7 @@ class WhisperConfig(Config):
             raise ValueError(f"level {self.level!r} is unknown; choose one of {', '.join(LEVELS)}")
         if not 0.0 < self.decades < 20.0:
             raise ValueError(
-                f"decades is {self.decades}; a floor lies above 0 and below 20 of them under the loudest cell"
+                f"decades {self.decades} cannot be computed; a floor lies above 0 and below 20 under the loudest cell"
             )
         if self.layers < 0 or self.window_samples < 640 or self.window_samples % 320:
             sizes = f"layers {self.layers} and window_samples {self.window_samples}"

@@ -214,7 +214,8 @@ def _line(action: argparse.Action, key: str, said: Any) -> str:
         return f"{key} = {json.dumps(said, ensure_ascii=False)}"
     default = action.default
     if default is None:
-        default = 0 if action.type in (int, float) else str(action.metavar or "")
+        named = next(iter(action.choices), "") if action.choices else action.metavar or ""
+        default = 0 if action.type in (int, float) else str(named)
     shown = json.dumps(default if isinstance(default, bool | int | float) else str(default), ensure_ascii=False)
     told = ("false: " if action.const is False else "") + (action.help or "").replace("%%", "%")
     return f"#{key} = {shown}".ljust(30) + f"  # {told}"

@@ -72,7 +72,8 @@ def test_what_a_part_says_reaches_the_person(
     command: Command, write_sound: Callable[..., Path], tmp_path: Path
 ) -> None:
     still = write_sound("still.wav", np.zeros(48_000))
-    refused(command("bench", still, "--engine", "onnx"), "still.wav has no window with speech", "someone speaking")
+    code, out, error = command("bench", still, "--engine", "onnx")
+    refused((code, out, error.splitlines(keepends=True)[-1]), "still.wav has no window with speech", "someone speaking")
     refused(command("bench", tmp_path / "none.wav"), "none.wav", "check the path")
     refused(command("bench", "--model", "no-such-model"), "no-such-model")
     refused(command("bench", "--engine", "abacus"), "abacus", "choose one of")

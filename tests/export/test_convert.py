@@ -25,7 +25,7 @@ def test_one_stream_gives_a_file_of_each_format_beside_it(command: Command, tmp_
     source = scene.write(tmp_path / "call.jsonl", scene.stream())
     code, out, error = command("export", source, "--to", ",".join(name for name in FORMATS if name != "jsonl"))
     assert (code, error) == (0, "")
-    names = ["csv", "excel.csv", "rttm", "TextGrid", "vtt", "labels.txt", "png", "svg"]
+    names = ["csv", "excel.csv", "rttm", "TextGrid", "vtt", "audformat.csv", "labels.txt", "png", "svg"]
     assert out.splitlines() == [str(tmp_path / f"call.{name}") for name in names]
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["call.jsonl", *(f"call.{n}" for n in names)])
     assert pandas.read_csv(tmp_path / "call.csv")["end"].tolist() == [p["end"] for p in scene.points(scene.stream())]

@@ -132,7 +132,7 @@ async def test_words_of_the_headline_have_one_size(size: tuple[int, int]) -> Non
 
 async def test_what_is_held_is_dimmed_in_every_theme() -> None:
     for palette in PALETTES.values():
-        for colour in (*palette.known.values(), *palette.others):
+        for colour in (*palette.labels.known.values(), *palette.labels.others):
             assert dimmed(palette, colour) != colour or palette.muted == palette.text == colour
             assert contrast(dimmed(palette, colour), palette.ground) >= (7.0 if palette.muted == palette.text else 2.0)
 

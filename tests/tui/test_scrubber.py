@@ -69,7 +69,7 @@ async def test_it_shows_what_was_heard_what_comes_and_where_one_is() -> None:
         colours = {
             segment.style.color.name for segment in scrubber(app).row(0)[1:] if segment.style and segment.style.color
         }
-        assert {DARK.known["angry"], DARK.frame} <= colours
+        assert {DARK.labels.known["angry"], DARK.frame} <= colours
 
 
 async def test_a_seek_moves_the_bar_and_keeps_what_was_heard() -> None:
