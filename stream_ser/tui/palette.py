@@ -28,6 +28,7 @@ STATE_LETTERS: dict[Mark, str] = {
 }
 
 
+DIM = 0.55  # what is kept of a colour that is dimmed: readable on white, even of yellow
 Inked = Literal["text", "good", "warning", "error"]  # a colour by what it says, whatever the theme
 
 
@@ -117,8 +118,8 @@ def letters_of(labels: tuple[str, ...]) -> dict[str, str]:
 
 @lru_cache(maxsize=64)
 def dimmed(palette: Palette, colour: str) -> str:
-    """Return the colour of what is held and not said now: half way to the ground; where all is to stand out, the text's."""
-    return palette.text if palette.muted == palette.text else mixed(palette.ground, colour, 0.5)
+    """Return the colour of what is held and not said now: nearer to the ground; where all is to stand out, the text's."""
+    return palette.text if palette.muted == palette.text else mixed(palette.ground, colour, DIM)
 
 
 def mixed(one: str, other: str, share: float) -> str:
