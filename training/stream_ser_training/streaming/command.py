@@ -129,13 +129,19 @@ def measure(monitor: Monitor, card: Card, side: str, data: Path, options: argpar
         "side": side,
         "speakers": sorted({plan.speaker for plan in plans}),
         "hours": round(sum(plan.samples for plan in plans) / 16_000 / 3600, 3),
-        "command": f"python -m training stream-eval --model {card.name} --side {side}{' --grid' if options.grid else ''}",
+        "command": _command(card.name, side, options),
         "kinds": {kind: figures_of([own for own in seen if own.plan.kind == kind], card) for kind in KINDS},
         "telephone": {kind: figures_of([own for own in phone if own.plan.kind == kind], card) for kind in KINDS},
     }
     if options.grid:
         found["grid"] = _grid(monitor, card, clips, data, changes, kept)
     return found
+
+
+def _command(name: str, side: str, options: argparse.Namespace) -> str:
+    """What measures the same again."""
+    grid = " --grid" if options.grid else ""
+    return f"python -m training stream-eval --model {name} --side {side} --longest {options.longest:g}{grid}"
 
 
 def figures_of(watched: Sequence[Watched], card: Card) -> dict[str, Any]:
