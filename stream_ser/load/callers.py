@@ -115,11 +115,14 @@ async def play(
     token: str | None = None,
     tls: ssl.SSLContext | None = None,
     speed: float = 1.0,
+    source: str | None = None,
 ) -> Sent:
-    """One call of ``seconds`` at ``speed`` times real time. What breaks it is in ``Sent.error``."""
+    """One call of ``seconds`` at ``speed`` times real time, from the address ``source``; ``Sent.error`` says what broke it."""
     sent, count = Sent(), int(seconds * 1000 / FRAME_MS)
     try:
-        async with connect(f"{url}/v1/twilio", compression=None, ssl=tls, max_queue=4, open_timeout=30) as socket:
+        here = None if source is None else (source, 0)
+        door = f"{url}/v1/twilio"
+        async with connect(door, compression=None, ssl=tls, max_queue=4, open_timeout=30, local_addr=here) as socket:
             for message in start(call, token):
                 await socket.send(message)
             await _speak(socket, media(call, payloads, count, offset), speed, sent)

@@ -21,6 +21,7 @@ from tests.conftest import BUNDLED
 
 RATE, FRAME_MS = 8_000, 20
 PROBE_S = 0.1
+SOURCE = "127.0.0.2"  # where honest calls come from: who shares an address with an attacker shares its limit
 BEGIN_S = 1.0  # over which calls begin
 
 
@@ -71,7 +72,9 @@ async def suffer(url: str, calls: int, seconds: float, hop_s: float, publisher: 
         try:
             if number % 2:
                 offset = number * 7919 % len(payloads)
-                sent = await play(url, name, payloads, lasts, offset=offset, token=publisher, tls=trust(url))
+                sent = await play(
+                    url, name, payloads, lasts, offset=offset, token=publisher, tls=trust(url), source=SOURCE
+                )
                 if sent.error is not None:
                     found.broken.append(sent.error)
             else:
@@ -105,7 +108,12 @@ async def _plain(url: str, call: str, sound: np.ndarray, seconds: float, token: 
     loop = asyncio.get_running_loop()
     headers = {"Authorization": f"Bearer {token}"}
     async with connect(
-        f"{url}/v1/audio", compression=None, additional_headers=headers, open_timeout=30, ping_interval=None
+        f"{url}/v1/audio",
+        compression=None,
+        additional_headers=headers,
+        open_timeout=30,
+        ping_interval=None,
+        local_addr=(SOURCE, 0),
     ) as socket:
         await socket.send(json.dumps(said | {"consent": "given"}))
         began = loop.time()
