@@ -15,15 +15,18 @@ TESTS = """
 from pathlib import Path
 import pytest
 
-def test_fails_in_every_second_run():
-    runs = Path(__file__).with_name("runs")
+def count(name):
+    runs = Path(__file__).with_name(name)  # one for each test: they run at a time
     runs.write_text(runs.read_text() + "x" if runs.exists() else "x")
-    assert len(runs.read_text()) % 2
+    return len(runs.read_text())
+
+def test_fails_in_every_second_run():
+    assert count("runs") % 2
 
 @pytest.fixture
 def broken_in_the_end():
     yield
-    assert Path(__file__).with_name("runs").read_text() != "xxx"
+    assert count("ends") != 3
 
 def test_whose_end_fails(broken_in_the_end):
     pass
