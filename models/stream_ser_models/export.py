@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 import math
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,18 @@ BATCH = torch.export.Dim("batch", min=1, max=4096)
 
 class ExportError(Exception):
     """The exported file does not compute what the network computes."""
+
+
+@contextmanager
+def only_errors(name: str | None = None) -> Iterator[None]:
+    """Keep a logger (None: the root, which some libraries log to) from saying less than errors, and then leave it as it was."""
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 class _NamedOutputs(nn.Module):
@@ -117,9 +131,8 @@ def save_program(
 
     ``halves=False`` keeps weights in single precision that half precision would hold, for what quantises them next.
     """
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), only_errors("torch.onnx"):
         warnings.simplefilter("ignore")  # the exporter warns about its own internals
-        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
         program = torch.onnx.export(
             module.eval(),
             example,

@@ -12,7 +12,6 @@ answer would depend on whose windows it is asked with; alone it is the same live
 from __future__ import annotations
 
 import json
-import logging
 from dataclasses import asdict
 from pathlib import Path
 
@@ -27,7 +26,7 @@ from torch import Tensor
 
 from stream_ser_models.card import AGAIN, CheckpointError, file_hash, probe
 from stream_ser_models.encoders import ENCODER, FORMAT, ONNX, WEIGHTS, EncoderFacts
-from stream_ser_models.export import ExportError, save_program, store_halves
+from stream_ser_models.export import ExportError, only_errors, save_program, store_halves
 from stream_ser_models.whisper import HEAD_WIDTH, WhisperConfig, WhisperEncoder, expand
 
 LICENCE = "LICENSE"
@@ -53,16 +52,16 @@ def _quantise(plain: Path, out: Path, layers: int) -> dict[str, Tensor]:
     products = [node for node in model.graph.node if node.op_type == "MatMul" and node.input[1] in constants]
     products = products[-len(MATRICES) * layers :] if layers else []  # those before are the log-mel's
     names = [f"layers.{layer}.{matrix}.weight" for layer in range(layers) for matrix in MATRICES]
-    logging.getLogger().setLevel(logging.ERROR)  # it recommends a preparation that changes nothing here
-    quantize_dynamic(
-        str(plain),
-        str(out),
-        op_types_to_quantize=["MatMul"],
-        nodes_to_quantize=[node.name for node in products] or ["none"],
-        per_channel=True,
-        reduce_range=True,
-        weight_type=QuantType.QInt8,
-    )
+    with only_errors():  # it recommends a preparation that changes nothing here
+        quantize_dynamic(
+            str(plain),
+            str(out),
+            op_types_to_quantize=["MatMul"],
+            nodes_to_quantize=[node.name for node in products] or ["none"],
+            per_channel=True,
+            reduce_range=True,
+            weight_type=QuantType.QInt8,
+        )
     model = onnx.load(str(out))
     values = {item.name: onnx.numpy_helper.to_array(item) for item in model.graph.initializer}
     rounded: dict[str, Tensor] = {}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from stream_ser.feed import messages
+from stream_ser.feed import call_messages
 from stream_ser.feed.message_types import AboutMessage
 
 LONGEST = 64  # characters that are shown; what is longer is cut
@@ -30,7 +30,7 @@ class AboutParameters:
             text = " ".join(parameters.get(name, "").split()) if name else ""
             return (text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…") or None
 
-        return messages.about(said(self.caller), said(self.queue), said(self.agent))
+        return call_messages.about(said(self.caller), said(self.queue), said(self.agent))
 
 
 NOTHING = AboutParameters()

@@ -20,9 +20,9 @@ from stream_ser.calls.about import NOTHING, AboutParameters
 from stream_ser.calls.events import Agents, Leg, Lost, Opened, PassedOver, RefusedError, Sound
 from stream_ser.calls.turn_detector import TurnsOnly
 from stream_ser.errors import StreamSerError
-from stream_ser.feed import messages
+from stream_ser.feed import call_messages, messages
+from stream_ser.feed.call_messages import LegInfo
 from stream_ser.feed.message_types import CallKind, Message
-from stream_ser.feed.messages import LegInfo
 from stream_ser.pipeline.multi_stream import StreamLike
 from stream_ser.pipeline.observer import StreamObserver
 from stream_ser.pipeline.stream import Stream
@@ -255,7 +255,7 @@ class Call:
         reason = self._reason if kind == "ended" else None
         about = self._policy.about.of(self.opened.parameters)
         consent = self.opened.consent
-        return messages.call(kind, self.name, at, legs, consent, about=about, reason=reason, summary=summary)
+        return call_messages.call(kind, self.name, at, legs, consent, about=about, reason=reason, summary=summary)
 
     def _add(self, point: Point, events: Iterable[AlertEvent]) -> None:
         with self._lock:

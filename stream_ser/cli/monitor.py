@@ -28,8 +28,9 @@ from stream_ser.cli.working import Working, running
 from stream_ser.controls.local_stream import StreamController
 from stream_ser.controls.recording import RecordingController
 from stream_ser.errors import ConfigError, StreamSerError, as_person_error
+from stream_ser.feed.envelope import stream_of
 from stream_ser.feed.hub import Sink
-from stream_ser.feed.message_types import Message, stream_of
+from stream_ser.feed.message_types import Message
 from stream_ser.pipeline.runtime import Options, Running, Runtime, run_to_end
 from stream_ser.pipeline.session import Session
 from stream_ser.printable import printable

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from stream_ser.feed.message_types import Message, stream_of
+from stream_ser.feed.envelope import stream_of
+from stream_ser.feed.message_types import Message
 
 MOST = 20_000  # messages that are asked for: as many as a feed keeps in memory by default
 QUIET_S = 0.5  # after which nothing more of the past comes: what a filter leaves out is no message

@@ -26,9 +26,10 @@ from stream_ser.controls.remote_explanations import RemoteReasons
 from stream_ser.errors import FeedError, StreamSerError, as_person_error
 from stream_ser.feed import messages
 from stream_ser.feed.client import FeedReader, subscribe
+from stream_ser.feed.envelope import epoch_of, stream_of
 from stream_ser.feed.filters import SubscriptionFilter
 from stream_ser.feed.hub import Sink
-from stream_ser.feed.message_types import ExplanationMessage, HelloMessage, Level, Message, epoch_of, stream_of
+from stream_ser.feed.message_types import ExplanationMessage, HelloMessage, Level, Message
 
 LIMIT = 8192
 FULL_S = 0.02  # between two looks whether there is room again

@@ -24,9 +24,10 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
 from stream_ser.errors import FeedError
+from stream_ser.feed.envelope import epoch_of
 from stream_ser.feed.filters import SubscriptionFilter
 from stream_ser.feed.loopback import is_loopback
-from stream_ser.feed.message_types import Message, epoch_of
+from stream_ser.feed.message_types import Message
 from stream_ser.feed.messages import SCHEMA_VERSION
 
 FIRST_DELAY_S = 0.2

@@ -14,8 +14,9 @@ from typing import get_args
 from urllib.parse import parse_qs
 
 from stream_ser.errors import FeedError
+from stream_ser.feed.envelope import call_of, stream_of
 from stream_ser.feed.explanations import ExplanationDetail
-from stream_ser.feed.message_types import HelloMessage, Message, MessageType, call_of, stream_of
+from stream_ser.feed.message_types import HelloMessage, Message, MessageType
 from stream_ser.types import SAMPLE_RATE
 
 LONGEST_NAME = 200

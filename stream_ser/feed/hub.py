@@ -28,11 +28,12 @@ from datetime import datetime
 from typing import cast
 
 from stream_ser.feed import messages
+from stream_ser.feed.envelope import stream_of
 from stream_ser.feed.explanations import ExplanationSource
 from stream_ser.feed.filters import PublishedMessage, SubscriptionFilter
 from stream_ser.feed.history import History
 from stream_ser.feed.live_state import LiveState
-from stream_ser.feed.message_types import AcknowledgementMessage, Message, stream_of
+from stream_ser.feed.message_types import AcknowledgementMessage, Message
 from stream_ser.feed.subscription import BATCH, Subscription
 
 __all__ = ["Hub", "Sink", "Subscription"]

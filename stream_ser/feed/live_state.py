@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import cast
 
 from stream_ser.feed import messages
+from stream_ser.feed.envelope import stream_of
 from stream_ser.feed.filters import PublishedMessage, SubscriptionFilter
 from stream_ser.feed.message_types import (
     AcknowledgementMessage,
@@ -22,7 +23,6 @@ from stream_ser.feed.message_types import (
     Message,
     PointMessage,
     SnapshotMessage,
-    stream_of,
 )
 
 SnapshotOf = PointMessage | AlertMessage | AcknowledgementMessage | CallMessage

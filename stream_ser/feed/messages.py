@@ -12,7 +12,7 @@ and infinity never reach the wire: ``encode`` refuses them.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import resources
@@ -20,13 +20,10 @@ from typing import Any, Literal, get_args
 
 from stream_ser._version import __version__
 from stream_ser.feed.message_types import (
-    AboutMessage,
     AcknowledgementMessage,
     AlertKind,
     AlertMessage,
     AlertReason,
-    CallKind,
-    CallMessage,
     DroppedMessage,
     EndMessage,
     EndReason,
@@ -43,7 +40,7 @@ from stream_ser.feed.message_types import (
     Severity,
     SourceMessage,
 )
-from stream_ser.types import SAMPLE_RATE, Consent, Gap, Point, QuantilesMessage, Role, SourceInfo, State
+from stream_ser.types import SAMPLE_RATE, Gap, Point, QuantilesMessage, Role, SourceInfo, State
 
 SCHEMA_VERSION: Literal[4] = 4
 
@@ -67,15 +64,6 @@ class StreamInfo:
     show_text: bool = False  # whether words go over the wire
     call: str | None = None  # the call that this stream is a leg of; None outside calls
     role: Role | None = None  # who speaks in it; None outside calls
-
-
-@dataclass(frozen=True, slots=True)
-class LegInfo:
-    """One voice of a call, for the call's messages."""
-
-    name: str
-    role: Role
-    stream: str | None  # where its points are; None where nobody analyses it
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,41 +270,6 @@ def acknowledgement(stream: str, call: str | None, alert_id: str, by: str, at: d
         "id": alert_id,
         "by": by,
         "time": wall_time(at),
-    }
-
-
-def about(caller: str | None = None, queue: str | None = None, agent: str | None = None) -> AboutMessage:
-    """Whom a call is about; None for what nobody said."""
-    return {"caller": caller, "queue": queue, "agent": agent}
-
-
-def call(
-    kind: CallKind,
-    call: str,
-    at: datetime,
-    legs: Iterable[LegInfo],
-    consent: Consent,
-    *,
-    about: AboutMessage | None = None,
-    reason: str | None = None,
-    summary: Mapping[str, Any] | None = None,
-) -> CallMessage:
-    """Say that a call has begun or is over. ``reason`` and ``summary`` go with its end; ``at`` is now, with a time zone.
-
-    ``about`` is None where nothing is known of whom it is about.
-    """
-    return {
-        "type": "call",
-        "seq": 0,
-        "epoch": None,
-        "call": call,
-        "kind": kind,
-        "time": wall_time(at),
-        "legs": [{"name": leg.name, "role": leg.role, "stream": leg.stream} for leg in legs],
-        "consent": consent,
-        "about": {"caller": None, "queue": None, "agent": None} if about is None else about,
-        "reason": reason,
-        "summary": None if summary is None else dict(summary),
     }
 
 

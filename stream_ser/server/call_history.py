@@ -20,9 +20,10 @@ from stream_ser.errors import FeedError
 from stream_ser.export.curves import Gatherer, Values
 from stream_ser.export.formats import by_names
 from stream_ser.export.segments import outline
+from stream_ser.feed.call_messages import about
 from stream_ser.feed.filters import LONGEST_NAME, MOST_PARAMETERS
 from stream_ser.feed.message_types import Message
-from stream_ser.feed.messages import about, wall_time
+from stream_ser.feed.messages import wall_time
 from stream_ser.store.listing import Listed, Page, Place, Severity, Wanted, Which, run_messages
 from stream_ser.store.records import CallRecord
 from stream_ser.store.store import Store

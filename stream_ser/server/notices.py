@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
+from stream_ser.feed.call_messages import about
 from stream_ser.feed.message_types import AboutMessage, AlertMessage, CallMessage, Message
-from stream_ser.feed.messages import about
 from stream_ser.server.command_hook import CommandHook
 from stream_ser.server.config import ServeConfig
 from stream_ser.server.delivery import Delivery, Notice

@@ -20,10 +20,11 @@ from stream_ser.calls.call import Call
 from stream_ser.calls.events import Leg, Opened, RefusedError
 from stream_ser.calls.leg_buffer import LegBuffer
 from stream_ser.calls.turn_detector import TurnsOnly
-from stream_ser.feed import messages
+from stream_ser.feed import call_messages
+from stream_ser.feed.envelope import stream_of
 from stream_ser.feed.history import History
 from stream_ser.feed.hub import Hub
-from stream_ser.feed.message_types import Message, stream_of
+from stream_ser.feed.message_types import Message
 from stream_ser.pipeline.multi_stream import StreamLike
 from stream_ser.pipeline.observer import StreamObserver
 from stream_ser.pipeline.stream import Stream
@@ -166,7 +167,7 @@ class Tenants:
         for name in self._last:
             for record in store.calls(name, state="open", limit=1_000_000):
                 writer.open_call(name, record.call, record.opened, consent=record.consent, purpose=record.purpose)
-                self.get(name).publish(messages.call("interrupted", record.call, now, (), record.consent))
+                self.get(name).publish(call_messages.call("interrupted", record.call, now, (), record.consent))
                 writer.end_call(name, record.call, now, state="interrupted")
                 _log.warning("call interrupted", extra={"tenant": name})
         writer.flush()

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from stream_ser.feed.message_types import Message, stream_of
+from stream_ser.feed.envelope import stream_of
+from stream_ser.feed.message_types import Message
 from stream_ser.feed.messages import encode
 from stream_ser.store.tables import NAME_LENGTH
 from stream_ser.types import Consent, Role

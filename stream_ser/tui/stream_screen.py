@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.geometry import Size
 from textual.screen import Screen
 from textual.widgets import Footer
 
@@ -95,7 +96,7 @@ class StreamScreen(Screen[None]):
         self._why_wanted: bool | None = None  # None: where there is room, and nobody chose otherwise
         self._explains = controls if isinstance(controls, Explains) else None
         self._asked: str | None = None  # the stream that is being asked about
-        self._arranged: Shape | None = None
+        self._arranged: tuple[Shape, Size] | None = None  # what the panels' places were made for
         self._now = 0.0  # of the newest frame
 
     def compose(self) -> ComposeResult:
@@ -129,7 +130,7 @@ class StreamScreen(Screen[None]):
         self._now = now
         self.banner.update_from(self.state, now)
         self.header.way_back = self.app.screen_stack[0] is not self
-        if self._shape() != self._arranged:
+        if (self._shape(), self.board.size) != self._arranged:
             self._arrange()
         self._ask()
         self.board.update_from(self.state, now)
@@ -159,8 +160,9 @@ class StreamScreen(Screen[None]):
 
     def _arrange(self) -> None:
         """Put every panel in its place."""
-        self._arranged = self._shape()
-        self.board.place(places(*self.board.size, self._arranged))
+        shape, size = self._shape(), self.board.size
+        self._arranged = (shape, size)
+        self.board.place(places(*size, shape))
 
     def on_timeline_chosen(self, event: Timeline.Chosen) -> None:
         """Show a moment that the mouse chose."""
@@ -224,7 +226,7 @@ class StreamScreen(Screen[None]):
 
     def _ask(self) -> None:
         """Ask about this stream while the answer is shown, whatever its name has become."""
-        shown = self._arranged is not None and self._arranged.why
+        shown = self._arranged is not None and self._arranged[0].why
         wanted = self.state.hello["stream"] if shown and self.state.hello is not None else None
         if wanted != self._asked and self._explains is not None:
             self._asked = wanted

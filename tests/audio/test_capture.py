@@ -69,10 +69,11 @@ def test_a_callback_from_another_thread_loses_nothing_unseen() -> None:
     thread = threading.Thread(target=device)
     thread.start()
     expected = 0
-    while thread.is_alive() or expected < 300_000:
+    while True:
+        over = not thread.is_alive()  # asked first: what came before the thread's end is found behind it
         block = buffer.take()
         if block is None:
-            if not thread.is_alive():
+            if over:
                 break
             continue
         expected += block.dropped

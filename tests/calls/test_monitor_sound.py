@@ -19,7 +19,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 import stream_ser
 from stream_ser.audio.pushed import QUEUE_S, PushedSource
 from stream_ser.calls.monitor_sound import MOST, MonitorSound
-from stream_ser.feed.message_types import Message, stream_of
+from stream_ser.feed.envelope import stream_of
+from stream_ser.feed.message_types import Message
 from stream_ser.pipeline.runtime import Options, Runtime
 
 PATIENCE_S = 60.0

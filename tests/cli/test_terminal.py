@@ -80,7 +80,7 @@ def test_a_recording_is_shown_help_opens_and_q_ends_it(bundled: Path) -> None:
         terminal.press("PageDown")
         terminal.wait_for("↑ more above", "mark this moment with a note", "expressed emotion")
         terminal.press("Escape")
-        terminal.wait_for("trajectory")
+        terminal.wait_for("trajectory", "wwww")
         terminal.press("S-Right")
         terminal.wait_for("s of the recording: another stream begins", "a label needs 2 s of unbroken sound")
         assert "wwww" in terminal.read(), "what was heard before is still there"

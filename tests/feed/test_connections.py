@@ -11,10 +11,10 @@ import pytest
 from websockets.server import ServerProtocol
 
 from stream_ser.feed.server import TrackedConnection
-from tests.feed.test_server import HANDSHAKE, Serve, hub, serve, until  # noqa: F401 - fixtures
+from tests.feed.serving import HANDSHAKE, Serve, until
 
 
-async def test_a_connection_that_is_gone_leaves_no_circle_of_references_behind(serve: Serve) -> None:  # noqa: F811
+async def test_a_connection_that_is_gone_leaves_no_circle_of_references_behind(serve: Serve) -> None:
     server = serve()
     host, port = server.url.removeprefix("ws://").removesuffix("/v1/feed").split(":")
     gc.collect()
@@ -42,7 +42,7 @@ async def test_a_connection_that_is_gone_leaves_no_circle_of_references_behind(s
 
 @pytest.mark.parametrize("bound_to", ["127.0.0.1", "localhost", "0.0.0.0"])
 @pytest.mark.parametrize("path", ["/", "/v1/feed", "/web/door", "/nothing"])
-async def test_a_foreign_name_that_points_here_gets_nothing(serve: Serve, bound_to: str, path: str) -> None:  # noqa: F811
+async def test_a_foreign_name_that_points_here_gets_nothing(serve: Serve, bound_to: str, path: str) -> None:
     server = serve(host=bound_to)
     url = f"http://127.0.0.1:{server.url.rpartition(':')[2].partition('/')[0]}"
     async with aiohttp.ClientSession() as session:

@@ -4,89 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack
-from typing import Any
 
 import aiohttp
 import pytest
 
-from stream_ser.errors import FeedError
-from stream_ser.feed import messages
 from stream_ser.feed.hub import Hub
-from stream_ser.feed.server import FeedServer
-from stream_ser.feed.subscriber import BUFFER_LIMIT, Subscriber
+from stream_ser.feed.subscriber import BUFFER_LIMIT
+from tests.feed.serving import Serve, joined, members, raw_subscriber, read, until
 from tests.feed.test_hub import follow
-from tests.feed.wire import end_message, make_info, point_message
-
-Serve = Callable[..., FeedServer]
-HANDSHAKE = (
-    b"GET /v1/feed HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
-)
-
-
-@pytest.fixture
-def hub() -> Hub:
-    hub = Hub()
-    hub.publish(messages.hello(make_info()))
-    return hub
-
-
-@pytest.fixture
-def serve(hub: Hub) -> Iterator[Serve]:
-    servers: list[FeedServer] = []
-
-    def start(**options: Any) -> FeedServer:
-        server = FeedServer(hub, port=0, **options)
-        server.start()
-        servers.append(server)
-        return server
-
-    yield start
-    for server in servers:
-        server.stop()
-    assert not [thread for thread in threading.enumerate() if thread.name == "feed"]
-
-
-@contextlib.asynccontextmanager
-async def joined(url: str, **options: Any) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
-    async with aiohttp.ClientSession() as session, session.ws_connect(url, **options) as websocket:
-        yield websocket
-
-
-async def read(websocket: aiohttp.ClientWebSocketResponse, count: int) -> list[messages.Message]:
-    return [await websocket.receive_json(timeout=5) for _ in range(count)]
-
-
-async def until(condition: Callable[[], bool], within_s: float = 5.0) -> None:
-    """Wait for what another thread brings about."""
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        await asyncio.sleep(0.005)
-
-
-def raw_subscriber(server: FeedServer) -> socket.socket:
-    """A subscriber that has shaken hands and reads nothing more than its own answer."""
-    host, port = server.url.removeprefix("ws://").removesuffix("/v1/feed").split(":")
-    peer = socket.socket()
-    peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    peer.connect((host, int(port)))
-    peer.sendall(HANDSHAKE)
-    answer = b""
-    while b"\r\n\r\n" not in answer:
-        answer += peer.recv(1)
-    assert b" 101 " in answer
-    return peer
-
-
-def members(server: FeedServer) -> set[Subscriber]:
-    return server._subscribers.members if server._subscribers else set()
+from tests.feed.wire import end_message, point_message
 
 
 async def test_a_subscriber_gets_the_hello_and_then_every_message_in_order(hub: Hub, serve: Serve) -> None:
@@ -276,103 +204,3 @@ async def test_whoever_sends_something_is_closed_with_a_reason(serve: Serve, dat
         assert (await websocket.receive(timeout=5)).type is aiohttp.WSMsgType.CLOSE
         assert websocket.close_code == code
     await until(lambda: server.stats().subscribers == 0)
-
-
-def test_a_port_in_use_says_which_and_what_to_do(serve: Serve) -> None:
-    port = int(serve().url.rsplit(":", 1)[1].split("/")[0])
-    with pytest.raises(FeedError) as failed:
-        FeedServer(Hub(), port=port).start()
-    assert f"127.0.0.1:{port}: the port is in use" in failed.value.what
-    assert f"--feed 127.0.0.1:{port + 1}" in failed.value.fix
-    assert "--feed off" in failed.value.fix
-
-
-def test_spare_ports_are_tried_in_turn(serve: Serve) -> None:
-    with ExitStack() as taken:
-        port = next(port for port in range(20_000 + os.getpid() % 9_000, 60_000, 7) if _take(taken, port, port + 1))
-        with pytest.raises(FeedError) as failed:
-            FeedServer(Hub(), port=port, spare_ports=1).start()
-        assert f"127.0.0.1:{port}: the port is in use" in failed.value.what
-        assert f"--feed 127.0.0.1:{port + 2}" in failed.value.fix
-        server = FeedServer(Hub(), port=port, spare_ports=50)
-        assert server.start()[1] > port + 1
-        server.stop()
-        assert server.moved_from == port
-    assert FeedServer(Hub()).moved_from is None
-
-
-def _take(taken: ExitStack, *ports: int) -> bool:
-    """Take these ports, or none of them."""
-    with ExitStack() as attempt:
-        try:
-            for port in ports:
-                attempt.enter_context(socket.create_server(("127.0.0.1", port)))
-        except OSError:
-            return False
-        taken.push(attempt.pop_all())
-        return True
-
-
-@pytest.mark.parametrize(("host", "port"), [("203.0.113.7", 8765), ("127.0.0.1", 70_000), ("::1%nowhere", 8765)])
-def test_an_address_that_cannot_be_had_is_an_error_for_people(host: str, port: int) -> None:
-    with pytest.raises(FeedError, match="cannot listen on"):
-        FeedServer(Hub(), host, port).start()
-
-
-async def test_stopping_sends_what_is_queued_and_says_goodbye(hub: Hub, serve: Serve) -> None:
-    server = serve()
-    async with joined(server.url) as websocket:
-        await read(websocket, 1)
-        for k in range(100):
-            hub.publish(point_message(k))
-        hub.publish(end_message())
-        stopping = asyncio.create_task(asyncio.to_thread(server.stop))
-        received = await read(websocket, 101)
-        assert received[-1]["type"] == "end"
-        assert (await websocket.receive(timeout=5)).type is aiohttp.WSMsgType.CLOSE
-        assert websocket.close_code == 1001
-    await stopping
-    server.stop()
-
-
-async def test_closing_the_hub_ends_every_subscriber(hub: Hub, serve: Serve) -> None:
-    async with joined(serve().url) as websocket:
-        await read(websocket, 1)
-        hub.close()
-        assert (await websocket.receive(timeout=5)).type is aiohttp.WSMsgType.CLOSE
-        assert websocket.close_code == 1001
-
-
-async def test_stopping_is_quick_whatever_the_subscribers_do(hub: Hub, serve: Serve) -> None:
-    server = serve()
-    silent = socket.create_connection(("127.0.0.1", int(server.url.rsplit(":", 1)[1].split("/")[0])))
-    stuck = raw_subscriber(server)
-    async with joined(server.url):
-        await until(lambda: server.stats().subscribers == 2)
-        for k in range(3_000):
-            hub.publish(point_message(k))
-        began = time.monotonic()
-        await asyncio.to_thread(server.stop)
-        assert time.monotonic() - began < 1.0
-    assert server.stats().subscribers == 0
-    silent.close()
-    stuck.close()
-
-
-def test_a_server_can_be_started_again_on_the_same_port(hub: Hub) -> None:
-    server = FeedServer(hub, port=0)
-    _, port = server.start()
-    server.stop()
-    again = FeedServer(hub, port=port)
-    assert again.start() == ("127.0.0.1", port)
-    again.stop()
-
-
-def test_ipv6_is_served_where_the_machine_has_it(hub: Hub) -> None:
-    server = FeedServer(hub, "::1", 0)
-    try:
-        server.start()
-    except FeedError as error:
-        pytest.skip(f"no IPv6 here: {error.what}")
-    assert server.url.startswith("ws://[::1]:")
-    server.stop()

@@ -14,9 +14,9 @@ from stream_ser.feed import messages
 from stream_ser.feed.history import History
 from stream_ser.feed.hub import Hub
 from stream_ser.feed.server import FeedServer
+from tests.feed.serving import Serve, joined, read
 from tests.feed.store import Shelf
 from tests.feed.test_hub import follow
-from tests.feed.test_server import Serve, joined, read
 from tests.feed.wire import call_message, make_info, point_message
 
 

@@ -7,11 +7,13 @@ from datetime import UTC, datetime
 import numpy as np
 from jsonschema import Draft202012Validator
 
-from stream_ser.feed import messages
+from stream_ser.feed import call_messages, messages
+from stream_ser.feed.call_messages import LegInfo
 from stream_ser.feed.explanations import ExplanationDetail, picture, why
-from stream_ser.feed.messages import AlertKind, CallKind, LegInfo, Message, SourceInfo, StreamInfo, Summary
+from stream_ser.feed.message_types import AlertKind, CallKind, Message
+from stream_ser.feed.messages import StreamInfo, Summary
 from stream_ser.latency import STAGES
-from stream_ser.types import Point, Role, State, Timing
+from stream_ser.types import Point, Role, SourceInfo, State, Timing
 
 LABELS = ("angry", "happy", "neutral", "sad")
 VALIDATOR = Draft202012Validator(messages.schema())
@@ -87,13 +89,13 @@ def acknowledgement_message(stream: str = "c-81f2/customer", call: str | None = 
 
 def call_message(kind: CallKind = "opened", call: str = "c-81f2") -> Message:
     over = kind == "ended"
-    return messages.call(
+    return call_messages.call(
         kind,
         call,
         datetime(2026, 11, 21, 3, 4 if over else 0, tzinfo=UTC),
         [LegInfo("external", "customer", f"{call}/customer"), LegInfo("internal", "agent", None)],
         "given",
-        about=messages.about(caller="C. 4711", queue="north"),
+        about=call_messages.about(caller="C. 4711", queue="north"),
         reason="the caller hung up" if over else None,
         summary={"duration_s": 240.0} if over else None,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import onnxruntime
 import pytest
 import torch
 
-from stream_ser_models.export import PARITY, ExportError, check_parity, export_onnx
+from stream_ser_models.export import PARITY, ExportError, check_parity, export_onnx, only_errors
 from stream_ser_models.tfcnn import TFCNN
 
 Lively = Callable[..., TFCNN]
@@ -48,3 +49,10 @@ def test_the_file_computes_the_same(lively: Lively, tmp_path: Path, head: str) -
         next(network.head.parameters()).fill_(float("nan"))  # the comparison with NaN is false both ways
     with pytest.raises(ExportError, match="by nan"):
         check_parity(network, 32_000, path)
+
+
+def test_a_logger_that_is_kept_quiet_is_left_as_it_was() -> None:
+    logger = logging.getLogger("tests.quiet")
+    with only_errors("tests.quiet"):
+        assert not logger.isEnabledFor(logging.WARNING)
+    assert logger.isEnabledFor(logging.WARNING)

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from stream_ser.errors import ConfigError
-from stream_ser.feed import messages
+from stream_ser.feed import call_messages
 from stream_ser.server.command_hook import CommandHook
 from stream_ser.server.config import AboutSettings, CommandSettings, ServeConfig, SettingError, WebhookSettings
 from stream_ser.server.delivery import DeliveryError, Notice
@@ -199,7 +199,7 @@ def test_who_is_told_of_what(receiver: Receiver) -> None:
         ("call.ended", None),
     ]
     assert {each["data"]["tenant"] for each in told} == {"acme"}
-    assert told[2]["data"]["about"] == messages.about("C. 4711", "north")
+    assert told[2]["data"]["about"] == call_messages.about("C. 4711", "north")
     assert told[2]["data"]["summary"] == {"duration_s": 240.0}
     assert len({headers["webhook-id"] for headers, _ in receiver.got}) == 3
 
@@ -217,7 +217,7 @@ async def test_a_server_tells_of_an_alert_and_an_end(tmp_path: Path, receiver: R
             await eventually(lambda: bool(receiver.got), "the alert")
             data = receiver.told()[0]["data"]
             assert (data["id"], data["tenant"], data["stream"]) == (alert, "local", "c-1/customer")
-            assert data["about"] == messages.about("C. 4711")
+            assert data["about"] == call_messages.about("C. 4711")
         await eventually(lambda: receiver.told()[-1]["type"] == "call.ended", "the end")
         await eventually(out.exists, "the mail")
         assert json.loads(out.read_text().splitlines()[0])["data"]["id"] == alert

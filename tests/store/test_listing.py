@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from stream_ser.feed import messages
+from stream_ser.feed import call_messages, messages
 from stream_ser.store import listing
 from stream_ser.store.listing import Page, Wanted, list_calls
 from stream_ser.store.records import Row
@@ -63,7 +63,7 @@ def test_by_time_state_label_and_alert(store: Store) -> None:
 
 
 def test_what_was_said_of_a_call_at_its_begin_comes_with_it(store: Store) -> None:
-    told = messages.call("opened", "c1", NOW, (), "given", about=messages.about("C. 4711", "north"))
+    told = call_messages.call("opened", "c1", NOW, (), "given", about=call_messages.about("C. 4711", "north"))
     store.write([opened("c1"), Row("acme", 1, "c1", None, "call", None, messages.encode({**told, "seq": 1}))])
     store.write([opened("c2", hours=1), Row("acme", 2, "c2", "c2/customer", "point", 1, "{}")])
     second, first = list_calls(store, "acme", Wanted()).calls

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from textual.app import App
+from textual.pilot import Pilot
 
 from stream_ser.latency import STAGES
 from stream_ser.tui.app import StreamSerApp, make_app
@@ -221,3 +222,13 @@ def screen(messages: list[Message], **options: Any) -> StreamSerApp:
 def text_of(app: App[None]) -> list[str]:
     """The rows on the screen, without style."""
     return ["".join(segment.text for segment in strip) for strip in app.screen._compositor.render_strips()]
+
+
+async def text_with(pilot: Pilot[None], *words: str) -> str:
+    """The text on the screen, once all words are on it: a notice comes a few of the app's turns after its cause."""
+    for _ in range(500):
+        text = "\n".join(text_of(pilot.app))
+        if all(word in text for word in words):
+            return text
+        await pilot.pause(0.01)
+    raise AssertionError(f"no {words} in\n{text}")

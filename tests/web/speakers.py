@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from datetime import UTC, datetime, timedelta
 
-from stream_ser.feed import messages
+from stream_ser.feed import call_messages, messages
 from stream_ser.feed.hub import Hub
 from stream_ser.types import Gap, Role
 from tests.feed.wire import LEDGER, alert_message, make_info, make_point
@@ -70,9 +70,9 @@ class Speaker:
 
 
 def open_call(hub: Hub, call: str = "c-81f2", **about: str) -> None:
-    legs = [messages.LegInfo("external", "customer", f"{call}/customer")]
+    legs = [call_messages.LegInfo("external", "customer", f"{call}/customer")]
     hub.publish(
-        messages.call(
-            "opened", call, datetime(2026, 11, 21, 3, 0, tzinfo=UTC), legs, "given", about=messages.about(**about)
+        call_messages.call(
+            "opened", call, datetime(2026, 11, 21, 3, 0, tzinfo=UTC), legs, "given", about=call_messages.about(**about)
         )
     )

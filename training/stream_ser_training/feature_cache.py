@@ -236,7 +236,9 @@ class Stager:
                     seconds += [round(value, 3) for value in speech]
                 handle.seek(0)
                 self._header(handle, sum(counts), shape)
-            index.write_text(json.dumps({"counts": counts, "seconds": seconds}), encoding="utf-8")
+            told = partial.with_suffix(".json")  # several processes may stage the same clips: none reads half a file
+            told.write_text(json.dumps({"counts": counts, "seconds": seconds}), encoding="utf-8")
+            os.replace(told, index)
             os.replace(partial, path)
         finally:
             torch.set_num_threads(threads)
