@@ -107,7 +107,7 @@ def test_a_store_that_a_server_of_version_1_writes_to_is_left_to_it(any_url: str
 
 
 def test_many_may_open_an_empty_store_at_once(any_url: str) -> None:
-    together, epochs = threading.Barrier(4), list[str]()
+    together, epochs = threading.Barrier(8), list[str]()
 
     def open_it() -> None:
         together.wait()
@@ -115,10 +115,10 @@ def test_many_may_open_an_empty_store_at_once(any_url: str) -> None:
         epochs.append(store.epoch)
         store.close()
 
-    threads = [threading.Thread(target=open_it, name=f"opens {number}") for number in range(4)]
+    threads = [threading.Thread(target=open_it, name=f"opens {number}") for number in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(epochs) == 4
+    assert len(epochs) == 8
     assert len(set(epochs)) == 1
