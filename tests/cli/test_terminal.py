@@ -100,6 +100,8 @@ def test_panels_are_chosen_sizes_are_used_and_models_compared(
     bundled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "80")  # as all that a prompt with GNU readline starts has them
+    monkeypatch.setenv("LINES", "24")
     command = ["stream_ser.cli", "replay", bundled, "--feed", "off"]
     with Terminal(command) as terminal:
         terminal.wait_for("expressed emotion", "─ sound ─", "whole", "┃")
