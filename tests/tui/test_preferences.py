@@ -69,7 +69,7 @@ async def test_a_choice_that_cannot_be_kept_is_told_once_and_holds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)  # a short path, so that the notice has its words in one row
-    Path("config").write_text("a file where a folder should be")
+    (tmp_path / "config").write_text("a file where a folder should be")
     app = screen(story(), preferences=Preferences(Path("config", "screen.json")))
     async with app.run_test(notifications=True) as pilot:
         await pilot.pause()
