@@ -1,9 +1,10 @@
 """Pack a pre-trained encoder for shipping: its weights, the same as an 8-bit ONNX file for the CPU, and what it is.
 
 The matrix products of stem and layers are in 8 bits: per channel, with 7 of the 8 bits in use, because without VNNI the sum
-of two full products saturates. The log-mel stays in float, because its products decide what is a loud frame.
-``encoder.safetensors`` holds the very same rounded weights, so that what is
-trained with torch and what runs live differ by the rounding of the activations alone.
+of two full products saturates. The log-mel stays in float, because its products decide what is a loud frame; so does a
+stem without layers, whose rounding nothing evens out (it costs a head on it a point). ``encoder.safetensors`` holds the
+very same rounded weights, so that what is trained with torch and what runs live differ by the rounding of the activations
+alone.
 
 The ONNX file takes one window at a time. Activations are scaled by their largest value in the batch, so that a window's
 answer would depend on whose windows it is asked with; alone it is the same live, replayed and offline.
@@ -51,15 +52,15 @@ def _quantise(plain: Path, out: Path, layers: int) -> dict[str, Tensor]:
     model = onnx.load(str(plain))
     constants = {item.name for item in model.graph.initializer}
     products = [node for node in model.graph.node if node.op_type == "MatMul" and node.input[1] in constants]
-    names = [f"{matrix}.weight" for matrix in STEM]
+    names = [f"{matrix}.weight" for matrix in STEM] if layers else []
     names += [f"layers.{layer}.{matrix}.weight" for layer in range(layers) for matrix in MATRICES]
-    products = products[-len(names) :]  # those before are the log-mel's
+    products = products[-len(names) :] if layers else []  # those before are the log-mel's
     with only_errors():  # it recommends a preparation that changes nothing here
         quantize_dynamic(
             str(plain),
             str(out),
             op_types_to_quantize=["MatMul"],
-            nodes_to_quantize=[node.name for node in products],
+            nodes_to_quantize=[node.name for node in products] or ["none"],
             per_channel=True,
             reduce_range=True,
             weight_type=QuantType.QInt8,

@@ -47,7 +47,7 @@ def test_a_packed_encoder_is_read_back(source: Path, tmp_path: Path, layers: int
     whole, kept = load_file(source), load_file(encoder_file(folder, facts, WEIGHTS))
     assert torch.equal(kept["conv1.bias"], whole["conv1.bias"])
     rounded = {name: value for name, value in kept.items() if value.dtype == torch.int8}
-    assert len(rounded) == 2 + 4 * layers
+    assert len(rounded) == (2 + 4 * layers if layers else 0)
     for name, value in rounded.items():
         assert value.abs().max() <= 64  # seven bits: two full products would saturate without VNNI
         expanded = value.float() * kept[f"{name}_scale"][:, None]
@@ -55,7 +55,8 @@ def test_a_packed_encoder_is_read_back(source: Path, tmp_path: Path, layers: int
     window = np.random.default_rng(0).normal(0, 0.1, (1, 32_000)).astype(np.float32)
     expected = load_encoder(WhisperConfig(encoder=str(folder), layers=layers))(torch.from_numpy(window)).numpy()
     seen = run_encoder(folder / ONNX, window)
-    assert 0 < np.linalg.norm(seen - expected) <= ROUNDING * np.linalg.norm(expected)
+    limit = ROUNDING if layers else 1e-5
+    assert np.linalg.norm(seen - expected) <= limit * np.linalg.norm(expected)
 
 
 def test_more_layers_than_there_are_cannot_be_packed(source: Path, tmp_path: Path) -> None:
