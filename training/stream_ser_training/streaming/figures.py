@@ -178,3 +178,8 @@ def told(tally: Tally) -> dict[str, float]:
         found["delay_p90"] = float(np.quantile(all_delays, 0.9, method="higher"))
         found["unnoticed"] = tally.unnoticed / len(all_delays)
     return found
+
+
+def rounded(figures: dict[str, float]) -> dict[str, float | None]:
+    """Four decimals; None for what is beyond all bounds, which JSON cannot say."""
+    return {name: round(value, 4) if value != float("inf") else None for name, value in figures.items()}
