@@ -26,6 +26,7 @@ from stream_ser.types import SAMPLE_RATE
 
 LONGEST_WAIT_S = 5.0
 LOOK_HOPS = 12  # of one leg at once: after hours of silence its gap must not keep the scheduler from the others
+GAP_HOPS = 6  # of a gap in one piece: each makes a point
 LOOK_PIECES = 500  # at once too: a telephone's six seconds are 300, and who sends single samples has thousands in each
 LEAST_S = 0.02  # single samples are joined where they wait, to pieces of so much: a hundred thousand of them cost more
 STALL_S = 0.3
@@ -60,7 +61,7 @@ class LegBuffer:
         self._end = 0  # native frames until the end of what was put
         self._slack = int(worst_delay_s(rate) * rate) + 1  # the resampler gives a sample so much later
         self._hop = stream.hop * rate // SAMPLE_RATE  # native frames
-        self._look = LOOK_HOPS * self._hop
+        self._look, self._gap = LOOK_HOPS * self._hop, GAP_HOPS * self._hop
         self._worth = self._until_due()
         self._complete_ns = 0  # when the sound came that a hop ends in: the newest such hop of this stretch
         self._taking: Iterator[Item | End] | None = None  # a look that was not taken to its end
@@ -128,8 +129,13 @@ class LegBuffer:
         room = self._look
         with self._lock:
             while self._pieces and room > 0 and len(taken) < LOOK_PIECES:
-                taken.append(self._pieces.popleft())
-                room -= _frames(taken[-1][0])
+                piece, arrived_ns = self._pieces.popleft()
+                if isinstance(piece, Lost) and piece.end - piece.start > self._gap:  # hours, maybe
+                    until = piece.start + self._gap
+                    self._pieces.appendleft((replace(piece, start=until), arrived_ns))
+                    piece = replace(piece, end=until)
+                taken.append((piece, arrived_ns))
+                room -= _frames(piece)
         self._left = bool(self._pieces)
         self._taken += sum(len(piece.samples) for piece, _ in taken if isinstance(piece, Sound))
         self._heard += sum(_frames(piece) for piece, _ in taken)
@@ -144,10 +150,9 @@ class LegBuffer:
         self._taking = None
 
     def _lose(self, leg: str, end: int, reason: str, arrived_ns: int) -> None:
-        """Add that sound is missing until ``end``, in parts that are no longer than a look."""
-        for start in range(self._end, end, self._look):
-            until = min(start + self._look, end)
-            self._add(Lost(leg, start, until, reason), until - start, arrived_ns)
+        """Add that sound is missing until ``end``."""
+        if end > self._end:
+            self._add(Lost(leg, self._end, end, reason), end - self._end, arrived_ns)
 
     def _add(self, piece: Sound | Lost, frames: int, arrived_ns: int) -> None:
         self._told += frames

@@ -34,9 +34,8 @@ class Handshakes(Generic[Connection]):
 
     def greediest(self) -> Connection:
         """The oldest of the address that has most, counted no more. There must be one."""
-        found = next(
-            iter(max(self._waiting.values(), key=lambda each: len(each)))
-        )  # who means it has finished after milliseconds
+        address = max(self._waiting, key=lambda each: len(self._waiting[each]))
+        found = next(iter(self._waiting[address]))  # who means it has finished after milliseconds
         self.end(found)
         return found
 

@@ -161,6 +161,7 @@ def test_hours_that_are_missing_are_heard_a_little_at_a_time_beside_the_others(b
     late, good = backend.add_leg("late/customer"), backend.add_leg()
     late.put(sound(0), 1)
     late.put(sound(20 * 60 * RATE), 1)
+    assert len(late._pieces) == 3, "what waits is not more for being missing for long"
     looks = 0
     while late.queued or not looks:
         good.put(sound(looks * 4_000, 4_000), 1)
