@@ -46,7 +46,8 @@ flaky: $(VENV)/.dev ## run the tests RUNS times (10) on a busy machine and list 
 fuzz: $(VENV)/.dev ## fuzz each parser for SECONDS (60), guided by coverage; fails where one breaks
 	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),60)
 
-pictures: $(VENV)/.dev ## draw the pictures of the screen and of the page anew; the latter needs Chromium
+pictures: $(VENV)/.dev ## draw the pictures of the screen and of the page anew, which needs Chromium, and what the demo prints
+	$(BIN)/python demos/make_transcript.py
 	$(BIN)/python demos/make_picture.py
 	$(BIN)/python -m demos.make_why_picture
 	$(BIN)/python demos/make_page_demo.py

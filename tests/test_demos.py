@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from demos import call, make_picture, make_recording, make_why_picture
+from demos import call, make_picture, make_recording, make_transcript, make_why_picture
 from stream_ser.load.server import server
 from stream_ser_models.card import DEFAULT, find, read_card
 from tests.conftest import BUNDLED
@@ -29,6 +29,20 @@ def test_the_picture_of_why_is_drawn_from_the_bundled_recording(tmp_path: Path) 
     drawn = (tmp_path / "why.svg").read_text("utf-8").replace("&#160;", " ")
     for words in ("bottom-up: where the model looks", "W next map", "1 kHz"):
         assert words in drawn
+
+
+def test_what_the_demo_prints_is_written_where_it_was_and_nowhere_else() -> None:
+    lines = ["a recording", "00:03.0  silence", "00:04.0  speech", "00:11.0  silence", "finished: 1 s", "happy 9 %"]
+    page = "# A\n\n```sh\nfinished: no\n```\n\n```\nfeed: x\nfinished: 2 s\nold\n```\n\n```\nfinished: 2 s\n```\nend\n"
+    addresses = "\n".join(make_transcript.ADDRESSES)
+    assert make_transcript.renewed(page, lines) == (
+        f"# A\n\n```sh\nfinished: no\n```\n\n```\n{addresses}\na recording\n00:04.0  speech\n…\nfinished: 1 s\nhappy 9 %\n"
+        "```\n\n```\nfinished: 1 s\nhappy 9 %\n```\nend\n"
+    )
+    pages = [page.read_text("utf-8") for page in make_transcript.PAGES]
+    printed = make_transcript.printed()
+    for text in pages:
+        assert text.count("\nfinished: ") == make_transcript.renewed(text, printed).count("\nfinished: ") == 1
 
 
 def test_the_bundled_recording_has_true_silences_and_unheard_speakers() -> None:

@@ -1,8 +1,9 @@
 """Play a recording at the pace of a clock, with pause and resume.
 
-One thread waits; any thread may pause, resume, change the speed or close. The schedule is absolute: the moment at which a
-frame is due follows from the anchor and the frame's number alone, so a late block does not delay the ones after it and
-nothing drifts. Another speed is another schedule, which agrees with the one before on the frame that is due now.
+One thread waits, or asks again and again where it has several things to wait for; any thread may pause, resume, change the
+speed or close. The schedule is absolute: the moment at which a frame is due follows from the anchor and the frame's number
+alone, so a late block does not delay the ones after it and nothing drifts. Another speed is another schedule, which agrees
+with the one before on the frame that is due now.
 """
 
 from __future__ import annotations
@@ -67,18 +68,35 @@ class Pacer:
                 self._changed.clear()
                 if self._closed:
                     return False
-                if self._paused_at is not None:
-                    remaining = None
-                else:
-                    now = self._clock.now_ns()
-                    if self._anchor is None:
-                        self._anchor = now
-                    due = now if self._ns_per_frame is None else self._anchor + int(frames * self._ns_per_frame)
-                    remaining = due - now
-                    if remaining <= 0:
-                        self._passed = frames
-                        return True
+                remaining = None if self._paused_at is not None else self._remaining(frames)
+                if remaining is not None and remaining <= 0:
+                    return True
             self._clock.wait(self._changed, None if remaining is None else remaining / 1e9)
+
+    def lets_pass(self, frames: int) -> bool:
+        """Whether frame number ``frames`` may pass now; for those who wait for many things at once. Never after ``close``."""
+        with self._lock:
+            return not self._closed and self._paused_at is None and self._remaining(frames) <= 0
+
+    def moment(self, frames: int) -> int:
+        """When frame number ``frames`` was due, or will be, by the clock in ns; now, where nothing is waited for."""
+        with self._lock:
+            return self._due(frames, self._clock.now_ns())
+
+    def _remaining(self, frames: int) -> int:
+        """Nanoseconds until a frame is due; one that is due counts as passed. With the lock held."""
+        now = self._clock.now_ns()
+        if self._anchor is None:
+            self._anchor = now
+        remaining = self._due(frames, now) - now
+        if remaining <= 0:
+            self._passed = max(self._passed, frames)
+        return remaining
+
+    def _due(self, frames: int, now: int) -> int:
+        if self._ns_per_frame is None or self._anchor is None:
+            return now
+        return self._anchor + int(frames * self._ns_per_frame)
 
     def pause(self) -> None:
         """Hold everything that is not due yet."""

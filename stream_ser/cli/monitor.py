@@ -55,7 +55,8 @@ def replay(options: argparse.Namespace) -> int:
     speed, begin_s = parse_speed(options.speed), 0.0 if options.place is None else parse_place(options.place)
     if len(options.files) > 1:
         _refuse_together(options)
-        return together(_runtime_options(options), options.files, speed, options.verbose)
+        on_screen = not options.headless and has_terminal()
+        return together(_runtime_options(options), options.files, speed, options.verbose, on_screen)
     (file,) = options.files
     if file == "-":
         if options.place is not None:

@@ -98,8 +98,8 @@ def _what(options: argparse.Namespace) -> list[str] | None:
     if options.command == "watch":
         return [head, f"opening {options.target} …"]
     files = getattr(options, "files", [])
-    if len(files) > 1 or "-" in files:
+    if "-" in files:
         return None
     sound = {"live": "the microphone", "demo": "the recording that comes with it"}
-    what = sound.get(options.command) or Path(files[0]).name
+    what = sound.get(options.command) or (Path(files[0]).name if len(files) == 1 else f"{len(files)} recordings")
     return [head, f"opening {what} …", f"loading the model {options.model} …"]

@@ -30,6 +30,18 @@ def has_terminal() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
+def follow_terminal() -> None:
+    """Have the terminal say how large it is, also when that changes: ``COLUMNS`` and ``LINES`` would fix the screen's size.
+
+    Whoever has GNU readline (a Python or SQL prompt, say) passes them on to all that it starts, and nobody has asked for it.
+    They stay where the terminal does not know its size.
+    """
+    size = os.get_terminal_size(sys.stdout.fileno())
+    if size.columns > 0 and size.lines > 0:
+        for name in ("COLUMNS", "LINES"):
+            os.environ.pop(name, None)
+
+
 def tell_addresses(feed: str | None, moved_from: int | None = None) -> None:
     """Print where the feed and its page are, where there is a feed, and on stderr if that is not where they usually are."""
     from stream_ser.feed.address import page_url
@@ -56,6 +68,7 @@ def show(
     from stream_ser.tui.app import make_app
     from stream_ser.tui.preferences import Preferences
 
+    follow_terminal()
     with _stderr_held_back():
         choices = Preferences(config_path().with_name("screen.json"))
         options: dict[str, Any] = {"feed": feed, "clock": clock, "home": home, "preferences": choices}

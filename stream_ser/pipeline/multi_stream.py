@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from stream_ser.audio.pacing import Pacer
 from stream_ser.audio.source import Item, Notice
 from stream_ser.audio.vad import VoiceActivityDetector, advance_together
 from stream_ser.engine.schedule import SpeechDetector
 from stream_ser.errors import StreamSerError
 from stream_ser.pipeline.stream import Stream
-from stream_ser.types import SAMPLE_RATE, Block, Gap
+from stream_ser.types import Block, Gap
 
 
 class StreamLike(Protocol):
@@ -58,15 +59,15 @@ AT_ONCE = 32  # streams taken together at most: the first of them waits for the 
 
 @dataclass(eq=False, slots=True)
 class Player:
-    """A stream, the items of its source, and the next of them with when it is due (monotonic ns)."""
+    """A stream, the items of its source, and the next of them with when it is due: samples since all of them began."""
 
     stream: Stream
     items: Iterator[Item]
-    began_ns: int = 0
-    due_ns: int = 0
+    began: int = 0
+    due: int = 0
     following: Item | None = None
 
-    def advance(self, speed: float | None) -> bool:
+    def advance(self) -> bool:
         """Fetch the next item; False where the source is over, and the stream is concluded then."""
         try:
             item = next(self.items, None)
@@ -76,58 +77,60 @@ class Player:
         if item is None or self.stream.over:
             self.stream.conclude()
             return False
-        if speed is not None and not isinstance(item, Notice):
-            self.due_ns = self.began_ns + int(item.end * 1_000_000_000 / SAMPLE_RATE / speed)
-            item = replace(item, arrived_ns=self.due_ns)
+        if not isinstance(item, Notice):
+            self.due = self.began + item.end
         self.following = item
         return True
+
+    def take(self, pacer: Pacer) -> Item:
+        """The item that is due; it counts as arrived when it was."""
+        item = self.following
+        assert item is not None
+        if pacer.speed is None or isinstance(item, Notice):
+            return item
+        return replace(item, arrived_ns=pacer.moment(self.due))
 
 
 def play(
     players: Sequence[Player],
-    hop_s: float,
-    speed: float | None,
-    clock_ns: Callable[[], int] = time.monotonic_ns,
+    hop: int,
+    pacer: Pacer,
     rest: Callable[[float], None] = time.sleep,
 ) -> Iterator[StreamSerError]:
-    """Play until every stream has ended, at ``speed`` times real time or, with None, as fast as the engine answers.
+    """Play until every stream has ended, at the pace of ``pacer``, of 16 kHz samples; or until that is closed.
 
-    Paced streams begin spread over a hop, as calls begin when they will: in step, all windows would be due at one moment.
-    Yields why a stream could not be opened. Items must not be longer than a hop.
+    Paced streams begin spread over a ``hop`` (samples), as calls begin when they will: in step, all windows would be due at one
+    moment. Yields why a stream could not be opened. Items must not be longer than a hop. Where the pacer was closed,
+    streams are left as they are.
     """
-    began, opened = clock_ns(), []
+    opened: list[Player] = []
     for number, player in enumerate(players):
         try:
             player.stream.open()
         except StreamSerError as error:
             yield error
             continue
-        player.began_ns = player.due_ns = began + int(1e9 * hop_s * number / len(players))
+        player.began = player.due = hop * number // len(players)
         opened.append(player)
-    heap = [(player.due_ns, number) for number, player in enumerate(opened) if player.advance(speed)]
+    heap = [(player.due, number) for number, player in enumerate(opened) if player.advance()]
     heapq.heapify(heap)
-    while heap:
-        now = clock_ns()
+    while heap and not pacer.closed:
         ready: list[tuple[int, int]] = []
         held: list[tuple[int, int]] = []
-        while heap and heap[0][0] <= now and len(ready) < AT_ONCE:
+        while heap and len(ready) < AT_ONCE and pacer.lets_pass(heap[0][0]):
             entry = heapq.heappop(heap)
             (ready if opened[entry[1]].stream.has_room else held).append(entry)
-        process_batch([(opened[number].stream, _next(opened[number])) for _, number in ready])
+        process_batch([(opened[number].stream, opened[number].take(pacer)) for _, number in ready])
         for _, number in ready:
-            if opened[number].advance(speed):
-                heapq.heappush(heap, (opened[number].due_ns, number))
+            if opened[number].advance():
+                heapq.heappush(heap, (opened[number].due, number))
         for entry in held:
             heapq.heappush(heap, entry)
         if not ready:
             rest(TICK_S)
-    for player in opened:
-        player.stream.wait()
-
-
-def _next(player: Player) -> Item:
-    assert player.following is not None
-    return player.following
+    if not pacer.closed:
+        for player in opened:
+            player.stream.wait()
 
 
 def process_batch(items: Sequence[tuple[StreamLike, Item]]) -> None:

@@ -103,7 +103,7 @@ class Wall(Canvas[WallPicture]):
     def draw(self, picture: WallPicture, width: int, height: int) -> list[Row]:
         """Draw rows of tiles, and below them how many more there are."""
         muted = ink(self.palette.muted)
-        whole = self.screen.size
+        whole = self.app.size  # a wall that was just taken down may be drawn once more, and has no screen
         if width < SMALLEST.width - 2 or whole.height < SMALLEST.height:  # it has no size before it has been laid out
             return too_small_rows(*whole, SMALLEST, self.palette)[-height:]
         if not picture.tiles:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from stream_ser.cli.opening import ENTER, LEAVE, Opening, opening, present
+from stream_ser.cli.opening import ENTER, LEAVE, Opening, _what, opening, present
 from stream_ser_models.card import DEFAULT
 from tests.cli.test_screen import read_until
 
@@ -63,7 +63,6 @@ def test_an_error_is_told_where_it_stays(tmp_path: Path) -> None:
         Namespace(command="analyze", headless=False),
         Namespace(command="replay", headless=True, files=["a"]),
         Namespace(command="replay", headless=False, files=["-"]),
-        Namespace(command="replay", headless=False, files=["a", "b"]),
         Namespace(command=None),
     ],
 )
@@ -71,6 +70,11 @@ def test_nothing_is_drawn_for_what_opens_no_screen(options: Namespace, capsys: p
     with opening(options):
         pass
     assert capsys.readouterr().out == ""
+
+
+def test_several_recordings_are_counted() -> None:
+    told = _what(Namespace(command="replay", headless=False, files=["a", "b"], model=DEFAULT))
+    assert told == ["stream-ser replay", "opening 2 recordings …", f"loading the model {DEFAULT} …"]
 
 
 def test_without_a_terminal_nothing_is_drawn(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from stream_ser.feed.history import History
 from stream_ser.feed.hub import Hub
 from stream_ser.feed.server import FeedServer
 from stream_ser_models.card import DEFAULT
-from tests.cli.tmux import PROGRAM, Terminal
+from tests.cli.tmux import OVER, PATIENCE_S, PROGRAM, Terminal
 from tests.conftest import read_lines
 from tests.feed.wire import make_info, point_message
 
@@ -100,6 +101,8 @@ def test_panels_are_chosen_sizes_are_used_and_models_compared(
     bundled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "80")  # as all that a prompt with GNU readline starts has them
+    monkeypatch.setenv("LINES", "24")
     command = ["stream_ser.cli", "replay", bundled, "--feed", "off"]
     with Terminal(command) as terminal:
         terminal.wait_for("expressed emotion", "─ sound ─", "whole", "┃")
@@ -149,6 +152,39 @@ def test_a_feed_of_several_streams_is_a_grid_at_80_by_24(url: str) -> None:
             return took
 
     prompt(leave)
+
+
+def test_several_recordings_are_a_grid_with_speed_and_place_for_all(talk: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.wav"
+    bad.write_bytes(b"no sound at all")
+    command = ["stream_ser.cli", "replay", talk, bad, talk, "--feed", "off", "--speed", "0.5"]
+    with Terminal(command, columns=100) as terminal:
+        terminal.wait_for(
+            "2 streams", "talk.wav", "talk.wav (2)", "speed ×0.5   all recordings 0:0", " / 0:12.0", "WARMING"
+        )
+        terminal.press("g")
+        terminal.wait_for("up to 0:12.0")
+        terminal.press("0", ":", "0", "6", "Enter")
+        terminal.wait_for("all recordings 0:06")
+        terminal.press("]", "]", "Space")
+        terminal.wait_for("speed ×2", "held: space goes on", "PAUSED")
+        terminal.press("Right", "Enter")
+        terminal.wait_for("‹ esc all streams", "talk.wav (2)", "trajectory")
+        terminal.press("Space")
+        terminal.wait_for("finished at 0:12.0")
+        terminal.press("Escape")
+        terminal.wait_for("2 streams", "all recordings 0:12.0 / 0:12.0")
+        assert terminal.read().count("finished at 0:12.0") == 2
+        terminal.press("q")
+        end = time.monotonic() + PATIENCE_S
+        while not terminal.over:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        text = terminal.read()
+    assert f"{OVER}2" in text, "as one of them could not be read"
+    assert "bad.wav" in text
+    assert "2 recordings, 12.0 s of sound, 0 windows dropped" in text
+    assert "Traceback" not in text
 
 
 def test_at_the_end_of_a_recording_a_person_is_told_what_can_be_done_next(talk: Path) -> None:

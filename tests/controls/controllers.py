@@ -9,6 +9,7 @@ from typing import Any
 from stream_ser.controls.local_stream import StreamController
 from stream_ser.controls.remote_feed import RemoteFeed
 from stream_ser.controls.session_file import RecordedSession
+from stream_ser.controls.several_recordings import SeveralRecordings
 
 Message = dict[str, Any]
 PATIENCE_S = 20.0
@@ -17,7 +18,7 @@ PATIENCE_S = 20.0
 class Seen:
     """Everything that a screen would have got of a source."""
 
-    def __init__(self, source: StreamController | RemoteFeed | RecordedSession) -> None:
+    def __init__(self, source: StreamController | RemoteFeed | RecordedSession | SeveralRecordings) -> None:
         self.source = source
         self.got: list[Message] = []
 

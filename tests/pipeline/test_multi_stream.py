@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from stream_ser.audio.pacing import Pacer, SystemClock
 from stream_ser.audio.recording import open_recording
 from stream_ser.audio.source import Item
 from stream_ser.calls.turn_detector import TurnsOnly
@@ -38,13 +40,23 @@ def test_streams_that_play_together_are_what_each_would_be_alone(talk: Path) -> 
             for name in names:
                 source = open_recording(talk, speed=None, block=block)
                 players.append(Player(runtime.stream(source.info, name, stands_still=True), iter(source)))
-            assert list(play(players, HOP_S, None)) == []
+            assert list(play(players, HOP, Pacer(SystemClock(), 16_000, None))) == []
         return {name: trajectory([{**message, "stream": "s"} for message in told[name]]) for name in names}
 
     (alone,) = messages(["a"], 800).values()
     assert len(alone) > 40
     for other in messages(["a", "b", "c"], HOP).values():
         assert other == alone
+
+
+class Turned:
+    """A clock for a pacer that nobody waits at."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.now_ns = clock
+
+    def wait(self, event: threading.Event, seconds: float | None) -> bool:  # noqa: ARG002
+        raise AssertionError("waited")
 
 
 class Rig:
@@ -80,6 +92,10 @@ class Rig:
         for start in range(0, samples, HOP):
             yield Block(start, np.full(HOP, 0.1, dtype=np.float32))
 
+    def pacer(self, speed: float | None) -> Pacer:
+        """One that goes by the made-up clock."""
+        return Pacer(Turned(self.clock), 16_000, speed)
+
     def rest(self, seconds: float) -> None:
         while self.backend.go.is_set() and any(player.stream._pending for player in self.players):
             time.sleep(0.0005)  # the engine's thread runs in real time
@@ -106,11 +122,37 @@ def make() -> Iterator[Any]:
 def test_paced_streams_take_the_time_that_their_sound_takes(make: Any) -> None:
     rig = make(4, 5.0)
     began = rig.clock.ns
-    assert list(play(rig.players, HOP_S, 2.0, rig.clock, rig.rest)) == []
+    assert list(play(rig.players, HOP, rig.pacer(2.0), rig.rest)) == []
     assert 2.5 <= (rig.clock.ns - began) / 1e9 < 2.8
     assert len(rig.of("point")) == 4 * 20
     assert [end["reason"] for end in rig.of("end")] == ["finished"] * 4
     assert all(point["ledger"]["age_ms"] <= 8.0 for point in rig.of("point") if point["state"] == "warming")
+
+
+def test_speed_and_pause_are_of_all_and_a_closed_pacer_leaves_streams_as_they_are(make: Any) -> None:
+    rig = make(3, 8.0)
+    pacer, began, rested = rig.pacer(2.0), rig.clock.ns, 0
+
+    def rest(seconds: float) -> None:
+        nonlocal rested
+        rig.rest(seconds)
+        rested += 1
+        now_s = (rig.clock.ns - began) / 1e9
+        if rested == 250:  # 1 s: 2 s of sound
+            pacer.pause()
+        elif rested == 1250:  # 5 s
+            assert 3 * 7 <= len(rig.of("point")) <= 3 * 8
+            pacer.resume()
+            pacer.set_speed(0.5)
+        elif now_s >= 9.0:  # 2 s more of sound
+            pacer.close()
+
+    assert list(play(rig.players, HOP, pacer, rest)) == []
+    assert 3 * 15 <= len(rig.of("point")) <= 3 * 16
+    assert rig.of("end") == []
+    assert all(point["ledger"]["age_ms"] <= 8.0 for point in rig.of("point") if point["state"] == "warming")
+    for player in rig.players:
+        player.stream.stop()
 
 
 def test_how_late_a_stream_is_heard_is_in_the_age_of_its_points(make: Any) -> None:
@@ -119,7 +161,7 @@ def test_how_late_a_stream_is_heard_is_in_the_age_of_its_points(make: Any) -> No
     def choked(seconds: float) -> None:
         rig.rest(0.6)  # the machine does something else, again and again
 
-    assert list(play(rig.players, HOP_S, 1.0, rig.clock, choked)) == []
+    assert list(play(rig.players, HOP, rig.pacer(1.0), choked)) == []
     ages = [point["ledger"]["age_ms"] for point in rig.of("point") if point["state"] == "warming"]
     assert max(ages) > 300
     assert [end["points"] for end in rig.of("end")] == [16, 16]
@@ -127,7 +169,7 @@ def test_how_late_a_stream_is_heard_is_in_the_age_of_its_points(make: Any) -> No
 
 def test_a_stream_that_there_is_no_room_for_is_told_and_the_others_play(make: Any) -> None:
     rig = make(3, 1.0, limit=2)
-    refused = list(play(rig.players, HOP_S, None, rig.clock, rig.rest))
+    refused = list(play(rig.players, HOP, rig.pacer(None), rig.rest))
     assert len(refused) == 1
     assert "carries 2 streams at most" in str(refused[0])
     assert len(rig.of("end")) == 2
@@ -142,7 +184,7 @@ def test_a_source_that_breaks_ends_its_own_stream(make: Any, error: Exception) -
         raise error
 
     rig.players[0].items = broken()
-    assert list(play(rig.players, HOP_S, None, rig.clock, rig.rest)) == []
+    assert list(play(rig.players, HOP, rig.pacer(None), rig.rest)) == []
     ends = {end["stream"]: end for end in rig.of("end")}
     assert (ends["s0"]["reason"], ends["s0"]["points"]) == ("error", 1)
     assert (ends["s1"]["reason"], ends["s1"]["points"]) == ("finished", 8)
@@ -176,7 +218,7 @@ def test_a_slow_engine_loses_nothing_of_a_recording(make: Any) -> None:
         if rests == 3_000:
             rig.backend.go.set()
 
-    assert list(play(rig.players, HOP_S, 1.0, rig.clock, rest)) == []
+    assert list(play(rig.players, HOP, rig.pacer(1.0), rest)) == []
     assert [(end["points"], end["dropped"]) for end in rig.of("end")] == [(24, 0), (24, 0)]
 
 

@@ -67,5 +67,6 @@ class Banner(Canvas[Situation]):
             length = player.length_s
             of = "" if length is None else f" / {clock_text(length)}"
             held = ", held: space goes on" if self._controls.paused else ""
-            parts.append(f"recorded session {clock_text(player.place_s)}{of}{held}")
+            what = "recorded session" if getattr(self._controls, "holds", False) else "all recordings"
+            parts.append(f"{what} {clock_text(player.place_s)}{of}{held}")
         return Situation("plain" if recording is None else "recording", "   ".join(parts))

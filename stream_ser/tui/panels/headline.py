@@ -87,7 +87,7 @@ def _lines(state: ScreenState, moment: Moment, now: float) -> tuple[str, str]:
         return _reason(state, moment), f"{where}; end returns to live"
     kind = moment.kind
     if kind == "ended" and state.ended is not None:
-        return _summary(state.ended)
+        return _summary(state.ended, state.offset_s)
     if kind == "paused":
         return "press space to go on", ""
     if kind == "waiting":
@@ -139,10 +139,10 @@ def _gap(state: ScreenState) -> str:
     return f"gap: {state.gap['reason']}" if recent else ""
 
 
-def _summary(end: EndMessage) -> tuple[str, str]:
-    """Sum up a stream that ended."""
+def _summary(end: EndMessage, offset_s: float) -> tuple[str, str]:
+    """Sum up a stream that ended and began at ``offset_s`` of its recording."""
     summary = end["summary"]
-    first = f"{end['reason']} at {clock_text(end['duration_s'])}, {end['points']} points"
+    first = f"{end['reason']} at {clock_text(offset_s + end['duration_s'])}, {end['points']} points"
     if end["dropped"]:
         first += f", {end['dropped']} dropped"
     return first, f"speech {summary['speech_s']:.1f} s, silence {summary['silence_s']:.1f} s"

@@ -140,7 +140,7 @@ def _curve(tile: Tile, room: int, palette: Palette) -> Row:
 def _note(state: ScreenState, kind: Kind, now: float) -> str:
     """What a person should know besides: how it ended, what is missing, how old it is."""
     if state.ended is not None:
-        return f"{state.ended['reason']} at {clock_text(state.ended['duration_s'])}"
+        return f"{state.ended['reason']} at {clock_text(state.offset_s + state.ended['duration_s'])}"
     if kind == "stale" and state.waited(now) >= 1:
         return f"no result for {state.waited(now):.0f} s"
     point, gap, hello = state.point, state.gap, state.hello
