@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,11 @@ from stream_ser_training.streaming.observe import Seen
 
 CHOICE = Path("choices/smoothing.json")  # below the folder of figures
 ALERTS = Path("choices/alerts.json")
+TOLD = {  # of the streams where all emotions come alike, what a card repeats
+    "shown": ("UA", "ECE", "at_80", "delay_p50", "delay_p90", "changes_a_minute", "true_changes_a_minute"),
+    "alerts": ("stretches", "caught", "within_4_s", "false_in_20_min"),
+}
+OTHER = ("minutes", "shown", "runs", "alerts")
 
 
 def choose(options: argparse.Namespace, data: Path) -> Path:
@@ -96,6 +102,32 @@ def settle_card(folder: Path, choices: Path) -> Path:
     told = json.loads(choices.read_text(encoding="utf-8"))
     row = next(row for row in told["tried"] if row["name"] == told["chosen"])
     write_card(folder, settle(read_card(folder), row))
+    return folder / CARD
+
+
+def tell_card(folder: Path, figures: Path) -> Path:
+    """Put what was measured on streams into a card's figures, for ``stream-ser models``: the parts of ``TOLD``.
+
+    Raises CorpusError where nothing was measured yet.
+    """
+    card = read_card(folder)
+    found: dict[str, Any] = {}
+    for path in sorted(figures.glob(f"{card.name}-*.json")):
+        told = json.loads(path.read_text(encoding="utf-8"))
+        if "other" in told:
+            found["other_sound"] = {name: {key: row[key] for key in OTHER} for name, row in told["other"].items()}
+            continue
+        kinds = {"wideband": told["kinds"]["balanced"], "telephone": told["telephone"]["balanced"]}
+        found[told["side"]] = {
+            "speakers": len(told["speakers"]),
+            **{
+                name: {part: {key: own[part][key] for key in keys if key in own[part]} for part, keys in TOLD.items()}
+                for name, own in kinds.items()
+            },
+        }
+    if not found:
+        raise CorpusError(f"no figures of {card.name} in {figures}; measure first: python -m training stream-eval")
+    write_card(folder, replace(card, figures={**card.figures, "on_streams": found}))
     return folder / CARD
 
 
