@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,12 +103,14 @@ def config(options: argparse.Namespace, top: Parser) -> int:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("x", encoding="utf-8") as out:
-                out.write("\n".join(listing(top, None)) + "\n")
+                out.write("\n".join(listing(top, None, begun=True)) + "\n")
         except FileExistsError:
             raise ConfigError(f"{path} is there already", fix="change it with an editor") from None
         except OSError as error:
             raise ConfigError(f"cannot write {path}: {error.strerror}", fix="make it by hand") from error
         print(path)
+        if sys.stdout.isatty():
+            print("open it with an editor: take away the # in front of what you change", file=sys.stderr)
         return 0
     file = _read(path)
     if file is not None:
@@ -116,12 +119,17 @@ def config(options: argparse.Namespace, top: Parser) -> int:
     return 0
 
 
-def listing(top: Parser, file: File | None) -> Iterator[str]:
-    """The file as it would be with everything in it: TOML, with a mark in front of what is not set."""
+def listing(top: Parser, file: File | None, begun: bool = False) -> Iterator[str]:
+    """The file as it would be with everything in it: TOML, with a mark in front of what is not set.
+
+    ``begun`` is for writing it, where there is none yet.
+    """
     by_command = {name: settings(command) for name, command in top.commands.items()}
     uses = {key: [name for name in by_command if key in by_command[name]] for has in by_command.values() for key in has}
-    state = "" if file is not None else " (there is none yet: stream-ser config init)"
+    state = "" if begun or file is not None else " (there is none yet: stream-ser config init)"
     yield f"# {config_path()}{state}"
+    if begun:
+        yield "# Take away the # in front of what you change; stream-ser config shows what holds."
     yield "# for every command that has the option, unless the command line says otherwise"
     said = (
         {} if file is None else {_named(key): value for key, value in file.data.items() if not isinstance(value, dict)}

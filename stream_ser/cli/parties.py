@@ -27,19 +27,17 @@ class Heard(TypedDict):
     track: int | None
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
+def add_options(command: argparse.ArgumentParser) -> None:
     """Add them to a command that reads recordings."""
+    group = command.add_argument_group("which sound of a recording")
     told = "two parties, one in each channel: mix (default), left, right, or split: two streams of one call"
-    parser.add_argument("--parties", default="mix", choices=PARTIES, help=told)
-    parser.add_argument(
-        "--roles", metavar="L,R", help="with split: who speaks left and right (default: customer,agent)"
-    )
-    parser.add_argument("--agents", choices=AGENTS, help="with split: what is heard of agents (default: off)")
-    parser.add_argument("--agents-purpose", metavar="TEXT", help="why it is heard how agents sound; emotion needs it")
-    parser.add_argument(
-        "--rules", type=Path, metavar="FILE.toml", help="with split: alert rules (default: the shipped ones)"
-    )
-    parser.add_argument("--track", type=int, metavar="N", help="which sound of a video or other file that has several")
+    group.add_argument("--parties", default="mix", choices=PARTIES, help=told)
+    group.add_argument("--roles", metavar="L,R", help="with split: who speaks left and right (default: customer,agent)")
+    group.add_argument("--agents", choices=AGENTS, help="with split: what is heard of agents (default: off)")
+    group.add_argument("--agents-purpose", metavar="TEXT", help="why it is heard how agents sound; emotion needs it")
+    rules = "with split: alert rules (default: the shipped ones)"
+    group.add_argument("--rules", type=Path, metavar="FILE.toml", help=rules)
+    group.add_argument("--track", type=int, metavar="N", help="which sound of a video or other file that has several")
 
 
 def heard(options: argparse.Namespace) -> Heard:

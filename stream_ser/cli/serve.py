@@ -44,15 +44,20 @@ def add_parsers(commands: Subcommands[Parser]) -> None:
     """Add the commands to the command line."""
     serve = commands.add_parser(
         "serve",
-        help="take calls and serve their trajectories",
-        description="Take calls by websocket and AudioSocket, and serve their trajectories. docs/operations.md explains it.",
+        help="take telephone calls and show them on a page",
+        usage="stream-ser serve [options]",
+        description="Take telephone calls, and serve what is found as a feed and as a page. All settings can stand in a file; "
+        "docs/operations.md explains them.",
         fill=_add_settings,
     )
     serve.add_argument("--config", type=Path, metavar="FILE.toml", help="settings (default: STREAM_SER_CONFIG's)")
-    token = commands.add_parser("token", help="make a token for the call server, and show it once")
+    does = "make a token, with which somebody gets into the call server, and show it once"
+    usage = "stream-ser token --tenant NAME --role ROLE [--days N] TOKENS.toml"
+    token = commands.add_parser("token", usage=usage, help=does, description=f"{does[0].upper()}{does[1:]}.")
     token.add_argument("file", type=Path, metavar="TOKENS.toml", help="token file; made where there is none")
     token.add_argument("--tenant", required=True, metavar="NAME", help="whose calls it opens")
-    token.add_argument("--role", required=True, choices=["publisher", "viewer", "admin"])
+    told = "publisher sends sound, viewer reads, admin does both and deletes"
+    token.add_argument("--role", required=True, choices=["publisher", "viewer", "admin"], help=told)
     token.add_argument("--days", type=float, metavar="N", help="days until it ends (default: it does not)")
     calls.add_parser(commands)
 

@@ -218,7 +218,7 @@ class FeedReader:
         if not self.connections:
             raise FeedError(
                 f"there is no feed at {self._url}: {_reason(error)}",
-                fix="start `stream-ser` there with `--feed HOST:PORT`, or check the address",
+                fix="start one there (stream-ser demo, live, replay or serve), or check the address",
             ) from error
 
 

@@ -67,14 +67,19 @@ def settings() -> tuple[Setting, ...]:
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Give a command every setting as a flag. What is not given is absent from the namespace."""
+    """Give a command every setting as a flag, those of one table together. What is not given is absent from the namespace."""
+    groups: dict[str, argparse._ArgumentGroup] = {}
     for setting in settings():
+        table = setting.name.rpartition(".")[0]
+        if table and table not in groups:
+            groups[table] = parser.add_argument_group(f"settings of [{table}]")
+        place = groups.get(table, parser)
         text = " ".join(setting.doc.split()).replace("%", "%%")
         options: dict[str, Any] = {"dest": setting.name, "default": argparse.SUPPRESS, "help": text}
         if setting.kind is bool:
-            parser.add_argument(setting.flag, action=argparse.BooleanOptionalAction, **options)
+            place.add_argument(setting.flag, action=argparse.BooleanOptionalAction, **options)
         else:
-            parser.add_argument(setting.flag, metavar=_metavar(setting), **options)
+            place.add_argument(setting.flag, metavar=_metavar(setting), **options)
 
 
 def load(path: Path | None, environ: Mapping[str, str], flags: Mapping[str, Any]) -> ServeConfig:

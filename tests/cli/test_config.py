@@ -128,6 +128,8 @@ def test_a_file_is_begun_once_and_each_line_of_it_can_be_used(write: Write, comm
     assert (code, path) == (0, tmp_path / "stream-ser" / "config.toml")
     assert command("config", "path")[1] == out
     text = path.read_text("utf-8")
+    assert "Take away the #" in text
+    assert "none yet" not in text
     assert not any(tomllib.loads(text).values())
     used = "\n".join(
         line.removeprefix("#") if line.startswith("#") and " = " in line else line for line in text.splitlines()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -23,6 +25,19 @@ def test_without_a_command_the_first_steps_are_told(command: Command) -> None:
     known = parser().commands
     named = {line.split()[1] for line in out.splitlines() if line.startswith("  stream-ser ")}
     assert {"demo", "live", "replay"} < named <= set(known)
+
+
+@pytest.mark.parametrize("name", sorted({*parser().commands} - {"calls"}))
+def test_the_help_of_a_command_says_what_it_does_and_its_examples_can_be_typed(name: str) -> None:
+    usage, _, does, *rest = parser().commands[name].format_help().splitlines()
+    assert usage.startswith(f"usage: stream-ser {name}")
+    assert len(usage) < 80
+    assert does.strip()
+    examples = [line for line in rest if re.match(r"  (arecord .*\| )?stream-ser ", line)]
+    assert bool(examples) == (name not in ("demo", "devices", "doctor", "bench", "models", "config", "serve", "token"))
+    for line in examples:
+        words = re.split(r" {2,}| > ", line[line.index("stream-ser") :])[0]
+        parser().parse_args(shlex.split(words)[1:])
 
 
 @pytest.mark.parametrize(

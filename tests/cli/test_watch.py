@@ -72,7 +72,7 @@ def test_a_feed_is_printed_until_ctrl_c() -> None:
     ("arguments", "words"),
     [
         (("ftp://h/",), ("'ftp://h/' is not the address of a feed", "give one like ws://")),
-        (("ws://127.0.0.1:1",), ("there is no feed at ws://127.0.0.1:1/v1/feed", "start `stream-ser`")),
+        (("ws://127.0.0.1:1",), ("there is no feed at ws://127.0.0.1:1/v1/feed", "start one there (stream-ser demo")),
         (("127.0.0.1:1", "--hz", "0"), ("hz=0 is no rate",)),
         (("127.0.0.1:1", "--speed", "2"), ("--speed 2 was given for a feed",)),
         (("none.jsonl",), ("cannot read none.jsonl", "check the path")),

@@ -164,6 +164,7 @@ def test_a_viewers_token_opens_the_page_and_is_kept_in_the_tab_alone(serve: Serv
     page.page.get_by_text("Connected.", exact=True).wait_for()
     assert not field.is_visible()
     assert field.input_value() == ""
+    page.page.get_by_text("Calls of acme", exact=True).wait_for()  # no other tenant's can be there to be told apart
     with calling(server, "c-9", publisher):
         page.until(heard("c-9"), 20)
     page.page.reload()
