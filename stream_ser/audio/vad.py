@@ -7,10 +7,10 @@ Memory is bounded by ``history``.
 
 A frame below -80 dB full scale is not speech and costs nothing. The others go through Silero VAD, which misses soft speech, and
 takes a background that it hears loud for a reason to doubt the voice in front of it. So they are first brought to one level,
-by what the frame itself and those before it say: the loudest, falling by ``RELEASE``, to ``LOUDEST``, unless that would turn
-the softest up above ``HUSH``; and never up by more than ``MOST``. Of a recording that is 12 dB softer or louder, and not clipped
-thereby, the detector hears the same. It opens after ``CONFIRM`` frames in a row at ``ENTER`` or more, and closes when every frame of the last ``HANG_OVER`` was below
-``EXIT``. Once it has opened, up to ``ONSET`` frames before count as speech too.
+by what they and the frames before them say: the loudest, falling by ``RELEASE``, to ``LOUDEST``, unless that would turn the
+softest up above ``HUSH``; and never up by more than ``MOST``. Of a recording that is 12 dB softer or louder, and not clipped by
+it, Silero VAD hears the same. The detector opens after ``CONFIRM`` frames in a row at ``ENTER`` or more, and closes when every
+frame of the last ``HANG_OVER`` was below ``EXIT``. Once it has opened, up to ``ONSET`` frames before count as speech too.
 
 Measured with ``python -m stream_ser.bench.vad --data DIR --half report --quick``: speakers (of background,
 recordings) other than those on which these numbers were chosen. No answer: of single words between silences, clips that reach
@@ -50,7 +50,7 @@ HANG_OVER = 9  # frames, 288 ms
 FLOOR = 1e-8  # mean square, -80 dB full scale
 LOUDEST = 0.25  # RMS to which the loudest frames are brought, -12 dB full scale: no voice is clipped
 MOST = 64.0  # 36 dB, and no louder
-HUSH = 10.0 ** (-36 / 20)  # RMS to which the background may be turned up on the way, where it is not above that already
+HUSH = 10.0 ** (-42 / 20)  # RMS to which the background may be turned up on the way, where it is not above that already
 RISE = 10.0 ** (3.0 * FRAME / SAMPLE_RATE / 20.0)  # of the background, 3 dB a second
 RELEASE = 10.0 ** (-3.0 * FRAME / SAMPLE_RATE / 20.0)  # of the loudest, for each frame after it: 3 dB a second
 NEVER = 127  # instead of a number of frames

@@ -112,19 +112,19 @@ def heard_at(*levels: float) -> float:
 
 def test_a_voice_is_heard_at_one_level() -> None:
     assert heard_at(0.001, 0.05) == pytest.approx(LOUDEST, rel=0.15)
-    assert heard_at(0.0002, 0.005) == pytest.approx(LOUDEST, rel=0.15)
+    assert heard_at(0.0002, 0.01) == pytest.approx(LOUDEST, rel=0.15)
     assert heard_at(0.5) == pytest.approx(LOUDEST, rel=0.15)
 
 
 def test_loud_sound_is_forgotten_slowly() -> None:
-    assert heard_at(0.25, 0.01) == pytest.approx(0.01, rel=0.15), "turned up at once after loud sound"
-    assert heard_at(0.25, 0.01, 0.01) == pytest.approx(HUSH, rel=0.15), "not turned up again"
-    assert heard_at(0.25, *[0.005] * 2) < HUSH * 0.9
+    assert heard_at(0.25, 0.005) == pytest.approx(0.005, rel=0.15), "turned up at once after loud sound"
+    assert heard_at(0.25, 0.002, 0.002) == pytest.approx(0.004, rel=0.15)
+    assert heard_at(0.25, *[0.002] * 4) == pytest.approx(HUSH, rel=0.15), "not turned up again"
 
 
 def test_background_alone_is_not_lifted_to_the_level_of_a_voice() -> None:
     assert heard_at(0.12) == pytest.approx(0.12, rel=0.1)
-    assert heard_at(0.01) == pytest.approx(HUSH, rel=0.15)
+    assert heard_at(0.005) == pytest.approx(HUSH, rel=0.15)
     assert heard_at(0.0005, 0.0005) == pytest.approx(HUSH, rel=0.15)
     assert heard_at(0.00011) == pytest.approx(0.00011 * MOST, rel=0.1), "no louder than that"
 
@@ -142,7 +142,7 @@ def test_the_level_is_forgotten_where_it_begins_anew() -> None:
 @pytest.mark.parametrize("factor", [0.25, 4.0])
 def test_the_same_sound_12_db_softer_or_louder_is_decided_alike_to_the_bit(factor: float) -> None:
     for seed in range(3):
-        noise = np.random.default_rng(seed + 50).normal(0, 0.002, 80 * FRAME)
+        noise = np.random.default_rng(seed + 50).normal(0, 0.001, 80 * FRAME)
         sound = np.concatenate([noise, 0.05 * voice_and_pauses(seed) + noise]).astype(np.float32)
         assert np.abs(4 * sound).max() < 1
         plain, other = VoiceActivityDetector(), VoiceActivityDetector()

@@ -103,7 +103,9 @@ def plan_mpeg(file: BinaryIO, begin: int, total: int) -> Plan | None:
         elif run.info and run.told == run.frames and len(run.stretches) == 1 and len(walk.runs) == 1 and not walk.cut:
             parts.append(Part(begin, None if begin == 0 else ((run.begin, run.stretches[-1][1]),)))
         elif run.info and run.told > run.frames and run is walk.runs[-1]:
-            parts.append(Part(run.begin, (run.info, *run.stretches)))  # cut off: libsndfile says how long it should be
+            parts.append(
+                Part(run.begin, (_sized(run), *run.stretches))
+            )  # cut off: libsndfile says how long it should be
         else:
             if run.info and run.told != run.frames and run.told:
                 notices.append(f"a header promises {run.told} MP3 frames, and {run.frames} are there; all are heard")
@@ -226,6 +228,17 @@ def _told(body: bytes, frame: Frame) -> int | None:
     return None
 
 
+def _sized(run: _Run) -> bytes:
+    """The run's Xing header with the right count of bytes: of a wrong one libmpg123 tells on stderr, in a line of its own."""
+    at = 4 + run.first.side
+    flags = int.from_bytes(run.info[at + 4 : at + 8], "big")
+    if not flags & 2:
+        return run.info
+    at += 12 if flags & 1 else 8
+    size = len(run.info) + sum(end - begin for begin, end in run.stretches)
+    return run.info[:at] + struct.pack(">I", size) + run.info[at + 4 :]
+
+
 def _xing(run: _Run) -> bytes:
     """The header that gives the run's frames: its own, with the right count, or one made for it.
 
@@ -233,7 +246,8 @@ def _xing(run: _Run) -> bytes:
     """
     at = 4 + run.first.side
     if run.told:
-        return run.info[: at + 8] + struct.pack(">I", run.frames) + run.info[at + 12 :]
+        info = _sized(run)
+        return info[: at + 8] + struct.pack(">I", run.frames) + info[at + 12 :]
     for rate in range(1, 15):
         head = bytes([0xFF, run.head[1] | 1, rate << 4 | run.head[2] & 0x0C, run.head[3]])
         frame = frame_of(head)

@@ -223,3 +223,11 @@ def test_mp3_in_a_wav_file_is_counted_too() -> None:
     assert len(heard) == samples_of(data)
     assert failure is not None
     assert "is cut off: its header promises" in failure.what
+
+
+@pytest.mark.parametrize("data", [encoded(noise())[:-40], 2 * encoded(noise())], ids=["cut off", "joined"])
+def test_the_decoder_writes_nothing_to_stderr_of_headers_that_say_too_much(
+    data: bytes, capfd: pytest.CaptureFixture[str]
+) -> None:
+    hear(data)
+    assert capfd.readouterr().err == ""
