@@ -281,6 +281,8 @@ class Call:
         self._backend.end(self.name, summary, now)
         self.finished = True
         self._ended(self)
+        # Its streams know it: without this all of a call would wait for the garbage collector, which holds everybody up.
+        self._streams, self._buffers, self._meter = [], {}, None
 
 
 class _Leg:
@@ -327,6 +329,7 @@ class _Leg:
 
     def ended(self) -> None:
         """See ``StreamObserver``."""
+        self._stream = None  # which knows this
         self._call._leg_ended()
 
     def _tell(self, event: AlertEvent) -> Message:

@@ -94,7 +94,8 @@ async def test_a_feed_that_comes_back_is_joined_again_and_the_gap_is_counted(hub
     first = FeedServer(hub, port=0)
     _, port = first.start()
     second = FeedServer(hub, port=port)
-    reader = subscribe(first.url)
+    told: list[str | None] = []
+    reader = subscribe(first.url, told=told.append)
     seen = []
     try:
         async with contextlib.aclosing(aiter(reader)) as stream:
@@ -116,6 +117,8 @@ async def test_a_feed_that_comes_back_is_joined_again_and_the_gap_is_counted(hub
         second.stop()
     assert seen == [("hello", 0), ("point", 1), ("hello", 4), ("point", 5)]
     assert (reader.missed, reader.connections) == (3, 2)
+    assert told[:2] == [None, "the feed has ended"]
+    assert told[-1] is None, "it is there again"
 
 
 @pytest.mark.parametrize(("limit", "missed"), [(100, 0), (1, 2)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 import time
@@ -39,6 +40,19 @@ def test_spare_ports_are_tried_in_turn(serve: Serve) -> None:
         server.stop()
         assert server.moved_from == port
     assert FeedServer(Hub()).moved_from is None
+
+
+def test_what_is_no_port_in_use_is_told_at_once(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[int] = []
+
+    def refuse(host: str, port: int, backlog: int) -> socket.socket:
+        tried.append(port)
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr("stream_ser.feed.server.listen", refuse)
+    with pytest.raises(FeedError):
+        FeedServer(Hub(), port=80, spare_ports=50).start()
+    assert tried == [80], "no other port would help"
 
 
 def _take(taken: ExitStack, *ports: int) -> bool:

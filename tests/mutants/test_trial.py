@@ -81,6 +81,6 @@ def test_what_is_noticed_hangs_survives_and_is_never_reached_is_told_apart(proje
         "    assert not louder(2, 2)\n"
     )
     again = run(project, "--sample", "20", "--again")
-    assert "recording which tests" in again
+    assert "recording tests/audio/test_level.py" in again
     assert "noticed    stream_ser/audio/level.py never" in again
     assert "count -= 1" not in again.partition("package")[0], "what was noticed is not tried again"

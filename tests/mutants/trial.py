@@ -24,13 +24,10 @@ from tests.mutants.limiter import EXIT_CODE, TIMED_OUT
 from tests.mutants.operators import Mutant
 
 Outcome = Literal["noticed", "timed out", "survived", "unreached"]
-MEMORY, OUTPUT = (
-    6 << 30,
-    256 << 20,
-)  # bytes that a run may take: a loop that never ends is no reason to fill the machine
 FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+::\S.*?|\S+)(?: - .*)?$", re.MULTILINE)
 LATE = re.compile(rf"^{TIMED_OUT}(.*)$", re.MULTILINE)
 STARTED_S = 120.0  # for pytest to collect, on a machine that is busy
+RECORDED_S = 900.0  # for one file
 PASSED, FAILURES, INTERRUPTED, BAD_USAGE, NO_TESTS = 0, 1, 2, 4, 5  # pytest's exit codes
 
 
@@ -93,6 +90,14 @@ class Tree:
             raise TrialError(f"pytest ran none of {len(tests)} tests (exit code {code}): {said[-2000:]}")
         found = FAILED.search(said)
         return Result("noticed", found[1] if found else f"exit code {code}", seconds)
+
+    def record(self, file: str, folder: Path) -> None:
+        """Record into ``folder`` which of a test file's tests run which lines; nothing is there where they hang."""
+        with tempfile.TemporaryDirectory(prefix="mutants-") as name:
+            scratch = Path(name)
+            environ = self.environ(scratch) | {"MUTANTS_RECORD": str(folder.resolve())}
+            command = ["-q", "-p", "no:cacheprovider", "-p", "pytest_asyncio.plugin", "-p", "tests.mutants.recorder"]
+            forked.run([*command, file], self.folder, environ, scratch / "output", RECORDED_S)
 
     def attempt(self, mutant: Mutant, tests: Mapping[str, float]) -> Result:
         """Break the copy by ``mutant``, run tests, and mend it again."""

@@ -316,6 +316,7 @@ def test_few_connections_never_rest_and_many_rest_no_longer_than_may_be() -> Non
     fewest = math.ceil(READS_A_SECOND * SHORTEST_REST_S)  # that rest
     pace.members = fewest - 1
     assert pace.rest_s == 0.0
+    assert not pace.rest(object.__new__(SoundConnection)), "nothing of it is touched"
     pace.members = fewest
     assert pace.rest_s == pytest.approx(fewest / READS_A_SECOND)
     pace.members = 10_000

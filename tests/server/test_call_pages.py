@@ -167,6 +167,11 @@ async def test_a_query_that_makes_no_sense_is_refused(query: str) -> None:
         call_history.wanted(call_history.given(query))
 
 
+@pytest.mark.parametrize(("query", "limit"), [("", 50), ("limit=1", 1), ("limit=200", 200)])
+def test_as_many_are_listed_as_were_asked_for(query: str, limit: int) -> None:
+    assert call_history.wanted(call_history.given(query)).limit == limit
+
+
 async def test_who_may_not_ask(tmp_path: Path) -> None:
     path, (publisher, viewer) = tokens(tmp_path, ("acme", "publisher"), ("acme", "viewer"))
     async with serving(tmp_path, tokens=path) as server:

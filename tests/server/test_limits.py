@@ -14,6 +14,7 @@ from stream_ser.server.limits import (
     Slot,
     call_length,
     message_size,
+    position,
 )
 from stream_ser.server.rejection import DISTINCT, OTHER, Refusal, RefusalCounter
 
@@ -169,3 +170,12 @@ def test_what_came_while_the_server_stood_still_comes_on_top_of_the_burst_and_fo
         assert limit.take(4 * 8_000, 20 * second + later, 17 * second) is None
         assert (limit.take(11 * 8_000, 20 * second + later, 17 * second) is None) is passes
         assert (limit.take(8_000, 20 * second + later, 17 * second) is None) is not passes
+
+
+def test_sound_may_end_as_far_ahead_as_the_burst_and_no_frame_further() -> None:
+    rate, burst_s, passed_s = 8_000, 5.0, 1_000
+    most = (passed_s + passed_s * CLOCK_PPM // 1_000_000 + 5) * rate
+    assert position(most, rate, burst_s, passed_s * SECOND_NS) is None
+    refusal = position(most + 1, rate, burst_s, passed_s * SECOND_NS)
+    assert refusal is not None
+    assert refusal.reason == "too-fast"

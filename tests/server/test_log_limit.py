@@ -53,6 +53,17 @@ def test_of_a_flood_there_is_one_line_a_second_with_the_count(log: Log) -> None:
     assert [(line["at"], line["at_from"], line["count"]) for line in log.lines()] == [(29, 25, 5)]
 
 
+def test_two_that_are_held_back_are_counted_too(log: Log) -> None:
+    for number in range(3):
+        log.logger.warning("refused", extra={"reason": "bad-field", "at": number})
+    log.wait(1.0)
+    log.handler.pass_on()
+    assert [(line["at"], line.get("at_from"), line.get("count")) for line in log.lines()] == [
+        (0, None, None),
+        (2, 1, 2),
+    ]
+
+
 def test_a_single_line_comes_at_once_and_unchanged(log: Log) -> None:
     for _ in range(3):
         log.logger.info("call opened", extra={"tenant": "acme", "analysed": ["customer"]})

@@ -180,6 +180,12 @@ def test_a_command_that_fails_or_hangs_or_is_not_there(tmp_path: Path) -> None:
         CommandHook([str(tmp_path / "nothing")], 1.0, {}).send(NOTICE)
 
 
+def test_where_nobody_is_told_all_figures_are_there_and_nothing() -> None:
+    found = Notices(ServeConfig(), {}).figures()
+    assert {"webhook_waiting", "webhook_delivered", "command_failed", "command_dropped"} <= set(found)
+    assert set(found.values()) == {0.0}
+
+
 def test_who_is_told_of_what(receiver: Receiver) -> None:
     hook = WebhookSettings(url=receiver.url, secret=Secret("env", "HOOK"), tenant="acme", alerts="warning")
     notices = Notices(ServeConfig(webhook=hook), {"HOOK": SECRET})

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import base64
+import gc
 import json
 from pathlib import Path
 
 import pytest
 
+from stream_ser.audio.vad import VoiceActivityDetector
+from stream_ser.calls.call import Call
+from stream_ser.calls.leg_buffer import LegBuffer
+from stream_ser.pipeline.stream import Stream
+from stream_ser.server.websocket import CountingConnection
 from tests.server.serving import Feed, dial, eventually, farewell, figures, serving, voices
-from tests.server.speaking import PIECE, Twilio, encode
+from tests.server.speaking import PIECE, Twilio, encode, hello
 
 VOICE = encode(voices()[0], "mulaw")
 CHUNKS = [VOICE[at : at + PIECE] for at in range(0, len(VOICE), PIECE)]
@@ -101,3 +107,26 @@ async def test_counters_that_begin_anew_are_heard_behind_a_gap_and_told(tmp_path
     assert gap["reason"] == "the provider's counters began anew"
     assert (counted["passed_over_total stale-chunk"], counted["passed_over_total counters-anew"]) == (8, 1)
     assert feed.of("notice")[-1]["text"] == "passed over in this call: 8 × stale-chunk, 1 × counters-anew"
+
+
+async def test_a_call_that_is_over_leaves_no_circle_of_references_behind(tmp_path: Path) -> None:
+    """A thousand of them would wait for one garbage collection, and that would hold all others."""
+    kinds = (Call, Stream, LegBuffer, VoiceActivityDetector, CountingConnection)
+    async with serving(tmp_path) as server, Feed(server.url) as feed:
+        gc.collect()
+        gc.disable()  # what is left is left by us
+        before = {id(one) for one in gc.get_objects() if type(one) in kinds}
+        try:
+            for number in range(3):
+                async with dial(server, "/v1/audio") as connection:
+                    await connection.send(hello(f"c-{number}", "customer"))
+                    await connection.recv()
+                    await connection.send(bytes(3_200))
+                    await connection.send('{"type":"close"}')
+            await feed.until(lambda: len(feed.of("call", kind="ended")) == 3, "the calls' ends")
+            await eventually(
+                lambda: not [one for one in gc.get_objects() if type(one) in kinds and id(one) not in before],
+                "they wait for the garbage collector",
+            )
+        finally:
+            gc.enable()

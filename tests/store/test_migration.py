@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import inspect, text
+from sqlalchemy import inspect, select, text
 
 from stream_ser.store import database, lease, tables
 from stream_ser.store.database import StoreError
@@ -37,6 +37,7 @@ def made_by_version_1(url: str, *more: str) -> None:
     rows = [
         "INSERT INTO schema_version VALUES (1, 'abcdef')",
         "INSERT INTO tenants VALUES ('acme', 12)",
+        "INSERT INTO tenants VALUES ('quiet', 0)",
         f"INSERT INTO calls VALUES ('acme', 'c1', 'ended', {began}, {began + 60_000}, 'given', NULL, '\"peak\"')",
         "INSERT INTO streams VALUES ('acme', 'c1', 'c1/customer', 'customer', '{}')",
         *(
@@ -56,7 +57,7 @@ def test_all_that_version_1_stored_is_there(any_url: str, more: tuple[str, ...])
     made_by_version_1(any_url, *more)
     for _ in range(2):
         store = Store.open(any_url)
-        assert (store.epoch, store.last_seqs()) == ("abcdef", {"acme": 12})
+        assert (store.epoch, store.last_seqs()) == ("abcdef", {"acme": 12, "quiet": 0})
         (record,) = store.calls("acme")
         assert (record.run, record.state, record.summary) == (1, "ended", '"peak"')
         assert (record.opened, record.ended) == (NOW, NOW + timedelta(minutes=1))
@@ -67,6 +68,9 @@ def test_all_that_version_1_stored_is_there(any_url: str, more: tuple[str, ...])
     assert store.claim() is None, "its numbers go on"
     page = store.page("acme", 0, 12, 99, call="c1")
     assert [message.hello for message in page.messages] == ["{}"] * 3
+    with store._engine.connect() as connection:
+        holes = connection.execute(select(tables.holes.c.tenant, tables.holes.c.first, tables.holes.c.last)).all()
+    assert [tuple(hole) for hole in holes] == [("acme", 1, 12)], "nothing can be missing of who had nothing"
     assert page.missing == [(1, 9)], "what version 1 removed may have been of this call"
     store.write([opened(hours=2), stored(13), ended(hours=3, summary='"second"')])
     assert [record.summary for record in store.runs("acme", "c1")] == ['"second"', '"peak"']

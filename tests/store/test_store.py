@@ -133,6 +133,16 @@ def test_old_calls_go_in_bounded_steps_and_open_ones_stay(store: Store) -> None:
     assert store.expire(limit).calls == 0
 
 
+def test_what_expired_is_not_left_in_the_log_of_the_database(tmp_path: Path) -> None:
+    store = Store.open(f"sqlite:///{tmp_path / 'results.db'}")
+    store.write([opened(), stored(1), ended(hours=1)])
+    log = tmp_path / "results.db-wal"
+    assert log.stat().st_size > 0
+    assert store.expire(NOW + timedelta(hours=2)).calls == 1
+    assert log.stat().st_size == 0
+    store.close()
+
+
 def test_calls_without_messages_expire_in_bounded_steps_too(store: Store) -> None:
     for number in range(7):
         store.write([opened(f"c{number}"), ended(f"c{number}")])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from stream_ser.calls.events import Event, Frames, Leg, Lost, Opened, PassedOver, RefusedError, Sound
 from stream_ser.calls.protocols.audiohook import DRAIN, STOPPED
-from stream_ser.calls.protocols.chan_websocket import FORMATS, NOT_SENT, ChanWebSocket
+from stream_ser.calls.protocols.chan_websocket import FORMATS, LONGEST_SOUND, NOT_SENT, ChanWebSocket
 from stream_ser.calls.protocols.g711 import alaw_decode, alaw_encode, mulaw_decode, mulaw_encode
 from stream_ser.calls.protocols.tolerance import MOST_IN_A_ROW
 from tests.calls.fuzz import JSON, Message, mutated, survive
@@ -157,6 +157,17 @@ def test_what_a_network_held_back_is_no_hole(stall_s: float) -> None:
     assert np.array_equal(heard(line.events, "customer"), mulaw_decode(mulaw_encode(voice)))
 
 
+def test_short_silences_that_are_not_sent_become_a_hole_together() -> None:
+    """Each is no longer than a network may hold back; but what is held back comes, and this never does."""
+    voice = np.tile(conversation()[0], 6)[: 60 * RATE]
+    line = Line()
+    line.say(voice)
+    for _ in range(4):
+        line.rest(0.25)
+        line.say(voice[: 2 * RATE])
+    assert sum(end - start for start, end in line.lost()) == pytest.approx(1.0 * RATE, abs=0.3 * RATE)
+
+
 def test_jitter_and_a_slow_clock_make_no_holes() -> None:
     rng = np.random.default_rng(1)
     line = Line()
@@ -190,6 +201,13 @@ def test_hanging_up_is_said_in_the_words_that_asterisk_uses(opening: str, hangup
     assert protocol.refuse("too-fast", "x") == [hangup]
     with pytest.raises(RefusedError, match="after the call"):
         protocol.receive(b"\xff")
+
+
+def test_a_message_may_be_as_large_as_asterisk_makes_it_and_no_larger() -> None:
+    line = Line()
+    line.rest(60.0)
+    assert line.protocol.receive(bytes(LONGEST_SOUND)) == [], "it is held back behind the pause"
+    assert line.protocol.receive(bytes(LONGEST_SOUND + 1)) == [PassedOver("message-too-large")]
 
 
 def test_events_that_say_nothing_to_us_are_passed_over() -> None:
