@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,9 @@ import pytest
 import soundfile
 
 from demos import call, make_picture, make_recording, make_transcript, make_why_picture
+from stream_ser.api import Monitor
 from stream_ser.load.server import server
+from stream_ser.tui.state.calm import CalmLabel
 from stream_ser_models.card import DEFAULT, find, read_card
 from tests.conftest import BUNDLED
 
@@ -56,6 +59,24 @@ def test_the_bundled_recording_has_true_silences_and_unheard_speakers() -> None:
         spoken[round(clip["start_s"] * rate) : round(clip["end_s"] * rate)] = True
     assert not samples[~spoken].any()
     assert 35 <= len(samples) / rate <= 45
+
+
+def test_the_demo_agrees_with_its_true_labels_where_it_is_confident_and_is_calm() -> None:
+    clips = json.loads(BUNDLED.with_name("conversation.labels.json").read_text("utf-8"))["clips"]
+    with Monitor() as monitor:
+        points, labels = monitor.analyze(BUNDLED).points, monitor.labels
+    right, headline, shown = [], CalmLabel(), []
+    for point in points:
+        headline.take(point.t, point.state, point.label)
+        if headline.label is not None and (not shown or shown[-1] != headline.label):
+            shown.append(headline.label)
+        told = [clip["intended"] for clip in clips if clip["start_s"] < point.t <= clip["end_s"]]
+        if told and point.raw is not None and point.confidence >= 0.6:
+            right.append(labels[point.smoothed.index(max(point.smoothed))] == told[0])
+    true_changes = sum(a["intended"] != b["intended"] for a, b in pairwise(clips))
+    assert len(right) >= 15
+    assert np.mean(right) >= 0.9
+    assert len(shown) - 1 <= 2 * true_changes
 
 
 def test_the_bundled_recording_can_be_made_again(tmp_path: Path) -> None:

@@ -35,8 +35,8 @@ def _smoothing(card: Card, rows: list[tuple[str, dict[str, Any]]]) -> list[str]:
         return [f"  smoothing   exponential mean over {TIME_CONSTANT_S:g} s"]
     told = card.smoothing
     lines = [
-        f"  smoothing   forward filter: an emotion lasts {told['dwell_s']:g} s, {told['evidence']:g} independent windows a "
-        f"second, fades in {told['rest_s']:g} s of silence",
+        f"  smoothing   forward filter: an emotion lasts {told['dwell_s']:g} s, {told['evidence']:g} independent window "
+        f"a second of speech, fades over {told['rest_s']:g} s of silence",
     ]
     if "chosen" in told:
         lines.append(f"              chosen {told['chosen']}")
@@ -45,7 +45,7 @@ def _smoothing(card: Card, rows: list[tuple[str, dict[str, Any]]]) -> list[str]:
 
 def _noticed(shown: dict[str, Any]) -> str:
     late = shown.get("delay_p90")
-    slow = "one in ten never" if late is None else f"nine in ten within {late:.1f} s"
+    slow = "one in ten or more never" if late is None else f"nine in ten within {late:.1f} s"
     ratio = shown["changes_a_minute"] / shown["true_changes_a_minute"]
     half = shown.get("delay_p50")
     first = (
@@ -68,12 +68,13 @@ def _other_sound(found: dict[str, Any]) -> list[str]:
     rows: dict[str, dict[str, Any]] = found.get("other_sound", {})
     if not rows:
         return []
+    minutes = next(iter(rows.values()))["minutes"]
     quiet = [name for name, row in rows.items() if not row["runs"]]
-    lines = ["  no speech   what is no speech is not judged; labels that it was shown with all the same"]
+    lines = [f"  no speech   labels shown while nobody spoke, in {minutes:.0f} minutes each"]
     if quiet:
         lines.append(f"    {', '.join(quiet)}: none")
     for name, row in rows.items():
         if row["runs"]:
-            alerts = f", {row['alerts']} alerts" if row["alerts"] else ""
-            lines.append(f"    {name}: {100 * row['shown']:.1f} % of {row['minutes']:.0f} minutes{alerts}")
+            alerts = f", and {row['alerts']} alerts" if row["alerts"] else ""
+            lines.append(f"    {name}: {row['runs']}, for {100 * row['shown']:.1f} % of the time{alerts}")
     return lines

@@ -300,6 +300,16 @@ def test_whatever_comes_events_keep_their_promises(text: str, lost: set[int]) ->
         assert open_alert is None
 
 
+@given(st.lists(st.sampled_from("789.?"), min_size=1, max_size=40), st.lists(st.sampled_from("56789.?"), max_size=80))
+def test_between_the_thresholds_nothing_opens_and_nothing_ends(opens: list[str], then: list[str]) -> None:
+    """Hysteresis: 0.5 lies between clear_at and the threshold."""
+    between = "".join(then).translate(str.maketrans("6789", "5555"))
+    assert not run(monitor(), scene(between))
+    kinds = [event.kind for event in run(monitor(forgive=10**9), scene("7777" + "".join(opens) + "".join(then)))]
+    assert kinds[0] == "opened"
+    assert set(kinds[1:]) <= {"updated"}
+
+
 @given(st.text(".w-px?", max_size=200))
 def test_nothing_is_ever_alerted_without_judged_speech(text: str) -> None:
     watching = monitor(hold=1, forgive=10**9)

@@ -58,6 +58,7 @@ def test_figures_plans_and_page(data: Path, tmp_path: Path, capsys: pytest.Captu
     assert sorted(plan.kind for plan in plans) == ["balanced", "neutral", "one", "one", "one", "one"]
     page = out.with_suffix(".md").read_text("utf-8")
     assert f"{100 * shown['EDER']:.1f}" in page
+    assert "plots/" not in page, "no grid was asked for, and no anger lasts long enough for a curve"
     first = path.read_bytes()
     assert main(call) == 0  # from what was kept: the same to the byte
     assert path.read_bytes() == first

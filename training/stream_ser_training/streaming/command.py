@@ -116,7 +116,7 @@ def _other(monitor: Monitor, card: Card, data: Path, options: argparse.Namespace
         for name, sound in sounds(data).items()
     }
     command = f"python -m training stream-eval --model {card.name} --side '' --other"
-    return {"model": card.name, "digest": card.digest, "command": command, "other": rows}
+    return {"model": card.name, "hearing": hearing(card), "command": command, "other": rows}
 
 
 def measure(monitor: Monitor, card: Card, side: str, data: Path, options: argparse.Namespace) -> dict[str, Any]:
@@ -136,7 +136,7 @@ def measure(monitor: Monitor, card: Card, side: str, data: Path, options: argpar
     phone = watch(monitor, card, plans, data, change=changes[TELEPHONE], kept=kept, about=TELEPHONE)
     found: dict[str, Any] = {
         "model": card.name,
-        "digest": card.digest,
+        "hearing": hearing(card),
         "labels": card.labels,
         "side": side,
         "speakers": sorted({plan.speaker for plan in plans}),

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from stream_ser_training.streaming.aims import aims_of
+from stream_ser_training.streaming.alerts import anger_rule
+from stream_ser_training.streaming.pictures import on_the_way, trade
 from stream_ser_training.tables import table
 
 KINDS = {"balanced": "all emotions alike", "neutral": "70 % neutral", "one": "one emotion only"}
@@ -78,7 +80,7 @@ smoothing, thresholds, temperatures and how much evidence an alert needs were ch
 
 
 def write_page(folder: Path) -> Path:
-    """Write the page beside the folder of figures, and return its path."""
+    """Write the page beside the folder of figures, its pictures into ``plots`` beside it, and return its path."""
     records = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
     parts = [
         "# Streams",
@@ -86,11 +88,31 @@ def write_page(folder: Path) -> Path:
         HOW,
     ]
     parts += aims_of(records)
+    parts += _pictures(records, folder.parent)
     for record in records:
         parts += _other(record) if "other" in record else _record(record)
     path = folder.with_suffix(".md")
     path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     return path
+
+
+def _pictures(records: Sequence[dict[str, Any]], folder: Path) -> list[str]:
+    """Draw what there are figures for, and show it."""
+    found = []
+    curves = [
+        record for record in records if any("caught" in row for row in record.get("curve", {}).get("wideband", []))
+    ]
+    if curves:
+        path = trade(curves, folder / "plots" / "streams_alerts.png", SIDES, anger_rule().when[0].threshold)
+        text = "Evidence that an alert needs: stretches of anger caught against false alerts; rings are what is shipped"
+        found.append(f"![{text}]({path.relative_to(folder).as_posix()})")
+    grids = [record for record in records if "grid" in record]
+    if grids:
+        path = on_the_way(grids, folder / "plots" / "streams_way.png", SIDES)
+        found.append(
+            f"![Mean recall after noise, rooms, lines, codecs, losses and levels]({path.relative_to(folder).as_posix()})"
+        )
+    return found
 
 
 def _record(record: dict[str, Any]) -> list[str]:
