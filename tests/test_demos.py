@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from demos import call, make_picture, make_recording, make_transcript, make_why_picture
+from demos import call, make_grid_picture, make_picture, make_recording, make_transcript, make_why_picture
 from stream_ser.load.server import server
 from stream_ser_models.card import DEFAULT, find, read_card
 from tests.conftest import BUNDLED
@@ -21,6 +21,13 @@ def test_the_picture_is_drawn_from_the_bundled_recording(tmp_path: Path) -> None
     make_picture.main(tmp_path / "screen.svg", speed=None)
     drawn = (tmp_path / "screen.svg").read_text("utf-8").replace("&#160;", " ")
     for words in ("expressed emotion", "conversation.flac", DEFAULT):
+        assert words in drawn
+
+
+def test_the_picture_of_several_recordings_has_a_tile_for_each(tmp_path: Path) -> None:
+    make_grid_picture.main(tmp_path / "grid.svg")
+    drawn = (tmp_path / "grid.svg").read_text("utf-8").replace("&#160;", " ")
+    for words in ("4 streams", "monday.wav", "thursday.wav", "all recordings 0:12.5", "HAPPY", "SAD"):
         assert words in drawn
 
 
