@@ -16,10 +16,10 @@ from stream_ser_models.card import AGAIN, CheckpointError, file_hash
 
 ENCODERS = Path(__file__).parent / "encoders"
 ENCODER = "encoder.json"
-WEIGHTS = "encoder.safetensors"  # for torch: the layers' matrices as 8-bit integers with a scale for each row
+WEIGHTS = "encoder.safetensors"  # for torch: stem and layers' matrices as 8-bit integers with a scale for each row
 ONNX = "encoder.onnx"  # for the CPU: one window (1, samples) to its ``frames`` (1, T, width), in 8 bits
 SPEECH = "speech.npz"  # weights and bias that tell frames of speech from silence, for heads that are trained anew
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclass(frozen=True, slots=True)

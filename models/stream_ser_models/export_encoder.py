@@ -1,9 +1,10 @@
 """Pack a pre-trained encoder for shipping: its weights, the same as an 8-bit ONNX file for the CPU, and what it is.
 
-Only the layers' matrix products are in 8 bits: per channel, with 7 of the 8 bits in use, because without VNNI the sum of
-two full products saturates. Convolutions stay in float (quantised ones are slower), and so does the log-mel, whose
-products decide what is a loud frame. ``encoder.safetensors`` holds the very same rounded weights, so that what is
-trained with torch and what runs live differ by the rounding of the activations alone.
+The matrix products of stem and layers are in 8 bits: per channel, with 7 of the 8 bits in use, because without VNNI the sum
+of two full products saturates. The log-mel stays in float, because its products decide what is a loud frame; so does a
+stem without layers, whose rounding nothing evens out (it costs a head on it a point). ``encoder.safetensors`` holds the
+very same rounded weights, so that what is trained with torch and what runs live differ by the rounding of the activations
+alone.
 
 The ONNX file takes one window at a time. Activations are scaled by their largest value in the batch, so that a window's
 answer would depend on whose windows it is asked with; alone it is the same live, replayed and offline.
@@ -27,11 +28,12 @@ from torch import Tensor
 from stream_ser_models.card import AGAIN, CheckpointError, file_hash, probe
 from stream_ser_models.encoders import ENCODER, FORMAT, ONNX, WEIGHTS, EncoderFacts
 from stream_ser_models.export import ExportError, only_errors, save_program, store_halves
-from stream_ser_models.whisper import HEAD_WIDTH, WhisperConfig, WhisperEncoder, expand
+from stream_ser_models.whisper import HEAD_WIDTH, TAPS, WhisperConfig, WhisperEncoder, as_products, expand
 
 LICENCE = "LICENSE"
 CREDIT = "OpenAI Whisper; Radford et al. 2022, Robust Speech Recognition via Large-Scale Weak Supervision"
 ORIGIN = "OpenAI Whisper tiny.en, trained on transcribing English, never on emotion: log-mel, stem, first layers of the encoder"
+STEM = ("conv1", "conv2")
 MATRICES = ("qkv", "out", "fc1", "fc2")  # of a layer, in the order in which it multiplies by them
 ROUNDING = 0.08  # largest accepted difference between 8-bit and float frames, as a share of the frames' size
 SHOWN = 8  # values of a frame in ``encoder.json``
@@ -50,8 +52,9 @@ def _quantise(plain: Path, out: Path, layers: int) -> dict[str, Tensor]:
     model = onnx.load(str(plain))
     constants = {item.name for item in model.graph.initializer}
     products = [node for node in model.graph.node if node.op_type == "MatMul" and node.input[1] in constants]
-    products = products[-len(MATRICES) * layers :] if layers else []  # those before are the log-mel's
-    names = [f"layers.{layer}.{matrix}.weight" for layer in range(layers) for matrix in MATRICES]
+    names = [f"{matrix}.weight" for matrix in STEM] if layers else []
+    names += [f"layers.{layer}.{matrix}.weight" for layer in range(layers) for matrix in MATRICES]
+    products = products[-len(names) :] if layers else []  # those before are the log-mel's
     with only_errors():  # it recommends a preparation that changes nothing here
         quantize_dynamic(
             str(plain),
@@ -95,10 +98,10 @@ def pack_encoder(
 
     Raises CheckpointError when the weights have too few layers and ExportError when ONNX Runtime computes otherwise.
     """
-    weights = _kept(load_file(source), layers)
+    weights = as_products(_kept(load_file(source), layers))
     width = int(weights["conv1.weight"].shape[0])
     config = WhisperConfig(encoder=out.name, layers=layers)
-    encoder = WhisperEncoder(config, width, width // HEAD_WIDTH, int(weights["conv1.weight"].shape[1])).eval()
+    encoder = WhisperEncoder(config, width, width // HEAD_WIDTH, int(weights["conv1.weight"].shape[1]) // TAPS).eval()
     encoder.load_state_dict(expand(weights))
     out.mkdir(parents=True, exist_ok=True)
     sound = torch.from_numpy(probe(config.window_samples, 16_000))[None]
@@ -130,7 +133,7 @@ def pack_encoder(
         heads=width // HEAD_WIDTH,
         layers=layers,
         sample_rate=16_000,
-        mels=encoder.conv1.in_channels,
+        mels=encoder.conv1.in_features // TAPS,
         frame_samples=400,
         hop_samples=160,
         probe={

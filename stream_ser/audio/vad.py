@@ -5,10 +5,11 @@ sample index, and every answer rests on whole frames that end before the asked r
 how the sound was cut into blocks, nor on sound that came later, nor on which detectors ``advance_together`` served together.
 Memory is bounded by ``history``.
 
-A frame below -80 dB full scale is not speech and costs nothing. The others go through Silero VAD, louder by ``GAIN``, or by up
-to ``MOST`` where the background is soft: the detector misses soft speech, and takes a background that it hears loud for a
-reason to doubt the voice in front of it. After a loud frame they are turned up less, so that no voice is clipped. the detector
-opens after ``CONFIRM`` frames in a row at ``ENTER`` or more, and closes when every frame of the last ``HANG_OVER`` was below
+A frame below -80 dB full scale is not speech and costs nothing. The others go through Silero VAD, which misses soft speech, and
+takes a background that it hears loud for a reason to doubt the voice in front of it. So they are first brought to one level,
+by what the frame itself and those before it say: the loudest, falling by ``RELEASE``, to ``LOUDEST``, unless that would turn
+the softest up above ``HUSH``; and never up by more than ``MOST``. Of a recording that is 12 dB softer or louder, and not clipped
+thereby, the detector hears the same. It opens after ``CONFIRM`` frames in a row at ``ENTER`` or more, and closes when every frame of the last ``HANG_OVER`` was below
 ``EXIT``. Once it has opened, up to ``ONSET`` frames before count as speech too.
 
 Measured with ``python -m stream_ser.bench.vad --data DIR --half report --quick``: speakers (of background,
@@ -47,12 +48,11 @@ CONFIRM = 2  # frames
 ONSET = 4  # frames before the one that opens the detector that were speech too: the detector needs as many to be sure
 HANG_OVER = 9  # frames, 288 ms
 FLOOR = 1e-8  # mean square, -80 dB full scale
-GAIN = 4.0  # 12 dB: the detector hears quiet speech better so
-MOST = 16.0  # 24 dB, where the background is soft enough: speech is too, then
-HUSH = 10.0 ** (-54 / 20)  # RMS to which the background may be turned up with it
-RISE = 10.0 ** (3.0 * FRAME / SAMPLE_RATE / 20.0)  # 3 dB a second
-LOUDEST = 0.25  # RMS to which louder frames are brought, -12 dB full scale, but not below what they were
-RELEASE = 10.0 ** (-12.0 * FRAME / SAMPLE_RATE / 20.0)  # for each frame after a loud one: 12 dB a second
+LOUDEST = 0.25  # RMS to which the loudest frames are brought, -12 dB full scale: no voice is clipped
+MOST = 64.0  # 36 dB, and no louder
+HUSH = 10.0 ** (-36 / 20)  # RMS to which the background may be turned up on the way, where it is not above that already
+RISE = 10.0 ** (3.0 * FRAME / SAMPLE_RATE / 20.0)  # of the background, 3 dB a second
+RELEASE = 10.0 ** (-3.0 * FRAME / SAMPLE_RATE / 20.0)  # of the loudest, for each frame after it: 3 dB a second
 NEVER = 127  # instead of a number of frames
 MOST_UNHEARD = 32_000  # samples
 NOBODY = np.zeros((0, 0), dtype=np.float32)
@@ -102,8 +102,8 @@ class VoiceActivityDetector:
         self._below = 0  # frames in a row below EXIT
         self._quiet = 0  # frames in a row below the floor
         self._shut = 0  # frames in a row that were above the floor, and the detector shut
-        self._loudest = LOUDEST / MOST  # RMS of the loudest frame, falling since by RELEASE
-        self._softest = HUSH / GAIN  # and of the softest, rising since by RISE: what there is when nobody speaks
+        self._loudest = LOUDEST / MOST  # RMS of the loudest frame, falling since by RELEASE, to this at the lowest
+        self._softest = HUSH  # and of the softest, rising since by RISE: what there is when nobody speaks
         self._memory = np.zeros(MEMORY, dtype=np.float32)
         self._rest = np.zeros(CONTEXT, dtype=np.float32)
 
@@ -176,9 +176,9 @@ class VoiceActivityDetector:
         return np.ndarray((count, CONTEXT + FRAME), np.float32, rest, 0, (FRAME * rest.itemsize, rest.itemsize))
 
     def _mark(self, powers: list[float]) -> tuple[list[bool], list[float]]:
-        """Whether memory of before is worth nothing to each of the next frames, and how much louder it is to be made.
+        """Whether memory of before is worth nothing to each of the next frames, and by what it is to be multiplied.
 
-        ``powers`` are the frames' mean squares. Loud sound is made less loud, so that nothing is clipped that was whole.
+        ``powers`` are the frames' mean squares. A frame is among those that say how loud the stream is, and none after it is.
         """
         anew, gains = [], []
         for power in powers:
@@ -187,9 +187,9 @@ class VoiceActivityDetector:
             self._quiet = 0 if is_loud else self._quiet + 1
             if is_loud:
                 level = math.sqrt(power)
-                self._loudest = max(level, self._loudest * RELEASE)
+                self._loudest = max(level, self._loudest * RELEASE, LOUDEST / MOST)
                 self._softest = min(level, self._softest * RISE)
-            gains.append(max(1.0, min(LOUDEST / self._loudest, max(GAIN, min(MOST, HUSH / self._softest)))))
+            gains.append(min(LOUDEST / self._loudest, max(1.0, HUSH / self._softest)))
         return anew, gains
 
     def _decide(self, probability: float | None) -> None:

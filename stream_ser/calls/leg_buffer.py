@@ -8,10 +8,11 @@ for it is thrown away.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,6 +26,9 @@ from stream_ser.types import SAMPLE_RATE
 
 LONGEST_WAIT_S = 5.0
 LOOK_HOPS = 12  # of one leg at once: after hours of silence its gap must not keep the scheduler from the others
+GAP_HOPS = 6  # of a gap in one piece: each makes a point
+LOOK_PIECES = 500  # at once too: a telephone's six seconds are 300, and who sends single samples has thousands in each
+LEAST_S = 0.02  # single samples are joined where they wait, to pieces of so much: a hundred thousand of them cost more
 STALL_S = 0.3
 NOT_RECEIVED, OVERLOAD = "not received", "this server is overloaded"
 
@@ -47,15 +51,17 @@ class LegBuffer:
         self._gaps = GapLimit()
         self._position = 0  # native frames that the conditioner has had
         self._pieces: deque[tuple[Sound | Lost | End, int]] = deque()
+        self._lock = threading.Lock()  # of what the last piece is, while it may be joined with the next
         # Native frames of sound, and of sound and what is told as lost. Each count has one writer, the connection's thread or
         # the scheduler's: a sum that both wrote would lose one's change now and then, and drift away over hours.
         self._came = self._told = 0
         self._taken = self._heard = 0
         self._most = int(LONGEST_WAIT_S * rate)
+        self._least = int(LEAST_S * rate)
         self._end = 0  # native frames until the end of what was put
         self._slack = int(worst_delay_s(rate) * rate) + 1  # the resampler gives a sample so much later
         self._hop = stream.hop * rate // SAMPLE_RATE  # native frames
-        self._look = LOOK_HOPS * self._hop
+        self._look, self._gap = LOOK_HOPS * self._hop, GAP_HOPS * self._hop
         self._worth = self._until_due()
         self._complete_ns = 0  # when the sound came that a hop ends in: the newest such hop of this stretch
         self._taking: Iterator[Item | End] | None = None  # a look that was not taken to its end
@@ -94,7 +100,7 @@ class LegBuffer:
         return bool(self._pieces) and now_ns - self._pieces[-1][1] > STALL_S * 1e9
 
     def take(self) -> Iterator[Item | End]:
-        """Take what waits, as a timeline without holes; of more than ``LOOK_HOPS`` the rest is for the next look.
+        """Take what waits, as a timeline without holes; beyond ``LOOK_HOPS`` or ``LOOK_PIECES`` the rest is for the next look.
 
         Whoever stops in the middle is given the rest by the next ``take``.
         """
@@ -121,9 +127,15 @@ class LegBuffer:
     def _look_at(self) -> Iterator[Item | End]:
         taken: list[tuple[Sound | Lost | End, int]] = []
         room = self._look
-        while self._pieces and room > 0:
-            taken.append(self._pieces.popleft())
-            room -= _frames(taken[-1][0])
+        with self._lock:
+            while self._pieces and room > 0 and len(taken) < LOOK_PIECES:
+                piece, arrived_ns = self._pieces.popleft()
+                if isinstance(piece, Lost) and piece.end - piece.start > self._gap:  # hours, maybe
+                    until = piece.start + self._gap
+                    self._pieces.appendleft((replace(piece, start=until), arrived_ns))
+                    piece = replace(piece, end=until)
+                taken.append((piece, arrived_ns))
+                room -= _frames(piece)
         self._left = bool(self._pieces)
         self._taken += sum(len(piece.samples) for piece, _ in taken if isinstance(piece, Sound))
         self._heard += sum(_frames(piece) for piece, _ in taken)
@@ -133,19 +145,38 @@ class LegBuffer:
     def close(self) -> None:
         """Take nothing any more, and let go of what waits."""
         self.over = True
-        self._pieces.clear()
+        with self._lock:
+            self._pieces.clear()
         self._taking = None
 
     def _lose(self, leg: str, end: int, reason: str, arrived_ns: int) -> None:
-        """Add that sound is missing until ``end``, in parts that are no longer than a look."""
-        for start in range(self._end, end, self._look):
-            until = min(start + self._look, end)
-            self._add(Lost(leg, start, until, reason), until - start, arrived_ns)
+        """Add that sound is missing until ``end``."""
+        if end > self._end:
+            self._add(Lost(leg, self._end, end, reason), end - self._end, arrived_ns)
 
     def _add(self, piece: Sound | Lost, frames: int, arrived_ns: int) -> None:
         self._told += frames
         self._end = max(self._end, piece.start + frames)
-        self._pieces.append((piece, arrived_ns))
+        with self._lock:
+            last = self._pieces[-1][0] if self._pieces else None
+            joined = self._joined(last, piece)
+            if joined is None:
+                self._pieces.append((piece, arrived_ns))
+            else:
+                self._pieces[-1] = joined, arrived_ns
+
+    def _joined(self, last: Sound | Lost | End | None, piece: Sound | Lost) -> Sound | None:
+        """Both as one piece, where they follow each other, are short, and are coded alike."""
+        if not (isinstance(last, Sound) and isinstance(piece, Sound)):
+            return None
+        frames, one, other = len(last.samples), last.samples, piece.samples
+        if piece.start != last.start + frames or frames + len(other) > self._least:
+            return None
+        if isinstance(one, Coded) and isinstance(other, Coded) and one.decode is other.decode:
+            return replace(last, samples=replace(one, data=one.data + other.data))
+        if isinstance(one, Coded) or isinstance(other, Coded):
+            return None
+        return replace(last, samples=np.concatenate((one, other)))
 
     def _items(self, taken: list[tuple[Sound | Lost | End, int]]) -> Iterator[Item | End]:
         for run, arrived_ns in self._runs(taken):

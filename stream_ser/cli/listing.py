@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from stream_ser.audio.devices import BROWSER, list_devices
+from stream_ser.cli.listing_trust import trust
 from stream_ser.engine.loading import load_card
 from stream_ser.printable import printable
 from stream_ser_models.card import DEFAULT, Card, shipped
@@ -111,7 +112,7 @@ def describe(card: Card) -> list[str]:
     }
     lines += [f"    {corpus:<10} {figures(row, card.dimensions)}" for corpus, row in rows.items()]
     lines += _as_callers(card)
-    return lines + _of_strangers(card)
+    return lines + _of_strangers(card) + trust(card)
 
 
 def _inputs(card: Card) -> str:

@@ -21,7 +21,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Protocol
+from typing import Any, Protocol
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
@@ -287,12 +287,15 @@ class TrackedConnection(ServerConnection):
         self._let_go()
 
     def _let_go(self) -> None:
-        """Break the circles of references in what the library has of a connection that is gone.
+        """Break the circles of references in what the library and asyncio have of a connection that is gone.
 
         Left to Python's collector, those of a few thousand connections would stop everything for a tenth of a second.
         """
         vars(self.protocol).pop("select_subprotocol", None)
         self.protocol.parser.close()
+        transport: Any = getattr(self, "transport", None)
+        if hasattr(transport, "_read_ready_cb"):  # its own method, bound to itself
+            transport._read_ready_cb = None
         for error in (self.protocol.handshake_exc, self.protocol.parser_exc):
             while error is not None:
                 error.__traceback__ = None

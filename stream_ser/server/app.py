@@ -29,16 +29,17 @@ from stream_ser.feed.turn_share import TurnShare
 from stream_ser.server.audiosocket_port import AudioSocketPort
 from stream_ser.server.auth import SUBPROTOCOL
 from stream_ser.server.config import ServeConfig
+from stream_ser.server.handshakes import Handshakes
 from stream_ser.server.limits import ConnectionLimit
 from stream_ser.server.media_server import MediaServer
 from stream_ser.server.open_files import room_for
 from stream_ser.server.routes import Routes
 from stream_ser.server.services import WRITE_S, Services
 from stream_ser.server.tls_start import TlsStart
-from stream_ser.server.websocket import Admission, CountingConnection, Handshakes
+from stream_ser.server.websocket import Admission, CountingConnection
 
 BACKLOG = 512  # connections that may wait to be taken
-TAKEN_AT_ONCE = 16  # of them in one turn
+TAKEN_AT_ONCE = 6  # of them in one turn: each costs up to a millisecond, and one that makes way for it
 CLOSE_S = 1.0  # how long a closing handshake may take
 GOODBYE_S = 0.5  # how long subscribers get to take what is queued
 NOTICES_S = 2.0  # how long webhooks and commands get for what waits
@@ -112,7 +113,7 @@ class CallServer:
         self.services.full = lambda: self.media.full or self._no_room
         routes = Routes(self.services, self.media)
         self._connections: set[ServerConnection] = set()
-        self._handshakes = Handshakes(limits.handshakes)
+        self._handshakes = Handshakes[CountingConnection](limits.handshakes)
         admission = Admission(
             self.services.auth.refuse,
             limits.open_s,

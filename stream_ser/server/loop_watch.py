@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import selectors
 import sys
 import threading
 import time
@@ -21,9 +20,11 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
+from stream_ser.server.bounded_selector import BoundedSelector
 from stream_ser.server.rejection import RefusalCounter
 
 LONGEST_TURN_S = 0.02
+LEAST_WAIT_S = 0.002  # between two looks of the thread that watches
 STALL_S = 0.25  # time that the loop lacks, from which on it counts as a stall
 LOG_S = 10.0  # between two lines about turns that were too long, or stalls
 OURS, UNSEEN = "stream_ser", "not seen"
@@ -131,12 +132,22 @@ class LoopWatch:
             _log.warning("the event loop was held", extra=told | {"turns_held": self.held})
 
     def _watch(self) -> None:
-        while not self._leaving.wait(LONGEST_TURN_S):
-            began = self._began_ns
-            if began and self._seen is None and self._now_ns() - began > LONGEST_TURN_S * 1e9:
-                seen = where(sys._current_frames().get(self._loop_thread))
-                if self._began_ns == began:
-                    self._seen = seen
+        wait_s = LONGEST_TURN_S
+        while not self._leaving.wait(wait_s):
+            wait_s = self.look()
+
+    def look(self) -> float:
+        """Note what holds a turn that takes too long; gives after how many seconds to look again."""
+        began = self._began_ns
+        if not began or self._seen is not None:
+            return LONGEST_TURN_S  # no turn can have taken too long by then and be over
+        lasts_s = (self._now_ns() - began) / 1e9
+        if lasts_s <= LONGEST_TURN_S:
+            return max(LEAST_WAIT_S, LONGEST_TURN_S - lasts_s)
+        seen = where(sys._current_frames().get(self._loop_thread))
+        if self._began_ns == began:
+            self._seen = seen
+        return LONGEST_TURN_S
 
 
 def where(frame: FrameType | None) -> str:
@@ -156,7 +167,7 @@ def suspended_ns() -> int:
     return 0 if clock is None else max(0, time.clock_gettime_ns(clock) - time.monotonic_ns())
 
 
-class _TimedSelector(selectors.DefaultSelector):
+class _TimedSelector(BoundedSelector):
     def __init__(self, watch: LoopWatch) -> None:
         super().__init__()
         self._watch = watch

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import traceback
 from collections import deque
 from typing import Any
 
@@ -43,8 +44,10 @@ class TlsStart:
                     return await upgrading
                 finally:
                     upgrading.cancel()
-        except BaseException:
+                    del upgrading  # its error knows this frame
+        except BaseException as error:
             self.failed += 1
+            _let_go(error)
             raise
 
     async def _upgrade(
@@ -98,6 +101,14 @@ async def _has_something_to_say(loop: asyncio.AbstractEventLoop, transport: asyn
     finally:
         loop.remove_reader(watched)
         watched.close()
+
+
+def _let_go(error: BaseException) -> None:
+    """Break the circles of an error and the frames that know it, as ``TrackedConnection`` does its own."""
+    at: BaseException | None = error
+    while at is not None:
+        traceback.clear_frames(at.__traceback__)
+        at = at.__context__
 
 
 def _read_little(protocol: Any) -> None:

@@ -19,6 +19,7 @@ from websockets.protocol import Event
 from stream_ser.feed.subscriber import BUFFER_CUT
 from stream_ser.feed.turn_share import TurnShare
 from stream_ser.server.batched_websocket import SoundConnection
+from stream_ser.server.handshakes import Handshakes
 from stream_ser.server.limits import RateLimit
 from stream_ser.server.open_files import OpenConnections
 from stream_ser.server.rejection import Refusal
@@ -27,45 +28,13 @@ from stream_ser.server.tls_start import TlsStart
 PINGS_A_SECOND, PINGS_S = 5, 10.0  # of one connection, and seconds' worth of them at once
 
 
-class Handshakes:
-    """Those that are not finished, ``most`` at a time."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._waiting: dict[CountingConnection, float] = {}  # since when, the oldest first
-
-    @property
-    def count(self) -> int:
-        """How many there are."""
-        return len(self._waiting)
-
-    def begin(self, connection: CountingConnection, now: float) -> CountingConnection | None:
-        """Let one in; gives the oldest, which is to go for it, where there is no room."""
-        goes = None
-        if len(self._waiting) >= self._most:
-            goes = next(iter(self._waiting))  # who means it has finished after milliseconds
-            del self._waiting[goes]
-        self._waiting[connection] = now
-        return goes
-
-    def oldest(self) -> CountingConnection:
-        """The one that waits for the longest, counted no more."""
-        found = next(iter(self._waiting))
-        del self._waiting[found]
-        return found
-
-    def end(self, connection: CountingConnection) -> None:
-        """One is finished or gone. May be called again."""
-        self._waiting.pop(connection, None)
-
-
 @dataclass(frozen=True, slots=True)
 class Admission:
     """What the connections of one server share before they are anything."""
 
     refuse: Callable[[Refusal], object]
     open_s: float  # seconds that a handshake may take
-    handshakes: Handshakes
+    handshakes: Handshakes[CountingConnection]
     room: OpenConnections
     share: TurnShare
     known: set[ServerConnection]
@@ -76,7 +45,7 @@ class CountingConnection(SoundConnection):
     """A connection whose handshake is counted where it is wrong (``bad-handshake``), or unfinished after some seconds.
 
     The second is ``no-handshake``. Who connects and leaves again, as load balancers do to see whether we live, is refused
-    nothing. Where no more can be open, the oldest unfinished handshake goes, which may be its own (``too-many-open``).
+    nothing. Where no more can be open, an unfinished handshake goes, which may be its own (``too-many-open``).
     """
 
     def __init__(self, admission: Admission, *args: object, **kwargs: object) -> None:
@@ -97,9 +66,10 @@ class CountingConnection(SoundConnection):
         self.transport = transport
         self._known.add(self)
         full = not self._admission.room.enter()
-        goes = self._handshakes.begin(self, self.loop.time())
+        peer = transport.get_extra_info("peername")
+        goes = self._handshakes.begin(self, str(peer[0]) if peer else "")
         if full and goes is None:
-            goes = self._handshakes.oldest()  # itself, where all others have finished theirs
+            goes = self._handshakes.greediest()  # itself, where all others have finished theirs
             text = f"{self._admission.room.most} connections are open, as many as there can be"
             goes.end(Refusal("too-many-open", text))
         elif goes is not None:
@@ -141,12 +111,10 @@ class CountingConnection(SoundConnection):
 
     def data_received(self, data: bytes) -> None:
         """See ``asyncio.Protocol``."""
-        if (
-            self._securing is not None
-        ):  # asyncio gives what came with the end of the handshake before it gives the connection
-            self._early += data
-            return
         if self.transport.is_closing():
+            return
+        if not self._begun:  # asyncio gives what came with the end of the handshake before it gives the connection
+            self._early += data
             return
         if self.transport.get_write_buffer_size() > BUFFER_CUT:
             self.end(Refusal("unread", "what was answered is not read"))
@@ -155,7 +123,7 @@ class CountingConnection(SoundConnection):
 
     def eof_received(self) -> None:
         """See ``asyncio.Protocol``."""
-        if self._securing is None:
+        if self._begun:
             super().eof_received()
 
     def process_event(self, event: Event) -> None:
@@ -194,6 +162,9 @@ class CountingConnection(SoundConnection):
     def _gone(self) -> None:
         """Give the place back, once."""
         self._handshakes.end(self)
+        if not self._begun:  # as the library does not say goodbye to what it does not know of
+            self._securing = None  # a task that was cancelled knows how it came to that, and so knows this
+            self._let_go()
         if self in self._known:
             self._known.discard(self)
             self._admission.room.leave()

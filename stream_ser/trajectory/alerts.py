@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from stream_ser.errors import ConfigError
+from stream_ser.trajectory.evidence import Evidence
 from stream_ser.trajectory.rules import Condition, Rule, Severity
 from stream_ser.types import SAMPLE_RATE, Point, Role
 
@@ -79,7 +80,7 @@ class AlertMonitor:
             if lacking:
                 skipped.append((rule.name, lacking))
             else:
-                self._states.append(_RuleState(rule))
+                self._states.append(_RuleState(rule, [self._evidence(condition) for condition in rule.when]))
         self.skipped = tuple(skipped)
 
     def advance(self, point: Point) -> list[AlertEvent]:
@@ -95,7 +96,7 @@ class AlertMonitor:
                 events += self._events(state, state.stop("gap", point.end))
             if point.raw is not None:
                 values = [self._value(condition, point) for condition in state.rule.when]
-                events += self._events(state, state.judge(values, start, point.end))
+                events += self._events(state, state.judge(values, point.raw, start, point.end))
             else:
                 state.rest(point.end - start)
         return events
@@ -119,9 +120,15 @@ class AlertMonitor:
             for label in condition.labels:
                 if label not in self._labels:
                     return f"the model has no label {label!r}; it has {', '.join(self._labels) or 'none'}"
+            if condition.gathers and len(condition.labels) == len(self._labels):
+                return "its labels are all that the model has: there is nothing to weigh them against"
             if condition.dimension is not None and condition.dimension not in self._dimensions:
                 return f"the model has no dimension {condition.dimension!r}; it has {', '.join(self._dimensions) or 'none'}"
         return ""
+
+    def _evidence(self, condition: Condition) -> Evidence | None:
+        places = [self._labels.index(label) for label in condition.labels]
+        return Evidence(places, len(self._labels), condition.threshold) if condition.gathers else None
 
     def _value(self, condition: Condition, point: Point) -> float:
         if condition.dimension is None:
@@ -139,8 +146,9 @@ _Happened = tuple[Literal["opened", "updated", "cleared"], int, int, int, float,
 class _RuleState:
     """One rule on one leg: evidence that gathers, or an alert that is open."""
 
-    def __init__(self, rule: Rule) -> None:
+    def __init__(self, rule: Rule, evidence: Sequence[Evidence | None]) -> None:
         self.rule = rule
+        self._evidence = evidence  # of the conditions that gather some, in their order
         self._cooled = 0  # the sample from which an alert may open
         self._slopes = [_Slope(at, rule) for at, condition in enumerate(rule.when) if condition.slope is not None]
         self._forget()
@@ -154,6 +162,10 @@ class _RuleState:
         for slope in self._slopes:
             slope.clear()
 
+    def _give_up(self) -> None:
+        for own in filter(None, self._evidence):
+            own.clear()
+
     def _tell(self, kind: Literal["opened", "updated", "cleared"], at: int, reason: Reason | None = None) -> _Happened:
         assert self._opened is not None
         self._told, self._told_at = self._peak, at
@@ -162,6 +174,7 @@ class _RuleState:
     def stop(self, reason: Reason, at: int) -> _Happened | None:
         """What was gathered is worth nothing from ``at`` on."""
         told = None
+        self._give_up()
         if self._opened is not None:
             told = self._tell("cleared", at, reason)
             self._cooled = at + self.rule.cooldown
@@ -171,20 +184,28 @@ class _RuleState:
     def rest(self, length: int) -> None:
         """Nothing was judged for ``length`` samples. An open alert waits for speech."""
         self._quiet += length
+        for own in filter(None, self._evidence):
+            own.rest(length)
         if self._opened is None and self._quiet > self.rule.forgive:
             self._forget()
+            self._give_up()
 
-    def judge(self, values: Sequence[float], start: int, end: int) -> _Happened | None:
-        """Speech in ``[start, end)`` was given these values, one for each condition."""
+    def judge(self, values: Sequence[float], raw: Sequence[float], start: int, end: int) -> _Happened | None:
+        """Speech in ``[start, end)`` was given these values, one for each condition, after a window that said ``raw``."""
         self._quiet = 0
-        pairs = list(zip(self.rule.when, values, strict=True))
+        tested = [
+            value if own is None else own.add(raw, value, start, end)
+            for value, own in zip(values, self._evidence, strict=True)
+        ]
+        pairs = list(zip(self.rule.when, tested, strict=True))
         if self._opened is not None:
             return self._go_on(all(condition.goes_on(value) for condition, value in pairs), values, start, end)
         if not all(condition.holds(value) for condition, value in pairs):
             self._forget()
             return None
         if self._held == 0:
-            self._start, self._peak = start, values[0]
+            first = self._evidence[0]
+            self._start, self._peak = (start, values[0]) if first is None else (first.start, first.peak)
         self._take(values, start, end)
         for slope in self._slopes:
             slope.add(self._held, values)

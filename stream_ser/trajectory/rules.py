@@ -25,11 +25,12 @@ MOST_BYTES = 64 * 1024  # of a file
 MOST_RULES = 64
 MOST_CONDITIONS = 4  # of a rule
 MARGIN = 0.1  # between a threshold and its clear_at, where the rule does not say
+MOST_EVIDENCE = 100.0  # nats
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One value of a point against a threshold. Either ``labels`` or ``dimension`` says which value."""
+    """One value of a point, or evidence, against a threshold. Either ``labels`` or ``dimension`` says of what."""
 
     labels: tuple[str, ...]  # the sum of their smoothed probabilities; empty for a dimension
     dimension: str | None
@@ -37,6 +38,7 @@ class Condition:
     threshold: float
     clear_at: float  # the value must be beyond it for an open alert to go on
     slope: float | None = None  # change away from the threshold in 10 s of speech, at least; None: any
+    gathers: bool = False  # the value is evidence that gathers over windows (``evidence``), in nats
 
     def holds(self, value: float) -> bool:
         """Whether the value is enough to open an alert. False for NaN."""
@@ -112,12 +114,14 @@ def _rule(data: dict[str, Any], where: str, number: int) -> Rule:
     table = _Table(data, f"{where}: rule {number}")
     name = table.name("name")
     table.where = f"{where}: rule {name!r}"
+    when = tuple(_condition(item, f"{table.where}: when") for item in table.tables("when", MOST_CONDITIONS))
     rule = Rule(
         name=name,
         severity=table.choice("severity", get_args(Severity), "warning"),
         role=table.choice("role", get_args(RuleRole), "customer"),
-        when=tuple(_condition(item, f"{table.where}: when") for item in table.tables("when", MOST_CONDITIONS)),
-        hold=table.seconds("for_s", 0.1, 600.0, None),
+        when=when,
+        # evidence that has gathered has lasted already
+        hold=table.seconds("for_s", 0.1, 600.0, 0.1 if all(own.gathers for own in when) else None),
         forgive=table.seconds("forgive_s", 0.0, 60.0, 3.0),
         clear_after=table.seconds("clear_after_s", 0.0, 600.0, 2.0),
         cooldown=table.seconds("cooldown_s", 0.0, 3600.0, 30.0),
@@ -138,7 +142,14 @@ def _condition(data: dict[str, Any], where: str) -> Condition:
     labels = table.names("label") if key == "label" else ()
     dimension = table.name("dimension") if key == "dimension" else None
     least = 0.0 if labels else -1.0
-    above = table.one_of("above", "below") == "above"
+    sides = ("above", "below", "evidence") if labels else ("above", "below")
+    side = table.one_of(*sides)
+    if side == "evidence":
+        enough = table.number("evidence", 0.0, MOST_EVIDENCE, None, open_ends=True)
+        clear_at = table.number("clear_at", 0.0, enough, 0.0)
+        table.done()
+        return Condition(labels, None, True, enough, clear_at, gathers=True)
+    above = side == "above"
     threshold = table.number("above" if above else "below", least, 1.0, None, open_ends=True)
     room = threshold - least if above else 1.0 - threshold
     margin = min(MARGIN, room / 2)
@@ -173,8 +184,8 @@ class _Table:
         self._known.update(keys)
         there = [key for key in keys if key in self._data]
         if len(there) != 1:
-            has = "has both" if there else "has neither"
-            raise ConfigError(f"{self.where}: {has} {' and '.join(keys)}", fix="give exactly one of them")
+            has = f"has both {' and '.join(there)}" if there else f"has none of {', '.join(keys)}"
+            raise ConfigError(f"{self.where}: {has}", fix="give exactly one of them")
         return there[0]
 
     def _get(self, key: str) -> Any:

@@ -15,7 +15,6 @@ from stream_ser.audio.vad import (
     CONFIRM,
     CONTEXT,
     FRAME,
-    GAIN,
     HANG_OVER,
     HUSH,
     LOUDEST,
@@ -40,7 +39,8 @@ class Scripted:
     def encode(self, sound: np.ndarray) -> np.ndarray:
         assert sound.shape[1] == CONTEXT + FRAME
         self.heard.append(sound)
-        return sound[:, CONTEXT : CONTEXT + 1] / GAIN * 10.0  # at these levels all frames are made louder alike
+        pair = sound[:, CONTEXT : CONTEXT + 2]
+        return pair.min(axis=1, keepdims=True) / pair.max(axis=1, keepdims=True)  # however loud it hears them
 
     def step(self, encoded: np.ndarray, memory: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         self.asked += len(encoded)
@@ -49,8 +49,10 @@ class Scripted:
 
 
 def frames(*probabilities: float) -> np.ndarray:
-    """One frame for each probability, loud enough not to be taken for silence."""
-    return np.repeat(np.array([max(probability, 0.01) / 10 for probability in probabilities], dtype=np.float32), FRAME)
+    """One frame for each probability, which every other sample says of the one before it; loud enough to be no silence."""
+    sound = np.full((len(probabilities), FRAME), 0.1, dtype=np.float32)
+    sound[:, 1::2] *= np.array(probabilities, dtype=np.float32)[:, None]
+    return sound.reshape(-1)
 
 
 def states(vad: VoiceActivityDetector, count: int, start: int = 0) -> list[bool]:
@@ -108,18 +110,47 @@ def heard_at(*levels: float) -> float:
     return float(np.sqrt(np.mean(first**2)))
 
 
-def test_loud_sound_is_not_turned_up_until_it_would_be_clipped() -> None:
-    assert heard_at(0.01) == pytest.approx(0.01 * GAIN, rel=0.1)
-    assert heard_at(0.12) == pytest.approx(LOUDEST, rel=0.1)
-    assert heard_at(0.3) == pytest.approx(0.3, rel=0.1), "turned down"
+def test_a_voice_is_heard_at_one_level() -> None:
+    assert heard_at(0.001, 0.05) == pytest.approx(LOUDEST, rel=0.15)
+    assert heard_at(0.0002, 0.005) == pytest.approx(LOUDEST, rel=0.15)
+    assert heard_at(0.5) == pytest.approx(LOUDEST, rel=0.15)
+
+
+def test_loud_sound_is_forgotten_slowly() -> None:
     assert heard_at(0.25, 0.01) == pytest.approx(0.01, rel=0.15), "turned up at once after loud sound"
-    assert heard_at(0.25, 0.01, 0.01) == pytest.approx(0.01 * GAIN, rel=0.15), "not turned up again"
+    assert heard_at(0.25, 0.01, 0.01) == pytest.approx(HUSH, rel=0.15), "not turned up again"
+    assert heard_at(0.25, *[0.005] * 2) < HUSH * 0.9
 
 
-def test_soft_sound_is_turned_up_more_where_the_background_is_soft() -> None:
-    assert heard_at(0.0002, 0.005) == pytest.approx(0.005 * HUSH / 0.0002, rel=0.2)
-    assert heard_at(0.00011, 0.005) == pytest.approx(0.005 * MOST, rel=0.1)
-    assert heard_at(0.002, 0.005) == pytest.approx(0.005 * GAIN, rel=0.1)
+def test_background_alone_is_not_lifted_to_the_level_of_a_voice() -> None:
+    assert heard_at(0.12) == pytest.approx(0.12, rel=0.1)
+    assert heard_at(0.01) == pytest.approx(HUSH, rel=0.15)
+    assert heard_at(0.0005, 0.0005) == pytest.approx(HUSH, rel=0.15)
+    assert heard_at(0.00011) == pytest.approx(0.00011 * MOST, rel=0.1), "no louder than that"
+
+
+def test_the_level_is_forgotten_where_it_begins_anew() -> None:
+    vad, detector = scripted()
+    vad.push(0, frames(*[0.6] * 9) * 5)
+    vad.is_speech(vad.end)
+    vad.reset(10 * FRAME)
+    vad.push(10 * FRAME, frames(0.6) / 100)
+    vad.is_speech(vad.end)
+    assert detector.heard[-1][0, -2] * np.sqrt((1 + 0.6**2) / 2) == pytest.approx(HUSH, rel=0.01)
+
+
+@pytest.mark.parametrize("factor", [0.25, 4.0])
+def test_the_same_sound_12_db_softer_or_louder_is_decided_alike_to_the_bit(factor: float) -> None:
+    for seed in range(3):
+        noise = np.random.default_rng(seed + 50).normal(0, 0.002, 80 * FRAME)
+        sound = np.concatenate([noise, 0.05 * voice_and_pauses(seed) + noise]).astype(np.float32)
+        assert np.abs(4 * sound).max() < 1
+        plain, other = VoiceActivityDetector(), VoiceActivityDetector()
+        plain.push(0, sound)
+        other.push(0, sound * np.float32(factor))
+        assert states(other, 160) == states(plain, 160)
+        assert np.array_equal(other._memory, plain._memory)
+        assert plain.speech_samples(0, len(sound)) > 0
 
 
 def test_between_the_thresholds_nothing_changes() -> None:
@@ -237,10 +268,11 @@ NEVER_SPEECH = {
 }
 
 
+@pytest.mark.parametrize("decibels", [0, -20, -40])
 @pytest.mark.parametrize("name", NEVER_SPEECH)
-def test_what_is_not_speech_never_opens_it(name: str) -> None:
+def test_what_is_not_speech_never_opens_it(name: str, decibels: int) -> None:
     vad = VoiceActivityDetector()
-    vad.push(0, NEVER_SPEECH[name].astype(np.float32))
+    vad.push(0, (NEVER_SPEECH[name] * 10 ** (decibels / 20)).astype(np.float32))
     assert vad.speech_samples(0, 10 * RATE) == 0
 
 

@@ -16,13 +16,13 @@ RATE = 16_000
 
 
 class Loud:
-    """Takes for speech whatever is louder than -40 dBFS once the detector has turned it up."""
+    """Takes for speech whatever it hears louder than -20 dBFS."""
 
     def encode(self, sound: np.ndarray) -> np.ndarray:
         return np.sqrt(np.mean(sound[:, CONTEXT:] ** 2, axis=1, keepdims=True))
 
     def step(self, encoded: np.ndarray, memory: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return (encoded[:, 0] > 0.2).astype(np.float32), memory
+        return (encoded[:, 0] > 0.1).astype(np.float32), memory
 
 
 def burst(seconds: float, level: float = 0.2) -> np.ndarray:

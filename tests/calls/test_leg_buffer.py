@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_ser.calls.events import Lost, Sound
-from stream_ser.calls.leg_buffer import LONGEST_WAIT_S, LOOK_HOPS, NOT_RECEIVED, OVERLOAD, LegBuffer
+from stream_ser.calls.events import Coded, Lost, Sound
+from stream_ser.calls.leg_buffer import LONGEST_WAIT_S, LOOK_HOPS, LOOK_PIECES, NOT_RECEIVED, OVERLOAD, LegBuffer
 from stream_ser.calls.leg_scheduler import LegScheduler
 from stream_ser.engine.worker import Worker
 from stream_ser.feed.hub import Hub
@@ -20,6 +20,7 @@ from tests.fakes import FakeBackend, FakeDetector
 
 RATE, HOP = 8_000, 8_000  # native, and of the stream at 16 kHz
 FRAME = 160
+VOLATILE = ("seq", "stream", "ledger")
 MOST = int(LONGEST_WAIT_S * RATE)
 
 
@@ -160,6 +161,7 @@ def test_hours_that_are_missing_are_heard_a_little_at_a_time_beside_the_others(b
     late, good = backend.add_leg("late/customer"), backend.add_leg()
     late.put(sound(0), 1)
     late.put(sound(20 * 60 * RATE), 1)
+    assert len(late._pieces) == 3, "what waits is not more for being missing for long"
     looks = 0
     while late.queued or not looks:
         good.put(sound(looks * 4_000, 4_000), 1)
@@ -170,6 +172,57 @@ def test_hours_that_are_missing_are_heard_a_little_at_a_time_beside_the_others(b
     assert backend.of("gap", "late/customer")[-1]["end"] == 2 * 20 * 60 * RATE
     backend.end(good)
     assert backend.of("end")[0]["duration_s"] == looks * 0.5
+
+
+def test_sound_in_single_samples_waits_in_few_pieces_and_is_the_same(backend: CallBackend) -> None:
+    buffer, whole = backend.add_leg(), backend.add_leg("whole/customer")
+    sound = np.random.default_rng(7).uniform(-0.5, 0.5, 2 * RATE).astype(np.float32)
+    for start in range(len(sound)):
+        buffer.put(Sound("customer", start, sound[start : start + 1]), 0)
+    whole.put(Sound("customer", 0, sound), 0)
+    assert len(buffer._pieces) == len(sound) / FRAME
+    backend.scheduler.process([buffer, whole])
+    for each in (buffer, whole):
+        backend.end(each)
+    first, second = (
+        [{name: one[name] for name in one if name not in VOLATILE} for one in backend.of("point", stream)]
+        for stream in ("c/customer", "whole/customer")
+    )
+    assert first == second
+    assert len(first) >= 3
+
+
+def test_pieces_that_are_not_alike_or_do_not_follow_are_not_joined(backend: CallBackend) -> None:
+    buffer = backend.add_leg()
+
+    def coded(start: int, frames: int, decode: Any) -> Sound:
+        return Sound("customer", start, Coded(bytes(2 * frames), 2, decode))
+
+    def zeros(data: bytes) -> Any:
+        return np.zeros(len(data) // 2, dtype=np.float32)
+
+    pieces = [coded(0, 80, zeros), coded(80, 80, zeros), coded(160, 1, zeros), coded(161, 1, lambda data: zeros(data))]
+    for piece in [*pieces, sound(162, 1), sound(164, 1)]:
+        buffer.put(piece, 1)
+    waiting = [piece for piece, _ in buffer._pieces]
+    assert [(piece.start, len(piece.samples)) for piece in waiting if isinstance(piece, Sound)] == [
+        *((0, 160), (160, 1), (161, 1), (162, 1), (164, 1))
+    ]
+    assert [(piece.start, piece.end) for piece in waiting if isinstance(piece, Lost)] == [(163, 164)]
+
+
+def test_sound_full_of_holes_is_heard_a_little_at_a_time(backend: CallBackend) -> None:
+    buffer = backend.add_leg()
+    for start in range(0, RATE, 2):
+        buffer.put(sound(start, 1), 0)
+    looks = 0
+    while buffer.queued:
+        waiting = len(buffer._pieces)
+        backend.scheduler.process([buffer])
+        assert 0 < waiting - len(buffer._pieces) <= LOOK_PIECES
+        looks += 1
+    assert looks >= RATE / LOOK_PIECES - 1
+    backend.end(buffer)
 
 
 def test_a_line_is_forgotten_when_its_end_was_taken_and_takes_nothing_more(backend: CallBackend) -> None:

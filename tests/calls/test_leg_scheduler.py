@@ -13,7 +13,7 @@ import pytest
 from stream_ser.audio.vad import VoiceActivityDetector
 from stream_ser.calls.events import Lost, Sound
 from stream_ser.calls.gap_limit import BURST, GAPS_A_SECOND
-from stream_ser.calls.leg_buffer import LOOK_HOPS, LegBuffer
+from stream_ser.calls.leg_buffer import GAP_HOPS, LegBuffer
 from stream_ser.calls.leg_scheduler import AT_ONCE, MISSING_HOPS, LegScheduler
 from stream_ser.engine.schedule import SpeechDetector
 from stream_ser.engine.worker import Worker
@@ -169,7 +169,7 @@ def test_legs_that_were_silent_for_hours_take_few_points_at_a_time_and_hold_up_n
     while not [point for point in rig.told("point") if point["stream"] == "speaking/customer"]:
         before = len(rig.told("point"))
         assert rig.scheduler.look()
-        assert len(rig.told("point")) - before < MISSING_HOPS + LOOK_HOPS + 2
+        assert len(rig.told("point")) - before < MISSING_HOPS + GAP_HOPS + 2
         looks += 1
     assert looks <= 6, "the one that speaks waits for all that was silent"
     while rig.scheduler.look():

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from stream_ser_models.card import CheckpointError
 from stream_ser_models.encoders import ENCODERS, ONNX, WEIGHTS, encoder_file, encoders, read_encoder
 from stream_ser_models.export_encoder import ROUNDING, pack_encoder, run_encoder
-from stream_ser_models.whisper import WhisperConfig, WhisperEncoder, load_encoder
+from stream_ser_models.whisper import TAPS, WhisperConfig, WhisperEncoder, as_products, load_encoder
 
 DEMO = Path(__file__).parents[2] / "demos" / "recording" / "conversation.flac"
 
@@ -24,7 +24,9 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("source") / "whole.safetensors"
     state = WhisperEncoder(WhisperConfig(layers=2), 128, 2).state_dict()
-    save_file({name: value.half() for name, value in state.items()}, path)
+    for name in ("conv1", "conv2"):  # as they come: convolutions
+        state[f"{name}.weight"] = state[f"{name}.weight"].unflatten(1, (TAPS, -1)).transpose(1, 2)
+    save_file({name: value.half().contiguous() for name, value in state.items()}, path)
     (path.parent / "LICENSE").write_text("MIT\n")
     return path
 
@@ -43,13 +45,13 @@ def test_a_packed_encoder_is_read_back(source: Path, tmp_path: Path, layers: int
     assert (facts.name, facts.width, facts.heads, facts.layers, facts.licence) == ("small", 128, 2, layers, "MIT")
     assert {path.name for path in folder.iterdir()} == {"encoder.json", "LICENSE", ONNX, WEIGHTS}
     whole, kept = load_file(source), load_file(encoder_file(folder, facts, WEIGHTS))
-    assert torch.equal(kept["conv1.weight"], whole["conv1.weight"])
-    if layers:
-        rounded = kept["layers.0.fc1.weight"]
-        assert rounded.dtype == torch.int8
-        assert rounded.abs().max() <= 64  # seven bits: two full products would saturate without VNNI
-        expanded = rounded.float() * kept["layers.0.fc1.weight_scale"][:, None]
-        torch.testing.assert_close(expanded, whole["layers.0.fc1.weight"].float(), atol=2e-3, rtol=0)
+    assert torch.equal(kept["conv1.bias"], whole["conv1.bias"])
+    rounded = {name: value for name, value in kept.items() if value.dtype == torch.int8}
+    assert len(rounded) == (2 + 4 * layers if layers else 0)
+    for name, value in rounded.items():
+        assert value.abs().max() <= 64  # seven bits: two full products would saturate without VNNI
+        expanded = value.float() * kept[f"{name}_scale"][:, None]
+        torch.testing.assert_close(expanded, as_products(whole)[name].float(), atol=2e-3, rtol=0)
     window = np.random.default_rng(0).normal(0, 0.1, (1, 32_000)).astype(np.float32)
     expected = load_encoder(WhisperConfig(encoder=str(folder), layers=layers))(torch.from_numpy(window)).numpy()
     seen = run_encoder(folder / ONNX, window)

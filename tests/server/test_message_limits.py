@@ -8,7 +8,6 @@ import pytest
 from stream_ser.server.config import Limits
 from stream_ser.server.message_limits import MessageLimit
 from stream_ser.server.rejection import Refusal
-from stream_ser.server.websocket import CountingConnection, Handshakes
 from tests.server.serving import Feed, dial, eventually, farewell, refusals, serving
 from tests.server.speaking import hello
 
@@ -84,8 +83,6 @@ async def test_unfinished_handshakes_are_bounded_and_the_oldest_makes_way(tmp_pa
             half.append(await asyncio.open_connection("127.0.0.1", server.port))
             half[-1][1].write(b"GET /v1/audio HTTP/1.1\r\n")
         await eventually(lambda: server._handshakes.count == 3, "three wait")
-        for connection in server._handshakes._waiting:
-            server._handshakes._waiting[connection] -= 1.0  # as if they had waited
         async with dial(server, "/v1/audio") as good:
             await good.send(hello("good", "customer"))
             assert "accepted" in str(await good.recv())
@@ -93,14 +90,3 @@ async def test_unfinished_handshakes_are_bounded_and_the_oldest_makes_way(tmp_pa
         assert (await refusals(server))["too-many-handshakes"] == 1
         for _, writer in half:
             writer.close()
-
-
-def test_the_oldest_handshake_makes_way_and_who_has_finished_is_none() -> None:
-    handshakes, (one, two, three) = Handshakes(2), (object.__new__(CountingConnection) for _ in range(3))
-    assert handshakes.begin(one, 0.0) is None
-    assert handshakes.begin(two, 0.1) is None
-    handshakes.end(one)
-    handshakes.end(one)
-    assert handshakes.begin(three, 0.2) is None
-    assert handshakes.begin(one, 0.3) is two
-    assert handshakes.count == 2

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import ssl
 from asyncio.sslproto import SSLProtocol
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from websockets.server import ServerProtocol
 
 from stream_ser.server.config import Limits
 from stream_ser.server.tls_start import READ, TlsStart
+from stream_ser.server.websocket import CountingConnection
 from tests.server.serving import PATIENCE_S, dial, eventually, serving
 from tests.server.speaking import hello
 from tests.server.test_auth import certificate  # noqa: F401 - a fixture
@@ -68,6 +71,33 @@ async def test_what_is_no_handshake_of_tls_is_refused_and_counted(
         writer.close()  # as a load balancer does to see whether we live
         await eventually(lambda: server.services.room.count == 0, "a connection stays")
         assert server.services.refusals.by_reason() == {"bad-handshake": 1, "no-handshake": 1}
+
+
+async def test_a_handshake_that_came_to_nothing_leaves_no_circle_of_references_behind(
+    tmp_path: Path,
+    certificate: Certificate,  # noqa: F811
+) -> None:
+    """Thousands of them would wait for one garbage collection, and that would hold everybody else."""
+    cert, key = certificate
+    head = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
+    async with serving(tmp_path, tls_cert=cert, tls_key=key, limits=Limits(open_s=0.5, handshakes=2)) as server:
+        gc.collect()
+        gc.disable()  # what is left is left by us
+        try:
+            for sent, leaves in ((b"", True), (head, True), (head, False), (b"GET / HTTP/1.1\r\n\r\n", False)):
+                for _ in range(4):  # two of which are pushed out
+                    _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+                    writer.write(sent)
+                    await asyncio.sleep(0)
+                    if leaves:
+                        writer.close()
+                await eventually(lambda: server.services.room.count == 0, f"{sent!r} stays")
+            await eventually(
+                lambda: not [one for one in gc.get_objects() if type(one) in (CountingConnection, ServerProtocol)],
+                "they wait for the garbage collector",
+            )
+        finally:
+            gc.enable()
 
 
 async def test_a_turn_begins_few_handshakes(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from stream_ser_models.card import ONNX, WEIGHTS, file_hash, find, read_card, verified, write_card
+from stream_ser_models.card import ONNX, WEIGHTS, CheckpointError, file_hash, find, read_card, verified, write_card
 from stream_ser_models.export import ExportError
 from stream_ser_models.tfcnn import FirstLayer
 from stream_ser_training.export import probe_of
@@ -57,3 +58,17 @@ def test_weights_that_do_not_compute_the_card_s_probe_are_refused(folder: Path) 
     with pytest.raises(ExportError, match=r"tfcnn-attention computes its probe 1\.0.e-02 away from its card"):
         write_again(folder)
     assert (folder / ONNX).read_bytes() == b"broken"
+
+
+def test_a_head_takes_its_encoder_as_it_is_packed_now_only_when_told_to(tmp_path: Path) -> None:
+    shipped = find("whisper-voice-small")
+    folder = Path(shutil.copytree(shipped, tmp_path / "small"))
+    card = read_card(shipped)
+    assert card.encoder is not None
+    write_card(folder, replace(card, encoder={**card.encoder, "sha256": "0" * 64}, probe_logits=[0.0] * 4))
+    with pytest.raises(CheckpointError, match="was trained on encoder"):
+        write_again(folder)
+    again = write_again(folder, new_encoder=True)
+    assert again == read_card(folder)
+    assert again.encoder == card.encoder
+    assert again.probe_logits == pytest.approx(card.probe_logits, abs=1e-4)

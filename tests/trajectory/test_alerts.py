@@ -25,6 +25,15 @@ cooldown_s = 3
 update_step = 0.15
 update_every_s = 5
 """
+# Of a tenth, evidence falls by 1.1 nats a second, and of nine rises by 3.3; of a quarter it stays.
+GATHERED = """
+[[rule]]
+name = "anger"
+when = [{ label = "angry", evidence = 3 }]
+forgive_s = 1
+clear_after_s = 1
+cooldown_s = 0
+"""
 LOW = """
 [[rule]]
 name = "tense"
@@ -145,6 +154,43 @@ def test_probabilities_of_several_labels_are_added() -> None:
     assert opened.value == pytest.approx(0.7)
 
 
+def test_evidence_opens_as_soon_as_there_is_enough_and_goes_on_while_some_is_left() -> None:
+    # 0.5 s of nine tenths: 1.65 nats; the second 3.3, which is enough. At most 6 are kept: 2.75 s of calm until none is left.
+    assert told("1111 99", monitor(GATHERED)) == ["opened 2-3 at 3: 0.9"]
+    assert told("9999" + "1" * 13, monitor(GATHERED)) == [
+        "opened 0-1 at 1: 0.9",
+        "cleared 0-7 at 8: 0.9 below",
+    ]
+    assert told("9999" + "1" * 10 + "99" + "1" * 5, monitor(GATHERED)) == ["opened 0-1 at 1: 0.9"]
+
+
+def test_a_hop_that_says_otherwise_takes_evidence_but_does_not_start_it_anew() -> None:
+    assert told("9 1 9", monitor(GATHERED)) == []
+    assert told("9 1 99", monitor(GATHERED)) == ["opened 0-2 at 2: 0.9"]
+
+
+def test_evidence_fades_in_silence_and_is_given_up_after_a_while_or_a_gap() -> None:
+    assert told("9 .. 9", monitor(GATHERED)) == [], "1.65 nats have faded to 1.0"
+    assert told("99 .", monitor(GATHERED.replace("= 3", "= 2"))) == ["opened 0-1 at 1: 0.9"]
+    long = GATHERED.replace("= 3", "= 1.7")
+    assert told("9 .. 9", monitor(long)) == ["opened 0-2 at 2: 0.9"]
+    assert told("9 ... 9", monitor(long)) == []
+    assert told("9 - 9", monitor(long)) == []
+
+
+def test_evidence_rests_on_windows_and_the_peak_on_what_is_shown() -> None:
+    quick = [replace(each, raw=(0.9, 0.0, 0.1, 0.0)) for each in scene("2345")]
+    opened = run(monitor(GATHERED), quick)[0]
+    assert (opened.kind, opened.value) == ("opened", 0.3)
+
+
+def test_evidence_for_every_label_is_none() -> None:
+    every = GATHERED.replace('"angry"', str(list(LABELS)))
+    ((name, why),) = monitor(every).skipped
+    assert name == "anger"
+    assert "nothing to weigh them against" in why
+
+
 def test_all_conditions_must_hold_at_once() -> None:
     def rated(*pairs: tuple[float, float]) -> list[Point]:
         return [point((at + 1) * HOP, "0", dimensions=pair) for at, pair in enumerate(pairs)]
@@ -212,14 +258,15 @@ def test_points_out_of_order_are_a_mistake() -> None:
 
 
 def test_the_shipped_rules_hear_anger_rise() -> None:
-    """Half-second hops: p(angry) rises from 0.6 to 0.9 over 4 s of speech."""
+    """Half-second hops: p(angry) rises over 4 s of speech; nine nats are there a little after."""
     watching = AlertMonitor(read_rules(), LABELS, (), "customer", hop=HOP)
     events = run(watching, scene("wwww 2345 66677889 9999 9999" + "9" * 32))
     assert [(event.kind, event.rule) for event in events if event.kind == "opened"] == [
         ("opened", "customer anger rising"),
         ("opened", "customer stays unhappy"),
     ]
-    assert (seconds(events[0].start), seconds(events[0].at)) == (4, 8)
+    assert seconds(events[0].start) == 2.5, "where evidence began to gather"
+    assert 6 < seconds(events[0].at) < 9
 
 
 def test_positions_have_no_limit() -> None:
@@ -234,11 +281,12 @@ def test_whatever_comes_events_keep_their_promises(text: str, lost: set[int]) ->
     """Opens and clears alternate, evidence holds no missing sound, and the same points give the same events."""
     points = [each for at, each in enumerate(scene(text)) if at not in lost]
     text_rules = rules(PLAIN) + rules(PLAIN.replace('"anger"', '"rising"').replace("0.6,", "0.6, slope = 0.5,"))
+    text_rules += rules(GATHERED.replace('"anger"', '"gathered"').replace("= 3", "= 3, clear_at = 1.5"))
     first, second = (AlertMonitor(text_rules, LABELS, (), "customer", hop=HOP) for _ in range(2))
     events = run(first, points) + first.finish(len(text) * HOP)
     assert events == run(second, points) + second.finish(len(text) * HOP)
     heard = {each.end for each in points if each.state in ("speech", "uncertain", "silence")}
-    for rule in ("anger", "rising"):
+    for rule in ("anger", "rising", "gathered"):
         open_alert, until = None, 0
         for event in (each for each in events if each.rule == rule):
             assert (event.kind == "opened") == (open_alert is None)

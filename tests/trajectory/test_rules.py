@@ -87,7 +87,7 @@ def test_the_threshold_opens_and_only_what_is_beyond_clear_at_goes_on() -> None:
         ("above = 0.6", "above = true", "above = True"),
         ("above = 0.6", 'above = "0.6"', "above = '0.6'"),
         ("above = 0.6", "above = 0.6, below = 0.2", "has both above and below"),
-        (", above = 0.6", "", "has neither above and below"),
+        (", above = 0.6", "", "has none of above, below, evidence"),
         ("above = 0.6", "above = 0.6, clear_at = 0.7", "clear_at = 0.7; it may not lie further above"),
         ("above = 0.6", "below = 0.6, clear_at = 0.5", "clear_at = 0.5; it may not lie further below"),
         ("above = 0.6", "above = 0.6, clear_at = 0", "clear_at = 0"),
@@ -124,6 +124,31 @@ def test_what_is_wrong_is_named(old: str, new: str, says: str) -> None:
     assert says in refused(changed(old, new))
 
 
+def test_evidence_has_a_threshold_and_lasts_by_itself() -> None:
+    (rule,) = parse_rules(changed("above = 0.6", "evidence = 6").replace("for_s = 4", ""), "my.toml")
+    assert (rule.when, rule.hold) == ((Condition(("angry",), None, True, 6.0, 0.0, None, gathers=True),), 1_600)
+    (rule,) = parse_rules(changed("above = 0.6", "evidence = 6, clear_at = 2"), "my.toml")
+    assert (rule.when[0].clear_at, rule.hold) == (2.0, 64_000)
+
+
+@pytest.mark.parametrize(
+    ("new", "says"),
+    [
+        ("evidence = 0", "evidence = 0; give a number between 0 and 100"),
+        ("evidence = 6, clear_at = 7", "clear_at = 7; give a number from 0 to 6"),
+        ("evidence = 6, slope = 1", "slope = 1; there is no such key; known are"),
+        ("evidence = 6, above = 0.6", "has both above and evidence"),
+    ],
+)
+def test_evidence_that_means_nothing_is_refused(new: str, says: str) -> None:
+    assert says in refused(changed("above = 0.6", new))
+
+
+def test_a_dimension_gathers_no_evidence() -> None:
+    text = changed('label = "angry", above = 0.6', 'dimension = "valence", evidence = 6')
+    assert "has none of above, below" in refused(text)
+
+
 def test_a_slope_needs_speech_to_be_seen_in() -> None:
     short = changed("for_s = 4", "for_s = 0.5").replace("above = 0.6", "above = 0.6, slope = 0.1")
     assert "for_s = 0.5; a rule with a slope needs at least 1 s" in refused(short)
@@ -146,9 +171,8 @@ def test_the_shipped_rules_are_for_customers() -> None:
     rules = read_rules()
     assert [rule.name for rule in rules] == ["customer anger rising", "customer stays unhappy", "customer tense"]
     assert {rule.role for rule in rules} == {"customer"}
-    rising = rules[0].when[0]
-    assert (rising.labels, rising.threshold, rules[0].hold) == (("angry",), 0.6, 64_000)
-    assert rising.slope is not None
+    (rising,) = rules[0].when
+    assert (rising.labels, rising.gathers) == (("angry",), True)
 
 
 def test_files_that_cannot_be_read_are_told_of(tmp_path: Path) -> None:

@@ -65,9 +65,12 @@ def test_a_file_that_holds_something_else_counts_as_none(tmp_path: Path, content
     assert (found.panels, found.theme) == ({}, None)
 
 
-async def test_a_choice_that_cannot_be_kept_is_told_once_and_holds(tmp_path: Path) -> None:
+async def test_a_choice_that_cannot_be_kept_is_told_once_and_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # a short path, so that the notice has its words in one row
     (tmp_path / "config").write_text("a file where a folder should be")
-    app = screen(story(), preferences=Preferences(tmp_path / "config" / "screen.json"))
+    app = screen(story(), preferences=Preferences(Path("config", "screen.json")))
     async with app.run_test(notifications=True) as pilot:
         await pilot.pause()
         await pilot.press("a")

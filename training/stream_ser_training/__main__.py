@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import torch
 
 from stream_ser.errors import StreamSerError
-from stream_ser_models.card import CheckpointError, find, read_card
+from stream_ser_models.card import CheckpointError, find, read_card, write_card
 from stream_ser_models.checkpoint import load_network
 from stream_ser_models.encoders import find_encoder, read_encoder
 from stream_ser_models.export import ExportError
@@ -91,8 +92,14 @@ def parser() -> argparse.ArgumentParser:
         "evaluate", parents=[data, task], help="measure a checkpoint on a protocol's test speakers"
     )
     look.add_argument("--model", required=True, help="shipped model's name or a checkpoint's folder")
+    look.add_argument(
+        "--write", action="store_true", help="write the figures into its card, after its encoder was packed anew"
+    )
     anew = commands.add_parser("again", help="write a checkpoint's ONNX file anew from its weights; card follows")
     anew.add_argument("--model", required=True, help="shipped model's name or a checkpoint's folder")
+    anew.add_argument(
+        "--new-encoder", action="store_true", help="take its encoder as it is packed now, then measure it again"
+    )
     early = commands.add_parser("pretrain", parents=[data], help="contrastive pre-training on speech without labels")
     early.add_argument("--runs", type=Path, default=Path("runs"), help="folder of runs")
     early.add_argument("--steps", type=int, default=PretrainConfig().steps, help="training steps")
@@ -204,6 +211,10 @@ def _evaluate(options: argparse.Namespace) -> int:
         measured = {"test": figures_by_corpus(score(utterances, predictor(network)), card.labels, card.temperature)}
         show(measured["test"])
     told = {name: card.figures.get(name) for name in measured}
+    if options.write:
+        write_card(folder, replace(card, figures=card.figures | measured))
+        print("written into the card")
+        return 0
     same = json.dumps(measured, sort_keys=True) == json.dumps(told, sort_keys=True)
     print("the card's figures, reproduced" if same else "differs from the card's figures")
     return 0 if same else 1
@@ -220,7 +231,7 @@ def run(options: argparse.Namespace) -> int:
     if options.command == "evaluate":
         return _evaluate(options)
     if options.command == "again":
-        card = write_again(find(options.model))
+        card = write_again(find(options.model), new_encoder=options.new_encoder)
         print(f"{card.name}: {card.digest}")
         return 0
     if options.command == "report":

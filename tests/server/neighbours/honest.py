@@ -21,7 +21,9 @@ from tests.conftest import BUNDLED
 
 RATE, FRAME_MS = 8_000, 20
 PROBE_S = 0.1
-SOURCE = "127.0.0.2"  # where honest calls come from: who shares an address with an attacker shares its limit
+SOURCE = (
+    "127.0.0.2"  # where honest calls and the probe come from: who shares an address with an attacker shares its limit
+)
 BEGIN_S = 1.0  # over which calls begin
 
 
@@ -83,7 +85,8 @@ async def suffer(url: str, calls: int, seconds: float, hop_s: float, publisher: 
             found.broken.append(f"{type(error).__name__}: {error}")
 
     try:
-        await asyncio.gather(*map(one, range(calls)))
+        async with asyncio.timeout(seconds + 60.0):
+            await asyncio.gather(*map(one, range(calls)))
         async with asyncio.timeout(30.0):
             while sum(found.reasons.values()) < calls - len(found.broken):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
@@ -151,7 +154,8 @@ async def _probe(url: str, found: Suffered) -> None:
         began = loop.time()
         try:
             async with asyncio.timeout(10.0):
-                reader, writer = await asyncio.open_connection(parts.hostname, parts.port, ssl=context)
+                given = {"ssl": context, "local_addr": (SOURCE, 0)}
+                reader, writer = await asyncio.open_connection(parts.hostname, parts.port, **given)
                 try:
                     writer.write(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
                     answer = await reader.read()

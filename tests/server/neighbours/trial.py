@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import multiprocessing
 import os
@@ -12,9 +13,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from http.client import HTTPConnection, HTTPSConnection
 from multiprocessing.synchronize import Event
 from pathlib import Path
-from urllib.request import urlopen
+from urllib.parse import urlsplit
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -24,7 +26,7 @@ from stream_ser.store.store import Store
 from tests.server import certificate
 from tests.server.neighbours import attackers, floods
 from tests.server.neighbours.attacking import ATTACKERS, Target
-from tests.server.neighbours.honest import Suffered, suffer
+from tests.server.neighbours.honest import SOURCE, Suffered, suffer
 from tests.server.serving import tokens
 
 KNOWN = (attackers, floods)  # the modules that have attackers
@@ -153,8 +155,12 @@ async def trial(arena: Arena, attacker: str, size: float, calls: int, seconds: f
 
 def _figures(url: str) -> dict[str, float]:
     """The metrics, by name and, where they have one, label."""
-    with urlopen(url.replace("ws", "http", 1) + "/metrics", timeout=30) as response:
-        text = response.read().decode()
+    parts = urlsplit(url)
+    kind = HTTPSConnection if parts.scheme == "wss" else HTTPConnection
+    connection = kind(parts.hostname or "", parts.port, timeout=30, source_address=(SOURCE, 0))
+    with contextlib.closing(connection):
+        connection.request("GET", "/metrics")
+        text = connection.getresponse().read().decode()
     found = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:

@@ -1,4 +1,4 @@
-"""Replayed smoothing is the trajectory's own, to the bit, where the settings are; and alerts are counted as they fall."""
+"""Replayed smoothing is the trajectory's own, to the bit, where the settings are."""
 
 from __future__ import annotations
 
@@ -6,27 +6,15 @@ import numpy as np
 import pytest
 
 from stream_ser.trajectory.filtering import FilterSettings, ForwardFilter
-from stream_ser.trajectory.rules import parse_rules
 from stream_ser.trajectory.smoothing import Smoother
 from stream_ser.trajectory.trajectory import Calibration, TrajectoryBuilder
 from stream_ser.types import SAMPLE_RATE, Hop, Observation, Timing
-from stream_ser_training.streaming.alerts import AlertTally, judge
-from stream_ser_training.streaming.compose import Stretch
-from stream_ser_training.streaming.figures import Shown
 from stream_ser_training.streaming.observe import Seen, as_seen
 from stream_ser_training.streaming.replay import as_shown, replay, unsmoothed
 
 LABELS = ("angry", "happy", "neutral", "sad")
 HOP, WINDOW = SAMPLE_RATE // 4, 2 * SAMPLE_RATE
 SETTINGS = FilterSettings(6.0, 0.5, 3.0)
-RULES = """
-[[rule]]
-name = "anger"
-severity = "warning"
-when = [{ label = "angry", above = 0.6, clear_at = 0.4 }]
-for_s = 1
-cooldown_s = 5
-"""
 
 
 def seen(smoothing: FilterSettings | None) -> Seen:
@@ -70,32 +58,3 @@ def test_single_windows_are_shown_as_they_are() -> None:
     sure = own.judged & (np.nan_to_num(own.raw).max(axis=1) >= 0.5)
     assert np.array_equal(shown.labels >= 0, sure)
     assert np.array_equal(shown.labels[sure], own.raw[sure].argmax(axis=1))
-
-
-def stream_of(angry: list[bool]) -> Shown:
-    probabilities = np.array([[0.85, 0.05, 0.05, 0.05] if yes else [0.05, 0.05, 0.85, 0.05] for yes in angry])
-    ends = np.arange(1, len(angry) + 1) * HOP
-    return Shown(ends, probabilities.argmax(axis=1), probabilities, np.ones(len(angry), dtype=bool))
-
-
-def test_alerts_are_caught_late_missed_or_false() -> None:
-    rules = parse_rules(RULES, "here")
-    angry = Stretch(0, 8 * SAMPLE_RATE, 0)
-    calm = Stretch(8 * SAMPLE_RATE, 40 * SAMPLE_RATE, 2)
-    tally = AlertTally()
-    judge(tally, rules, stream_of([True] * 32 + [False] * 128), [angry, calm], LABELS)
-    assert (tally.stretches, tally.caught, tally.soon, tally.false) == (1, 1, 1, 0)
-    judge(tally, rules, stream_of([False] * 24 + [True] * 8 + [False] * 128), [angry, calm], LABELS)
-    assert (tally.stretches, tally.caught, tally.soon, tally.false) == (2, 2, 1, 0)
-    judge(tally, rules, stream_of([False] * 80 + [True] * 8 + [False] * 72), [angry, calm], LABELS)
-    assert (tally.stretches, tally.caught, tally.soon, tally.false) == (3, 2, 1, 1)
-    found = tally.told()
-    assert found["caught"] == pytest.approx(2 / 3)
-    assert found["false_in_20_min"] == pytest.approx(1 / (3 * 32.0) * 1200.0)
-
-
-def test_short_anger_owes_no_alert_and_raises_no_false_one() -> None:
-    tally = AlertTally()
-    short = Stretch(0, 3 * SAMPLE_RATE, 0)
-    judge(tally, parse_rules(RULES, "here"), stream_of([True] * 12 + [False] * 20), [short], LABELS)
-    assert (tally.stretches, tally.false) == (0, 0)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from stream_ser import audio
 from stream_ser.api import Monitor
-from stream_ser_models.card import Card
+from stream_ser_models import silero
+from stream_ser_models.card import Card, file_hash
 from stream_ser_training.clips import Clip
 from stream_ser_training.corpora import read_corpora
 from stream_ser_training.streaming.compose import Change, Composed, compose
@@ -80,11 +84,11 @@ def watch(
 
     ``about`` names the change, so that streams that went through different ones are kept apart.
     """
-    labels = tuple(card.labels)
+    labels, heard = tuple(card.labels), hearing(card)
     found = []
     for plan in plans:
         composed = compose(plan, data, labels, change)
-        place = kept / card.digest / f"{plan.key}-{_plain(about)}.npz" if kept else None
+        place = kept / heard / f"{plan.key}-{_plain(about)}.npz" if kept else None
         found.append(Watched(plan, composed, observe(monitor, composed.samples, plan.name, place)))
     return found
 
@@ -95,6 +99,26 @@ def tally(watched: Iterable[Watched], classes: int, show: Callable[[Seen], Shown
     for own in watched:
         sums.add(show(own.seen), own.composed.stretches, own.plan.samples)
     return sums
+
+
+def by_speaker(watched: Iterable[Watched]) -> list[list[Watched]]:
+    """Streams by whose they are, in the speakers' order."""
+    found: dict[str, list[Watched]] = {}
+    for own in watched:
+        found.setdefault(own.plan.speaker, []).append(own)
+    return [found[speaker] for speaker in sorted(found)]
+
+
+def hearing(card: Card) -> str:
+    """16 hexadecimal digits that name all that what is seen of a stream depends on: the model, and what hears speech.
+
+    Not the card's figures: that they are told there changes nothing of what is heard.
+    """
+    told: list[object] = [card.files, card.config, card.encoder, card.window_samples]
+    told += [card.temperature, card.abstain_below, card.smoothing]
+    detector = [*Path(silero.__file__).parent.glob("*.onnx"), *Path(audio.__file__).parent.glob("*.py")]
+    told += [[path.name, file_hash(path)] for path in sorted(detector)]
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _plain(text: str) -> str:

@@ -4,30 +4,43 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from stream_ser.api import Monitor
-from stream_ser.trajectory.rules import read_rules
-from stream_ser_models.card import CARD, Card, find, read_card, write_card
+from stream_ser_models.card import Card, find, read_card
 from stream_ser_training.clips import CorpusError
 from stream_ser_training.corpora import load, read_corpora
-from stream_ser_training.streaming.alerts import AlertTally, judge
-from stream_ser_training.streaming.benchmark import HEARD, SIDES, Watched, held_out, plans_of, tally, watch
-from stream_ser_training.streaming.choose import as_rows, pick, settle, try_all
+from stream_ser_training.streaming.alerts import AlertTally, anger_rule, curve, judge, summed_alerts
+from stream_ser_training.streaming.benchmark import (
+    HEARD,
+    SIDES,
+    Watched,
+    by_speaker,
+    hearing,
+    held_out,
+    plans_of,
+    tally,
+    watch,
+)
 from stream_ser_training.streaming.compose import Change
-from stream_ser_training.streaming.conditions import conditions
-from stream_ser_training.streaming.figures import told
+from stream_ser_training.streaming.conditions import TELEPHONE, conditions
+from stream_ser_training.streaming.figures import rounded, summed, told
+from stream_ser_training.streaming.observe import observe
+from stream_ser_training.streaming.other_sound import sounds, told_of
 from stream_ser_training.streaming.page import write_page
 from stream_ser_training.streaming.plan import KINDS, write_plan
 from stream_ser_training.streaming.replay import as_shown, unsmoothed
+from stream_ser_training.streaming.small import of_recording, of_streams
+from stream_ser_training.streaming.spread import spread
+from stream_ser_training.streaming.tune import CHOICE, choose, choose_alerts, names, settle_card, tell_card
 
 FOLDER = Path("docs/results/streaming")
-CHOICE = Path("choices/smoothing.json")  # below the folder of figures
+SMALL = "small"  # the folder below it for what the tests hold
+BUNDLED = Path("demos/recording/conversation.flac")
 SHORT_S = 60.0  # of a stream in the grid of conditions
-TELEPHONE = "telephone, µ-law"
 NOISE = "esc10"
 
 
@@ -38,8 +51,12 @@ def add_parser(commands: Any, parents: Sequence[argparse.ArgumentParser]) -> Non
     make.add_argument("--side", default="test,strangers", help=f"of {', '.join(SIDES)}; with commas")
     make.add_argument("--corpora", default=",".join(HEARD), help="of these, the ones that have a part; with commas")
     make.add_argument("--grid", action="store_true", help="measure noise, rooms, lines, codecs, losses, levels too")
+    make.add_argument("--other", action="store_true", help="measure minutes of sound in which nobody says anything too")
+    make.add_argument("--small", action="store_true", help="measure what the tests hold, and nothing else")
     make.add_argument("--choose", action="store_true", help="try ways of smoothing on all these streams instead")
+    make.add_argument("--choose-alerts", action="store_true", help="try how much evidence an alert needs, likewise")
     make.add_argument("--settle", action="store_true", help="put the smoothing that was chosen into the models' cards")
+    make.add_argument("--tell", action="store_true", help="put the kept figures into the models' cards")
     make.add_argument("--runs", type=Path, default=Path("runs"), help="folder in which what was seen is found again")
     make.add_argument("--longest", type=float, default=300.0, help="seconds of a stream")
     make.add_argument("--out", type=Path, default=FOLDER, help=f"where figures and plans go (default: {FOLDER})")
@@ -52,64 +69,59 @@ def run(options: argparse.Namespace, data: Path) -> list[Path]:
     """
     if options.choose:
         return [choose(options, data)]
+    if options.choose_alerts:
+        return [choose_alerts(options, data)]
+    if options.small:
+        return [_small(name, data, options.out) for name in names(options.model)]
     if options.settle:
-        return [_settle(find(name), options.out / CHOICE) for name in _names(options.model)]
+        return [settle_card(find(name), options.out / CHOICE) for name in names(options.model)]
+    if options.tell:
+        return [tell_card(find(name), options.out) for name in names(options.model)]
     written = []
-    for name in _names(options.model):
+    for name in names(options.model):
         card = read_card(find(name))
         with Monitor(model=name) as monitor:
-            for side in _names(options.side):
+            for side in names(options.side):
                 figures = measure(monitor, card, side, data, options)
-                path = options.out / f"{card.name}-{side}.json"
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-                written.append(path)
+                written.append(_keep(figures, options.out / f"{card.name}-{side}.json"))
+            if options.other:
+                written.append(_keep(_other(monitor, card, data, options), options.out / f"{card.name}-other.json"))
     return [*written, write_page(options.out)]
 
 
-def choose(options: argparse.Namespace, data: Path) -> Path:
-    """Try every smoothing on the streams of all models and sides together; keep what each came to, and return where.
-
-    Meant for models that left a corpus out, on that corpus: voices that neither they nor the shipped figures are judged on.
-    """
-    watched: list[Watched] = []
-    labels: list[str] = []
-    for name in _names(options.model):
-        card = read_card(find(name))
-        labels = card.labels
-        with Monitor(model=name) as monitor:
-            for side in _names(options.side):
-                clips = held_out(card, side, data, _names(options.corpora))
-                plans = plans_of(clips, card.labels, longest_s=options.longest)
-                watched += watch(monitor, card, plans, data, kept=options.runs / "streams")
-    if not watched:
-        raise CorpusError("no stream to choose on; name models with speakers on the sides that are asked for")
-    path: Path = options.out / CHOICE
+def _keep(figures: dict[str, Any], path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    tried = as_rows(try_all(watched, len(labels)))
-    rows = {
-        "speakers": sorted({own.plan.speaker for own in watched}),
-        "hours": round(sum(own.plan.samples for own in watched) / 16_000 / 3600, 2),
-        "chosen": pick(tried)["name"],
-        "tried": tried,
-    }
-    path.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return path
 
 
-def _settle(folder: Path, choices: Path) -> Path:
-    """Put the chosen setting into a card. Raises CorpusError where nothing was chosen yet."""
-    if not choices.is_file():
-        raise CorpusError(f"no {choices}; choose first: python -m training stream-eval --choose --model …")
-    told = json.loads(choices.read_text(encoding="utf-8"))
-    row = next(row for row in told["tried"] if row["name"] == told["chosen"])
-    write_card(folder, settle(read_card(folder), row))
-    return folder / CARD
+def _small(name: str, data: Path, out: Path) -> Path:
+    """Figures of the bundled recording and of short streams, for tests to hold."""
+    card = read_card(find(name))
+    with Monitor(model=name) as monitor:
+        found = {
+            "model": card.name,
+            "command": f"python -m training stream-eval --small --model {card.name}",
+            "recording": of_recording(monitor, BUNDLED, BUNDLED.with_suffix(".labels.json")),
+            "streams": of_streams(monitor, card, data),
+        }
+    return _keep(found, out / SMALL / f"{card.name}.json")
+
+
+def _other(monitor: Monitor, card: Card, data: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """What the model makes of sound in which nobody says anything."""
+    kept = options.runs / "streams" / hearing(card)
+    rows = {
+        name: told_of(observe(monitor, sound, name, kept / f"other-{name}.npz"), tuple(card.labels))
+        for name, sound in sounds(data).items()
+    }
+    command = f"python -m training stream-eval --model {card.name} --side '' --other"
+    return {"model": card.name, "digest": card.digest, "command": command, "other": rows}
 
 
 def measure(monitor: Monitor, card: Card, side: str, data: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Figures of one model on one side: by kind of stream, by telephone, and by condition where the grid is asked for."""
-    clips = held_out(card, side, data, _names(options.corpora))
+    clips = held_out(card, side, data, names(options.corpora))
     plans = plans_of(clips, card.labels, longest_s=options.longest)
     if not plans:
         raise CorpusError(
@@ -133,6 +145,9 @@ def measure(monitor: Monitor, card: Card, side: str, data: Path, options: argpar
         "kinds": {kind: figures_of([own for own in seen if own.plan.kind == kind], card) for kind in KINDS},
         "telephone": {kind: figures_of([own for own in phone if own.plan.kind == kind], card) for kind in KINDS},
     }
+    for name, all_kinds in (("wideband", seen), ("telephone", phone)):
+        changing = [(own.seen, own.composed.stretches) for own in all_kinds if own.plan.kind != "one"]
+        found.setdefault("curve", {})[name] = [rounded(row) for row in curve(changing, tuple(card.labels))]
     if options.grid:
         found["grid"] = _grid(monitor, card, clips, data, changes, kept)
     return found
@@ -145,16 +160,27 @@ def _command(name: str, side: str, options: argparse.Namespace) -> str:
 
 
 def figures_of(watched: Sequence[Watched], card: Card) -> dict[str, Any]:
-    """What was shown, what single windows would have shown, and what the shipped alert rules made of it."""
+    """What was shown, what single windows would have shown, and what the shipped rule for anger made of it.
+
+    Each with its spread over speakers.
+    """
     classes, labels = len(card.labels), tuple(card.labels)
-    alerts = AlertTally()
-    for own in watched:
-        judge(alerts, read_rules(), as_shown(own.seen), own.composed.stretches, labels)
+    single = partial(unsmoothed, abstain_below=card.abstain_below)
+    speakers = by_speaker(watched)
+    alerts = []
+    for own in speakers:
+        alerts.append(AlertTally())
+        for stream in own:
+            judge(alerts[-1], [anger_rule()], stream.seen, stream.composed.stretches, labels)
     return {
-        "shown": _rounded(told(tally(watched, classes, as_shown))),
-        "windows": _rounded(told(tally(watched, classes, partial(unsmoothed, abstain_below=card.abstain_below)))),
-        "alerts": _rounded(alerts.told()),
+        "shown": _with_spread([tally(own, classes, as_shown) for own in speakers], summed, told),
+        "windows": _with_spread([tally(own, classes, single) for own in speakers], summed, told),
+        "alerts": _with_spread(alerts, summed_alerts, AlertTally.told),
     }
+
+
+def _with_spread(parts: Sequence[Any], join: Callable[[Any], Any], tell: Callable[[Any], Any]) -> dict[str, Any]:
+    return {**rounded(tell(join(parts))), "spread": rounded(spread(parts, join, tell))}
 
 
 def _grid(
@@ -164,14 +190,6 @@ def _grid(
     found = {}
     for name, change in changes.items():
         watched = watch(monitor, card, plans, data, change=change, kept=kept, about=f"short {name}")
-        found[name] = _rounded(told(tally(watched, len(card.labels), as_shown)))
+        parts = [tally(own, len(card.labels), as_shown) for own in by_speaker(watched)]
+        found[name] = _with_spread(parts, summed, told)
     return found
-
-
-def _rounded(figures: dict[str, float]) -> dict[str, float | None]:
-    """Four decimals; None for what is beyond all bounds, which JSON cannot say."""
-    return {name: round(value, 4) if value != float("inf") else None for name, value in figures.items()}
-
-
-def _names(text: str) -> list[str]:
-    return [name for name in text.split(",") if name]

@@ -12,6 +12,7 @@ from stream_ser_training.corpora import SAMPLE_RATE, Samples
 from stream_ser_training.lines import PACKET, Line, telephone_band
 from stream_ser_training.streaming.compose import Change
 
+TELEPHONE = "telephone, µ-law"
 QUIET = -120.0  # dBFS: no floor of noise beside what a condition brings
 
 
@@ -72,7 +73,7 @@ def conditions(noises: Sequence[Samples]) -> dict[str, Change | None]:
         found |= {f"noise, {snr} dB": _noise(float(snr), noises) for snr in (20, 10, 5, 0)}
     found |= {f"room, {s:g} s": _line(reverberation_s=s) for s in (0.2, 0.5)}
     found |= {
-        "telephone, µ-law": lambda samples, _: telephone_band(samples),
+        TELEPHONE: lambda samples, _: telephone_band(samples),
         "A-law": _coded("a_law"),
         "GSM": _coded("gsm"),
         "Opus, 10 kb/s": _coded("opus"),

@@ -8,8 +8,9 @@ the wrong one shown.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from itertools import pairwise
 
 import numpy as np
@@ -178,3 +179,18 @@ def told(tally: Tally) -> dict[str, float]:
         found["delay_p90"] = float(np.quantile(all_delays, 0.9, method="higher"))
         found["unnoticed"] = tally.unnoticed / len(all_delays)
     return found
+
+
+def summed(tallies: Sequence[Tally]) -> Tally:
+    """One tally of several. There is at least one."""
+    total = Tally(tallies[0].classes)
+    for own in tallies:
+        for item in fields(Tally):
+            if item.name != "classes":
+                setattr(total, item.name, getattr(total, item.name) + getattr(own, item.name))
+    return total
+
+
+def rounded(figures: Mapping[str, float]) -> dict[str, float | None]:
+    """Four decimals; None for what is beyond all bounds, which JSON cannot say."""
+    return {name: round(value, 4) if math.isfinite(value) else None for name, value in figures.items()}
