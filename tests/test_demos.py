@@ -52,6 +52,15 @@ def test_what_the_demo_prints_is_written_where_it_was_and_nowhere_else() -> None
         assert text.count("\nfinished: ") == make_transcript.renewed(text, printed).count("\nfinished: ") == 1
 
 
+def test_how_calm_the_headline_is_is_written_where_it_was() -> None:
+    told = "x.flac: 40.0 changes a minute of the newest point's word, 12.5 of the headline's"
+    page = "Now the word changes 1.0 times a minute; one that followed would\nchange 2.0 times."
+    expected = "Now the word changes 12.5 times a minute; one that followed would\nchange 40.0 times."
+    assert make_transcript.changes(page, told) == expected
+    real = make_transcript.HEADLINE.read_text("utf-8")
+    assert make_transcript.changes(real, told) != real
+
+
 def test_the_bundled_recording_has_true_silences_and_unheard_speakers() -> None:
     samples, rate = soundfile.read(BUNDLED)
     clips = json.loads(BUNDLED.with_name("conversation.labels.json").read_text("utf-8"))["clips"]
