@@ -1,5 +1,7 @@
-"""Write what ``stream-ser demo`` prints into README.md and docs/command-line.md, and how often the screen's headline changes
-into docs/screen.md: from the program's own words.
+"""Write what the program says of itself into documents, in its own words.
+
+What ``stream-ser demo`` prints goes into README.md and docs/command-line.md, how often the headline changes into
+docs/screen.md.
 
 Run: python demos/make_transcript.py
 """

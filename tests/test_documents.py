@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from stream_ser.cli.main import parser
+from stream_ser_models.card import DEFAULT, find, read_card
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("**/*.md")])
@@ -72,3 +73,22 @@ def test_a_link_that_leads_nowhere_is_found(tmp_path: Path) -> None:
     page = tmp_path / "a.md"
     page.write_text("# One `two`, three\n[x](#one-two-three) [y](#four) [z](b.md) [w](https://example.org/#x)\n")
     assert broken(page) == ["#four", "b.md#"]
+
+
+def test_the_readme_has_the_figures_of_the_models_card() -> None:
+    page = (ROOT / "README.md").read_text("utf-8")
+    rows = re.findall(r"^\| (?:CREMA-D|EmoDB|nEMO|RAVDESS|EMOVO) .*$", page, re.MULTILINE)
+    assert len(rows) == 5
+    streams = read_card(find(DEFAULT)).figures["streams"]
+    for row in rows:
+        name, _, nobody, caller, recall, telephone, error = (cell.strip() for cell in row.strip("| ").split(" | "))
+        corpus = {"CREMA-D": "crema_d", "EMOVO": "cross:emovo"}.get(name.split()[0], name.split()[0].lower())
+        heard = streams["caller"][corpus]
+        for told, share, room in (
+            (nobody, streams["plain"][corpus]["UA"], 0.051),
+            (caller, heard["UA"], 0.051),
+            (telephone, streams["telephone caller"][corpus]["UA"], 0.051),
+            *((one, share, 0.51) for one, share in zip(recall.split(" / "), heard["recall"].values(), strict=True)),
+        ):
+            assert told == "–" or abs(float(told.removesuffix(" %")) - 100 * share) < room, (name, told, share)
+        assert abs(float(error) - heard["ECE_windows"]) < 0.0051
