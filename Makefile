@@ -50,8 +50,10 @@ pictures: $(VENV)/.dev ## draw the pictures of the screen and of the page anew, 
 	$(BIN)/python demos/make_transcript.py
 	$(BIN)/python demos/make_picture.py
 	$(BIN)/python -m demos.make_why_picture
+	$(BIN)/python -m demos.make_grid_picture
 	$(BIN)/python demos/make_page_demo.py
 	$(BIN)/python demos/make_page_picture.py
+	$(BIN)/python -m demos.make_wall_picture
 
 $(VENV)/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -22,7 +22,7 @@ from stream_ser.pipeline.runtime import Options, Runtime, run_to_end
 HERE = Path(__file__).parent
 RECORDING = bundled_recording()
 PICTURE = HERE.parent / "docs" / "page.png"
-MOMENT_S = 33.5
+MOMENT_S = 25.0  # a label is said, after others
 
 
 def listen(speed: float | None) -> list[dict[str, Any]]:
@@ -53,7 +53,7 @@ def main(picture: Path, speed: float | None = 1.0) -> None:
                 hub.publish(message)
             page.get_by_text(f"at 0:{int(last['t']):02}").wait_for()
             page.locator("article:not([data-stale])").wait_for()
-            picture.write_bytes(page.screenshot())
+            picture.write_bytes(page.screenshot(animations="disabled"))
     finally:
         feed.stop()
 

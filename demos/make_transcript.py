@@ -1,4 +1,7 @@
-"""Write what ``stream-ser demo`` prints into README.md and docs/command-line.md, from the program's own words.
+"""Write what the program says of itself into documents, in its own words.
+
+What ``stream-ser demo`` prints goes into README.md and docs/command-line.md, how often the headline changes into
+docs/screen.md.
 
 Run: python demos/make_transcript.py
 """
@@ -12,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+HEADLINE = ROOT / "docs" / "screen.md"
 PAGES = (ROOT / "README.md", ROOT / "docs" / "command-line.md")
 ADDRESSES = ["feed: ws://127.0.0.1:8765/v1/feed", "page: http://127.0.0.1:8765/"]
 SHOWN = re.compile(r"00:(0[4-9]|10)\.0 ")  # the lines of these seconds; the others are left out
@@ -45,10 +49,20 @@ def renewed(page: str, lines: list[str]) -> str:
     return BLOCK.sub(block, page)
 
 
-def main(pages: tuple[Path, ...] = PAGES) -> None:
+def changes(page: str, told: str) -> str:
+    """The page with the changes a minute that ``stream_ser.bench.headline`` has told."""
+    points, words = re.findall(r"(\d+\.\d) (?:changes|of the headline)", told)
+    page = re.sub(r"(the word changes) [\d.]+( times)", rf"\1 {words}\2", page)
+    return re.sub(r"(would\s+change) [\d.]+( times)", rf"\1 {points}\2", page)
+
+
+def main() -> None:
     lines = printed()
-    for page in pages:
+    for page in PAGES:
         page.write_text(renewed(page.read_text("utf-8"), lines), "utf-8")
+    command = [sys.executable, "-m", "stream_ser.bench.headline"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    HEADLINE.write_text(changes(HEADLINE.read_text("utf-8"), told), "utf-8")
 
 
 if __name__ == "__main__":

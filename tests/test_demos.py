@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from demos import call, make_picture, make_recording, make_transcript, make_why_picture
+from demos import call, make_grid_picture, make_picture, make_recording, make_transcript, make_why_picture
 from stream_ser.api import Monitor
 from stream_ser.load.server import server
 from stream_ser.tui.state.calm import CalmLabel
@@ -24,6 +24,13 @@ def test_the_picture_is_drawn_from_the_bundled_recording(tmp_path: Path) -> None
     make_picture.main(tmp_path / "screen.svg", speed=None)
     drawn = (tmp_path / "screen.svg").read_text("utf-8").replace("&#160;", " ")
     for words in ("expressed emotion", "conversation.flac", DEFAULT):
+        assert words in drawn
+
+
+def test_the_picture_of_several_recordings_has_a_tile_for_each(tmp_path: Path) -> None:
+    make_grid_picture.main(tmp_path / "grid.svg")
+    drawn = (tmp_path / "grid.svg").read_text("utf-8").replace("&#160;", " ")
+    for words in ("4 streams", "monday.wav", "thursday.wav", "all recordings 0:12.5", "HAPPY", "SAD"):
         assert words in drawn
 
 
@@ -46,6 +53,15 @@ def test_what_the_demo_prints_is_written_where_it_was_and_nowhere_else() -> None
     printed = make_transcript.printed()
     for text in pages:
         assert text.count("\nfinished: ") == make_transcript.renewed(text, printed).count("\nfinished: ") == 1
+
+
+def test_how_calm_the_headline_is_is_written_where_it_was() -> None:
+    told = "x.flac: 40.0 changes a minute of the newest point's word, 12.5 of the headline's"
+    page = "Now the word changes 1.0 times a minute; one that followed would\nchange 2.0 times."
+    expected = "Now the word changes 12.5 times a minute; one that followed would\nchange 40.0 times."
+    assert make_transcript.changes(page, told) == expected
+    real = make_transcript.HEADLINE.read_text("utf-8")
+    assert make_transcript.changes(real, told) != real
 
 
 def test_the_bundled_recording_has_true_silences_and_unheard_speakers() -> None:

@@ -54,7 +54,7 @@ class Meter(Panel[MeterPicture]):
             [("level ", muted), *self._bar(picture, length), (f"{_decibels(picture.level):>{READOUT}}", text)],
             *([[(" " * NAME + _scale(length), muted)]] if height > 3 else []),
             peak,
-            [("gate  ", muted), *self._lamp(picture)],
+            [("voice ", muted), *self._lamp(picture)],
         ]
 
     def _bar(self, picture: MeterPicture, length: int) -> Row:
