@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 JOBS ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint wheel bench load soak attack mutants flaky fuzz pictures clean
+.PHONY: demo test lint wheel bench compare load soak attack mutants flaky fuzz pictures clean
 
 demo: $(VENV)/.live ## replay the bundled recording through the shipped model, at real time
 	$(BIN)/stream-ser demo
@@ -30,6 +30,9 @@ bench: $(VENV)/.live ## cost of a window and a hop, streams carried, speed, time
 
 load: $(VENV)/.live ## what the call server carries here: 200 telephone calls, then 1000 subscribers
 	$(BIN)/python -m stream_ser.load
+
+compare: $(VENV)/.live ## what this version costs beside COMMIT, in turns, in ten minutes at most
+	$(BIN)/python -m stream_ser.bench.compare $(COMMIT)
 
 soak: $(VENV)/.live ## ten minutes of accelerated days through the call server; fails where memory grows or anything is left
 	MALLOC_ARENA_MAX=2 $(BIN)/python -m stream_ser.load.soak --minutes 10
