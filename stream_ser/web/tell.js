@@ -47,7 +47,8 @@ export class Teller {
   }
 
   #beep(count) {
-    this.context ??= new AudioContext(); // after a reload it stays silent until somebody clicks: the browser decides
+    if (this.context === null && navigator.userActivation?.hasBeenActive === false) return; // reloaded: silent until a click
+    this.context ??= new AudioContext();
     const { context } = this;
     if (context.state === "suspended") context.resume();
     for (let number = 0; number < count; number += 1) {

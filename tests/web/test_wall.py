@@ -277,7 +277,8 @@ def test_alerts_are_told_by_sound_and_notice_if_asked_for_and_not_before(hub: Hu
     page.page.reload()
     shows(page, "two", "one", "three")
     assert page.page.get_by_label("Sound on an alert").is_checked()
-    assert page.errors == []
+    page.until("(await import(document.querySelector('script[type=module]').src)).teller.told > 0")
+    assert page.errors == [], "no page may sound before somebody has clicked on it, and it does not try"
 
 
 def test_where_nothing_is_open_the_page_says_what_to_do_and_shows_a_demo(address: str, visit: Open) -> None:
