@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
+HEADS ?= whisper-voice whisper-voice-small whisper-voice-open
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint wheel bench compare load soak attack mutants flaky fuzz pictures clean
+.PHONY: demo test lint wheel bench compare load soak attack mutants flaky fuzz heads pictures clean
 
 demo: $(VENV)/.live ## replay the bundled recording through the shipped model, at real time
 	$(BIN)/stream-ser demo
@@ -48,6 +49,13 @@ flaky: $(VENV)/.dev ## run the tests RUNS times (10) on a busy machine and list 
 
 fuzz: $(VENV)/.dev ## fuzz each parser for SECONDS (60), guided by coverage; fails where one breaks
 	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),60)
+
+heads: $(VENV)/.dev ## train the shipped heads on the encoder anew, by their cards' commands; needs the corpora (STREAM_SER_DATA)
+	set -e; for name in $(HEADS); do \
+	  command=$$($(BIN)/python -c 'import sys; from stream_ser_models.card import find, read_card; print(read_card(find(sys.argv[1])).command)' $$name); \
+	  PATH="$(CURDIR)/$(BIN):$$PATH" sh -ec "$$command"; \
+	done
+	for name in $(HEADS); do $(BIN)/python -m training stream-eval --model $$name --settle; done
 
 pictures: $(VENV)/.dev ## draw the pictures of the screen and of the page anew, which needs Chromium, and what the demo prints
 	$(BIN)/python demos/make_transcript.py

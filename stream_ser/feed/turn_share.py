@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TypeVar
 
-SHARE_S = 0.006  # of a turn that may take 20 ms: what else runs in it needs its time too
+SHARE_S = 0.004  # of a turn that may take 20 ms: what else runs in it needs its time too
 LIGHT_S = 0.03  # of work in a second: a call of two channels takes some 5 ms
 WINDOW_S = 1.0
 

@@ -51,7 +51,7 @@ class Limits:
     """Those of them that come from one address, which may be a provider's or a proxy's."""
 
     handshakes: int = _number(200, 1, 100_000)
-    """Connections that have not finished their handshake, of all kinds."""
+    """Connections that have not finished their handshake, of all kinds; beyond it one goes of the address that has most."""
 
     subscribers: int = _number(1000, 1, 100_000)
     """Connections that read the feed, in all."""

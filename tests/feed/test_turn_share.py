@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 
-from stream_ser.feed.turn_share import LIGHT_S, SHARE_S, TurnShare, Use
+from stream_ser.feed import turn_share
+from stream_ser.feed.turn_share import LIGHT_S, SHARE_S, WINDOW_S, TurnShare, Use
 
 PIECE_S = SHARE_S / 2
 
@@ -121,3 +123,18 @@ async def test_turns_that_nobody_measures_are_measured_here(monkeypatch: pytest.
     assert share.must_wait(use)
     await asyncio.sleep(0)
     assert not share.must_wait(use)
+
+
+def test_what_is_taken_in_small_pieces_adds_up_until_a_second_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(turn_share, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    use, heavy = Use(), []
+    for _ in range(5):
+        began = now[0]
+        now[0] += LIGHT_S / 4
+        use.add(began)
+        heavy.append(use.heavy)
+    assert heavy == [False, False, False, False, True]
+    now[0] += WINDOW_S
+    use.add(now[0])
+    assert not use.heavy

@@ -14,6 +14,7 @@ import pytest
 from stream_ser.errors import EngineError, StreamSerError
 from stream_ser.server.app import CallServer
 from stream_ser.server.config import AudioSocketSettings, Limits, ServeConfig
+from stream_ser.server.metrics import AGES_S
 from tests.server.serving import (
     Feed,
     answer,
@@ -226,3 +227,14 @@ async def test_who_says_nothing_is_sent_away_and_counted(tmp_path: Path) -> None
             assert (await farewell(stalled))[0] == 1008
         assert (await feed.wait("call", kind="ended"))[0]["reason"] == "silent"
         assert (await figures(server))["refused_total silent"] == 2
+
+
+async def test_what_waits_is_a_gauge_and_what_was_done_a_counter(tmp_path: Path) -> None:
+    async with serving(tmp_path) as server:
+        _, text = await asyncio.to_thread(page, server, "/metrics")
+    kinds = dict(line.split()[2:4] for line in text.splitlines() if line.startswith("# TYPE stream_ser_"))
+    assert kinds["stream_ser_webhook_waiting"] == kinds["stream_ser_command_waiting"] == "gauge"
+    assert kinds["stream_ser_webhook_delivered_total"] == kinds["stream_ser_loop_turns_total"] == "counter"
+    borders = [line for line in text.splitlines() if line.startswith("stream_ser_age_seconds_bucket")]
+    assert [line.split('"')[1] for line in borders] == [*map(str, AGES_S), "+Inf"]
+    assert 0.25 in AGES_S, "what is promised of age must be seen"

@@ -47,17 +47,20 @@ async def test_who_says_nothing_for_a_while_makes_way(tmp_path: Path, monkeypatc
     limits = Limits(unidentified=2, unidentified_of_address=2, burst_s=600.0)
     async with serving(tmp_path, tokens=path, limits=limits) as server, AsyncExitStack() as stack:
         feed = await stack.enter_async_context(Feed(server.url, token=viewer))
+        known = await stack.enter_async_context(dial(server, "/v1/audio", additional_headers=bearer(publisher)))
+        await known.send(hello("older", "customer"))
+        assert (await answer(known))["type"] == "accepted"
         silent = []
         for number in range(2):
             silent.append(await stack.enter_async_context(dial(server, "/v1/twilio")))
-            await eventually(lambda many=number + 1: server.media.count == many, "one waits outside")  # type: ignore[misc]
+            await eventually(lambda many=number + 2: server.media.count == many, "one waits outside")  # type: ignore[misc]
         speaker = Twilio("CA1", token=publisher)
         spoken = await stack.enter_async_context(dial(server, "/v1/twilio"))
         for message in speaker.opening():
             await spoken.send(message)
-        await feed.wait("call", kind="opened")
+        await feed.wait("call", kind="opened", call="CA1")
         assert (await farewell(silent[0]))[1].startswith("made-way:")
-        assert silent[1].close_code is None
+        assert (silent[1].close_code, known.close_code) == (None, None)
         assert (await refusals(server))["made-way"] == 1
 
 
