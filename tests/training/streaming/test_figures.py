@@ -9,7 +9,7 @@ import pytest
 
 from stream_ser_training.corpora import SAMPLE_RATE
 from stream_ser_training.streaming.compose import Stretch, truth_at
-from stream_ser_training.streaming.figures import Shown, Tally, joined, runs_of, selective, told
+from stream_ser_training.streaming.figures import Shown, Tally, joined, rounded, runs_of, selective, summed, told
 
 HOP = SAMPLE_RATE // 4
 N = -1
@@ -113,3 +113,23 @@ def test_truth_and_runs() -> None:
     assert truth_at(stretches, places).tolist() == [2, -1, 2, -1]
     assert joined(stretches) == [seconds(0.0, 2.0, 2), seconds(3.0, 4.0, 0)]
     assert [label for label, _ in runs_of(shown([0, N, 0, 1, N, 0]))] == [0, 1, 0]
+
+
+def test_tallies_of_streams_add_up_to_the_tally_of_all() -> None:
+    streams = [
+        ([0] * 8 + [1] * 8, seconds(0.0, 4.0, 0)),
+        ([1, N, 2, 2], seconds(0.0, 1.0, 2)),
+        ([0, 1], seconds(0.0, 0.5, 1)),
+    ]
+    parts, whole = [], Tally(3)
+    for labels, own in streams:
+        parts.append(Tally(3))
+        for tally in (parts[-1], whole):
+            tally.add(shown(labels), [own], len(labels) * HOP)
+    before = told(parts[0])
+    assert told(summed(parts)) == told(whole)
+    assert told(parts[0]) == before, "the parts stay as they were"
+
+
+def test_what_is_beyond_all_bounds_is_told_as_nothing() -> None:
+    assert rounded({"a": 0.123456, "b": math.inf, "c": math.nan}) == {"a": 0.1235, "b": None, "c": None}

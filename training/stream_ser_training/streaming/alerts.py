@@ -7,7 +7,7 @@ with which it is false no more often than ``MOST_FALSE`` on streams that nothing
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -50,15 +50,6 @@ class AlertTally:
         if self.delays:
             found["delay_p50"] = float(np.median(self.delays))
         return found
-
-
-def summed_alerts(tallies: Sequence[AlertTally]) -> AlertTally:
-    """One tally of several."""
-    total = AlertTally()
-    for own in tallies:
-        for item in fields(AlertTally):
-            setattr(total, item.name, getattr(total, item.name) + getattr(own, item.name))
-    return total
 
 
 def anger_rule() -> Rule:

@@ -13,7 +13,7 @@ from stream_ser.api import Monitor
 from stream_ser_models.card import Card, find, read_card
 from stream_ser_training.clips import CorpusError
 from stream_ser_training.corpora import load, read_corpora
-from stream_ser_training.streaming.alerts import AlertTally, anger_rule, curve, judge, summed_alerts
+from stream_ser_training.streaming.alerts import AlertTally, anger_rule, curve, judge
 from stream_ser_training.streaming.benchmark import (
     HEARD,
     SIDES,
@@ -173,14 +173,14 @@ def figures_of(watched: Sequence[Watched], card: Card) -> dict[str, Any]:
         for stream in own:
             judge(alerts[-1], [anger_rule()], stream.seen, stream.composed.stretches, labels)
     return {
-        "shown": _with_spread([tally(own, classes, as_shown) for own in speakers], summed, told),
-        "windows": _with_spread([tally(own, classes, single) for own in speakers], summed, told),
-        "alerts": _with_spread(alerts, summed_alerts, AlertTally.told),
+        "shown": _with_spread([tally(own, classes, as_shown) for own in speakers], told),
+        "windows": _with_spread([tally(own, classes, single) for own in speakers], told),
+        "alerts": _with_spread(alerts, AlertTally.told),
     }
 
 
-def _with_spread(parts: Sequence[Any], join: Callable[[Any], Any], tell: Callable[[Any], Any]) -> dict[str, Any]:
-    return {**rounded(tell(join(parts))), "spread": rounded(spread(parts, join, tell))}
+def _with_spread(parts: Sequence[Any], tell: Callable[[Any], dict[str, float]]) -> dict[str, Any]:
+    return {**rounded(tell(summed(parts))), "spread": rounded(spread(parts, summed, tell))}
 
 
 def _grid(
@@ -191,5 +191,5 @@ def _grid(
     for name, change in changes.items():
         watched = watch(monitor, card, plans, data, change=change, kept=kept, about=f"short {name}")
         parts = [tally(own, len(card.labels), as_shown) for own in by_speaker(watched)]
-        found[name] = _with_spread(parts, summed, told)
+        found[name] = _with_spread(parts, told)
     return found

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, fields
 from itertools import pairwise
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +22,10 @@ from stream_ser_training.corpora import SAMPLE_RATE
 from stream_ser_training.evaluate import expected_calibration_error
 from stream_ser_training.streaming.compose import Stretch, truth_at
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Sums = TypeVar("Sums", bound="DataclassInstance")
 Whole = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]
 HELD = 2  # points in a row that show a label before it counts as noticed, or as a false alarm
@@ -181,11 +187,11 @@ def told(tally: Tally) -> dict[str, float]:
     return found
 
 
-def summed(tallies: Sequence[Tally]) -> Tally:
-    """One tally of several. There is at least one."""
-    total = Tally(tallies[0].classes)
-    for own in tallies:
-        for item in fields(Tally):
+def summed(tallies: Sequence[Sums]) -> Sums:
+    """One tally of several of a kind, at least one: the sums of all their fields but ``classes``."""
+    total = copy(tallies[0])
+    for own in tallies[1:]:
+        for item in fields(own):
             if item.name != "classes":
                 setattr(total, item.name, getattr(total, item.name) + getattr(own, item.name))
     return total
