@@ -105,7 +105,7 @@ def test_a_folder_of_every_container_and_defect_that_is_refused_goes_on_past_eac
     assert len(refused_cells) > 40
     for file, (name, defect) in refused_cells.items():
         (tmp_path / file).write_bytes(DEFECTS[defect](name, made(name)))
-    code, printed, error = command("analyze", tmp_path, "--out", tmp_path / "results")
+    code, _, error = command("analyze", tmp_path, "--out", tmp_path / "results")
     assert code == 2
     lines = error.splitlines()
     for file in refused_cells:
