@@ -33,6 +33,7 @@ KNOWN = (attackers, floods)  # the modules that have attackers
 HOP_S, AGE_S, HEALTH_S, TURN_S = 0.5, 0.25, 0.25, 0.02
 MEMORY_MB = 100.0  # that an attack may cost while it lasts
 LEAVE_S, BEGIN_S, SETTLE_S = 10.0, 60.0, 1.0
+NO_ATTACK = "it was no attack"
 TOLD = ("refused", "passed_over", "loop_held")  # counts with a label
 COUNTS = (  # others that show what an attack did
     *(
@@ -75,7 +76,7 @@ class Trial:
         """What does not hold, in absolute figures."""
         found = [f"calls ended: {reason}" for reason in self.ended_wrongly[:3]]
         if not self.bit:
-            found.append(f"it was no attack: {ATTACKERS[self.attacker].bites} did not grow")
+            found.append(f"{NO_ATTACK}: {ATTACKERS[self.attacker].bites} did not grow")
         if self.memory_mb[1] - self.memory_mb[0] > MEMORY_MB:
             found.append(f"memory grew by {self.memory_mb[1] - self.memory_mb[0]:.0f} MB")
         if ATTACKERS[self.attacker].stalls:
