@@ -6,7 +6,7 @@ JOBS ?= 2
 HEADS ?= whisper-voice whisper-voice-small whisper-voice-open
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint wheel bench compare load soak attack mutants flaky fuzz heads pictures clean
+.PHONY: demo test lint wheel bench compare load soak attack mutants flaky fuzz gpu heads pictures clean
 
 demo: $(VENV)/.live ## replay the bundled recording through the shipped model, at real time
 	$(BIN)/stream-ser demo
@@ -49,6 +49,9 @@ flaky: $(VENV)/.dev ## run the tests RUNS times (10) on a busy machine and list 
 
 fuzz: $(VENV)/.dev ## fuzz each parser for SECONDS (60), guided by coverage; fails where one breaks
 	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),60)
+
+gpu: $(VENV)/.dev ## all of it on a CUDA device, in eight minutes and without a network; a record under docs/results/gpu
+	$(BIN)/python -m stream_ser.bench.gpu
 
 heads: $(VENV)/.dev ## train the shipped heads on the encoder anew, by their cards' commands; needs the corpora (STREAM_SER_DATA)
 	set -e; for name in $(HEADS); do \

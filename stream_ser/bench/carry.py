@@ -52,3 +52,26 @@ def carried_at(make: Make, card: Card, hop_s: float, steps: bool, each_ms: float
             "fed_late_p99_ms": round(passed.late_p99_ms, 2),
         }
     return row
+
+
+def one_crowd(make: Make, card: Card, effort: Effort) -> dict[str, Any]:
+    """What becomes of ``effort.streams`` streams at the first hop, whole windows. Raises EngineError when the engine fails."""
+    hop_s = effort.whole_hops_s[0]
+    hop = in_samples(hop_s)
+    worker = Worker(lambda: make(0, effort.streams), limit=effort.streams)
+    worker.start()
+    try:
+        tokens = probe_tokens(worker.token_count) if worker.token_count else None
+        found = Crowd(worker, cut(card, hop), hop, steps=False, tokens=tokens).trial(effort.streams, effort.crowd_s)
+    finally:
+        worker.stop()
+    return {
+        "hop_s": hop_s,
+        "streams": found.streams,
+        "answered": found.answered,
+        "dropped": found.dropped,
+        "windows_s": round(found.served / hop_s, 1),
+        "age_p50_ms": round(found.p50_ms, 2),
+        "age_p99_ms": round(found.p99_ms, 2),
+        "fed_late_p99_ms": round(found.late_p99_ms, 2),
+    }

@@ -16,6 +16,7 @@ class Effort:
     loop_s: float = 4.0  # for what is timed side by side
     crowd_s: float = 2.0  # of sound that a crowd of streams is fed
     crowds: int = 3  # tried at each hop
+    streams: int = 10_000  # of the one crowd of a ``crowd`` job
     hops_s: tuple[float, ...] = HOPS_S
     whole_hops_s: tuple[float, ...] = HOPS_S  # where every window is computed whole
     starts: int = 3
@@ -29,7 +30,7 @@ QUICK = Effort(
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One part of the bench: ``machine``, ``engine``, ``stream`` or ``peer``."""
+    """One part of the bench: ``machine``, ``engine``, ``crowd``, ``stream`` or ``peer``."""
 
     part: str
     model: str

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from stream_ser.bench import machine
-from stream_ser.bench.carry import carried
+from stream_ser.bench.carry import carried, one_crowd
 from stream_ser.bench.costs import add_rates, engine_costs
 from stream_ser.bench.front_end import front_end_share
 from stream_ser.bench.job import Effort, Job
@@ -53,13 +53,13 @@ def bench(
         return Job(part, model, name, str(recording), effort or Effort())
 
     stream, device = _part(job("stream", engine)), _part(job("machine"))
-    engines = [_part_or_why(job("engine", name)) for name in (FALLBACK_ORDER if engine == "auto" else (engine,))]
+    engines = [part_or_why(job("engine", name)) for name in (FALLBACK_ORDER if engine == "auto" else (engine,))]
     hop_by_hop: dict[str, Any] | None = None
     if not any(cost.get("steps") for cost in engines):  # what the model cannot do is shown on the one that can
         steps = replace(effort or Effort(), hops_s=(0.1, 0.25), whole_hops_s=(0.25,), crowds=2)
         asked = replace(job("engine", "onnx"), model=STEPPING, effort=steps)
-        hop_by_hop = {"model": STEPPING, **_part_or_why(asked)}
-    others = [_part_or_why(job("peer", name)) for name in PEERS] if peers else None
+        hop_by_hop = {"model": STEPPING, **part_or_why(asked)}
+    others = [part_or_why(job("peer", name)) for name in PEERS] if peers else None
     card = load_card(model)[1]
     for cost in engines:
         if "unavailable" not in cost:
@@ -95,7 +95,9 @@ def child(text: str) -> None:
     job = Job(**{**asked, "effort": Effort(**asked["effort"])})
     pinned = machine.pin_to_one_core()
     try:
-        found = {"machine": _machine, "engine": _costs, "stream": _stream, "peer": _peer}[job.part](job)
+        found = {"machine": _machine, "engine": _costs, "crowd": _crowd, "stream": _stream, "peer": _peer}[job.part](
+            job
+        )
     except StreamSerError as error:
         found = {"error": {"what": error.what, "fix": error.fix}}
     if job.part == "machine":
@@ -120,7 +122,7 @@ def _part(job: Job) -> dict[str, Any]:
     return found
 
 
-def _part_or_why(job: Job) -> dict[str, Any]:
+def part_or_why(job: Job) -> dict[str, Any]:
     """An engine's or a peer's figures, or why there are none: the end of one is not the bench's."""
     try:
         return {job.part: job.name, **_part(job)}
@@ -149,6 +151,15 @@ def _costs(job: Job) -> dict[str, Any]:
     cost["front_end_share"] = None if share is None else round(share, 4)
     cost["streams"] = carried(make, card, cost, job.effort)
     return cost
+
+
+def _crowd(job: Job) -> dict[str, Any]:
+    folder, card = load_card(job.model)
+
+    def make(hop: int, streams: int) -> Backend:
+        return fallback_chain(folder, card, job.name, hop=hop, streams=streams).next()
+
+    return one_crowd(make, card, job.effort)
 
 
 def _stream(job: Job) -> dict[str, Any]:

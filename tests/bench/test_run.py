@@ -63,7 +63,7 @@ def test_it_is_shown_to_a_person(result: dict[str, Any]) -> None:
 def test_an_engine_that_cannot_be_had_is_listed_with_its_reason(talk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     job = run.Job("engine", "cnn-bilstm", "cuda", effort=QUICK)
-    found = run._part_or_why(job)
+    found = run.part_or_why(job)
     assert found["engine"] == "cuda"
     assert found["unavailable"].startswith(("no CUDA device", "cuda cannot load"))
 
@@ -82,7 +82,7 @@ def test_what_a_part_says_reaches_the_person(
 def test_a_part_that_dies_is_told_of_and_does_not_end_the_rest() -> None:
     with pytest.raises(EngineError, match=r"the measuring process ended with KeyError: 'no such part'"):
         run._part(run.Job("no such part", "cnn-bilstm"))
-    found = run._part_or_why(run.Job("peer", "cnn-bilstm", "/some/where/peer"))
+    found = run.part_or_why(run.Job("peer", "cnn-bilstm", "/some/where/peer"))
     assert found["unavailable"] == "the measuring process ended with KeyError: 'peer'"
 
 
@@ -94,6 +94,6 @@ def test_reasons_name_files_and_no_folders() -> None:
 
 def test_peers_are_parts_of_their_own() -> None:
     job = run.Job("peer", "cnn-bilstm", "opensmile-egemaps", effort=QUICK)
-    found = run._part_or_why(job)
+    found = run.part_or_why(job)
     assert found["peer"] in PEERS
     assert ("p50_ms" in found) != ("unavailable" in found)
