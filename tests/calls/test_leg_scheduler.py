@@ -171,7 +171,7 @@ def test_legs_that_were_silent_for_hours_take_few_points_at_a_time_and_hold_up_n
         assert rig.scheduler.look()
         assert len(rig.told("point")) - before < MISSING_HOPS + GAP_HOPS + 2
         looks += 1
-    assert looks <= 6, "the one that speaks waits for all that was silent"
+    assert looks <= len(silent) + 1, "the one that speaks waits for more than one piece of each that was silent"
     while rig.scheduler.look():
         pass
     assert len(rig.told("point")) == 10 * 600 * 16_000 // HOP + 1
