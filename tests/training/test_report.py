@@ -197,9 +197,11 @@ def test_rebuilding_takes_away_what_no_record_carries_and_links_what_people_wrot
     out = tmp_path / "out"
     (out / "plots").mkdir(parents=True)
     (out / "plots" / "confusion_gone.png").write_bytes(b"")
+    (out / "plots" / "streams_alerts.png").write_bytes(b"")
     (out / "discussion.md").write_text("why\n", encoding="utf-8")
     paths = report(tmp_path / "records", out)
-    assert sorted((out / "plots").iterdir()) == sorted(paths[1:])
+    kept = out / "plots" / "streams_alerts.png"  # another page's
+    assert sorted((out / "plots").iterdir()) == sorted([*paths[1:], kept])
     assert "[discussion.md](discussion.md)" in paths[0].read_text("utf-8")
     assert (out / "discussion.md").read_text("utf-8") == "why\n"
 

@@ -46,6 +46,7 @@ from stream_ser_training.unreached import unreached
 
 DISCUSSION = "discussion.md"
 PICTURES = "plots"
+OF_STREAMS = "streams_"  # how names of another page's pictures begin
 Rows = list[tuple[str, list[Record]]]
 
 READING = """\
@@ -94,12 +95,13 @@ class Writer:
         return self.out / PICTURES / f"{name}.png"
 
     def finish(self) -> list[Path]:
-        """Write the report and take away pictures of an earlier one."""
+        """Write the report and take away pictures of an earlier one, but not those that ``stream-eval`` keeps beside them."""
         self.out.mkdir(parents=True, exist_ok=True)
         text = self.out / "README.md"
         text.write_text("\n\n".join(self.parts) + "\n", encoding="utf-8")
         for stale in set((self.out / PICTURES).glob("*.png")) - set(self.written):
-            stale.unlink()
+            if not stale.name.startswith(OF_STREAMS):
+                stale.unlink()
         return [text, *self.written]
 
 
