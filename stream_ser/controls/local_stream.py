@@ -15,43 +15,38 @@ import contextlib
 import queue
 import threading
 from abc import ABC, abstractmethod
-from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 
 from stream_ser.audio.source import Source
-from stream_ser.controls.capabilities import Choice, Kind, OwnNotice, ScreenMessage, own_notice
-from stream_ser.controls.explanations import Reasons
+from stream_ser.controls.capabilities import Choice, Kind, own_notice
+from stream_ser.controls.from_hub import FromHub
 from stream_ser.controls.message_recorder import Recorder, refuse_existing
 from stream_ser.controls.model_choices import model_choices
 from stream_ser.controls.wav_writer import SoundFile
 from stream_ser.errors import ConfigError, StreamSerError, as_person_error
-from stream_ser.feed.message_types import ExplanationMessage, Level
+from stream_ser.feed.message_types import Level
 from stream_ser.pipeline.runtime import Runtime
 from stream_ser.pipeline.session import Session
 
 COMMANDS = 8
-NOTICES = 32  # of the controller itself, that wait for the screen
-WAITING = 4096  # messages of the hub that wait for the screen
 PATIENCE_S = 0.2  # for a source to let go, and for the controller's thread to end
 LONGEST_CHOICE = 60  # columns
 
 
-class StreamController(ABC):
+class StreamController(FromHub, ABC):
     """Runs ``source`` as the stream ``name`` at ``runtime``, from ``start`` until ``close``."""
 
     can_pause = True
     has_sound = True
 
     def __init__(self, runtime: Runtime, source: Source, name: str) -> None:
-        self._runtime, self._source, self._name = runtime, source, name
+        super().__init__(runtime)
+        self._source, self._name = source, name
         self._number = 0  # of the stream, among those of this name
         self._session = self._make(source)
-        self._messages = runtime.hub.subscribe(limit=WAITING)
-        self._own: deque[OwnNotice] = deque(maxlen=NOTICES)
         self._recorder = Recorder(runtime.hub)
-        self._reasons = Reasons(runtime.hub)
         self._sound: SoundFile | None = None
         self._commands: queue.Queue[Callable[[], None] | None] = queue.Queue(COMMANDS)
         self._closing = threading.Event()
@@ -76,8 +71,7 @@ class StreamController(ABC):
             self._thread.join(PATIENCE_S)
         self._session.stop()  # a command may just have begun another
         self._session.wait(PATIENCE_S)
-        self._messages.close()
-        self._reasons.ask_why(None)
+        self.leave()
         try:
             self._end_sound()
         finally:
@@ -92,26 +86,6 @@ class StreamController(ABC):
     def error(self) -> Exception | None:
         """What ended the present stream, if anything broke."""
         return self._session.error
-
-    @property
-    def subscribers(self) -> int | None:
-        """How many subscribe to the feed; None where it is off."""
-        return self._runtime.subscribers
-
-    def drain(self) -> list[ScreenMessage]:
-        """Everything that has come since the last call."""
-        taken: list[ScreenMessage] = [*self._messages.drain()]
-        while self._own:
-            taken.append(self._own.popleft())
-        return taken
-
-    def ask_why(self, stream: str | None) -> None:
-        """Ask what the points of a stream rest on."""
-        self._reasons.ask_why(stream)
-
-    def reasons(self) -> list[ExplanationMessage]:
-        """What has come of that since the last call."""
-        return self._reasons.reasons()
 
     @property
     def paused(self) -> bool:

@@ -11,18 +11,16 @@ name, that begins a whole number of hops from the recording's beginning. One tha
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
 from stream_ser.audio.pacing import Pacer, SystemClock
 from stream_ser.audio.recording import Recording
-from stream_ser.controls.capabilities import OwnNotice, ScreenMessage, own_notice
-from stream_ser.controls.explanations import Reasons
-from stream_ser.controls.local_stream import NOTICES, PATIENCE_S, WAITING
+from stream_ser.controls.capabilities import own_notice
+from stream_ser.controls.from_hub import FromHub
+from stream_ser.controls.local_stream import PATIENCE_S
 from stream_ser.errors import StreamSerError, as_person_error
-from stream_ser.feed.message_types import ExplanationMessage
 from stream_ser.pipeline.multi_stream import Player, play
 from stream_ser.pipeline.runtime import Runtime
 from stream_ser.pipeline.stream import Stream
@@ -42,7 +40,7 @@ class Playing:
         return self.begin_s + self.stream.position / SAMPLE_RATE
 
 
-class SeveralRecordings:
+class SeveralRecordings(FromHub):
     """Plays ``recordings``, by their streams' names, at ``speed`` from ``start`` until ``close``.
 
     Each is opened anew when it is played; those that are given are closed at once.
@@ -52,12 +50,10 @@ class SeveralRecordings:
     whole = True
 
     def __init__(self, runtime: Runtime, recordings: Mapping[str, Recording], speed: float | None) -> None:
-        self._runtime, self._recordings, self._speed = runtime, dict(recordings), speed
+        super().__init__(runtime)
+        self._recordings, self._speed = dict(recordings), speed
         for recording in recordings.values():
             recording.close()
-        self._messages = runtime.hub.subscribe(limit=WAITING)
-        self._own: deque[OwnNotice] = deque(maxlen=NOTICES)
-        self._reasons = Reasons(runtime.hub)
         self._lock = threading.Lock()  # of the five below
         self._pacer = self._paced()
         self._playing: dict[str, Playing] = {}
@@ -90,28 +86,7 @@ class SeveralRecordings:
         if self._thread.is_alive():
             self._thread.join(PATIENCE_S)
         self.stop()  # the thread may just have begun another
-        self._messages.close()
-        self._reasons.ask_why(None)
-
-    def drain(self) -> list[ScreenMessage]:
-        """Everything that has come since the last call."""
-        taken: list[ScreenMessage] = [*self._messages.drain()]
-        while self._own:
-            taken.append(self._own.popleft())
-        return taken
-
-    def ask_why(self, stream: str | None) -> None:
-        """Ask what the points of a stream rest on."""
-        self._reasons.ask_why(stream)
-
-    def reasons(self) -> list[ExplanationMessage]:
-        """What has come of that since the last call."""
-        return self._reasons.reasons()
-
-    @property
-    def subscribers(self) -> int | None:
-        """How many subscribe to the feed; None where it is off."""
-        return self._runtime.subscribers
+        self.leave()
 
     @property
     def paused(self) -> bool:

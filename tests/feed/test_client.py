@@ -23,13 +23,6 @@ from tests.feed.wire import end_message, make_info, point_message
 
 
 @pytest.fixture
-def hub() -> Hub:
-    hub = Hub()
-    hub.publish(messages.hello(make_info()))
-    return hub
-
-
-@pytest.fixture
 def server(hub: Hub) -> Iterator[FeedServer]:
     server = FeedServer(hub, port=0)
     server.start()
