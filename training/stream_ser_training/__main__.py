@@ -32,7 +32,7 @@ from stream_ser_training.devices import DeviceError, leave, place
 from stream_ser_training.evaluate import figures_by_corpus, score
 from stream_ser_training.experiment import Experiment, choose, folds_of, run_baseline
 from stream_ser_training.export import export, held_out, predictor, trained
-from stream_ser_training.export_head import export_on_encoder, strangers, test_figures
+from stream_ser_training.export_head import export_on_encoder, strangers, unseen_figures
 from stream_ser_training.fuse import fuse
 from stream_ser_training.pretrain import FOLDER, PretrainConfig, Pretrainer, speech
 from stream_ser_training.provenance import learnt_before
@@ -201,7 +201,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         raise RecipeError(f"{card.name} was made on another split than {task.name}'s; give its own with --protocol")
     network = load_network(folder, card)
     if isinstance(network, FrameHead):
-        measured = test_figures(network, fold, card.labels, card.temperature)
+        measured = unseen_figures(network, fold, card.labels, card.temperature)
         print("each voice as one that nobody knows:")
         show(measured["test"])
         print("a voice's clips as one stream, with the caller's baseline:")

@@ -50,14 +50,33 @@ def both_ways(head: FrameHead, clips: Sequence[Clip], staged: Staged, labels: li
     return tuple(score_streams(head, clips, staged, labels, kind) for kind in (None, "caller"))
 
 
-def test_figures(head: FrameHead, fold: Fold, labels: list[str], temperature: float) -> dict[str, Any]:
-    """The card's figures ``test`` and ``test_caller``, from sound. Raises CorpusError for a clip that cannot be read."""
-    staged = stage_here(head, fold.split.test)
-    plain, caller = both_ways(head, fold.split.test, staged, labels)
-    return {
+def unseen_figures(
+    head: FrameHead, fold: Fold, labels: list[str], temperature: float, held: Staged | None = None
+) -> dict[str, Any]:
+    """The card's figures of speakers and corpora that training never met, from sound.
+
+    ``held`` are their rows where they are staged already. Raises CorpusError for a clip that cannot be read.
+    """
+    test, cross = fold.split.test, fold.cross
+    held = stage_here(head, [*test, *cross]) if held is None else held
+    telephone = stage_here(head, [*test, *cross], heard="telephone")
+    plain, caller = both_ways(head, test, held, labels)
+    sides = [(test, False), (cross, True)]
+    figures: dict[str, Any] = {
         "test": figures_by_corpus(plain, labels, temperature),
         "test_caller": figures_by_corpus(caller, labels, temperature),
+        "streams": measure_streams(head, sides, held, telephone, labels, temperature, None),
     }
+    agreement = concordances(plain)
+    if agreement:
+        figures["test_CCC"] = agreement
+    if cross:
+        for name, scored in zip(
+            ("cross_corpus", "cross_corpus_caller"), both_ways(head, cross, held, labels), strict=True
+        ):
+            found = figures_by_corpus(scored, labels, temperature)
+            figures[name] = {corpus: value for corpus, value in found.items() if corpus != "pooled"}
+    return figures
 
 
 def strangers(records: Sequence[Record], recipe: str) -> dict[str, Any]:
@@ -100,30 +119,17 @@ def export_on_encoder(
     round_to_half(head)
     labels, split = list(recipe.task.labels), fold.split
     held = stage_here(head, [*split.validation, *split.test, *fold.cross])
-    telephone = stage_here(head, [*split.test, *fold.cross], heard="telephone")
     validation, validation_caller = both_ways(head, split.validation, held, labels)
     every = [*validation, *validation_caller]
     temperature = round(fit_temperature(every), 4)
     threshold = round(abstention_threshold(every, temperature), 4)
-    test, caller = both_ways(head, split.test, held, labels)
-    sides = [(split.test, False), (fold.cross, True)]
+    caller = score_streams(head, split.test, held, labels, "caller")
     figures: dict[str, Any] = {
         "note": NOTE,
-        "test": figures_by_corpus(test, labels, temperature),
-        "test_caller": figures_by_corpus(caller, labels, temperature),
-        "streams": measure_streams(head, sides, held, telephone, labels, temperature, None),
+        **unseen_figures(head, fold, labels, temperature, held),
         "selective_test": selective(caller, temperature, threshold),
         "validation_UA": {k: v["UA"] for k, v in figures_by_corpus(validation, labels, temperature).items()},
     }
-    agreement = concordances(test)
-    if agreement:
-        figures["test_CCC"] = agreement
-    if fold.cross:
-        for name, scored in zip(
-            ("cross_corpus", "cross_corpus_caller"), both_ways(head, fold.cross, held, labels), strict=True
-        ):
-            cross = figures_by_corpus(scored, labels, temperature)
-            figures[name] = {corpus: value for corpus, value in cross.items() if corpus != "pooled"}
     out.mkdir(parents=True, exist_ok=True)
     halves = {name: value.half() if value.is_floating_point() else value for name, value in head.state_dict().items()}
     save_file({name: value.contiguous() for name, value in halves.items()}, out / WEIGHTS)
