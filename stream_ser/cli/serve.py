@@ -19,6 +19,7 @@ from stream_ser.errors import ConfigError
 from stream_ser.printable import printable_json
 from stream_ser.server.log_limit import INTERVAL_S, STANDARD, LimitedHandler
 
+OWN_COLLECTIONS = gc.get_threshold()  # Python's own, before a command line's start makes them rare
 FULL_COLLECTIONS = 50  # collections of young objects before one of all; Python's own is 10
 SWITCH_S = 3e-4
 
@@ -97,7 +98,7 @@ def serve(options: argparse.Namespace) -> int:
     gc.freeze()
     # Nor all that has come since, as often as it would: it takes 20 ms where many connections are open, and finds next to
     # nothing, as what connections and calls leave behind has no circles.
-    gc.set_threshold(*gc.get_threshold()[:2], FULL_COLLECTIONS)
+    gc.set_threshold(*OWN_COLLECTIONS[:2], FULL_COLLECTIONS)
     asked = threading.Semaphore(0)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: asked.release())
