@@ -7,8 +7,8 @@ moments are told: when the first words are drawn (what is being loaded), and whe
 the program is killed, and the processor seconds that it took until then are told as well: where others use the machine, time
 alone says little.
 
-Byte code is kept, in a folder of this run's own, as it is by any installed program once it was started; the start that makes
-it does not count. Needs Unix.
+Byte code is kept, as of any program that was started before; a start that may have to make it comes first and does not count.
+Needs Unix.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import sys
 import tempfile
 import termios
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -95,12 +95,9 @@ def _read(terminal: int, patience_s: float) -> bytes:
     return b""
 
 
-@contextlib.contextmanager
-def byte_code_kept(environment: Mapping[str, str]) -> Iterator[dict[str, str]]:
-    """The environment, with a folder for byte code that goes again."""
-    with tempfile.TemporaryDirectory() as scratch:
-        told = {name: value for name, value in environment.items() if name != "PYTHONDONTWRITEBYTECODE"}
-        yield told | {"PYTHONPYCACHEPREFIX": scratch}
+def with_byte_code(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment, in which Python keeps byte code."""
+    return {name: value for name, value in environment.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -116,15 +113,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.runs < 1:
         parser.error(f"--runs {options.runs} measures nothing")
     print(f"{processor()}, {os.cpu_count()} cores; medians of {options.runs} (least to most)")
+    environment = with_byte_code(os.environ)
     try:
-        with byte_code_kept(os.environ) as environment:
-            for command in options.command:
-                start(command, environment)
-                found = [start(command, environment) for _ in range(options.runs)]
-                there, cpu = (_told([getattr(each, name) for each in found]) for name in ("there_s", "cpu_s"))
-                first = f"first words {_told([each.first_s for each in found])}, " if command != "serve" else ""
-                what = "READY" if command == "serve" else "the screen"
-                print(f"{command}: {first}{what} {there}, {cpu} of work", flush=True)
+        for command in options.command:
+            _, *found = [start(command, environment) for _ in range(options.runs + 1)]
+            there, cpu = (_told([getattr(each, name) for each in found]) for name in ("there_s", "cpu_s"))
+            first = f"first words {_told([each.first_s for each in found])}, " if command != "serve" else ""
+            what = "READY" if command == "serve" else "the screen"
+            print(f"{command}: {first}{what} {there}, {cpu} of work", flush=True)
     except StreamSerError as error:
         print(f"stream-ser: {error}", file=sys.stderr)
         return 2
