@@ -32,7 +32,9 @@ class Version:
     @property
     def environment(self) -> dict[str, str]:
         """For its programs."""
-        paths = os.pathsep.join(str(self.tree / part) for part in (".", "models", "training"))
+        paths = os.pathsep.join(
+            [*(str(self.tree / part) for part in (".", "models", "training")), os.environ.get("PYTHONPATH", "")]
+        )
         return with_byte_code(os.environ) | ONE_THREAD | {"PYTHONPATH": paths, "PYTHONSAFEPATH": "1"}
 
     def run(self, *arguments: str, pinned: bool = False) -> tuple[str, float]:
