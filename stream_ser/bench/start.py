@@ -18,6 +18,7 @@ import contextlib
 import fcntl
 import os
 import pty
+import re
 import select
 import struct
 import subprocess
@@ -39,6 +40,7 @@ SIGNS = {  # what is seen when it is there, and at no earlier time
     "live": b"expressed emotion",
     "serve": b"page: http",
 }
+ORDER = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")  # to the terminal
 PATIENCE_S = 60.0
 
 
@@ -74,7 +76,7 @@ def start(command: str, environment: Mapping[str, str], folder: Path | None = No
                 drawn = _read(ours, began + PATIENCE_S - time.monotonic())
                 first = first or time.monotonic()
                 if not drawn:
-                    said = (seen.decode(errors="replace").split() or ["nothing"])[-30:]
+                    said = (ORDER.sub(" ", seen.decode(errors="replace")).split() or ["nothing"])[-30:]
                     raise StreamSerError(
                         f"{command} did not come, and said last: {' '.join(said)}", fix=f"start stream-ser {command}"
                     )

@@ -34,6 +34,15 @@ def test_a_program_that_does_not_come_is_told_of_with_its_last_words(tmp_path: P
         start("demo", environment, tmp_path)
 
 
+def test_orders_to_the_terminal_are_no_words(tmp_path: Path) -> None:
+    package = tmp_path / "stream_ser"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "cli.py").write_text("print('\\x1b[?1049lno\\x1b[1;1H\\x1b[2Jsound')\n")
+    with pytest.raises(StreamSerError, match="said last: no sound; start"):
+        start("live", {**os.environ, "PYTHONPATH": str(tmp_path), "PYTHONSAFEPATH": "1"}, tmp_path)
+
+
 def test_the_command_prints_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["serve", "--runs", "1"]) == 0
     heading, line = capsys.readouterr().out.splitlines()
