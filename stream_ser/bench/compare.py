@@ -76,7 +76,7 @@ def _window(version: Version, _: Path) -> dict[str, float]:
     found = {f"a window, ms {CLOCK}": ours_ms, "memory of the engine, MB": engine["memory_mb"]}
     peer = next(peer for peer in told["peers"] if peer["peer"] == PEER)
     if "unavailable" not in peer:
-        found[f"a window as a share of {PEER}'s, {CLOCK}"] = ours_ms / peer["p50_ms"]
+        found[f"a window, per cent of {PEER}'s, {CLOCK}"] = 100.0 / peer["times_window"]
     return found
 
 
