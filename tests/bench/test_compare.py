@@ -9,7 +9,18 @@ import pytest
 import soundfile
 
 from stream_ser.audio.vad import VoiceActivityDetector
-from stream_ser.bench.compare import CLOCK, SMALL, WHOLE, Compared, Measure, compare, main, table, write_sounds
+from stream_ser.bench.compare import (
+    CLOCK,
+    SMALL,
+    WHOLE,
+    Compared,
+    Measure,
+    compare,
+    main,
+    one_by_one,
+    table,
+    write_sounds,
+)
 from stream_ser.bench.versions import Version
 from stream_ser.types import SAMPLE_RATE
 
@@ -21,7 +32,7 @@ def costing(costs: Mapping[str, Iterator[float]], turns: list[str], name: str = 
         turns.append(version.tree.name)
         return {name: next(costs[version.tree.name])}
 
-    return Measure(name, take)
+    return one_by_one(name, take)
 
 
 def test_versions_take_turns_and_are_held_against_each_other_round_by_round() -> None:
@@ -56,7 +67,7 @@ def test_what_the_clock_says_is_not_judged() -> None:
 
 
 def test_the_small_plan_measures_less_of_the_same() -> None:
-    assert {measure.name for measure in SMALL.measures} < {measure.name for measure in WHOLE.measures}
+    assert {measure.name for measure in SMALL.measures} == {measure.name for measure in WHOLE.measures}
     assert SMALL.sound_s < WHOLE.sound_s
 
 
