@@ -39,7 +39,7 @@ from stream_ser.bench.windows import window_ms
 from stream_ser.errors import StreamSerError
 from stream_ser.types import SAMPLE_RATE
 
-ROUNDS = 5
+ROUNDS, JUDGED = 5, 3  # at most, and at least before something is called dearer
 MINUTES, SMALL_MINUTES = 10.0, 3.0
 SHORT_S = 2  # of sound, for what a program costs beside its work
 LONG, SHORT = "long.wav", "short.wav"
@@ -163,13 +163,14 @@ def compare(
 ) -> list[Compared]:
     """Measure ``then`` and ``now`` in turns. Rounds end at five, or with the time, but there is one at least.
 
-    With ``near``, a measure ends as soon as none of its ratios is above that.
+    With ``near``, a measure ends as soon as none of its ratios is above that, and not before the third round else.
     """
+    least = 1 if near is None else JUDGED
     began, spent_s = time.monotonic(), 0.0
     found: dict[str, list[Compared]] = {}
     taken: dict[str, dict[str, dict[str, list[float]]]] = {}
     for number in range(ROUNDS):
-        if number and spent_s * (number + 1) / number > minutes * 60.0:
+        if number >= least and spent_s * (number + 1) / number > minutes * 60.0:
             break
         for measure in measures:
             if number and near is not None and not any(each.is_above(near) for each in found[measure.name]):

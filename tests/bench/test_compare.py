@@ -61,6 +61,12 @@ def test_what_is_near_the_limit_is_measured_until_it_is_not() -> None:
     assert {name for name, each in found.items() if each.is_above(1.25)} == {"dearer"}
 
 
+def test_nothing_is_called_dearer_after_one_round_however_slow_the_machine() -> None:
+    costs = {"then": iter([1.0] * 3), "now": iter([2.0, 1.0, 1.3])}
+    (found,) = compare(VERSIONS, [costing(costs, [])], Path(), 0.0, str, near=1.125)
+    assert found.ratios == (2.0, 1.0, 1.3)
+
+
 def test_what_the_clock_says_is_not_judged() -> None:
     assert Compared("a window, CPU ms", 1.0, 2.0, (2.0,)).is_above(1.25)
     assert not Compared(f"a window, ms {CLOCK}", 1.0, 2.0, (2.0,)).is_above(1.25)
