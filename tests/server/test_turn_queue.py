@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from stream_ser.feed import turn_share
 from stream_ser.server.routes import ADMITTED_AT_ONCE, Routes
 from stream_ser.server.turn_queue import TurnQueue
-from tests.server.serving import PATIENCE_S, serving
+from tests.server.serving import PATIENCE_S, eventually, serving
 
 MANY = 40
 
@@ -69,6 +70,7 @@ async def test_requests_of_one_moment_are_judged_a_few_in_a_turn(
 ) -> None:
     judged: Counter[int] = Counter()
     original = Routes._answer
+    monkeypatch.setattr(turn_share, "SHARE_S", PATIENCE_S)  # by itself it is enough where judging is all that happens
     async with serving(tmp_path) as server:
 
         def answer(self: Routes, *args: object) -> object:
@@ -77,6 +79,7 @@ async def test_requests_of_one_moment_are_judged_a_few_in_a_turn(
 
         monkeypatch.setattr(Routes, "_answer", answer)
         opened = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(MANY)]
+        await eventually(lambda: server._handshakes.count == MANY, "not all are taken")
         held = threading.Event()
         server._loop.call_soon_threadsafe(held.wait, PATIENCE_S)
         for _, writer in opened:
