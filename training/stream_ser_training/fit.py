@@ -103,8 +103,8 @@ class Fitter:
         """Build the network, and go back to the last stored step if the folder holds one.
 
         ``train`` holds augmented rows of the training clips, ``held`` plain rows of the validation clips; ``start`` is the
-        folder of a run or checkpoint whose weights are taken where they fit. Raises FitError when the folder holds another run or a
-        broken one, LeakError where the run at ``start`` met somebody who is held out here.
+        folder of a run or checkpoint whose weights are taken where they fit. Raises FitError when the folder holds another
+        run or a broken one, LeakError where the weights at ``start`` met somebody who is held out here.
         """
         self.recipe, self.split, self.folder, self.seed, self.where = recipe, split, folder, seed, where
         self.held = held
