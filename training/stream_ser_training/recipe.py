@@ -87,7 +87,9 @@ class Recipe(Config):
     architecture: str = ""
     variant: str = ""  # what sets it apart from the paper's other systems
     deviations: str = ""  # from the paper
-    start: str = ""  # RECIPE:PROTOCOL of the run whose weights this one starts from; random weights where empty
+    start: str = (
+        ""  # whose weights this one starts from: RECIPE:PROTOCOL of a run, or shipped:MODEL; random where empty
+    )
     model: Config = field(default_factory=Config)
     task: Task = field(default_factory=Task)
     stage: StageConfig = field(default_factory=StageConfig)
