@@ -6,9 +6,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+import soundfile
 
+from stream_ser.audio.vad import VoiceActivityDetector
 from stream_ser.bench.compare import CLOCK, SMALL, WHOLE, Compared, Measure, compare, main, table, write_sounds
 from stream_ser.bench.versions import Version
+from stream_ser.types import SAMPLE_RATE
 
 VERSIONS = {side: Version(Path(side)) for side in ("then", "now")}
 
@@ -70,11 +73,10 @@ def test_small_needs_a_ratio(capsys: pytest.CaptureFixture[str]) -> None:
     assert "above --most" in capsys.readouterr().err
 
 
-def test_the_sounds_are_as_long_as_they_are_said_to_be(tmp_path: Path) -> None:
-    import soundfile
-
+def test_the_sounds_are_as_long_as_they_are_said_to_be_and_nobody_pauses(tmp_path: Path) -> None:
     write_sounds(tmp_path, 7)
-    assert {path.name: soundfile.info(path).duration for path in tmp_path.iterdir()} == {
-        "long.wav": 7.0,
-        "short.wav": 2.0,
-    }
+    sounds = {path.name: soundfile.read(path, dtype="float32")[0] for path in tmp_path.iterdir()}
+    assert {name: len(sound) / SAMPLE_RATE for name, sound in sounds.items()} == {"long.wav": 7.0, "short.wav": 2.0}
+    vad = VoiceActivityDetector()
+    vad.push(0, sounds["long.wav"])
+    assert vad.speech_samples(0, vad.end) > 0.9 * vad.end
