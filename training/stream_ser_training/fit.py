@@ -33,7 +33,7 @@ from stream_ser_training.data import Batches, label_index
 from stream_ser_training.devices import Placement
 from stream_ser_training.evaluate import Scored, concordances, figures_by_corpus, utterance_probabilities
 from stream_ser_training.feature_cache import Staged
-from stream_ser_training.losses import concordance_loss, masked_cross_entropy
+from stream_ser_training.losses import concordance_loss, divergence, masked_cross_entropy
 from stream_ser_training.recipe import Recipe
 from stream_ser_training.resume import FitError, Interrupted, asked_to_stop, atomically, seed_of
 from stream_ser_training.splits import Split
@@ -122,6 +122,7 @@ class Fitter:
             cells=fit.cells,
             answers=fit.answers,
             voices=voice_vectors(self.network, train) if isinstance(self.network, FrameHead) else None,
+            pairs=fit.consistency > 0.0,
         )
         rows = np.unique(np.concatenate([train.rows_of(clip)[:2] for clip in split.train]))
         rows = np.random.default_rng(seed).permutation(rows)[:MEASURED_ROWS]
@@ -211,6 +212,8 @@ class Fitter:
         else:
             loss = masked_cross_entropy(logits.float(), targets, batch.allowed.to(device), fit.label_smoothing)
         loss = fit.classes * loss
+        if fit.consistency:
+            loss = loss + fit.consistency * divergence(*logits.float().chunk(2))
         if fit.ratings and dimensions is not None:
             loss = loss + fit.ratings * concordance_loss(dimensions.float(), ratings.to(self.where.device))
         self.optimiser.zero_grad(set_to_none=True)
