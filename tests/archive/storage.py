@@ -98,6 +98,6 @@ class Line:
                     (server if ready is client else client).sendall(data)
 
 
-def objects(client: Any, bucket: str) -> dict[str, bytes]:
-    """Every object of a bucket by name."""
-    return {name.partition("/")[2]: client.cat_file(name) for name in client.find(bucket)}
+def objects(client: Any, folder: str) -> dict[str, bytes]:
+    """Every object of a folder by name."""
+    return {name.removeprefix(f"{folder}/"): client.cat_file(name) for name in client.find(folder)}
