@@ -16,7 +16,8 @@ import pytest
 from stream_ser_training.__main__ import main
 from stream_ser_training.devices import place
 from stream_ser_training.experiment import Experiment
-from stream_ser_training.jobs import DRIVEN, FitRun, Outcome, environment, missing, side_by_side
+from stream_ser_training.fit_runs import DRIVEN, FitRun, Outcome, environment
+from stream_ser_training.jobs import missing, side_by_side
 from stream_ser_training.recipe import read_recipe
 from stream_ser_training.resume import Interrupted
 from tests.archive.runs import alive, until
@@ -137,7 +138,7 @@ def test_whoever_is_interrupted_ends_what_goes_on(grid: list[FitRun]) -> None:
 
 
 def test_a_run_ends_with_the_process_that_drives_it() -> None:
-    imports = "import time; from stream_ser_training.jobs import end_with_driver"
+    imports = "import time; from stream_ser_training.fit_runs import end_with_driver"
     child = f"{imports}; end_with_driver(); print(1, flush=True); time.sleep(600)"
     driver = (
         "import os, subprocess, sys, time\n"

@@ -33,8 +33,9 @@ from stream_ser_training.evaluate import figures_by_corpus, score
 from stream_ser_training.experiment import Experiment, choose, folds_of, run_baseline
 from stream_ser_training.export import export, held_out, predictor, trained
 from stream_ser_training.export_head import export_on_encoder, strangers, unseen_figures
+from stream_ser_training.fit_runs import end_with_driver
 from stream_ser_training.fuse import fuse
-from stream_ser_training.jobs import add_options, end_with_driver, fit_side_by_side
+from stream_ser_training.jobs import add_options, fit_side_by_side
 from stream_ser_training.pretrain import FOLDER, PretrainConfig, Pretrainer, speech
 from stream_ser_training.provenance import learnt_before
 from stream_ser_training.recipe import RecipeError, read_recipe, read_task

@@ -11,114 +11,22 @@ from __future__ import annotations
 import argparse
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Protocol
-
-import torch
 
 from stream_ser_training.experiment import Experiment, choose
+from stream_ser_training.fit_runs import FitRun, Outcome, Place, log_of
+from stream_ser_training.jobs_here import Here
 from stream_ser_training.records import file_name
 from stream_ser_training.resume import FitError, Interrupted
 
 LOOK_S = 0.2  # between two looks at what goes on
-PATIENCE_S = 120.0  # for a run that stores its state
-DRIVEN = "STREAM_SER_FIT_DRIVEN_BY"  # the process whose end is this one's
-
-
-@dataclass(frozen=True, slots=True)
-class FitRun:
-    """One fold and seed of one recipe; ``starts_from`` is the folder of the run that has to be there before."""
-
-    experiment: Experiment
-    recipe: str  # as a person gave it
-    fold: str
-    seed: int
-    folder: Path
-    starts_from: Path | None
-
-    def __str__(self) -> str:
-        return self.folder.name
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a run's process ended, what it printed, and the last thing that it complained of."""
-
-    run: FitRun
-    code: int  # below 0: by that signal
-    printed: str
-    complaint: str
-
-
-class Place(Protocol):
-    """Where runs are carried out."""
-
-    def start(self, run: FitRun, command: Sequence[str]) -> None:
-        """Begin one."""
-
-    def ended(self) -> list[Outcome]:
-        """Those that have ended since the last time. Returns at once."""
-
-    def close(self) -> None:
-        """End those that go on; each stores its state."""
-
-
-class Here:
-    """Processes of this machine; where it has several GPUs, they share them."""
-
-    def __init__(self, jobs: int) -> None:
-        self._running: dict[FitRun, tuple[subprocess.Popen[str], int]] = {}
-        self._slots = list(range(jobs))
-        self._gpus = torch.cuda.device_count()
-
-    def start(self, run: FitRun, command: Sequence[str]) -> None:
-        """As of ``Place``."""
-        slot = self._slots.pop(0)
-        gpu = {"CUDA_VISIBLE_DEVICES": str(slot % self._gpus)} if self._gpus > 1 else {}
-        run.folder.mkdir(parents=True, exist_ok=True)
-        with out_of(run).open("w") as out, log_of(run).open("w") as log:
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=log,
-                text=True,
-                env=environment() | gpu | {DRIVEN: str(os.getpid())},
-                start_new_session=True,  # Ctrl-C is for the one that drives
-            )
-        self._running[run] = process, slot
-
-    def ended(self) -> list[Outcome]:
-        """As of ``Place``."""
-        found = []
-        for run, (process, slot) in list(self._running.items()):
-            if process.poll() is not None:
-                del self._running[run]
-                self._slots.append(slot)
-                found.append(Outcome(run, process.returncode, out_of(run).read_text(), _last_line(log_of(run))))
-        return found
-
-    def close(self) -> None:
-        """As of ``Place``."""
-        for process, _ in self._running.values():
-            process.terminate()
-        until = time.monotonic() + PATIENCE_S
-        for process, _ in self._running.values():
-            try:
-                process.wait(max(0.0, until - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-        self._running.clear()
 
 
 def missing(
@@ -248,40 +156,6 @@ def fit_side_by_side(
     for line in failed:
         print(f"training: {line}", file=sys.stderr)
     return 1 if failed else 0
-
-
-def end_with_driver() -> None:
-    """Where this process is driven by another, take that one's end for a wish to stop."""
-    driver = os.environ.pop(DRIVEN, "")
-    if not driver:
-        return
-
-    def watch() -> None:
-        while os.getppid() == int(driver):
-            time.sleep(1.0)
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    threading.Thread(target=watch, name="driver", daemon=True).start()
-
-
-def environment() -> dict[str, str]:
-    """The variables of this process, with which another finds the same packages."""
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-
-
-def out_of(run: FitRun) -> Path:
-    """Where a run's process prints."""
-    return run.folder / "fit.out"
-
-
-def log_of(run: FitRun) -> Path:
-    """Where it complains."""
-    return run.folder / "fit.log"
-
-
-def _last_line(path: Path) -> str:
-    lines = path.read_text(errors="replace").replace("\r", "\n").split("\n")
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
 
 def _cores() -> int:

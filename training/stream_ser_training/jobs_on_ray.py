@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from stream_ser_training.jobs import DRIVEN, FitRun, Outcome, environment
+from stream_ser_training.fit_runs import DRIVEN, FitRun, Outcome, environment
 from stream_ser_training.resume import FitError
+
+CALL_S = 10.0
 
 
 def carry_out(command: Sequence[str]) -> tuple[int, str, str]:
@@ -38,8 +42,12 @@ class OnRay:
         except ImportError as error:
             raise FitError("Ray is not installed; pip install 'stream-ser[ray]', or leave --on out") from error
         self._ray: Any = ray
+        logging.getLogger("ray").setLevel(logging.ERROR)
         try:
-            ray.init(address=address, log_to_driver=False, include_dashboard=False)
+            host, _, port = (address or "").removeprefix("ray://").rpartition(":")
+            if host and port.isdecimal():  # where nobody answers Ray itself would go on asking for minutes
+                socket.create_connection((host.strip("[]"), int(port)), CALL_S).close()
+            ray.init(address=address, log_to_driver=False, include_dashboard=False, logging_level=logging.ERROR)
             there = ray.cluster_resources()
         except Exception as error:
             first = str(error).strip().partition("\n")[0]
