@@ -128,8 +128,7 @@ class Analysis:
             for sink in (found, place):
                 hub.attach(sink)
             try:
-                error = self._run(source, shown, writer)
-                _close(writer)
+                error = self._written(source, shown, writer)
                 self._results.keep(writer.written, room)
             finally:
                 for sink in (found, place):
@@ -155,6 +154,14 @@ class Analysis:
             closes.enter_context(closing(recording))
             yield recording if str(path) == shown else RenamedRecording(recording, str(path), shown)
 
+    def _written(self, source: Recording | RenamedRecording, name: str, writer: ConvertingWriter) -> str | None:
+        try:
+            error = self._run(source, name, writer)
+            writer.close()
+        except FeedError as problem:  # what of its messages is there is taken away, so there is nothing to export
+            raise FeedError(problem.what, fix=ROOM) from problem
+        return error
+
     def _run(self, source: Recording | RenamedRecording, name: str, writer: ConvertingWriter) -> str | None:
         session = prepare(self._runtime, source, name, self._hearing.call)
         try:
@@ -172,13 +179,6 @@ class Analysis:
 class _Writer(ConvertingWriter):
     def _write(self, message: Message) -> None:
         super()._write(untimed(message))
-
-
-def _close(writer: ConvertingWriter) -> None:
-    try:
-        writer.close()
-    except FeedError as problem:
-        raise FeedError(problem.what, fix=ROOM) from problem
 
 
 def result(name: str, form: Format) -> str:
