@@ -116,6 +116,11 @@ class Hub:
             seq = self._publish(told)
             return {**told, "seq": seq}
 
+    def has_call(self, call: str) -> bool:
+        """Whether a call is open, as subscribers know it."""
+        with self._state:
+            return self._present.has_call(call)
+
     def release(self, seq: int) -> None:
         """Give subscribers what was held, up to number ``seq``; a sink may call this. What is never released they never see."""
         with self._state:

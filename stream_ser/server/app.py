@@ -35,6 +35,7 @@ from stream_ser.server.media_server import MediaServer
 from stream_ser.server.open_files import room_for
 from stream_ser.server.routes import Routes
 from stream_ser.server.services import WRITE_S, Services
+from stream_ser.server.taking_part import take_part
 from stream_ser.server.tls_start import TlsStart
 from stream_ser.server.websocket import Admission, CountingConnection
 
@@ -111,6 +112,8 @@ class CallServer:
         limits = self.config.limits
         self.media = MediaServer(self.services, ConnectionLimit(limits.connections, limits.connections_of_tenant))
         self.services.full = lambda: self.media.full or self._no_room
+        if self.services.cluster is not None:
+            take_part(self.services.cluster, self.services, self.media, self.url)
         routes = Routes(self.services, self.media)
         self._connections: set[ServerConnection] = set()
         self._handshakes = Handshakes[CountingConnection](limits.handshakes)
