@@ -33,6 +33,7 @@ class Node:
 
     def __init__(self, server: NatsServer, store: Store | None = None, keeping: Keeping | None = None) -> None:
         self.cluster = Cluster(BusAddress((server.url,)), keeping or Keeping(), store)
+        self._store = store
         self.fenced: list[tuple[str, str, bool]] = []
         self.lost: list[LostWrite] = []
         self.cluster.fenced = lambda *of: self.fenced.append(of)
@@ -90,6 +91,8 @@ class Node:
     def close(self) -> None:
         self.writer.close(5.0)
         self.cluster.close()
+        if self._store is not None:
+            self._store.close()
 
 
 @contextmanager
@@ -100,8 +103,6 @@ def node(server: NatsServer, store: Path | None = None, keeping: Keeping | None 
         yield made
     finally:
         made.close()
-        if opened is not None:
-            opened.close()
 
 
 def take(subscription: Subscription, upto: int) -> list[Message]:
