@@ -149,14 +149,17 @@ class BusLog:
         for item in items:
             if isinstance(item, Hello) and item.stream not in entry.hellos:
                 entry.hellos[item.stream] = (0, item.text)
-                run.hellos.append((item.stream, item.text))
                 run.changed = True
         if ends and not entry.closing:
             entry.closing = run.changed = True
         if run.changed:
             await self._keep(run)
         for item in items:
-            if isinstance(item, Row) and item.seq > run.done and not run.fenced:
+            if isinstance(item, Hello):
+                said = item.stream, item.text
+                if entry.hellos[item.stream][0] == 0 and said not in run.hellos:
+                    run.hellos.append(said)
+            elif isinstance(item, Row) and item.seq > run.done and not run.fenced:
                 await self._one(run, item)
         if run.changed and not ends and not run.fenced:
             await self._keep(run)

@@ -71,6 +71,7 @@ class Hub:
         self._sinks: list[tuple[Sink | TextSink, TextSink]] = []  # as attached, and how to call it
         self._reasons: dict[str, tuple[int, ExplanationSource]] = {}  # of a stream's point, by its number
         self._closed = False
+        self.why_still: Callable[[], str | None] = lambda: None  # why nothing is released though calls go on
 
     @property
     def seq(self) -> int:

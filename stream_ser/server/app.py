@@ -77,7 +77,7 @@ class CallServer:
         """Bind, load the model, open the store, serve. Raises FeedError, EngineError, StoreError, ConfigError."""
         self.services.room = room_for(self.config.limits, self._tls is not None)
         with contextlib.ExitStack() as undoing:
-            listener = _bind(self.config.host, self.config.port)
+            listener = _bind(self.config.host, self.config.port, self.config.processes > 1)
             undoing.callback(listener.close)
             self.port = listener.getsockname()[1]
             undoing.push(self.services.open(self._gauges, self._totals))
@@ -243,9 +243,9 @@ class CallServer:
         }
 
 
-def _bind(host: str, port: int) -> socket.socket:
+def _bind(host: str, port: int, shared: bool) -> socket.socket:
     try:
-        return listen(host, port, BACKLOG)
+        return listen(host, port, BACKLOG, shared)
     except OSError as error:
         raise FeedError(
             f"cannot listen on {host}:{port}: {error.strerror or error}", fix="choose another host or port"

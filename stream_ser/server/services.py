@@ -87,7 +87,8 @@ class Services:
                 f"the engine has failed: {failure}; start the server again" if in_full else f"the engine has {LOGGED}"
             )
         if trouble is not None:
-            return f"the store cannot write: {trouble}" if in_full else f"the store has {LOGGED}"
+            where = "store" if self.cluster is None else "bus"
+            return f"the {where} cannot write: {trouble}" if in_full else f"the {where} has {LOGGED}"
         return self.full()
 
     def open(self, gauges: Values, totals: Values) -> contextlib.ExitStack:

@@ -105,7 +105,7 @@ class Tenants:
             if name not in self._all:
                 hub = self._hub(name)
                 feed = None if self._cluster is None else partial(self._cluster.feed, name)
-                self._all[name] = Tenant(name, self._inference, hub, self.writer, feed)
+                self._all[name] = Tenant(name, self._inference, hub, self.writer, feed, self._why_still)
                 self._all[name].hub.attach(self._sink)
                 self._all[name].hub.attach(partial(self._tell, name))
             return self._all[name]
@@ -196,11 +196,17 @@ class Tenants:
             if tenant is not None:
                 tenant.hub.release(seq)
 
+    def _why_still(self) -> str | None:
+        """What subscribers are told while nothing is released: no more than they may know."""
+        if self.trouble is None:
+            return None
+        return "results wait: the store cannot write" if self._cluster is None else "results wait: the bus does not answer"
+
     def _troubled(self, error: StoreError | None) -> None:
         if error is None:
-            _log.info("the store writes again")
+            _log.info("results are kept again")
         else:
-            _log.error("the store cannot write: %s", error)
+            _log.error("results cannot be kept: %s", error)
 
     def _lost(self, lost: LostWrite) -> None:
         _log.error("a result was not stored", extra={"tenant": lost.tenant, "seq": lost.seq, "why": lost.reason})
@@ -216,10 +222,12 @@ class Tenant:
         hub: Hub,
         writer: StoreWriter | None,
         feed: Callable[[], Hub] | None = None,
+        why_still: Callable[[], str | None] = lambda: None,
     ) -> None:
         self.name, self.hub = name, hub
         self.calls: dict[str, Call] = {}
-        self._inference, self._writer, self._feed = inference, writer, feed
+        self._inference, self._writer, self._feed, self._why_still = inference, writer, feed, why_still
+        hub.why_still = why_still
         self._lock = threading.Lock()
         self._call_of: dict[str, str] = {}  # by stream
         if writer is not None:
@@ -228,7 +236,11 @@ class Tenant:
     @property
     def feed(self) -> Hub:
         """Where to subscribe: the hub that this tenant's calls publish to, or in a cluster what all nodes' calls do."""
-        return self.hub if self._feed is None else self._feed()
+        if self._feed is None:
+            return self.hub
+        feed = self._feed()  # another one where its numbers have begun anew
+        feed.why_still = self._why_still
+        return feed
 
     def enter(self, call: Call) -> None:
         """Begin a call. Raises RefusedError."""
