@@ -200,7 +200,9 @@ class Tenants:
         """What subscribers are told while nothing is released: no more than they may know."""
         if self.trouble is None:
             return None
-        return "results wait: the store cannot write" if self._cluster is None else "results wait: the bus does not answer"
+        return (
+            "results wait: the store cannot write" if self._cluster is None else "results wait: the bus does not answer"
+        )
 
     def _troubled(self, error: StoreError | None) -> None:
         if error is None:
