@@ -291,9 +291,9 @@ def missed(first: int, last: int, count: int | None, epoch: str | None) -> Misse
     return {"type": "missed", "seq": last, "epoch": epoch, "first": first, "last": last, "count": count}
 
 
-def heartbeat(seq: int, epoch: str | None, at: datetime) -> HeartbeatMessage:
+def heartbeat(seq: int, epoch: str | None, at: datetime, still: str | None = None) -> HeartbeatMessage:
     """Say, to one idle subscriber, that everything due to it up to number ``seq`` has been sent."""
-    return {"type": "heartbeat", "seq": seq, "epoch": epoch, "time": wall_time(at)}
+    return {"type": "heartbeat", "seq": seq, "epoch": epoch, "time": wall_time(at), "still": still}
 
 
 def snapshot(seq: int, text: str) -> str:

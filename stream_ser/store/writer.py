@@ -22,17 +22,16 @@ import logging
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from typing import Literal, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 from stream_ser.feed.message_types import Message
 from stream_ser.store.database import StoreError
 from stream_ser.store.lease import RENEW_S
 from stream_ser.store.records import EndCall, OpenCall, Row, Write, check_text, row
-from stream_ser.store.store import Store
 from stream_ser.types import Consent, Role
 
 FEW = 4  # messages that wait no longer than they must: a hundred calls bring them in 20 ms
@@ -52,6 +51,23 @@ class LostWrite:
     reason: str  # full: the queue was; taken: another message has the number; closed: the writer ended before
 
 
+class WriterStore(Protocol):
+    """What a writer needs of what it writes to: a store, or a bus."""
+
+    @property
+    def shown(self) -> str:
+        """Its address without a password, for people."""
+
+    def last_seqs(self) -> dict[str, int]:
+        """The highest number of every tenant that is there already."""
+
+    def renew(self) -> None:
+        """Say that whoever writes lives. Raises StoreError."""
+
+    def write(self, writes: Sequence[Write], /) -> list[Row]:
+        """Do all of it, durably; may be done again. Returns messages that are refused. Raises StoreError."""
+
+
 class StoreWriter:
     """Writes to ``store``. ``close`` it before the store.
 
@@ -64,7 +80,7 @@ class StoreWriter:
 
     def __init__(
         self,
-        store: Store,
+        store: WriterStore,
         *,
         queue: int = 10_000,
         flush_s: float = 0.2,
