@@ -23,9 +23,8 @@ from stream_ser.cli.ending import Ending, next_steps
 from stream_ser.cli.of_folder import hands_of, is_url, refuse_for_files
 from stream_ser.cli.options import FEED, SPARE_PORTS, parse_place, parse_speed
 from stream_ser.cli.parties import OF_SPLIT, call_options, heard
-from stream_ser.cli.replay_many import Totals, together
 from stream_ser.cli.save_as import Kept, ask
-from stream_ser.cli.screen import has_terminal, show, tell_addresses
+from stream_ser.cli.screen import has_terminal, load_screen, show, tell_addresses
 from stream_ser.cli.working import Working, running
 from stream_ser.controls.local_stream import StreamController
 from stream_ser.controls.recording import RecordingController
@@ -56,6 +55,8 @@ def replay(options: argparse.Namespace) -> int:
     """Play a recording, or raw samples from standard input."""
     speed, begin_s = parse_speed(options.speed), 0.0 if options.place is None else parse_place(options.place)
     if len(options.files) > 1:
+        from stream_ser.cli.replay_many import together
+
         _refuse_together(options)
         on_screen = not options.headless and has_terminal()
         return together(_runtime_options(options), options.files, speed, options.verbose, on_screen)
@@ -89,6 +90,8 @@ def analyze(options: argparse.Namespace) -> int:
             f"one transcript was given for {len(options.files)} recordings",
             fix="analyse them one by one with their own",
         )
+    from stream_ser.cli.replay_many import Totals
+
     failed, totals, interrupted = 0, Totals(), False
     chosen, call = heard(options), call_options(options)
     with running(_runtime_options(options)) as runtime:
@@ -217,18 +220,22 @@ def _show(
     ``file`` is the recording that it comes from, None for sound that cannot be heard again.
     """
     talking, call = has_terminal(), call_options(options)
-    with running(_runtime_options(options), pages=True) as runtime, ExitStack() as kept:
+    on_screen = (
+        talking and call is None and controller is not None and not options.headless
+    )  # it has room for one stream
+    meanwhile = load_screen if on_screen else lambda: None
+    with running(_runtime_options(options), pages=True, meanwhile=meanwhile) as runtime, ExitStack() as kept:
         tell_addresses(runtime.feed_url, runtime.feed_moved_from)
         unsaved = (
             kept.enter_context(Kept(runtime.hub, stream)) if talking and file is None and options.out is None else None
         )
         try:
-            if call is not None:  # the screen has room for one stream
+            if call is not None:
                 ending = _run_call(prepare(runtime, source, stream, call), runtime, options.verbose)
-            elif controller is None or options.headless or not talking:
-                ending = _run_headless(runtime, runtime.session(source, stream), options.verbose)
-            else:
+            elif controller is not None and on_screen:
                 ending = _run_screen(runtime, controller(runtime), options.verbose)
+            else:
+                ending = _run_headless(runtime, runtime.session(source, stream), options.verbose)
         finally:  # also where the microphone was pulled out: what it heard until then is as good as ever
             saved = ask(unsaved) if unsaved is not None and unsaved.points else options.out
     steps = next_steps(options, file, ending, saved) if talking and call is None else []

@@ -37,7 +37,8 @@ from stream_ser.store.writer import LostWrite, StoreWriter
 
 FLUSHED_S = 5.0  # how long a deletion waits for what is to be written before it
 EXPIRE_STEP, EXPIRE_REST_S = 500, 0.05  # messages removed at once, and the pause between
-FLUSH_S = 0.03  # how long a result waits for others to share its commit: it is in the age of what subscribers see
+# How long a result waits for others to share its commit, and how long where many come: subscribers see it so much later.
+FLUSH_S, FLUSH_MOST_S = 0.03, 0.1
 
 _log = logging.getLogger("stream_ser.server")
 
@@ -65,7 +66,12 @@ class Tenants:
             None
             if store is None
             else StoreWriter(
-                store, flush_s=FLUSH_S, on_commit=self._durable, on_trouble=self._troubled, on_lost=self._lost
+                store,
+                flush_s=FLUSH_S,
+                flush_most_s=FLUSH_MOST_S,
+                on_commit=self._durable,
+                on_trouble=self._troubled,
+                on_lost=self._lost,
             )
         )
         self._last = {} if store is None else store.last_seqs()

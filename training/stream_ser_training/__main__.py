@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from stream_ser.errors import StreamSerError
-from stream_ser_models.card import CheckpointError, find, read_card, write_card
+from stream_ser_models.card import Card, CheckpointError, find, read_card, write_card
 from stream_ser_models.checkpoint import load_network
 from stream_ser_models.encoders import find_encoder, read_encoder
 from stream_ser_models.export import ExportError
@@ -36,9 +36,11 @@ from stream_ser_training.export_head import export_on_encoder, strangers, unseen
 from stream_ser_training.fit_runs import end_with_driver
 from stream_ser_training.fuse import fuse
 from stream_ser_training.jobs import add_options, fit_side_by_side
+from stream_ser_training.level import bring_to_one_loudness
 from stream_ser_training.pretrain import FOLDER, PretrainConfig, Pretrainer, speech
+from stream_ser_training.protocols import Fold
 from stream_ser_training.provenance import learnt_before
-from stream_ser_training.recipe import RecipeError, read_recipe, read_task
+from stream_ser_training.recipe import RecipeError, Task, read_recipe, read_task
 from stream_ser_training.records import RecordError, read_records
 from stream_ser_training.reexport import write_again
 from stream_ser_training.report import report
@@ -103,6 +105,10 @@ def parser() -> argparse.ArgumentParser:
     anew.add_argument(
         "--new-encoder", action="store_true", help="take its encoder as it is packed now, then measure it again"
     )
+    even = commands.add_parser(
+        "level", parents=[data, task], help="bring a finished checkpoint's windows to one loudness; its weights stay"
+    )
+    even.add_argument("--model", required=True, help="shipped model's name or a checkpoint's folder")
     early = commands.add_parser("pretrain", parents=[data], help="contrastive pre-training on speech without labels")
     early.add_argument("--runs", type=Path, default=Path("runs"), help="folder of runs")
     early.add_argument("--steps", type=int, default=PretrainConfig().steps, help="training steps")
@@ -198,13 +204,32 @@ def _export(options: argparse.Namespace) -> int:
     return 0
 
 
-def _evaluate(options: argparse.Namespace) -> int:
-    task, data, folder = read_task(options.protocol), data_folder(options.data), find(options.model)
-    card = read_card(folder)
-    wanted = {side: card.split.get(side) for side in ("validation", "test")}
+def _fold_of(card: Card, task: Task, data: Path) -> Fold:
+    """The protocol's fold that a checkpoint was made on. Raises RecipeError where there is none."""
+    wanted = {
+        side: {corpus: sorted(names) for corpus, names in card.split.get(side, {}).items()}
+        for side in ("validation", "test")
+    }
     fold = next((fold for fold in folds_of(task, data) if held_out(fold) == wanted), None)
     if fold is None or list(task.labels) != card.labels:
         raise RecipeError(f"{card.name} was made on another split than {task.name}'s; give its own with --protocol")
+    return fold
+
+
+def _level(options: argparse.Namespace) -> int:
+    data, folder = data_folder(options.data), find(options.model)
+    fold = _fold_of(read_card(folder), read_task(options.protocol), data)
+    command = f"python -m training level --model {options.model} --protocol {options.protocol}"
+    card = bring_to_one_loudness(folder, fold, data, command)
+    print(f"log-likelihood by loudness: {card.figures['validation_likelihood_at_loudness']}")
+    show(card.figures["test"])
+    return 0
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    task, data, folder = read_task(options.protocol), data_folder(options.data), find(options.model)
+    card = read_card(folder)
+    fold = _fold_of(card, task, data)
     network = load_network(folder, card)
     if isinstance(network, FrameHead):
         measured = unseen_figures(network, fold, card.labels, card.temperature)
@@ -236,6 +261,8 @@ def run(options: argparse.Namespace) -> int:
         return _export(options)
     if options.command == "evaluate":
         return _evaluate(options)
+    if options.command == "level":
+        return _level(options)
     if options.command == "again":
         card = write_again(find(options.model), new_encoder=options.new_encoder)
         print(f"{card.name}: {card.digest}")

@@ -40,6 +40,7 @@ from stream_ser_training.protocols import Fold, make_folds
 from stream_ser_training.recipe import Recipe, Task
 from stream_ser_training.records import Record, file_name, utterance_row, write_record
 from stream_ser_training.resume import FitError
+from stream_ser_training.start import shipped_start
 from stream_ser_training.streams import measure_streams, score_streams
 from stream_ser_training.targets import rated
 
@@ -273,9 +274,11 @@ class Experiment:
         return self.runs / f"{recipe}__{protocol}__holdout__s1"
 
     def _start(self) -> Path | None:
-        """Folder of the run that the recipe starts from."""
+        """Folder of the run or checkpoint that the recipe starts from."""
         if not self.recipe.start:
             return None
+        if (shipped := shipped_start(self.recipe.start)) is not None:
+            return shipped
         recipe, _, protocol = self.recipe.start.partition(":")
         folder = self.starts_from()
         if not (folder / "best.safetensors").is_file():
