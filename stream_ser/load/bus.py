@@ -76,10 +76,10 @@ def follow(servers: tuple[str, ...], ready: Any, stop: Event, answer: Any) -> No
 
     def take(placed: Placed) -> None:
         now = time.monotonic_ns()
+        places.append(placed.place)
         at = placed.data.find(b'"ns":')
         if at > 0:
             delays.append(now - int(placed.data[at + 5 : placed.data.index(b",", at)]))
-            places.append(placed.place)
 
     async def read() -> None:
         extent = await ensure_stream(cluster.bus, TENANT, Keeping(minutes=5.0))
