@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -31,6 +32,7 @@ import soundfile
 
 from stream_ser.audio.bundled import bundled_recording
 from stream_ser.audio.vad import VoiceActivityDetector
+from stream_ser.bench import beside_model
 from stream_ser.bench.machine import ceilings, kept_on_one_core, processor
 from stream_ser.bench.peers import PEERS
 from stream_ser.bench.start import start
@@ -137,6 +139,17 @@ def _calls(count: int, seconds: int) -> Callable[[Version, Path], dict[str, floa
     return take
 
 
+def _beside_model(count: int, seconds: int) -> Callable[[Version, Path], dict[str, float]]:
+    def take(version: Version, folder: Path) -> dict[str, float]:
+        """The same program measures both, whether they have it or not."""
+        program = shutil.copy(beside_model.__file__, folder)
+        asked = ("--calls", str(count), "--seconds", str(seconds))
+        told = json.loads(version.run(Path(program).stem, *asked, also=folder)[0])
+        return {f"server beside its model, CPU ms a call-second at {count} calls": told["beside_the_model_ms"]}
+
+    return take
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What is measured, of how long a recording, in how many minutes at most."""
@@ -147,7 +160,17 @@ class Plan:
 
 
 WINDOW, START = Measure("window", _window), one_by_one("start", _start)
-WHOLE = Plan((WINDOW, START, one_by_one("analyze", _analyze(300)), one_by_one("calls", _calls(100, 30))), 300, MINUTES)
+WHOLE = Plan(
+    (
+        WINDOW,
+        START,
+        one_by_one("analyze", _analyze(300)),
+        one_by_one("calls", _calls(100, 30)),
+        one_by_one("legs", _beside_model(200, 24)),
+    ),
+    300,
+    MINUTES,
+)
 SMALL = Plan(
     (WINDOW, START, one_by_one("analyze", _analyze(60)), one_by_one("calls", _calls(20, 4))), 60, SMALL_MINUTES
 )

@@ -15,12 +15,14 @@ from stream_ser.audio.parties import SidedSource
 from stream_ser.audio.pipe import Pipe
 from stream_ser.audio.recording import open_recording
 from stream_ser.audio.source import Source
+from stream_ser.calls.hearing import Hearing, prepare
 from stream_ser.cli.call_lines import CallPrinter
 from stream_ser.cli.complaint import complain
 from stream_ser.cli.console import LinePrinter
 from stream_ser.cli.ending import Ending, next_steps
+from stream_ser.cli.folder_options import execution_of, is_url, refuse_for_files
 from stream_ser.cli.options import FEED, SPARE_PORTS, parse_place, parse_speed
-from stream_ser.cli.parties import OF_SPLIT, call_options, heard, prepare
+from stream_ser.cli.parties import OF_SPLIT, call_options, heard
 from stream_ser.cli.save_as import Kept, ask
 from stream_ser.cli.screen import has_terminal, load_screen, show, tell_addresses
 from stream_ser.cli.working import Working, running
@@ -80,12 +82,9 @@ def demo(options: argparse.Namespace) -> int:
 
 def analyze(options: argparse.Namespace) -> int:
     """Work through recordings, or a folder of them, as fast as the machine can; one bad file does not stop the rest."""
-    if any(Path(file).is_dir() for file in options.files):
+    if any(is_url(file) or Path(file).is_dir() for file in options.files):
         return _analyze_folder(options)
-    if options.to is not None:
-        raise ConfigError(
-            f"--to {options.to} was given for a file", fix="let the name after --out say the format, as --out a.csv"
-        )
+    refuse_for_files(options)
     if options.transcript is not None and len(_unique(options.files)) > 1:
         raise ConfigError(
             f"one transcript was given for {len(options.files)} recordings",
@@ -154,7 +153,8 @@ def bench(options: argparse.Namespace) -> int:
 
 
 def _analyze_folder(options: argparse.Namespace) -> int:
-    from stream_ser.cli.analyze_folder import Hearing, analyze_folder
+    from stream_ser.archive.analysis import Job
+    from stream_ser.cli.analyze_folder import analyze_folder
     from stream_ser.export.formats import by_names
 
     if len(options.files) > 1 or options.transcript is not None:
@@ -163,9 +163,11 @@ def _analyze_folder(options: argparse.Namespace) -> int:
     (folder,) = options.files
     if options.out is None:
         raise ConfigError(f"{folder} is a folder", fix="say where its results go: --out FOLDER")
+    execution = execution_of(options)
     running = replace(_runtime_options(options), out=None)
-    hearing = Hearing(heard(options), call_options(options))
-    return analyze_folder(running, Path(folder), options.out, by_names(options.to or "jsonl"), hearing)
+    formats = tuple(form.name for form in by_names(options.to or "jsonl"))
+    job = Job(running, folder, str(options.out), formats, Hearing(heard(options), call_options(options)))
+    return analyze_folder(job, execution)
 
 
 def _refuse_together(options: argparse.Namespace) -> None:
