@@ -10,8 +10,10 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stream_ser.cli import calls
 from stream_ser.cli.grammar import Parser, Subcommands
@@ -19,6 +21,10 @@ from stream_ser.errors import ConfigError
 from stream_ser.printable import printable_json
 from stream_ser.server.log_limit import INTERVAL_S, STANDARD, LimitedHandler
 
+if TYPE_CHECKING:
+    from stream_ser.server.config import ServeConfig
+
+OWN_COLLECTIONS = gc.get_threshold()[0]  # new objects; Python's own, before a command line's start makes them rare
 YOUNG_COLLECTIONS = 3  # collections of new objects before one of those that outlived one; Python's own is 10
 FULL_COLLECTIONS = 2_000  # of these before one of all; Python's own is 10
 SWITCH_S = 3e-4
@@ -72,10 +78,20 @@ def _add_settings(serve: argparse.ArgumentParser) -> None:
 
 def serve(options: argparse.Namespace) -> int:
     """Serve until SIGTERM or Ctrl-C, then drain; a second signal ends the drain at once."""
-    from stream_ser.feed.address import page_url  # here, for every command line reads this file
-    from stream_ser.server import settings
+    from stream_ser.server import settings  # here, for every command line reads this file
 
     config = settings.load(options.config, os.environ, vars(options))
+    if config.processes > 1:
+        from stream_ser.cli.serve_many import serve_many
+
+        return serve_many(config)
+    return serve_one(config)
+
+
+def serve_one(config: ServeConfig, told: Callable[[str], None] | None = None) -> int:
+    """Serve in this process. ``told`` gets the address once calls may come, in the place of whoever reads standard output."""
+    from stream_ser.feed.address import page_url
+
     try:
         from stream_ser.server.app import CallServer
     except ImportError as error:
@@ -99,7 +115,7 @@ def serve(options: argparse.Namespace) -> int:
     # Nor all that has come since, as often as it would: it takes 20 ms where many connections are open, and finds next to
     # nothing, as what connections and calls leave behind has no circles. What is not quite new is looked at more often than
     # by default, and so less of it at a time: ten times as much takes 10 ms where a flood of connections comes and goes.
-    gc.set_threshold(gc.get_threshold()[0], YOUNG_COLLECTIONS, FULL_COLLECTIONS)
+    gc.set_threshold(OWN_COLLECTIONS, YOUNG_COLLECTIONS, FULL_COLLECTIONS)
     asked = threading.Semaphore(0)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: asked.release())
@@ -112,7 +128,10 @@ def serve(options: argparse.Namespace) -> int:
             "pid": os.getpid(),
         },
     )
-    print(f"{server.url}\npage: {page_url(server.url)}", flush=True)
+    if told is None:
+        print(f"{server.url}\npage: {page_url(server.url)}", flush=True)
+    else:
+        told(server.url)
     while not asked.acquire(timeout=INTERVAL_S):
         handler.pass_on()
     log.info("draining", extra={"calls": server.services.tenants.calls, "seconds": config.drain_s})
