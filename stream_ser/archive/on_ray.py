@@ -6,7 +6,10 @@ that it may repeat; here the pool decides that, so actors are never restarted an
 
 from __future__ import annotations
 
+import logging
 import os
+import re
+import socket
 from collections.abc import Iterable
 from contextlib import ExitStack, suppress
 from types import TracebackType
@@ -16,6 +19,8 @@ from stream_ser.archive.analysis import Job, Task
 from stream_ser.archive.pool import Died, Done, Event, Failed, Ready, answer, failure
 from stream_ser.errors import ConfigError, EngineError
 
+ADDRESS = re.compile(r"(?:ray://)?\[?([^/]+?)\]?:(\d+)")  # anything else has a meaning to Ray alone
+CALL_S = 10.0
 LOOK_S = 1.0  # between two looks, so that Ctrl-C is never waited for longer
 
 
@@ -59,12 +64,14 @@ class RayPool:
         self._began = False
 
     def __enter__(self) -> RayPool:
-        os.environ.setdefault(
-            "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0"
-        )  # actors without a GPU leave its variables alone
+        logging.getLogger("ray").setLevel(logging.ERROR)
         try:
+            if self._address is not None:
+                _call(self._address)
             if not self._ray.is_initialized():
-                self._ray.init(address=self._address, log_to_driver=False, include_dashboard=False)
+                self._ray.init(
+                    address=self._address, log_to_driver=False, include_dashboard=False, logging_level=logging.ERROR
+                )
                 self._began = True
             cores = int(self._ray.cluster_resources().get("CPU", 1))
             self._count = max(1, min(self._count or cores, cores, self._most))
@@ -124,3 +131,10 @@ class RayPool:
         self._futures.clear()
         if self._began:
             self._ray.shutdown()
+
+
+def _call(address: str) -> None:
+    """Raise OSError where nobody answers: Ray itself would go on asking for minutes."""
+    known = ADDRESS.fullmatch(address)
+    if known is not None:
+        socket.create_connection((known[1], int(known[2])), CALL_S).close()

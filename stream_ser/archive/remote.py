@@ -50,6 +50,11 @@ class RemoteFolder:
             kind = BRING.get(scheme)
             wanted = "stream-ser[s3]" if kind is None else INSTALL[kind]
             raise ConfigError(f"{url} cannot be read here: {error}", fix=f"pip install '{wanted}'") from error
+        except ValueError as error:
+            raise ConfigError(
+                f"{url} is no address that can be used: {_told(error)}",
+                fix="give a path, or one like s3://bucket/folder",
+            ) from error
         except Exception as error:  # storages have errors of their own
             raise ConfigError(f"{url} is no folder that can be used: {_told(error)}", fix=CHECK) from error
         self._whole = scheme in OBJECTS

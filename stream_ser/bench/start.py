@@ -20,6 +20,7 @@ import os
 import pty
 import re
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -41,7 +42,7 @@ SIGNS = {  # what is seen when it is there, and at no earlier time
     "serve": b"page: http",
 }
 ORDER = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")  # to the terminal
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ def start(command: str, environment: Mapping[str, str], folder: Path | None = No
                 seen += drawn
             there = time.monotonic()
         finally:
-            program.kill()
+            os.kill(program.pid, signal.SIGKILL)  # not ``program.kill``, which waits for a program that has ended
             _, program.returncode, used = os.wait4(program.pid, 0)
             os.close(ours)
     return Start(first - began, there - began, used.ru_utime + used.ru_stime)

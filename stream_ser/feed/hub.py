@@ -71,6 +71,7 @@ class Hub:
         self._sinks: list[tuple[Sink | TextSink, TextSink]] = []  # as attached, and how to call it
         self._reasons: dict[str, tuple[int, ExplanationSource]] = {}  # of a stream's point, by its number
         self._closed = False
+        self.why_still: Callable[[], str | None] = lambda: None  # why nothing is released though calls go on
 
     @property
     def seq(self) -> int:
@@ -115,6 +116,11 @@ class Hub:
             told = messages.acknowledgement(stream, hello["call"], alert, by, at)
             seq = self._publish(told)
             return {**told, "seq": seq}
+
+    def has_call(self, call: str) -> bool:
+        """Whether a call is open, as subscribers know it."""
+        with self._state:
+            return self._present.has_call(call)
 
     def release(self, seq: int) -> None:
         """Give subscribers what was held, up to number ``seq``; a sink may call this. What is never released they never see."""

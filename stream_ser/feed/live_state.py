@@ -48,6 +48,10 @@ class LiveState:
         """The hellos of all open streams."""
         return list(self._hellos.values())
 
+    def has_call(self, call: str) -> bool:
+        """Whether a call is open."""
+        return call in self._calls
+
     def knows_alert(self, stream: str, alert: str) -> bool:
         """Whether an open stream has or lately had this alert."""
         return alert in self._known.get(stream, ())

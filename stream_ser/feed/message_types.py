@@ -264,6 +264,7 @@ class HeartbeatMessage(TypedDict):
     seq: int
     epoch: str | None
     time: str
+    still: str | None  # why nothing comes at the moment, though calls go on
 
 
 class PictureMessage(TypedDict):

@@ -43,6 +43,7 @@ from stream_ser.feed.message_types import (
 from stream_ser.types import SAMPLE_RATE, Gap, Point, QuantilesMessage, Role, SourceInfo, State
 
 SCHEMA_VERSION: Literal[4] = 4
+_ENCODER = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,9 +291,9 @@ def missed(first: int, last: int, count: int | None, epoch: str | None) -> Misse
     return {"type": "missed", "seq": last, "epoch": epoch, "first": first, "last": last, "count": count}
 
 
-def heartbeat(seq: int, epoch: str | None, at: datetime) -> HeartbeatMessage:
+def heartbeat(seq: int, epoch: str | None, at: datetime, still: str | None = None) -> HeartbeatMessage:
     """Say, to one idle subscriber, that everything due to it up to number ``seq`` has been sent."""
-    return {"type": "heartbeat", "seq": seq, "epoch": epoch, "time": wall_time(at)}
+    return {"type": "heartbeat", "seq": seq, "epoch": epoch, "time": wall_time(at), "still": still}
 
 
 def snapshot(seq: int, text: str) -> str:
@@ -302,7 +303,7 @@ def snapshot(seq: int, text: str) -> str:
 
 def encode(message: Message) -> str:
     """Write a message as one line of compact JSON, without the line end. Raises ValueError for NaN and infinity."""
-    return json.dumps(message, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    return _ENCODER.encode(message)
 
 
 def schema() -> dict[str, Any]:

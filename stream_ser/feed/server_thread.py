@@ -11,10 +11,13 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 
 
-def listen(host: str, port: int, backlog: int) -> socket.socket:
-    """A socket that listens on the address, of either version; port 0 takes any. Raises OSError, OverflowError."""
+def listen(host: str, port: int, backlog: int, shared: bool = False) -> socket.socket:
+    """A socket that listens on the address, of either version; port 0 takes any. Raises OSError, OverflowError.
+
+    ``shared``: other processes of the same user may listen there too, and the system deals connections out.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=backlog)
+    return socket.create_server((host, port), family=family, backlog=backlog, reuse_port=shared)
 
 
 def run(

@@ -80,6 +80,7 @@ class Subscriber:
         self.written = 0  # bytes given to the transport
         self._taken = 0  # bytes of those that have left it, when last looked at
         self._taken_at = self._sent_at = now  # when ``_taken`` had last grown or nothing was waiting; when we last sent
+        self._still: str | None = None  # what it was told last of why nothing comes
         self._reading: asyncio.Task[None] | None = None
         self._use = Use()
 
@@ -125,14 +126,16 @@ class Subscriber:
             self._owner._cut += 1
             self.gone = True
             self.connection.transport.abort()
-        elif now - self._sent_at >= self._owner.heartbeat_s and waiting == 0:
+        elif waiting == 0 and (now - self._sent_at >= self._owner.heartbeat_s or self._hub.why_still() != self._still):
             self.send_heartbeat()
 
     def send_heartbeat(self) -> None:
         """Say how far the feed is, if nothing waits to be sent."""
         seq = self.subscription.idle_at()
         if seq is not None:
-            self._send(messages.encode(messages.heartbeat(seq, self._hub.epoch, datetime.now(UTC))))
+            self._still = self._hub.why_still()
+            told = messages.heartbeat(seq, self._hub.epoch, datetime.now(UTC), self._still)
+            self._send(messages.encode(told))
             self._owner._heartbeats += 1
 
     def _send(self, text: str) -> None:

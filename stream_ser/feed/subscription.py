@@ -195,6 +195,17 @@ class Subscription:
         if wake is not None:
             wake()
 
+    def _pass(self, ranges: list[Range]) -> None:
+        """Tell that what was to come next is nowhere any more; out of history that tells itself."""
+        with self._changed:
+            if self._place is not None:
+                return
+            self._miss(ranges)
+            self._changed.notify()
+        wake = self._wake
+        if wake is not None:
+            wake()
+
     def _finish(self) -> None:
         with self._changed:
             self._closed = True

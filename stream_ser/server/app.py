@@ -35,6 +35,7 @@ from stream_ser.server.media_server import MediaServer
 from stream_ser.server.open_files import room_for
 from stream_ser.server.routes import Routes
 from stream_ser.server.services import WRITE_S, Services
+from stream_ser.server.taking_part import take_part
 from stream_ser.server.tls_start import TlsStart
 from stream_ser.server.websocket import Admission, CountingConnection
 
@@ -76,7 +77,7 @@ class CallServer:
         """Bind, load the model, open the store, serve. Raises FeedError, EngineError, StoreError, ConfigError."""
         self.services.room = room_for(self.config.limits, self._tls is not None)
         with contextlib.ExitStack() as undoing:
-            listener = _bind(self.config.host, self.config.port)
+            listener = _bind(self.config.host, self.config.port, self.config.processes > 1)
             undoing.callback(listener.close)
             self.port = listener.getsockname()[1]
             undoing.push(self.services.open(self._gauges, self._totals))
@@ -111,6 +112,8 @@ class CallServer:
         limits = self.config.limits
         self.media = MediaServer(self.services, ConnectionLimit(limits.connections, limits.connections_of_tenant))
         self.services.full = lambda: self.media.full or self._no_room
+        if self.services.cluster is not None:
+            take_part(self.services.cluster, self.services, self.media, self.url)
         routes = Routes(self.services, self.media)
         self._connections: set[ServerConnection] = set()
         self._handshakes = Handshakes[CountingConnection](limits.handshakes)
@@ -240,9 +243,9 @@ class CallServer:
         }
 
 
-def _bind(host: str, port: int) -> socket.socket:
+def _bind(host: str, port: int, shared: bool) -> socket.socket:
     try:
-        return listen(host, port, BACKLOG)
+        return listen(host, port, BACKLOG, shared)
     except OSError as error:
         raise FeedError(
             f"cannot listen on {host}:{port}: {error.strerror or error}", fix="choose another host or port"

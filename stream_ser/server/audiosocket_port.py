@@ -65,7 +65,8 @@ class AudioSocketPort:
             return
         host, port = host_and_port(self._settings.listen)
         try:
-            self._listening = await asyncio.start_server(self._handle, host, port, limit=2 * PIECE)
+            shared = True if self._services.config.processes > 1 else None
+            self._listening = await asyncio.start_server(self._handle, host, port, limit=2 * PIECE, reuse_port=shared)
         except OSError as error:
             raise FeedError(
                 f"cannot listen for AudioSocket on {self._settings.listen}: {error.strerror or error}",

@@ -44,7 +44,7 @@ SHORTEST_REST_S, LONGEST_REST_S = 0.03, 0.16  # a shorter rest than the first wo
 READ = 8_192  # bytes read from one connection in one turn
 PIECE = 2_048  # bytes of them that are worked through without a break, unless one message is longer
 LIBRARY_PIECE = 1_024  # the same where the library opens them: a message of two bytes costs it 20 µs
-GRAIN_S = 0.005  # connections whose rest ends within this are woken together
+GRAIN_S = 0.02  # connections whose rest ends within this are woken together: a turn of the loop costs as much as a read
 FINAL_TEXT, MASKED, MASKED_126 = 0x81, 0x80, 0xFE  # of a frame's first two bytes (RFC 6455, section 5.2)
 
 

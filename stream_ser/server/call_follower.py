@@ -43,7 +43,7 @@ class CallFollower:
         member, hub, call = self._followed
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LAST_S):
-                while not call.finished:  # noqa: ASYNC110 - it ends on other threads
+                while not call.finished or hub.has_call(call.name):  # noqa: ASYNC110 - it ends on other threads
                     await asyncio.sleep(LOOK_S)
                 last = hub.seq
                 while not member.gone and (member.subscription.idle_at() or 0) < last:  # noqa: ASYNC110

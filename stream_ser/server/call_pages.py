@@ -23,6 +23,7 @@ from websockets.http11 import Response
 from stream_ser.errors import ConfigError, FeedError
 from stream_ser.feed.acknowledge import ACKNOWLEDGE_PATH, UnknownAlertError, acknowledge
 from stream_ser.feed.loopback import host_name, is_loopback
+from stream_ser.feed.message_types import AcknowledgementMessage
 from stream_ser.server import call_history
 from stream_ser.server.auth import Request, status
 from stream_ser.server.rejection import Refusal
@@ -68,7 +69,7 @@ class CallPages:
                     "wrong-method", f"this is asked for by {due}, and calls are deleted by DELETE {CALLS}/NAME"
                 )
             else:
-                answered = self._acknowledge(*told) if due == "POST" else await self._history(*told)
+                answered = await (self._acknowledge(*told) if due == "POST" else self._history(*told))
                 if not isinstance(answered, Refusal):
                     connection.close_timeout = assets.PATIENCE_S
                     return answered
@@ -87,16 +88,30 @@ class CallPages:
         text = f"this server is asked for as {named[:80]!r}, and answers to localhost; set tokens to let others ask"
         return self._services.auth.refuse(Refusal("wrong-host", text))
 
-    def _acknowledge(self, grant: Grant, request: Request) -> Response | Refusal:
-        hub = self._services.tenants.get(grant.tenant).hub
+    async def _acknowledge(self, grant: Grant, request: Request) -> Response | Refusal:
+        hub, query = self._services.tenants.get(grant.tenant).hub, request.target.partition("?")[2]
         try:
-            told = acknowledge(hub, request.target.partition("?")[2], datetime.now(UTC))
+            told = acknowledge(hub, query, datetime.now(UTC))
         except UnknownAlertError as error:
-            return Refusal("unknown-alert", str(error))
+            elsewhere = await self._acknowledge_elsewhere(grant, query)
+            if elsewhere is None:
+                return Refusal("unknown-alert", str(error))
+            told = elsewhere
         except FeedError as error:
             return Refusal("bad-wish", str(error))
         _log.info("alert acknowledged", extra={"tenant": grant.tenant, "role": grant.role})
         return assets.answer_json(HTTPStatus.OK, told)
+
+    async def _acknowledge_elsewhere(self, grant: Grant, query: str) -> AcknowledgementMessage | None:
+        """Have the node do it that has the alert's call, in a cluster."""
+        cluster = self._services.cluster
+        if cluster is None:
+            return None
+        with contextlib.suppress(StoreError):
+            return await asyncio.wrap_future(
+                asyncio.run_coroutine_threadsafe(cluster.acknowledge(grant.tenant, query), cluster.bus.loop)
+            )
+        return None
 
     async def _history(self, grant: Grant, request: Request) -> Response | Refusal:
         store = self._services.tenants.store

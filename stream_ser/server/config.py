@@ -16,6 +16,7 @@ from stream_ser.calls.events import Agents
 from stream_ser.calls.protocols.audiosocket import AudioSocketEncoding
 from stream_ser.feed.loopback import is_loopback
 from stream_ser.server.addresses import is_origin
+from stream_ser.server.cluster_settings import ClusterSettings, check_cluster
 from stream_ser.server.notice_settings import AboutSettings, CommandSettings, WebhookSettings
 from stream_ser.server.secret import Secret
 from stream_ser.server.setting_error import SettingError as SettingError
@@ -228,12 +229,23 @@ class ServeConfig:
     command: CommandSettings = field(default_factory=CommandSettings)
     """The table [command]."""
 
+    bus: str = ""
+    """The bus that several processes share, as nats://HOST:4222, several servers with commas between; where it is empty this
+    process serves alone. See docs/cluster.md."""
+
+    processes: int = _number(1, 1, 64)
+    """How many processes serve on the port; more than one need ``bus``."""
+
+    cluster: ClusterSettings = field(default_factory=ClusterSettings)
+    """The table [cluster]."""
+
     def __post_init__(self) -> None:
         """Raise SettingError for values that cannot be used, alone or together."""
         _bounds(self, "")
-        for part in ("limits", "twilio", "audiohook", "audiosocket", "webhook", "command"):
+        for part in ("limits", "twilio", "audiohook", "audiosocket", "webhook", "command", "cluster"):
             _bounds(getattr(self, part), f"{part}.")
         self._files()
+        check_cluster(self.bus, self.cluster, self.processes)
         self._addresses()
         self._auth()
         self.webhook.check()

@@ -121,9 +121,9 @@ class MediaServer:
         if call is None or not call.goes_on_with(opened):
             return None
         holder = next((session for session in self.sessions if session.call is call and not session.over), None)
-        return holder if holder is not None and self._silent_s(holder, now_ns) > DEAD_S else None
+        return holder if holder is not None and self.silent_s(holder, now_ns) > DEAD_S else None
 
-    def _silent_s(self, session: MediaSession, now_ns: int) -> float:
+    def silent_s(self, session: MediaSession, now_ns: int) -> float:
         """For how long nothing came that we could have read; a ping is a word too, once there is a call to keep."""
         peer = self.sessions[session].peer
         pinged_ns = peer.pinged_ns if isinstance(peer, CountingConnection) and session.call is not None else 0
@@ -134,6 +134,12 @@ class MediaServer:
         refusal = Refusal("taken-over", "the call goes on with another connection, for this one was silent")
         self.count_refusal(refusal, session.door)
         self._close(self.sessions[session].peer, POLICY, _reason(refusal), session.refuse(refusal))
+
+    def send_away(self, session: MediaSession, refusal: Refusal, code: int = POLICY) -> None:
+        """End a connection, and the call that it has."""
+        self.count_refusal(refusal, session.door)
+        session.lost(refusal.reason)
+        self._close(self.sessions[session].peer, code, _reason(refusal), session.refuse(refusal))
 
     def settle(self, session: MediaSession, tenant: str) -> Refusal | None:
         """Count a connection that named its tenant late with its tenant's, or say why there is no place."""
@@ -171,11 +177,8 @@ class MediaServer:
             if seat.identified or session.over or others not in (None, seat.address):
                 continue
             if now - max(session.opened_ns, self.stalls.ended_ns) > MAKES_WAY_S * SECOND_NS:
-                refusal = Refusal("made-way", "it was not said whose this is, and others wait to say so")
-                self.count_refusal(refusal, session.door)
-                session.lost(refusal.reason)
+                self.send_away(session, Refusal("made-way", "it was not said whose this is, and others wait to say so"))
                 seat.slot.release()
-                self._close(seat.peer, POLICY, _reason(refusal), session.refuse(refusal))
                 slot = self._unidentified.enter(address)
             break
         if isinstance(slot, Refusal):
@@ -269,18 +272,15 @@ class MediaServer:
         while True:
             await asyncio.sleep(SUPERVISE_S)
             now = time.monotonic_ns()
-            for session, seat in tuple(self.sessions.items()):
-                late = self._silent_s(session, now)
+            for session in tuple(self.sessions):
+                late = self.silent_s(session, now)
                 since = max(session.opened_ns, self.stalls.ended_ns)
                 without = 0.0 if session.call is not None else (now - since) / SECOND_NS
                 most = limits.open_s if session.call is None else limits.idle_s
                 if session.over or (late <= most and without <= max(limits.open_s, limits.idle_s)):
                     continue
                 why = ("silent", f"nothing came for {late:.0f} s") if late > most else ("no-call", "no call was opened")
-                refusal = Refusal(*why)
-                self.count_refusal(refusal, session.door)
-                session.lost(refusal.reason)
-                self._close(seat.peer, POLICY, _reason(refusal), session.refuse(refusal))
+                self.send_away(session, Refusal(*why))
 
     async def leave(self, within_s: float) -> None:
         """Say goodbye, and wait until they have gone; cut who stays for longer than ``within_s``."""

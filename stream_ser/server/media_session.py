@@ -157,7 +157,16 @@ class MediaSession:
     @property
     def follows(self) -> Hub | None:
         """The hub of which the connection asked to be sent what it says of the open call."""
-        return self._tenant.hub if self._tenant and self.call is not None and self.call.opened.feed else None
+        return self._tenant.feed if self._tenant and self.call is not None and self.call.opened.feed else None
+
+    def is_of(self, tenant: str, call: str) -> bool:
+        """Whether it has this call."""
+        return (
+            self.call is not None
+            and self.call.name == call
+            and self._tenant is not None
+            and self._tenant.name == tenant
+        )
 
     @property
     def door(self) -> str:

@@ -105,7 +105,7 @@ class Routes:
         grant = self._granted.pop(connection, None)
         if request.path == FEED:
             assert grant is not None
-            hub = self._services.tenants.get(grant.tenant).hub
+            hub = self._services.tenants.get(grant.tenant).feed
             filters = parse(request.target.partition("?")[2])
             if filters.why == "spectrogram":
                 told = {

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from stream_ser.calls.about import AboutParameters
 from stream_ser.calls.call import Policy
@@ -17,6 +18,7 @@ from stream_ser.feed.turn_share import TurnShare
 from stream_ser.server.auth import Authenticator
 from stream_ser.server.config import ServeConfig
 from stream_ser.server.inference import InferenceService
+from stream_ser.server.joining import open_cluster
 from stream_ser.server.loop_watch import LoopWatch
 from stream_ser.server.metrics import Metrics
 from stream_ser.server.notices import Notices
@@ -25,6 +27,9 @@ from stream_ser.server.rejection import Refusal, RefusalCounter
 from stream_ser.server.tenants import Tenant, Tenants
 from stream_ser.store.store import Store
 from stream_ser.trajectory.rules import read_rules
+
+if TYPE_CHECKING:
+    from stream_ser.cluster.cluster import Cluster
 
 LOGGED = "failed; the log says why"
 WRITE_S = 5.0  # how long the store gets for what waits
@@ -45,7 +50,8 @@ class Services:
     share: TurnShare
 
     def __init__(self, config: ServeConfig, environ: Mapping[str, str]) -> None:
-        self.config = config
+        self.config, self._environ = config, environ
+        self.cluster: Cluster | None = None  # where this process is one of several
         self.refusals = RefusalCounter()
         self.passed_over = RefusalCounter()
         self.watch = LoopWatch()
@@ -81,7 +87,8 @@ class Services:
                 f"the engine has failed: {failure}; start the server again" if in_full else f"the engine has {LOGGED}"
             )
         if trouble is not None:
-            return f"the store cannot write: {trouble}" if in_full else f"the store has {LOGGED}"
+            where = "store" if self.cluster is None else "bus"
+            return f"the {where} cannot write: {trouble}" if in_full else f"the {where} has {LOGGED}"
         return self.full()
 
     def open(self, gauges: Values, totals: Values) -> contextlib.ExitStack:
@@ -94,12 +101,16 @@ class Services:
             store = None if self.config.store == "off" else Store.open(self.config.store)
             if store is not None:
                 undoing.callback(store.close)
+            self.cluster = open_cluster(self.config, self._environ, store)
+            if self.cluster is not None:
+                undoing.callback(self.cluster.close)
+            elif store is not None:
                 anew = store.claim()
                 if anew is not None:
                     _log.warning("the store's numbers begin anew, and subscribers are told", extra={"why": anew})
             self.notices.start()
             undoing.callback(self.notices.close, 0.0)
-            self.tenants = Tenants(self.inference, store, self.metrics.sink, self.notices.sink)
+            self.tenants = Tenants(self.inference, store, self.metrics.sink, self.notices.sink, self.cluster)
             undoing.callback(self.tenants.close)
             undoing.callback(self.tenants.write, WRITE_S)
             return undoing.pop_all()

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stream_ser.calls.call import Call
 from stream_ser.calls.events import Leg, Opened, RefusedError
@@ -28,6 +28,7 @@ from stream_ser.feed.message_types import Message
 from stream_ser.pipeline.multi_stream import StreamLike
 from stream_ser.pipeline.observer import StreamObserver
 from stream_ser.pipeline.stream import Stream
+from stream_ser.server.deleting import delete_everywhere
 from stream_ser.server.inference import InferenceService
 from stream_ser.store.database import StoreError
 from stream_ser.store.history import StoredHistory
@@ -35,9 +36,14 @@ from stream_ser.store.records import LARGEST
 from stream_ser.store.store import Store
 from stream_ser.store.writer import LostWrite, StoreWriter
 
+if TYPE_CHECKING:
+    from stream_ser.cluster.cluster import Cluster
+
 FLUSHED_S = 5.0  # how long a deletion waits for what is to be written before it
 EXPIRE_STEP, EXPIRE_REST_S = 500, 0.05  # messages removed at once, and the pause between
-FLUSH_S = 0.03  # how long a result waits for others to share its commit: it is in the age of what subscribers see
+# How long a result waits for others to share its commit, and how long where many come: subscribers see it so much later.
+FLUSH_S, FLUSH_MOST_S = 0.03, 0.1
+BUS_FLUSH_S = 0.005  # the same where it goes to the bus, which does not wait for a disk
 
 _log = logging.getLogger("stream_ser.server")
 
@@ -56,18 +62,21 @@ class Tenants:
         store: Store | None,
         sink: Callable[[Message], None],
         tell: Callable[[str, Message], None] = lambda *_: None,
+        cluster: Cluster | None = None,
     ) -> None:
         self._inference, self.store, self._sink, self._tell = inference, store, sink, tell
+        self._cluster = cluster
         self._lock = threading.Lock()
         self._all: dict[str, Tenant] = {}
         self._writing_ends = False
-        self.writer = (
-            None
-            if store is None
-            else StoreWriter(
-                store, flush_s=FLUSH_S, on_commit=self._durable, on_trouble=self._troubled, on_lost=self._lost
-            )
-        )
+        writer = partial(StoreWriter, on_trouble=self._troubled, on_lost=self._lost)
+        self.writer: StoreWriter | None = None
+        if cluster is not None:  # results go to the bus, and from there to the store
+            self.writer = writer(cluster.log, flush_s=BUS_FLUSH_S)
+            self._last, self._epoch = dict[str, int](), None
+            return
+        if store is not None:
+            self.writer = writer(store, flush_s=FLUSH_S, flush_most_s=FLUSH_MOST_S, on_commit=self._durable)
         self._last = {} if store is None else store.last_seqs()
         self._epoch = None if store is None else store.epoch
         if store is not None and self.writer is not None:
@@ -95,9 +104,9 @@ class Tenants:
         """A tenant, by name."""
         with self._lock:
             if name not in self._all:
-                self._all[name] = Tenant(
-                    name, self._inference, self._hub(name), self.store, self.writer, self._last.get(name, 0)
-                )
+                hub = self._hub(name)
+                feed = None if self._cluster is None else partial(self._cluster.feed, name)
+                self._all[name] = Tenant(name, self._inference, hub, self.writer, feed, self._why_still)
                 self._all[name].hub.attach(self._sink)
                 self._all[name].hub.attach(partial(self._tell, name))
             return self._all[name]
@@ -110,10 +119,12 @@ class Tenants:
 
     def close(self) -> None:
         """Let go of the store and of every subscriber. After ``write``."""
+        if self._cluster is not None:
+            self._cluster.close()
         if self.store is not None:
             self.store.close()
         for tenant in tuple(self._all.values()):
-            tenant.hub.close()
+            tenant.feed.close()
 
     def expire(self, days: float) -> int:
         """Remove calls that ended more than ``days`` ago; returns how many. May take a while: not for an event loop."""
@@ -133,6 +144,8 @@ class Tenants:
         tenant, removed = self.get(name), None
         if call in tenant.calls:
             raise RefusedError("call-open", f"the call {call!r} is still open; end it, then delete it")
+        if self._cluster is not None:
+            return delete_everywhere(self._cluster, self.store, name, call)
         if self.store is not None and self.writer is not None:
             if not self.writer.flush(FLUSHED_S):
                 raise RefusedError(
@@ -150,12 +163,17 @@ class Tenants:
         """Let go, in memory, of calls that others have deleted from the store; gives how many messages they had."""
         forgotten = 0
         for tenant in tuple(self._all.values()) if self.store is not None and not self._writing_ends else ():
-            kept = tenant.hub.calls_kept()  # of all of which the store knew before they were let go to subscribers
-            there = self.store.existing(tenant.name, kept) if kept and self.store is not None else {}
-            forgotten += tenant.hub.forget({call: there.get(call, LARGEST) for call in kept})
+            feed = tenant.feed
+            upto, kept = feed.seq, feed.calls_kept()  # of all of which the store knew before subscribers got them
+            if self.store is None or (self._cluster is not None and self.store.last_seq(tenant.name) < upto):
+                continue  # in a cluster it may come later
+            there = self.store.existing(tenant.name, kept) if kept else {}
+            forgotten += feed.forget({call: there.get(call, LARGEST) for call in kept})
         return forgotten
 
     def _hub(self, name: str) -> Hub:
+        if self._cluster is not None:
+            return self._cluster.hub(name)
         if self.store is None:
             return Hub(History())
         source = StoredHistory(self.store, name)
@@ -179,11 +197,19 @@ class Tenants:
             if tenant is not None:
                 tenant.hub.release(seq)
 
+    def _why_still(self) -> str | None:
+        """What subscribers are told while nothing is released: no more than they may know."""
+        if self.trouble is None:
+            return None
+        return (
+            "results wait: the store cannot write" if self._cluster is None else "results wait: the bus does not answer"
+        )
+
     def _troubled(self, error: StoreError | None) -> None:
         if error is None:
-            _log.info("the store writes again")
+            _log.info("results are kept again")
         else:
-            _log.error("the store cannot write: %s", error)
+            _log.error("results cannot be kept: %s", error)
 
     def _lost(self, lost: LostWrite) -> None:
         _log.error("a result was not stored", extra={"tenant": lost.tenant, "seq": lost.seq, "why": lost.reason})
@@ -197,17 +223,27 @@ class Tenant:
         name: str,
         inference: InferenceService,
         hub: Hub,
-        store: Store | None,
         writer: StoreWriter | None,
-        last: int,
+        feed: Callable[[], Hub] | None = None,
+        why_still: Callable[[], str | None] = lambda: None,
     ) -> None:
         self.name, self.hub = name, hub
         self.calls: dict[str, Call] = {}
-        self._inference, self._store, self._writer, self._last = inference, store, writer, last
+        self._inference, self._writer, self._feed, self._why_still = inference, writer, feed, why_still
+        hub.why_still = why_still
         self._lock = threading.Lock()
         self._call_of: dict[str, str] = {}  # by stream
         if writer is not None:
             hub.attach_text(self._keep)
+
+    @property
+    def feed(self) -> Hub:
+        """Where to subscribe: the hub that this tenant's calls publish to, or in a cluster what all nodes' calls do."""
+        if self._feed is None:
+            return self.hub
+        feed = self._feed()  # another one where its numbers have begun anew
+        feed.why_still = self._why_still
+        return feed
 
     def enter(self, call: Call) -> None:
         """Begin a call. Raises RefusedError."""

@@ -33,7 +33,9 @@ from stream_ser_training.evaluate import figures_by_corpus, score
 from stream_ser_training.experiment import Experiment, choose, folds_of, run_baseline
 from stream_ser_training.export import export, held_out, predictor, trained
 from stream_ser_training.export_head import export_on_encoder, strangers, unseen_figures
+from stream_ser_training.fit_runs import end_with_driver
 from stream_ser_training.fuse import fuse
+from stream_ser_training.jobs import add_options, fit_side_by_side
 from stream_ser_training.level import bring_to_one_loudness
 from stream_ser_training.pretrain import FOLDER, PretrainConfig, Pretrainer, speech
 from stream_ser_training.protocols import Fold
@@ -85,6 +87,7 @@ def parser() -> argparse.ArgumentParser:
     fit = commands.add_parser("fit", parents=[common, folds], help="fit and test folds; goes on where a run stopped")
     fit.add_argument("--seeds", default="1", help="seeds, separated by commas")
     fit.add_argument("--device", default="auto", help="auto, cpu or cuda; several processes: start with torchrun")
+    add_options(fit)
     make = commands.add_parser("export", parents=[common], help="make a checkpoint with card and ONNX from a run")
     make.add_argument("--fold", default="", help="the fold whose run is exported (default: the protocol's first)")
     make.add_argument("--seed", type=int, default=1, help="the run's seed")
@@ -158,6 +161,9 @@ def _fit(options: argparse.Namespace) -> int:
     where = place(options.device, recipes[0].fit.precision)
     try:
         experiments = [Experiment(recipe, data, options.runs, where) for recipe in recipes]
+        if options.jobs != 1 or options.on != "here":
+            return fit_side_by_side(options, data, list(zip(_names(options.recipe), experiments, strict=True)), seeds)
+        end_with_driver()
         for seed in seeds:  # the outer loop, so that a grid that is stopped has a seed of everything
             for experiment in experiments:
                 folds = choose(experiment.folds, _names(options.folds))

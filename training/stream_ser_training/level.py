@@ -16,9 +16,11 @@ import numpy as np
 import torch
 
 from stream_ser_models.architectures import make_network
-from stream_ser_models.card import ONNX, Card, CheckpointError, file_hash, read_card, write_card
+from stream_ser_models.card import ONNX, STEP, Card, CheckpointError, file_hash, read_card, write_card
 from stream_ser_models.checkpoint import load_network
 from stream_ser_models.export import export_onnx
+from stream_ser_models.export_step import export_step
+from stream_ser_models.mscnn import MSCNN
 from stream_ser_models.network import Network
 from stream_ser_training.data import Utterance, load_utterances
 from stream_ser_training.evaluate import Scored, figures_by_corpus, fit_temperature, score, selective, softmax
@@ -28,16 +30,28 @@ from stream_ser_training.protocols import Fold
 from stream_ser_training.segments import evaluation_windows
 
 CANDIDATES = (-35.0, -32.0, -29.0, -26.0, -23.0, -20.0)  # dB full scale, of a window's loud parts
+RELATIVE = (-22.0, -19.0, -16.0, -13.0, -10.0, -7.0)  # zeroth coefficients of them, where frames stay as they come
+
+
+def hop_by_hop(card: Card) -> bool:
+    """Whether the network is computed from frames that many windows share."""
+    return STEP in card.files
 
 
 def at_loudness(network: Network, card: Card, loudness: float) -> tuple[Network, dict[str, Any]]:
-    """The network with a front end that brings windows to ``loudness``, and its config. Raises CheckpointError for heads."""
+    """The network with windows brought to ``loudness``, and its config: in the front end, or behind one whose frames stay.
+
+    Raises CheckpointError for a network that stands on an encoder.
+    """
     frontend = card.config.get("frontend", {})
-    if card.encoder is not None or ("floor" not in frontend and "full_scale" not in frontend):
+    if card.encoder is not None or "window_samples" not in frontend:
         raise CheckpointError(
             f"{card.name} has no front end of its own that a level goes before", "choose another model"
         )
-    config = {**card.config, "frontend": {**frontend, "level": "window", "loudness": loudness}}
+    if hop_by_hop(card):
+        config = {**card.config, "relative": True, "loudness": loudness}
+    else:
+        config = {**card.config, "frontend": {**frontend, "level": "window", "loudness": loudness}}
     other = make_network(card.architecture, config)
     other.load_state_dict(network.state_dict())
     return other.eval(), other.config.to_dict()
@@ -67,7 +81,7 @@ def choose_loudness(network: Network, card: Card, validation: Sequence[Utterance
     middle = middle_windows(validation)
     given = {
         loudness: likelihood(score(middle, predictor(at_loudness(network, card, loudness)[0])))
-        for loudness in CANDIDATES
+        for loudness in (RELATIVE if hop_by_hop(card) else CANDIDATES)
     }
     return max(given, key=lambda loudness: given[loudness]), {
         f"{key:.0f}": round(value, 4) for key, value in given.items()
@@ -80,7 +94,7 @@ def bring_to_one_loudness(folder: Path, fold: Fold, data: Path, command: str) ->
     Raises CheckpointError for a folder that is no checkpoint or stands on an encoder, ExportError where files differ.
     """
     card = read_card(folder)
-    if card.config.get("frontend", {}).get("level", "input") != "input":
+    if card.config.get("frontend", {}).get("level", "input") != "input" or card.config.get("relative"):
         raise CheckpointError(f"{card.name} brings windows to one loudness already", "choose another model")
     network = load_network(folder, card)
     validation = load_utterances(fold.split.validation, card.labels)
@@ -99,6 +113,9 @@ def bring_to_one_loudness(folder: Path, fold: Fold, data: Path, command: str) ->
         "validation_likelihood_at_loudness": given,
         "onnx_largest_logit_difference": export_onnx(network, card.window_samples, folder / ONNX),
     }
+    if hop_by_hop(card):
+        assert isinstance(network, MSCNN)
+        figures["onnx_largest_step_difference"] = export_step(network, folder / STEP)
     if fold.cross:
         cross = figures_by_corpus(score(load_utterances(fold.cross, card.labels), predict), card.labels, temperature)
         figures["cross_corpus"] = {name: value for name, value in cross.items() if name != "pooled"}

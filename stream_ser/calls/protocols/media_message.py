@@ -1,24 +1,22 @@
 """A plain media message of a provider, read in one native call: JSON, its fields' types, and the sound's base64 together.
 
-It is for a quick look at what fifty messages a second are. Whatever it cannot read, or what is anything but a media message,
-raises MediaMessageError and is left to ``fields``, which judges strangers' messages by name. What it reads, that would read
-too, and the same. Pure; no state.
+It is for a quick look at what fifty messages a second are. Of whatever it cannot read, or what is anything but a media message
+of the stream, it says nothing, and leaves it to ``fields``, which judges strangers' messages by name. What it reads, that
+would read too, and the same. Pure; no state.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
 from stream_ser.calls.protocols import fields
 
-
-class MediaMessageError(Exception):
-    """It is not plain: another reader has to look at it."""
+SURE = 18  # digits that a number certainly has room for
 
 
-class Media(msgspec.Struct, gc=False):
+class _Media(msgspec.Struct, gc=False):
     """The sound. Numbers may be texts: telephony does both."""
 
     payload: bytes  # decoded
@@ -27,43 +25,51 @@ class Media(msgspec.Struct, gc=False):
     track: str | None = None
 
 
-class MediaMessage(msgspec.Struct, gc=False):
+class _Message(msgspec.Struct, gc=False):
     """The message. Each provider has a name of its own for the stream's id."""
 
     event: Literal["media"]
-    media: Media
+    media: _Media
     streamSid: str | None = None  # noqa: N815 - the fields' own names
     stream_id: str | None = None
     streamId: str | None = None  # noqa: N815
     stream_sid: str | None = None
 
-    def is_of(self, stream: str) -> bool:
-        """Whether no name in it is another stream's."""
-        return (
-            (self.streamSid is None or self.streamSid == stream)
-            and (self.stream_id is None or self.stream_id == stream)
-            and (self.streamId is None or self.streamId == stream)
-            and (self.stream_sid is None or self.stream_sid == stream)
-        )
+
+class MediaMessage(NamedTuple):
+    """What it says."""
+
+    track: str | None
+    number: int
+    timestamp: int
+    payload: bytes
 
 
-def read(text: str) -> MediaMessage:
-    """Read a whole text message. Raises MediaMessageError."""
+def read(text: str, stream: str) -> MediaMessage | None:
+    """Read a whole text message of ``stream``; None where it is anything else, or not plain."""
     if len(text) > fields.LONGEST_TEXT:
-        raise MediaMessageError
+        return None
     try:
-        return _DECODER.decode(text)
+        message = _DECODER.decode(text)
     except (msgspec.DecodeError, ValueError, RecursionError):
-        raise MediaMessageError from None
+        return None
+    if not (
+        (message.streamSid is None or message.streamSid == stream)
+        and (message.stream_id is None or message.stream_id == stream)
+        and (message.streamId is None or message.streamId == stream)
+        and (message.stream_sid is None or message.stream_sid == stream)
+    ):
+        return None
+    media = message.media
+    number, at = media.chunk, media.timestamp
+    if type(number) is str and len(number) <= SURE and number.isascii() and number.isdecimal():
+        number = int(number)
+    if type(at) is str and len(at) <= SURE and at.isascii() and at.isdecimal():
+        at = int(at)
+    if type(number) is not int or type(at) is not int or not (0 <= number <= _LARGEST and 0 <= at <= _LARGEST):
+        return None
+    return MediaMessage(media.track, number, at, media.payload)
 
 
-def count(value: int | str) -> int:
-    """A whole number as ``Fields.count`` takes it, if it is certainly one. Raises MediaMessageError."""
-    if type(value) is str and len(value) < 19 and value.isascii() and value.isdecimal():
-        return int(value)
-    if type(value) is int and 0 <= value <= fields.LARGEST_NUMBER:
-        return value
-    raise MediaMessageError
-
-
-_DECODER = msgspec.json.Decoder(MediaMessage)
+_DECODER = msgspec.json.Decoder(_Message)
+_LARGEST = fields.LARGEST_NUMBER

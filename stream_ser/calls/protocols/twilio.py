@@ -18,7 +18,6 @@ from collections.abc import Iterator, Sequence
 from stream_ser.calls.events import Closed, Event, Leg, Lost, PassedOver, RefusedError, Sound
 from stream_ser.calls.protocols import fields, media_message
 from stream_ser.calls.protocols.fields import Fields
-from stream_ser.calls.protocols.media_message import MediaMessageError
 from stream_ser.calls.protocols.media_starts import RATE, ROLES, STREAM_IDS, TRACKS, read_start
 from stream_ser.calls.protocols.pcm import WIDTH, Encoding, coded, decode
 from stream_ser.calls.protocols.reorder import Chunk, Missing, Reorder
@@ -42,6 +41,7 @@ class Twilio:
         self._token: str | None = None  # from ``connected``
         self._stream: str | None = None  # the stream's id; None before ``start``
         self._encoding: Encoding = "mulaw"
+        self._width = WIDTH[self._encoding]
         self._tracks: dict[str, Reorder] = {}
         self._zero: int | None = None  # the timestamp to count from, ms; None before the first sound
         self.closing_means = "connection lost"
@@ -103,18 +103,17 @@ class Twilio:
         stream, zero = self._stream, self._zero
         if stream is None or zero is None or self._over or not isinstance(data, str):
             return False
-        try:
-            message = media_message.read(data)
-            media = message.media
-            number, at = media_message.count(media.chunk), max(0, media_message.count(media.timestamp) - zero)
-        except MediaMessageError:
+        message = media_message.read(data, stream)
+        if message is None:
             return False
-        track, sound = media.track if media.track is not None else "inbound", media.payload
+        track, number, at, sound = message
+        if track is None:
+            track = "inbound"
         order = self._tracks.get(track)
-        frames, rest = divmod(len(sound), WIDTH[self._encoding])
-        if order is None or not frames or rest or not message.is_of(stream):
+        frames = len(sound) // self._width
+        if order is None or not frames or len(sound) % self._width:
             return False
-        start = order.follow(number, at, frames)
+        start = order.follow(number, max(0, at - zero), frames)
         if start is None:
             return False
         if track in runs:
@@ -171,7 +170,7 @@ class Twilio:
 
     def _start(self, message: Fields) -> list[Event]:
         found = read_start(message, self._token)
-        self._stream, self._encoding = found.stream, found.encoding
+        self._stream, self._encoding, self._width = found.stream, found.encoding, WIDTH[found.encoding]
         if not found.ends:
             self.closing_means = "hung up"
         rate = found.opened.rate

@@ -17,6 +17,7 @@ from stream_ser.feed import subscriber, turn_share
 from stream_ser.server import (
     app,
     batched_websocket,
+    bounded_selector,
     handshakes,
     limits,
     media_server,
@@ -76,7 +77,7 @@ def _no_handshakes_counted() -> None:
 
 def _many_handshakes_at_once() -> None:
     """All handshakes of TLS that are due are worked at in one turn."""
-    tls_start.AT_ONCE = app.TAKEN_AT_ONCE = 1_000
+    tls_start.AT_ONCE = app.TAKEN_AT_ONCE = bounded_selector.MOST_EVENTS = 1_000
 
 
 def _no_gaps_joined() -> None:

@@ -1,0 +1,187 @@
+"""One node of a cluster: all that the call server needs of the bus. ``open`` it, ``close`` it; any other thread may call.
+
+The bus's thread runs the feeds' readers and the nodes' announcements; the archiver has a thread of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import secrets
+import socket
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from datetime import UTC, datetime
+from typing import Any
+
+from stream_ser.cluster.archiver import Archiver
+from stream_ser.cluster.connection import ANSWER_S, FAILURES, Bus, BusAddress
+from stream_ser.cluster.feed import BusFeed
+from stream_ser.cluster.history import BusHistory
+from stream_ser.cluster.local_hub import LocalHub
+from stream_ser.cluster.log import BusLog
+from stream_ser.cluster.nodes import Load, Nodes
+from stream_ser.cluster.numbering import Keeping, ensure_stream, numbering
+from stream_ser.cluster.open_calls import OpenCalls
+from stream_ser.cluster.reader import FeedReader
+from stream_ser.cluster.wire import PREFIX, stream_name, subject
+from stream_ser.feed.acknowledge import parse_acknowledge
+from stream_ser.feed.history import History
+from stream_ser.feed.message_types import AcknowledgementMessage
+from stream_ser.store.history import StoredHistory
+from stream_ser.store.records import LARGEST
+from stream_ser.store.store import Store
+
+ASK_S = 0.5  # how long another node may take to answer
+
+_log = logging.getLogger("stream_ser.cluster")
+
+
+class Cluster:
+    """``store`` is None where nothing is kept. ``fenced(tenant, call, lives)`` is told of calls that other nodes have taken."""
+
+    def __init__(self, address: BusAddress, keeping: Keeping, store: Store | None) -> None:
+        self.node = f"{socket.gethostname()[:40].replace('.', '-')}-{os.getpid()}-{secrets.token_hex(4)}"
+        self.load: Callable[[], Load] = lambda: Load(self.node, "", 0, 0, None)
+        self.goes_on: Callable[[str, str], bool] = lambda *_: False  # whether a call of this node is alive
+        self.fenced: Callable[[str, str, bool], None] = lambda *_: None
+        self._keeping, self._store = keeping, store
+        self.bus = Bus(address)
+        self._open = OpenCalls(self.bus, keeping)
+        self.log = BusLog(self.bus, self.node, keeping, self._open, lambda *of: self.fenced(*of))
+        self.log.lives = self._lives
+        self.nodes = Nodes(self.bus, self.node, self._open, lambda: self.load())
+        self.archiver = None if store is None else Archiver(self.bus, store, keeping)
+        self._lock = threading.Lock()
+        self._hubs: dict[str, LocalHub] = {}
+        self._feeds: dict[str, BusFeed] = {}
+        self._tasks: list[Future[None]] = []
+
+    def open(self) -> None:
+        """Connect, and take part. Raises StoreError where no server lets us in."""
+        self.bus.open()
+        try:
+            self.bus.call(self._listen())
+            self._tasks.append(self.bus.start(self.nodes.run()))
+            if self.archiver is not None:
+                self.archiver.start()
+        except BaseException:
+            self.bus.close()
+            raise
+
+    def close(self) -> None:
+        """Leave. What waits is not written here: the writer comes first. May be called twice."""
+        for feed in tuple(self._feeds.values()):
+            feed.close()
+        if self.archiver is not None:
+            self.archiver.close()
+        for task in self._tasks:
+            task.cancel()
+        if self.bus.connected:
+            try:
+                self.bus.call(self.bus.client.flush(1), 2.0)
+            except Exception as error:
+                _log.debug("the bus went first: %s", error)
+        self.bus.close()
+
+    def hub(self, tenant: str) -> LocalHub:
+        """Where calls of this node publish."""
+        with self._lock:
+            if tenant not in self._hubs:
+                self._hubs[tenant] = LocalHub(self.node, lambda: self.feed(tenant))
+            return self._hubs[tenant]
+
+    def feed(self, tenant: str) -> BusFeed:
+        """Where subscribers of this node subscribe."""
+        with self._lock:
+            if tenant not in self._feeds:
+                stored = None if self._store is None else StoredHistory(self._store, tenant)
+                source = BusHistory(self.bus, tenant, self._keeping, stored)
+                self._feeds[tenant] = BusFeed(History(source=source), lambda: self._read(tenant, source))
+            return self._feeds[tenant]
+
+    def forget(self, tenant: str, call: str) -> None:
+        """Have all nodes, this one included, let go of a call in memory."""
+        self.bus.call(self._tell_forget(tenant, call))
+
+    def remove(self, tenant: str, call: str) -> tuple[int, int]:
+        """Take a call that is over off the bus; gives how many messages it had there, and the highest number of the tenant.
+
+        Raises StoreError, and ValueError where the call goes on.
+        """
+        return self.bus.call(self._remove(tenant, call))
+
+    def number(self, tenant: str, place: int) -> int:
+        """The number of the message at a place on the bus. Raises StoreError."""
+        return self.bus.call(numbering(self.bus, tenant, self._keeping))[0].base + place
+
+    async def acknowledge(self, tenant: str, query: str) -> AcknowledgementMessage | None:
+        """Ask the node that has the stream, in the bus's loop; None where none has."""
+        asked = {"tenant": tenant, "query": query}
+        found: AcknowledgementMessage | None = await self.bus.request(f"{PREFIX}-acknowledge", asked)
+        return found
+
+    def _read(self, tenant: str, source: BusHistory) -> None:
+        feed = self._feeds[tenant]
+        stored = (lambda: 0) if self._store is None else (lambda store=self._store: store.last_seq(tenant))
+        hub = self.hub(tenant)
+        reader = FeedReader(self.bus, tenant, feed, self._keeping, self._open, stored, hub.came)
+        reader.anew = lambda: self._anew(tenant)
+        source.reader = reader
+        self._tasks = [task for task in self._tasks if not task.done()] + [self.bus.start(reader.run())]
+
+    def _anew(self, tenant: str) -> None:
+        """Another epoch has begun: whoever subscribes comes to a new feed."""
+        with self._lock:
+            gone = self._feeds.pop(tenant, None)
+        if gone is not None:
+            gone.close()
+
+    async def _listen(self) -> None:
+        try:
+            await self.bus.answer(f"{PREFIX}-ask.{self.node}", self._answer)
+            await self.bus.answer(f"{PREFIX}-forget", self._forget)
+            await self.bus.answer(f"{PREFIX}-acknowledge", self._acknowledge)
+        except FAILURES as error:
+            raise self.bus.away(error) from error
+
+    async def _lives(self, tenant: str, call: str, run: str) -> bool:
+        node = run.rpartition(".")[0]
+        if node == self.node:
+            return self.goes_on(tenant, call)
+        if not self.nodes.lives(node):
+            return False
+        answer = await self.bus.request(f"{PREFIX}-ask.{node}", {"tenant": tenant, "call": call}, ASK_S)
+        return bool(answer and answer.get("goes_on"))
+
+    async def _answer(self, asked: Any) -> Any:
+        return {"goes_on": self.goes_on(str(asked["tenant"]), str(asked["call"]))}
+
+    async def _forget(self, asked: Any) -> Any:
+        feed = self._feeds.get(str(asked["tenant"]))
+        if feed is not None:
+            feed.forget({str(asked["call"]): LARGEST})
+
+    async def _acknowledge(self, asked: Any) -> Any:
+        said = parse_acknowledge(str(asked["query"]))
+        hub = self._hubs.get(str(asked["tenant"]))
+        told = None if hub is None else hub.acknowledge(said.stream, said.alert, said.by, datetime.now(UTC))
+        return None if told is None else {**told, "seq": 0}  # the bus gives it one, when it has it
+
+    async def _tell_forget(self, tenant: str, call: str) -> None:
+        self.bus.check()
+        await self.bus.client.publish(f"{PREFIX}-forget", json.dumps({"tenant": tenant, "call": call}).encode())
+        await self.bus.client.flush(1)
+
+    async def _remove(self, tenant: str, call: str) -> tuple[int, int]:
+        entry = await self._open.get(tenant, call)
+        if entry is not None and not entry.closing:
+            raise ValueError(f"the call {call!r} is open on the node {entry.owner}")
+        extent = await ensure_stream(self.bus, tenant, self._keeping)
+        asked = {"filter": subject(tenant, call)}
+        removed = await self.bus.request(f"$JS.API.STREAM.PURGE.{stream_name(tenant)}", asked, ANSWER_S)
+        if not removed or not removed.get("success"):
+            raise self.bus.away("a call could not be taken off it")
+        return int(removed.get("purged", 0)), extent.last
