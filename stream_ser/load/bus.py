@@ -33,6 +33,7 @@ from stream_ser.store.records import OpenCall, Row, Write
 
 TENANT = "bus-load"
 FILLING = "x" * 520  # with the rest, as long as a point of the feed
+QUIET = 20  # tenths of a second without a message, after which all has come
 BATCH_S = 0.005  # as the call server's writer
 
 
@@ -88,8 +89,11 @@ def follow(servers: tuple[str, ...], ready: Any, stop: Event, answer: Any) -> No
         extent = await ensure_stream(cluster.bus, TENANT, Keeping(minutes=5.0))
         following = asyncio.create_task(Follower(cluster.bus, TENANT, extent.last + 1, take).run())
         ready.put(0)
-        while not stop.is_set():  # noqa: ASYNC110 - it is another process's
+        quiet = 0
+        while not stop.is_set() or quiet < QUIET:
+            before = len(delays)
             await asyncio.sleep(0.1)
+            quiet = quiet + 1 if len(delays) == before else 0
         following.cancel()
 
     cluster.bus.call(read(), 3600.0)
@@ -122,8 +126,11 @@ def follow_raw(servers: tuple[str, ...], ready: Any, stop: Event, answer: Any) -
 
     bus.call(ask())
     ready.put(0)
-    while not stop.is_set():
+    quiet = 0
+    while not stop.is_set() or quiet < QUIET:
+        before = len(reader.delays_ns)
         reader.hear()
+        quiet = quiet + 1 if len(reader.delays_ns) == before else 0
     answer.put(_figures(reader.delays_ns, reader.places))
     bus.close()
 
@@ -158,9 +165,8 @@ def measure(
     time.sleep(0.5)
     go.set()
     done = [ready.get(timeout=seconds + 600) for _ in processes]
-    time.sleep(2.0)
     stop.set()
-    got, (p50, p95, p99, worst), holes, reading_s = answer.get(timeout=60)
+    got, (p50, p95, p99, worst), holes, reading_s = answer.get(timeout=300)
     for process in (*processes, reader):
         process.join()
     sent = sum(each[0] for each in done)
