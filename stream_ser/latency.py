@@ -6,6 +6,7 @@ Values fall into bins that are two per cent wide, so memory is the same for a se
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Iterable, Mapping
 from typing import Literal, get_args
 
@@ -18,7 +19,8 @@ STAGES: tuple[Stage, ...] = get_args(Stage)
 SHARES = (0.5, 0.95, 0.99)
 NAMES: tuple[Literal["p50", "p95", "p99"], ...] = ("p50", "p95", "p99")  # of them
 LEAST_MS, WIDTH = 1e-3, 1.02  # the first bin holds what is below a microsecond
-BINS = math.ceil(math.log(1e12) / math.log(WIDTH)) + 1  # up to some twelve days
+LOG_WIDTH = math.log(WIDTH)
+BINS = math.ceil(math.log(1e12) / LOG_WIDTH) + 1  # up to some twelve days
 
 
 def rank(share: float, count: int) -> int:
@@ -46,16 +48,16 @@ class Histogram:
     """Counts of values in ms; quantiles are right to one per cent."""
 
     def __init__(self) -> None:
-        self.counts = np.zeros(BINS, dtype=np.int64)
+        self.counts = array("q", bytes(8 * BINS))  # one at a time, a third of what numpy's costs
 
     def add(self, value: float) -> None:
         """Take one value ≥ 0."""
-        place = math.ceil(math.log(value / LEAST_MS) / math.log(WIDTH)) if value > LEAST_MS else 0
+        place = math.ceil(math.log(value / LEAST_MS) / LOG_WIDTH) if value > LEAST_MS else 0
         self.counts[min(place, BINS - 1)] += 1
 
     def at(self, share: float) -> float | None:
         """The value that a ``share`` in (0, 1] of all does not exceed; None where there is none."""
-        total = int(self.counts.sum())
+        total = sum(self.counts)
         if not total:
             return None
         place = int(np.searchsorted(np.cumsum(self.counts), rank(share, total)))

@@ -26,8 +26,8 @@ def test_no_value_is_too_long_and_memory_stays() -> None:
     assert histogram.at(0.5) is None
     for value in (0.0, 1e-9, 1e12, 1e300):
         histogram.add(value)
-    assert histogram.counts.sum() == 4
-    assert histogram.counts.shape == (BINS,)
+    assert sum(histogram.counts) == 4
+    assert len(histogram.counts) == BINS
 
 
 def test_steps_that_were_not_taken_do_not_count() -> None:

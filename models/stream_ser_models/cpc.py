@@ -16,7 +16,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from stream_ser_models.config import Config
+from stream_ser_models.levelling import LevelConfig, levelled
 
 STRIDES, PADDINGS = (5, 4, 4, 2), (3, 2, 2, 1)
 KERNELS = tuple(2 * stride for stride in STRIDES)  # 10, 8, 8, 4: what lets a convolution be one matrix product
@@ -24,7 +24,7 @@ HOP = 160  # samples between two frames: the product of the strides
 
 
 @dataclass(frozen=True)
-class CPCConfig(Config):
+class CPCConfig(LevelConfig):
     """Sizes of encoder, context and predictors."""
 
     channels: int = 128  # of a frame
@@ -88,7 +88,7 @@ class Context(nn.Module):
 
     def frames(self, waveform: Tensor) -> Tensor:
         """Frames (B, N / 160, channels)."""
-        encoded: Tensor = self.encoder(waveform.unsqueeze(1)).transpose(1, 2)
+        encoded: Tensor = self.encoder(levelled(waveform, self.config).unsqueeze(1)).transpose(1, 2)
         return encoded
 
     def forward(self, waveform: Tensor) -> Tensor:

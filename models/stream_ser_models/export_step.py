@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from stream_ser_models.export import BATCH, PARITY, ExportError, save_program
-from stream_ser_models.incremental import BLOCK, IncrementalMSCNN, State
+from stream_ser_models.incremental import BLOCK, IncrementalMSCNN, incremental
 from stream_ser_models.mscnn import MSCNN
 
 UNITS = torch.export.Dim("units", min=1, max=40)
@@ -24,12 +24,12 @@ CHECKED = (1, 5, 10)  # units a step that the parity check takes
 class _Flat(nn.Module):
     """Tensors in, tensors out: what an exported graph can have."""
 
-    def __init__(self, incremental: IncrementalMSCNN) -> None:
+    def __init__(self, steps: IncrementalMSCNN) -> None:
         super().__init__()
-        self.incremental = incremental
+        self.steps, self.state = steps, type(steps.start(1))
 
     def forward(self, new: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
-        scores, after = self.incremental(new, State(*state))
+        scores, after = self.steps(new, self.state(*state))
         return (scores.logits, *after)
 
 
@@ -39,11 +39,12 @@ def export_step(network: MSCNN, path: Path) -> float:
     Raises ValueError for a network that cannot be computed in steps, ExportError above PARITY.
     """
     unit = BLOCK * network.config.frontend.hop
-    incremental = IncrementalMSCNN(network.eval(), unit)
-    example = (torch.randn(3, 5 * unit, generator=torch.Generator().manual_seed(3)) * 0.05, *incremental.start(3))
-    shapes = {"new": {0: BATCH, 1: unit * UNITS}, "state": tuple({0: BATCH} for _ in State._fields)}
-    inputs, outputs = ["new", *(f"in_{name}" for name in State._fields)], ["logits", *State._fields]
-    save_program(_Flat(incremental), example, inputs, outputs, shapes, path, {"unit": str(unit)})
+    steps = incremental(network.eval(), unit)
+    start = steps.start(3)
+    example = (torch.randn(3, 5 * unit, generator=torch.Generator().manual_seed(3)) * 0.05, *start)
+    shapes = {"new": {0: BATCH, 1: unit * UNITS}, "state": tuple({0: BATCH} for _ in start)}
+    inputs, outputs = ["new", *(f"in_{name}" for name in start._fields)], ["logits", *start._fields]
+    save_program(_Flat(steps), example, inputs, outputs, shapes, path, {"unit": str(unit)})
     return check_steps(network, path)
 
 
@@ -57,10 +58,11 @@ def check_steps(network: MSCNN, path: Path) -> float:
     worst = 0.0
     for units in CHECKED:
         hop = units * unit
-        state = [value.numpy() for value in IncrementalMSCNN(network, hop).start(2)]
+        start = incremental(network, hop).start(2)
+        names, state = start._fields, [value.numpy() for value in start]
         for end in range(hop, sound.shape[1] + 1, hop):
             given = {"new": sound[:, end - hop : end]}
-            given |= {f"in_{name}": value for name, value in zip(State._fields, state, strict=True)}
+            given |= {f"in_{name}": value for name, value in zip(names, state, strict=True)}
             logits, *state = session.run(None, given)
             if end >= window:
                 with torch.inference_mode():

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from stream_ser_models.config import Config
+from stream_ser_models.levelling import LevelConfig, levelled
 from stream_ser_models.spectrum import Spectrum
 
 
 @dataclass(frozen=True)
-class CompandedSpectrogramConfig(Config):
+class CompandedSpectrogramConfig(LevelConfig):
     """What the front end computes. Every field is stored in the card."""
 
     sample_rate: int = 16_000  # Hz
@@ -36,6 +36,7 @@ class CompandedSpectrogramConfig(Config):
 
     def __post_init__(self) -> None:
         """Refuse geometry that the block-wise framing cannot express."""
+        super().__post_init__()
         if self.frame % self.hop or self.window_samples % self.hop:
             raise ValueError(f"frame {self.frame} and window {self.window_samples} must be multiples of hop {self.hop}")
         if self.frames > self.columns:
@@ -63,7 +64,7 @@ class CompandedSpectrogram(nn.Module):
 
     def magnitude(self, waveform: Tensor) -> Tensor:
         """Linear magnitudes (B, frames, bins); a full-scale sine on a bin has magnitude 1."""
-        real, imaginary = self.spectrum(waveform)
+        real, imaginary = self.spectrum(levelled(waveform, self.config))
         return torch.sqrt(real * real + imaginary * imaginary)
 
     def forward(self, waveform: Tensor) -> Tensor:

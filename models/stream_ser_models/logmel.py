@@ -15,7 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from stream_ser_models.config import Config
+from stream_ser_models.levelling import LevelConfig, levelled
 from stream_ser_models.mel import mel_corners
 from stream_ser_models.spectrum import Spectrum
 
@@ -23,7 +23,7 @@ KNEE_HZ = 4800.0  # above it the warp returns to the identity at half the sample
 
 
 @dataclass(frozen=True)
-class LogMelConfig(Config):
+class LogMelConfig(LevelConfig):
     """What the front end computes. Every field is stored in the card."""
 
     sample_rate: int = 16_000  # Hz
@@ -36,6 +36,7 @@ class LogMelConfig(Config):
 
     def __post_init__(self) -> None:
         """Refuse what cannot be computed."""
+        super().__post_init__()
         if self.window_samples % self.hop or 2 * self.frame % self.hop:
             what = f"window {self.window_samples} and frame {self.frame}"
             raise ValueError(f"{what} must be multiples of hop {self.hop}, the frame of half of it at least")
@@ -90,7 +91,7 @@ class LogMel(nn.Module):
 
     def forward(self, waveform: Tensor) -> Tensor:
         """Log-mel picture."""
-        real, imaginary = self.spectrum(waveform)
+        real, imaginary = self.spectrum(levelled(waveform, self.config))
         mel = (real * real + imaginary * imaginary) @ self.filters
         # log10(mel + floor), written so because ONNX exporters take an addition of 1e-10 for one of nothing and drop it.
         floor = self.config.floor

@@ -15,6 +15,7 @@ a frozen table; the width of the hidden layer (256) and padding at both ends of 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Self
@@ -51,6 +52,8 @@ class MSCNNConfig(Config):
     padded: bool = (
         True  # zeros around the window; without, only places whose whole reach lies in it (models.incremental)
     )
+    relative: bool = False  # move each window's zeroth coefficients to one loudness, behind the front end
+    loudness: float = 0.0  # the zeroth coefficient that a window's loud frames are moved to
     tokens: int = 128  # words a window
     words: int = 9_165  # in the vocabulary, padding and unknown included
     word_width: int = 300
@@ -70,6 +73,8 @@ class MSCNNConfig(Config):
         if self.padded != self.frontend.ends or (self.xvector and not self.padded):
             what = f"padded {self.padded}, frontend.ends {self.frontend.ends}, xvector {self.xvector}"
             raise ValueError(f"{what}: padding and the front end's ends go together, and the x-vector needs both")
+        if self.relative and self.frontend.level != "input":
+            raise ValueError(f"relative with frontend.level {self.frontend.level!r}: one of them is enough")
         if self.tokens < 1 or self.words < 2 or self.word_width < 1:
             sizes = f"tokens {self.tokens}, words {self.words}, word_width {self.word_width}"
             raise ValueError(f"{sizes}; a vocabulary has padding, unknown and words of some width")
@@ -115,8 +120,18 @@ class MultiScale(nn.Module):
 
     def forward(self, sequence: Tensor, mask: Tensor) -> list[Tensor]:
         """Maps in float32, zero where the mask (B, 1, T - 2 · lost) is."""
+        return [torch.relu(columns).float() * mask for columns in self.columns(sequence)]
+
+    def columns(self, sequence: Tensor) -> list[Tensor]:
+        """What the maps are before they are rectified."""
         padded = [nn.functional.pad(sequence, ends) for ends in self.ends]
-        return [torch.relu(scale(one)).float() * mask for scale, one in zip(self.scales, padded, strict=True)]
+        return [scale(one) for scale, one in zip(self.scales, padded, strict=True)]
+
+    def of_first_row(self, row: Tensor) -> list[Tensor]:
+        """What the sequence's first row (B, 1, T) adds to the columns."""
+        weights = [scale.weight[:, :1] for scale in self.scales if isinstance(scale, nn.Conv1d)]
+        padded = [nn.functional.pad(row, ends) for ends in self.ends]
+        return [nn.functional.conv1d(one, weight) for one, weight in zip(padded, weights, strict=True)]
 
 
 def statistics(maps: Sequence[Tensor], mask: Tensor) -> Tensor:
@@ -133,6 +148,17 @@ def statistics(maps: Sequence[Tensor], mask: Tensor) -> Tensor:
         deviation = torch.sqrt(variance + VARIANCE_FLOOR) * anything
         pooled.append(torch.stack([each.amax(dim=2), mean, deviation], dim=1))
     return torch.cat(pooled, dim=2)
+
+
+def loudness_of(level: Tensor, sounding: Tensor, mels: int) -> Tensor:
+    """Loudness (B, 1, 1) of zeroth coefficients (B, 1, T): their mean over frames that hold sound (``sounding``, 1 or 0).
+
+    Each frame is weighed by its power, the bands' geometric mean. A window without sound has loudness 0.
+    """
+    powers = (
+        torch.softmax((level * (math.log(10.0) / math.sqrt(mels))).masked_fill(sounding == 0, -1e4), dim=2) * sounding
+    )
+    return (powers * level).sum(dim=2, keepdim=True)
 
 
 def ask(questions: Tensor, maps: Tensor, mask: Tensor) -> Tensor:
@@ -206,8 +232,14 @@ class MSCNN(Network):
 
     def measure(self, features: Tensor) -> None:
         """Take the mean and deviation of every coefficient from training features (N, 1, rows, frames)."""
-        if self.config.hears:
-            self.standardise.measure(features[:, :, : self.config.frontend.rows])
+        if not self.config.hears:
+            return
+        cepstra = features[:, :, : self.config.frontend.rows].clone()
+        if self.config.relative:
+            level = cepstra[:, :, 0]
+            sounding = (level > self.config.frontend.threshold).float()
+            cepstra[:, :, 0] += self.config.loudness - loudness_of(level, sounding, self.config.frontend.mels)
+        self.standardise.measure(cepstra)
 
     def set_words(self, vectors: npt.NDArray[np.float16]) -> None:
         """Take the vocabulary's vectors (words, word_width). Raises ValueError for another shape."""
@@ -221,12 +253,21 @@ class MSCNN(Network):
         cepstra = features[:, :, : c.frontend.rows]
         sounding = (cepstra[:, :, 0] > c.frontend.threshold).float()  # (B, 1, T)
         heard = self.standardise(cepstra).squeeze(1) * sounding
+        if c.relative:
+            shift = self.shift(cepstra[:, :, 0], sounding) * sounding
+            heard = torch.cat([heard[:, :1] + shift, heard[:, 1:]], dim=1)
         counted = sounding[..., c.lost : sounding.shape[2] - c.lost]
         pooled = statistics(self.audio(heard, counted), counted)
         parts = [pooled.flatten(1)]
         if c.xvector:
             parts.append(self.speaker(features[:, 0, c.frontend.rows :], sounding).float())
         return pooled, parts
+
+    def shift(self, level: Tensor, sounding: Tensor) -> Tensor:
+        """What a relative network adds to the standardised zeroth coefficients of a window (B, 1, 1), of those as they came."""
+        c = self.config
+        away = c.loudness - loudness_of(level, sounding, c.frontend.mels)
+        return away / self.standardise.deviation[0]
 
     def read(self, tokens: Tensor, questions: Tensor | None) -> list[Tensor]:
         """Words (B, T) and the sound's questions (B, 3, C), if any, to the parts of the fused vector."""

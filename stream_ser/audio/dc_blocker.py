@@ -7,8 +7,9 @@ one that is there from the first sample on is never heard at all: the filter beg
 Computed for each of its two conjugate poles at once, without a loop over samples and without scipy: within a span, the
 recursion ``z[n] = p z[n-1] + x[n]`` is the running sum of ``x[n] p^-n``, times ``p^n``. numpy adds a running sum up one by one,
 in float64, and each sample is multiplied alone, so what comes out does not depend on how the sound was cut into blocks, to the
-last bit. One thread of a 2-core cloud machine spends 0.6 ms on a second of sound in blocks of 20 ms, and 0.2 ms in
-blocks of 1 s.
+last bit. Real and imaginary parts are added up side by side, as one sum of complex numbers: each addition has to wait for
+the one before it, and two that do not concern each other wait together. One thread of a 2-core cloud machine spends 0.5 ms
+on a second of sound in blocks of 20 ms, and 0.1 ms in blocks of 0.5 s.
 """
 
 from __future__ import annotations
@@ -22,10 +23,11 @@ import numpy.typing as npt
 from stream_ser.types import SAMPLE_RATE, Samples
 
 CORNER_HZ = 20.0  # 3 dB down
-SPAN = 2048  # samples for which p^-n stays below 1e5, so that float64 loses nothing
+SPAN = 8192  # samples, for which p^-n stays below 1e20: float64 has as many digits there as anywhere
 SETTLED = 1e-12  # of full scale: what is left of the state below it is taken for nothing, before it becomes denormal
 
 _Numbers = npt.NDArray[np.float64]
+_Complex = npt.NDArray[np.complex128]
 
 
 def _design() -> tuple[complex, complex, float]:
@@ -76,25 +78,24 @@ class DcBlocker:
         start = 0
         while start < len(samples):
             end = min(len(samples), start + SPAN - self._at)
-            given[start:end] = self._filter(samples[start:end].astype(np.float64))
+            self._filter(samples[start:end].astype(np.float64), given[start:end])
             start = end
         return given
 
-    def _filter(self, sound: _Numbers) -> _Numbers:
-        """Filter (n,) samples of one span."""
+    def _filter(self, sound: _Numbers, given: Samples) -> None:
+        """Filter (n,) samples of one span into ``given``; ``sound`` is spoiled."""
         here = slice(self._at, self._at + len(sound))
-        real, imaginary = sound * _GROWS[0][here], sound * _GROWS[1][here]
-        real[0] += self._sum.real
-        imaginary[0] += self._sum.imag
-        np.cumsum(real, out=real)
-        np.cumsum(imaginary, out=imaginary)
-        self._go_on(complex(real[-1], imaginary[-1]), here.stop)
-        real *= _SHRINKS[0][here]
-        imaginary *= _SHRINKS[1][here]
+        sums: _Complex = np.empty(len(sound), dtype=np.complex128)
+        real, imaginary = sums.real, sums.imag
+        np.multiply(sound, _GROWS[0][here], out=real)
+        np.multiply(sound, _GROWS[1][here], out=imaginary)
+        sums[0] += self._sum
+        np.add.accumulate(sums, out=sums)
+        self._go_on(complex(sums[-1]), here.stop)
         sound *= _DIRECT
-        sound += real
-        sound -= imaginary
-        return sound
+        sound += real * _SHRINKS[0][here]
+        sound -= imaginary * _SHRINKS[1][here]
+        given[:] = sound
 
     def _go_on(self, total: complex, at: int) -> None:
         """Keep the sum; at the end of a span, as the beginning of the next."""

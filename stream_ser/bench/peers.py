@@ -12,10 +12,14 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
+import numpy as np
+
 from stream_ser.bench.timing import alternate, percentiles
+from stream_ser.engine.backend import Backend
 from stream_ser.types import SAMPLE_RATE, Samples
 from stream_ser_models.card import Card, probe
 
+TURNS = 8  # windows of ours to one of a peer, of which the first finds the caches as the peer left them
 Ask = Callable[[Samples], object]
 
 
@@ -28,8 +32,11 @@ class PeerSystem:
     make: Callable[[], Ask]
 
 
-def peer_cost(peer: PeerSystem, card: Card, seconds: float) -> dict[str, Any]:
-    """Time a peer on the model's window, or say what to install."""
+def peer_cost(peer: PeerSystem, card: Card, seconds: float, ours: Backend | None = None) -> dict[str, Any]:
+    """Time a peer on the model's window, or say what to install.
+
+    With an engine of ours they take turns, ``TURNS`` windows of ours to each of the peer's, so that both see the same machine.
+    """
     missing = [package for package in peer.packages if find_spec(package) is None]
     if missing:
         return {"unavailable": f"not installed; pip install {' '.join(missing)}"}
@@ -38,16 +45,29 @@ def peer_cost(peer: PeerSystem, card: Card, seconds: float) -> dict[str, Any]:
     ask = peer.make()
     ask(sound)
     ready = time.perf_counter() - began
-    times = alternate({peer.name: lambda: ask(sound)}, seconds, least=5)[peer.name]
-    return {"ready_s": round(ready, 3), "runs": len(times), **percentiles(times)}
+    calls: dict[str, Callable[[], object]] = {peer.name: lambda: ask(sound)}
+    if ours is not None:
+        calls |= {f"{ours.name} {turn}": lambda: ours.run(sound[np.newaxis]) for turn in range(TURNS)}
+    times = alternate(calls, seconds, least=5)
+    theirs = times.pop(peer.name)
+    cost: dict[str, Any] = {"ready_s": round(ready, 3), "runs": len(theirs), **percentiles(theirs)}
+    if ours is not None:
+        own = percentiles([taken for turn in times.values() for taken in turn])
+        cost |= {"beside": ours.name, "ours_p50_ms": own["p50_ms"]}
+        cost["times_window"] = round(cost["p50_ms"] / own["p50_ms"], 1)
+    return cost
 
 
 def compare(cost: dict[str, Any], engine: dict[str, Any], steps: list[dict[str, Any]]) -> None:
-    """Say how many times an engine's window, and a hop of ``steps`` (rows of an engine's costs), go into a peer's window."""
+    """Say how many times an engine's window, and a hop of ``steps`` (rows of an engine's costs), go into a peer's window.
+
+    What took turns with the peer keeps its ratio.
+    """
     if "unavailable" in cost:
         return
-    cost["beside"] = engine["backend"]
-    cost["times_window"] = round(cost["p50_ms"] / engine["windows"][0]["p50_ms"], 1)
+    if "times_window" not in cost:
+        cost["beside"] = engine["backend"]
+        cost["times_window"] = round(cost["p50_ms"] / engine["windows"][0]["p50_ms"], 1)
     cost["times_hop"] = {
         f"{row['hop_s']:g}": round(cost["p50_ms"] / row["p50_ms"], 1) for row in steps if row["batch"] == 1
     }

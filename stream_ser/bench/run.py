@@ -22,7 +22,7 @@ from stream_ser.bench.live import live_cost
 from stream_ser.bench.peers import PEERS, compare, peer_cost
 from stream_ser.bench.stream import start_to_ready, stream_cost, words_cost
 from stream_ser.engine.backend import Backend
-from stream_ser.engine.loading import CUDA, FALLBACK_ORDER, fallback_chain, load_card
+from stream_ser.engine.loading import CUDA, FALLBACK_ORDER, fallback_chain, load_backend, load_card
 from stream_ser.errors import EngineError, StreamSerError
 from stream_ser.types import SAMPLE_RATE
 
@@ -172,4 +172,9 @@ def _stream(job: Job) -> dict[str, Any]:
 
 
 def _peer(job: Job) -> dict[str, Any]:
-    return peer_cost(PEERS[job.name], load_card(job.model)[1], job.effort.loop_s)
+    folder, card = load_card(job.model)
+    try:
+        ours: Backend | None = load_backend(folder, card, "onnx")
+    except EngineError:  # the peer is there without it
+        ours = None
+    return peer_cost(PEERS[job.name], card, job.effort.loop_s, ours)

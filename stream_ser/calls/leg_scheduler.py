@@ -29,7 +29,7 @@ AT_ONCE = 16  # legs in one turn
 ITEMS = 16  # blocks and gaps of one leg in one turn
 MISSING_HOPS = 6  # of all legs that are taken together: each makes a point, and after a long silence many have many
 TURN_S = 0.005  # CPU seconds after which a turn takes no further items
-LOOK_S = 0.02  # how long the scheduler rests, so that legs come together
+LOOK_S = 0.03  # how long the scheduler rests, so that legs come together
 SWEEP_S = 0.3  # how often it looks for legs that stall
 
 Turns = list[tuple[LegBuffer, Iterator[Item | End]]]

@@ -11,7 +11,7 @@ import argparse
 from contextlib import closing
 
 from stream_ser.cli.opening import present
-from stream_ser.cli.screen import has_terminal, show, tell_addresses
+from stream_ser.cli.screen import has_terminal, load_screen, show, tell_addresses
 from stream_ser.cli.watch import KEPT_S, print_feed
 from stream_ser.cli.working import running
 from stream_ser.controls.remote_feed import RemoteFeed
@@ -29,7 +29,8 @@ def listen_in_browsers(options: argparse.Namespace, given: Options) -> int:
         )
     if given.feed == "off":
         raise ConfigError("--feed off was given with --browser, and the page is at the feed's port", fix="give one")
-    with running(given, pages=True) as runtime:
+    on_screen = has_terminal() and not options.headless
+    with running(given, pages=True, meanwhile=load_screen if on_screen else lambda: None) as runtime:
         assert runtime.feed_url is not None
         tell_addresses(runtime.feed_url, runtime.feed_moved_from)
         told = f"open {page_url(runtime.feed_url)} in a browser and press: Listen with a microphone"
@@ -37,7 +38,7 @@ def listen_in_browsers(options: argparse.Namespace, given: Options) -> int:
             print(told, flush=True)
         with closing(RemoteFeed(runtime.feed_url, SubscriptionFilter(snapshot=True))) as remote:
             remote.start()
-            if options.headless or not has_terminal():
+            if not on_screen:
                 print_feed(remote, options.verbose)
             else:
                 show(

@@ -7,10 +7,12 @@ most comes first.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import stream_ser
+from stream_ser.cli.folder_options import add_folder_options, parse_out
 from stream_ser.cli.grammar import Parser, Subcommands
 from stream_ser.cli.options import FEED, TOKEN
 from stream_ser.cli.parties import add_options
@@ -97,14 +99,17 @@ def parser() -> Parser:
         commands,
         "analyze",
         "work through recordings or a folder, as fast as the machine can",
-        [shown, _feed("off", "off"), judged, words],
+        [_shown(parse_out), _feed("off", "off"), judged, words],
         "[options] FILE [FILE ...]",
         "stream-ser analyze *.wav --out all.jsonl                every point as a line of JSON",
         "stream-ser analyze ARCHIVE --out RESULTS --to csv,svg   a whole folder; started again, it goes on",
+        "stream-ser analyze s3://calls/2026 --out s3://found/2026 --on ray   object storage, by a cluster's machines",
     )
-    analyze.add_argument("files", metavar="FILE", nargs="+", help="as for replay; or a folder, with --out FOLDER")
+    analyze.add_argument(
+        "files", metavar="FILE", nargs="+", help="as for replay; or a folder, with --out FOLDER (a path or s3://… each)"
+    )
     add_options(analyze)
-    analyze.add_argument("--to", metavar="A,B", help=f"for a folder: {FORMATS} (default: jsonl)")
+    add_folder_options(analyze, FORMATS)
     _add_watch(commands)
     export = _add(
         commands,
@@ -185,10 +190,10 @@ def _paced() -> Parser:
     return parent
 
 
-def _shown() -> Parser:
+def _shown(place: Callable[[str], Path | str] = Path) -> Parser:
     parent = Parser(add_help=False)
     kept = "keep all that is found, as .jsonl (all of it), .csv, .rttm, .TextGrid, .vtt, .txt, .png or .svg"
-    parent.add_argument("--out", type=Path, metavar="FILE", help=kept)
+    parent.add_argument("--out", type=place, metavar="FILE", help=kept)
     parent.add_argument("--headless", action="store_true", help="print a line a second instead of opening the screen")
     parent.add_argument("-v", "--verbose", action="store_true", help="tell at the end how long everything took")
     return parent

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from stream_ser.cli.folder_options import parse_out
 from stream_ser.cli.grammar import Parser
 from stream_ser.errors import ConfigError
 
@@ -56,7 +57,7 @@ def _describe(command: Parser, file: Mapping[str, object]) -> None:
     for action in command.arguments:
         if action.choices is None and action.dest in words:
             action.choices = tuple(words[action.dest])
-        elif action.type is Path or (not action.option_strings and action.dest in FILES):
+        elif action.type in (Path, parse_out) or (not action.option_strings and action.dest in FILES):
             action.complete = file  # type: ignore[attr-defined]
     for inner in command.commands.values():
         _describe(inner, file)

@@ -15,15 +15,16 @@ from stream_ser.audio.parties import SidedSource
 from stream_ser.audio.pipe import Pipe
 from stream_ser.audio.recording import open_recording
 from stream_ser.audio.source import Source
+from stream_ser.calls.hearing import Hearing, prepare
 from stream_ser.cli.call_lines import CallPrinter
 from stream_ser.cli.complaint import complain
 from stream_ser.cli.console import LinePrinter
 from stream_ser.cli.ending import Ending, next_steps
+from stream_ser.cli.folder_options import execution_of, is_url, refuse_for_files
 from stream_ser.cli.options import FEED, SPARE_PORTS, parse_place, parse_speed
-from stream_ser.cli.parties import OF_SPLIT, call_options, heard, prepare
-from stream_ser.cli.replay_many import Totals, together
+from stream_ser.cli.parties import OF_SPLIT, call_options, heard
 from stream_ser.cli.save_as import Kept, ask
-from stream_ser.cli.screen import has_terminal, show, tell_addresses
+from stream_ser.cli.screen import has_terminal, load_screen, show, tell_addresses
 from stream_ser.cli.working import Working, running
 from stream_ser.controls.local_stream import StreamController
 from stream_ser.controls.recording import RecordingController
@@ -54,6 +55,8 @@ def replay(options: argparse.Namespace) -> int:
     """Play a recording, or raw samples from standard input."""
     speed, begin_s = parse_speed(options.speed), 0.0 if options.place is None else parse_place(options.place)
     if len(options.files) > 1:
+        from stream_ser.cli.replay_many import together
+
         _refuse_together(options)
         on_screen = not options.headless and has_terminal()
         return together(_runtime_options(options), options.files, speed, options.verbose, on_screen)
@@ -79,17 +82,16 @@ def demo(options: argparse.Namespace) -> int:
 
 def analyze(options: argparse.Namespace) -> int:
     """Work through recordings, or a folder of them, as fast as the machine can; one bad file does not stop the rest."""
-    if any(Path(file).is_dir() for file in options.files):
+    if any(is_url(file) or Path(file).is_dir() for file in options.files):
         return _analyze_folder(options)
-    if options.to is not None:
-        raise ConfigError(
-            f"--to {options.to} was given for a file", fix="let the name after --out say the format, as --out a.csv"
-        )
+    refuse_for_files(options)
     if options.transcript is not None and len(_unique(options.files)) > 1:
         raise ConfigError(
             f"one transcript was given for {len(options.files)} recordings",
             fix="analyse them one by one with their own",
         )
+    from stream_ser.cli.replay_many import Totals
+
     failed, totals, interrupted = 0, Totals(), False
     chosen, call = heard(options), call_options(options)
     with running(_runtime_options(options)) as runtime:
@@ -151,7 +153,8 @@ def bench(options: argparse.Namespace) -> int:
 
 
 def _analyze_folder(options: argparse.Namespace) -> int:
-    from stream_ser.cli.analyze_folder import Hearing, analyze_folder
+    from stream_ser.archive.analysis import Job
+    from stream_ser.cli.analyze_folder import analyze_folder
     from stream_ser.export.formats import by_names
 
     if len(options.files) > 1 or options.transcript is not None:
@@ -160,9 +163,11 @@ def _analyze_folder(options: argparse.Namespace) -> int:
     (folder,) = options.files
     if options.out is None:
         raise ConfigError(f"{folder} is a folder", fix="say where its results go: --out FOLDER")
+    execution = execution_of(options)
     running = replace(_runtime_options(options), out=None)
-    hearing = Hearing(heard(options), call_options(options))
-    return analyze_folder(running, Path(folder), options.out, by_names(options.to or "jsonl"), hearing)
+    formats = tuple(form.name for form in by_names(options.to or "jsonl"))
+    job = Job(running, folder, str(options.out), formats, Hearing(heard(options), call_options(options)))
+    return analyze_folder(job, execution)
 
 
 def _refuse_together(options: argparse.Namespace) -> None:
@@ -215,18 +220,22 @@ def _show(
     ``file`` is the recording that it comes from, None for sound that cannot be heard again.
     """
     talking, call = has_terminal(), call_options(options)
-    with running(_runtime_options(options), pages=True) as runtime, ExitStack() as kept:
+    on_screen = (
+        talking and call is None and controller is not None and not options.headless
+    )  # it has room for one stream
+    meanwhile = load_screen if on_screen else lambda: None
+    with running(_runtime_options(options), pages=True, meanwhile=meanwhile) as runtime, ExitStack() as kept:
         tell_addresses(runtime.feed_url, runtime.feed_moved_from)
         unsaved = (
             kept.enter_context(Kept(runtime.hub, stream)) if talking and file is None and options.out is None else None
         )
         try:
-            if call is not None:  # the screen has room for one stream
+            if call is not None:
                 ending = _run_call(prepare(runtime, source, stream, call), runtime, options.verbose)
-            elif controller is None or options.headless or not talking:
-                ending = _run_headless(runtime, runtime.session(source, stream), options.verbose)
-            else:
+            elif controller is not None and on_screen:
                 ending = _run_screen(runtime, controller(runtime), options.verbose)
+            else:
+                ending = _run_headless(runtime, runtime.session(source, stream), options.verbose)
         finally:  # also where the microphone was pulled out: what it heard until then is as good as ever
             saved = ask(unsaved) if unsaved is not None and unsaved.points else options.out
     steps = next_steps(options, file, ending, saved) if talking and call is None else []

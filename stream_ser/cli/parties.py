@@ -4,27 +4,17 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 
 from stream_ser.errors import ConfigError
 
 if TYPE_CHECKING:
-    from stream_ser.audio.parties import SidedSource
-    from stream_ser.audio.source import Source
-    from stream_ser.calls.recorded import CallOptions, RecordedCall
-    from stream_ser.pipeline.runtime import Runtime
-    from stream_ser.pipeline.session import Session
+    from stream_ser.calls.hearing import Heard
+    from stream_ser.calls.recorded import CallOptions
 
 PARTIES = ("mix", "left", "right", "split")  # of stream_ser.audio.parties and .calls.events, which take time to import
 AGENTS = ("off", "turns", "emotion")
 OF_SPLIT = ("roles", "agents", "agents_purpose", "rules")  # options that have a meaning only with two streams
-
-
-class Heard(TypedDict):
-    """What ``open_recording`` is told."""
-
-    parties: str
-    track: int | None
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
@@ -60,16 +50,3 @@ def call_options(options: argparse.Namespace) -> CallOptions | None:
 
     roles = ("customer", "agent") if options.roles is None else tuple(options.roles.split(","))
     return CallOptions(roles, options.agents or "off", options.agents_purpose or "", options.rules)
-
-
-def prepare(
-    runtime: Runtime, source: Source | SidedSource, name: str, call: CallOptions | None
-) -> Session | RecordedCall:
-    """What runs a source: a stream's session, or a recorded call where it is split. Not yet started."""
-    if call is None:
-        return runtime.session(source, name)
-    from stream_ser.audio.parties import SidedSource
-    from stream_ser.calls.recorded import RecordedCall
-
-    assert isinstance(source, SidedSource)  # what reads recordings and pipes is
-    return RecordedCall(runtime, source, name, call)

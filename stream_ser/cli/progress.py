@@ -1,6 +1,7 @@
 """How far a run over many recordings is: a line that is drawn again on a terminal, else a line for each recording.
 
-A hub sink: called inside ``publish`` by the session's thread, everything else by the main one, which waits meanwhile.
+Several recordings may be under way at once. ``at`` may be called by any thread while the main one waits for it, everything
+else by the main one.
 """
 
 from __future__ import annotations
@@ -11,20 +12,22 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
-from stream_ser.feed.message_types import Message
 from stream_ser.printable import printable
-from stream_ser.types import SAMPLE_RATE
 
 EVERY_S = 0.1
 BAR = 24
 
 
 class Progress:
-    """Told of each recording of ``total``; ``out`` gets the lines, ``bar`` what is drawn again where that is a terminal."""
+    """Told of each recording of ``total``; ``out`` gets the lines, ``bar`` what is drawn again where that is a terminal.
+
+    ``before`` of them were done by an earlier run.
+    """
 
     def __init__(
         self,
         total: int,
+        before: int = 0,
         out: TextIO | None = None,
         bar: TextIO | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -33,40 +36,32 @@ class Progress:
         self._out, self._bar, self._clock = out or sys.stdout, bar or sys.stderr, clock
         self._drawing = self._bar.isatty()
         self._began, self._drawn = clock(), float("-inf")
-        self._number, self._name = 0, ""
-        self._before = 0  # recordings that took no time, being done already
-        self._length: float | None = None  # of this recording, s
-        self._sound = 0.0  # s in all recordings before this one
-        self._at = 0.0  # s in this one
-
-    def __call__(self, message: Message) -> None:
-        """Take one message."""
-        if message["type"] == "hello":
-            self._length = message["source"]["duration_s"]
-        elif message["type"] in ("point", "gap"):
-            self._at = message["end"] / SAMPLE_RATE
-            self._draw()
-        elif message["type"] == "end":
-            self._at = message["duration_s"]
+        self._number = self._before = before
+        self._name = ""  # of whichever said something last
+        self._under_way: dict[str, tuple[float, float | None]] = {}  # s that were heard, and length in s
+        self._sound = 0.0  # s in all recordings that are over
 
     def skip(self) -> None:
-        """One recording was done before."""
+        """One recording needs not be heard."""
         self._number += 1
         self._before += 1
 
-    def begin(self, name: str) -> None:
-        """The next recording begins."""
-        self._name, self._at, self._length = name, 0.0, None
+    def at(self, name: str, heard_s: float, length_s: float | None) -> None:
+        """So much of a recording has been heard."""
+        self._name = name
+        self._under_way[name] = heard_s, length_s
         self._draw()
 
-    def done(self, told: str) -> None:
-        """The recording is over; ``told`` is what became of it, for where nothing is drawn."""
+    def done(self, name: str, sound_s: float, told: str) -> None:
+        """A recording is over; ``told`` is what became of it, for where nothing is drawn."""
         self._number += 1
-        self._sound, self._at, self._length = self._sound + self._at, 0.0, None
+        self._name = name
+        self._under_way.pop(name, None)
+        self._sound += sound_s
         if self._drawing:
             self._draw()
         else:
-            print(f"{self._number}/{self.total} {printable(self._name)}: {told}", file=self._out, flush=True)
+            print(f"{self._number}/{self.total} {printable(name)}: {told}", file=self._out, flush=True)
 
     def clear(self) -> None:
         """Take the line away, so that others can be printed."""
@@ -77,7 +72,7 @@ class Progress:
     @property
     def sound_s(self) -> float:
         """Seconds of sound that this run has heard."""
-        return self._sound + self._at
+        return self._sound + sum(heard_s for heard_s, _ in self._under_way.values())
 
     @property
     def took_s(self) -> float:
@@ -89,7 +84,7 @@ class Progress:
         if not self._drawing or now < self._drawn + EVERY_S:
             return
         self._drawn = now
-        within = min(1.0, self._at / self._length) if self._length else 0.0
+        within = sum(min(1.0, heard_s / length_s) for heard_s, length_s in self._under_way.values() if length_s)
         share = (self._number + within) / max(self.total, 1)
         filled = round(BAR * share)
         passed = max(now - self._began, 1e-9)

@@ -17,7 +17,7 @@ from stream_ser.audio.pacing import Pacer, SystemClock
 from stream_ser.audio.recording import Recording, open_recording
 from stream_ser.cli.complaint import complain
 from stream_ser.cli.opening import present
-from stream_ser.cli.screen import show, tell_addresses
+from stream_ser.cli.screen import load_screen, show, tell_addresses
 from stream_ser.cli.working import running
 from stream_ser.controls.several_recordings import SeveralRecordings
 from stream_ser.errors import StreamSerError, as_person_error
@@ -107,7 +107,7 @@ def together(
     ConfigError and FeedError.
     """
     totals, complaints = Totals(), _Complaints()
-    with running(options, pages=True) as runtime:
+    with running(options, pages=True, meanwhile=load_screen if on_screen else lambda: None) as runtime:
         tell_addresses(runtime.feed_url, runtime.feed_moved_from)
         runtime.hub.attach(totals)
         recordings: dict[str, Recording] = {}

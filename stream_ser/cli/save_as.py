@@ -15,9 +15,6 @@ from types import TracebackType
 
 from stream_ser.cli.complaint import complain
 from stream_ser.errors import ConfigError, StreamSerError
-from stream_ser.export.convert import convert
-from stream_ser.export.formats import FORMATS, by_suffix
-from stream_ser.export.out import SUFFIX
 from stream_ser.feed.hub import Hub
 from stream_ser.feed.message_types import Message
 from stream_ser.printable import printable
@@ -53,6 +50,10 @@ class Kept:
 
     def save(self, path: Path) -> list[Path]:
         """Write them in the format that the path's suffix asks for; the files. Raises ConfigError, FeedError."""
+        from stream_ser.export.convert import convert
+        from stream_ser.export.formats import by_suffix
+        from stream_ser.export.out import SUFFIX
+
         form = by_suffix(path)
         if path.exists():
             raise ConfigError(f"{path} is there already", fix="give another name")
@@ -80,6 +81,8 @@ class Kept:
 
 def ask(kept: Kept, answer: Callable[[str], str] = input) -> Path | None:
     """Ask for a name until one does or nobody wants to; where it was saved."""
+    from stream_ser.export.formats import FORMATS
+
     endings = " ".join(dict.fromkeys(form.ending for form in FORMATS.values()))
     for _ in range(TRIES):
         try:

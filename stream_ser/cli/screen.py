@@ -55,6 +55,12 @@ def tell_addresses(feed: str | None, moved_from: int | None = None) -> None:
         print(f"feed: {feed}\npage: {page_url(feed)}", flush=True)
 
 
+def load_screen() -> None:
+    """Import what ``show`` needs: a quarter of a program's start, which may as well pass while the model is loaded."""
+    import stream_ser.tui.app
+    import stream_ser.tui.stream_screen  # noqa: F401
+
+
 def show(
     source: MessageSource,
     controls: Controls,

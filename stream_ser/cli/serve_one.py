@@ -18,7 +18,9 @@ from stream_ser.printable import printable_json
 from stream_ser.server.config import ServeConfig
 from stream_ser.server.log_limit import INTERVAL_S, STANDARD, LimitedHandler
 
-FULL_COLLECTIONS = 50  # collections of young objects before one of all; Python's own is 10
+OWN_COLLECTIONS = 700  # new objects before a collection, as Python's own is; a command line's start makes them rarer
+YOUNG_COLLECTIONS = 3  # collections of new objects before one of those that outlived one; Python's own is 10
+FULL_COLLECTIONS = 2_000  # of these before one of all; Python's own is 10
 SWITCH_S = 3e-4
 
 
@@ -63,8 +65,9 @@ def serve_one(config: ServeConfig, told: Callable[[str], None] | None = None) ->
     gc.collect()
     gc.freeze()
     # Nor all that has come since, as often as it would: it takes 20 ms where many connections are open, and finds next to
-    # nothing, as what connections and calls leave behind has no circles.
-    gc.set_threshold(*gc.get_threshold()[:2], FULL_COLLECTIONS)
+    # nothing, as what connections and calls leave behind has no circles. What is not quite new is looked at more often than
+    # by default, and so less of it at a time: ten times as much takes 10 ms where a flood of connections comes and goes.
+    gc.set_threshold(OWN_COLLECTIONS, YOUNG_COLLECTIONS, FULL_COLLECTIONS)
     asked = threading.Semaphore(0)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: asked.release())

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, TextIO
 from stream_ser.printable import printable
 
 if TYPE_CHECKING:
+    from stream_ser.calls.monitor_sound import MonitorSound
     from stream_ser.pipeline.runtime import Options, Runtime
 
 PATIENT_S = 2.0  # what is over by then need not be told
@@ -96,16 +97,21 @@ class Working:
             pass
 
 
+def _sound_taker(runtime: Runtime) -> MonitorSound:
+    from stream_ser.calls.monitor_sound import MonitorSound
+
+    return MonitorSound(runtime)
+
+
 @contextmanager
-def running(options: Options, pages: bool = False) -> Iterator[Runtime]:
+def running(options: Options, pages: bool = False, meanwhile: Callable[[], object] = lambda: None) -> Iterator[Runtime]:
     """A runtime that says so where writing its file takes a while at the end. Raises what ``Runtime`` does.
 
-    With ``pages``, those that open its feed's page may bring sound.
+    With ``pages``, those that open its feed's page may bring sound. ``meanwhile`` is called while the model is being loaded.
     """
-    from stream_ser.calls.monitor_sound import MonitorSound
     from stream_ser.pipeline.runtime import Runtime
 
-    with ExitStack() as telling, Runtime(options, MonitorSound if pages else None) as runtime:
+    with ExitStack() as telling, Runtime(options, _sound_taker if pages else None, meanwhile) as runtime:
         try:
             yield runtime
         finally:

@@ -15,7 +15,7 @@ import numpy as np
 from stream_ser.engine.backend import Backend, Output
 from stream_ser.engine.voice import Voices
 from stream_ser.errors import EngineError
-from stream_ser.types import Window
+from stream_ser.types import Samples, Window
 
 WORTH = 4  # steps that cost about as much as a whole window
 
@@ -81,7 +81,7 @@ class Computer:
 
     def _whole(self, group: list[Window], wordless: bool) -> Output:
         tokens = None if wordless else np.stack([window.tokens for window in group if window.tokens is not None])
-        sound, width = np.stack([window.samples for window in group]), self.backend.voice_width
+        sound, width = _together([window.samples for window in group]), self.backend.voice_width
         if not width:
             return self.backend.run(sound, tokens)
         known = self._voices.known(group, width)
@@ -95,6 +95,11 @@ class Computer:
                 f"{window.end}",
                 fix="try the other engine with --engine, or another --model",
             )
+
+
+def _together(windows: Sequence[Samples]) -> Samples:
+    """Windows (samples,) as a batch; one alone, as the CPU takes them, is not copied."""
+    return windows[0][np.newaxis] if len(windows) == 1 else np.stack(windows)
 
 
 def _rows(output: Output) -> Iterator[Output]:

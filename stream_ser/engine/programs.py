@@ -16,7 +16,7 @@ from torch import Tensor
 from stream_ser.engine.graphs import Row
 from stream_ser_models.card import SAMPLE_RATE
 from stream_ser_models.frames import FrameHead, WithEncoder
-from stream_ser_models.incremental import IncrementalMSCNN, State
+from stream_ser_models.incremental import IncrementalMSCNN, RelativeState, State
 from stream_ser_models.mscnn import MSCNN
 from stream_ser_models.network import Network
 
@@ -108,7 +108,7 @@ class StepProgram:
         Raises ValueError where ``beside`` has states of other shapes, or elsewhere.
         """
         self._step = incremental.to(device).eval().requires_grad_(False)
-        self._state: State = self._step.start(slots + 1) if beside is None else beside._state
+        self._state: State | RelativeState = self._step.start(slots + 1) if beside is None else beside._state
         if beside is not None:
             one, theirs = self._step.start(1), beside._state
             ours = [((slots + 1, *part.shape[1:]), part.device) for part in one]
@@ -128,7 +128,9 @@ class StepProgram:
         with torch.inference_mode():
             held = [part.index_select(0, slot) for part in self._state]
             # Filled, not multiplied by zero: a stream whose sound was NaN must be able to begin afresh.
-            known = State(*(part.masked_fill_(fresh.reshape(-1, *[1] * (part.ndim - 1)), 0.0) for part in held))
+            known = type(self._state)(
+                *(part.masked_fill_(fresh.reshape(-1, *[1] * (part.ndim - 1)), 0.0) for part in held)
+            )
             scores, after = self._step(tensors["new"], known)
             for part, rows in zip(self._state, after, strict=True):
                 part.index_copy_(0, slot, rows)

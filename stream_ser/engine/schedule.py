@@ -6,6 +6,7 @@ difference to what comes out, and memory is one ring and the voice activity dete
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator
 from typing import Protocol
@@ -57,7 +58,18 @@ class WordSource(Protocol):
 
 def dbfs(value: float) -> float:
     """Amplitude as decibels below full scale, no lower than QUIET_DBFS."""
-    return max(QUIET_DBFS, round(20.0 * float(np.log10(max(value, 1e-12))), 2))
+    return max(QUIET_DBFS, round(20.0 * math.log10(max(value, 1e-12)), 2))
+
+
+def loudness(sound: Samples) -> tuple[float, float]:
+    """Root mean square and peak of sound (n,), as decibels below full scale."""
+    if not len(sound):
+        return QUIET_DBFS, QUIET_DBFS
+    power = float(np.add.reduce(np.square(sound, dtype=np.float64))) / len(sound)
+    peak = max(
+        float(np.maximum.reduce(sound)), -float(np.minimum.reduce(sound))
+    )  # half of what an array of magnitudes costs
+    return dbfs(math.sqrt(power)), dbfs(peak)
 
 
 def hop_samples(hop_s: float, window: int, option: str = "--hop") -> int:
@@ -183,14 +195,17 @@ class WindowSchedule:
         start = end - covered if covered else max(0, end - self.hop)
         speech = self._vad.speech_samples(end - covered, end) if covered else 0
         is_speech = bool(covered) and self._vad.is_speech(end)
-        newest = self._ring.read(end - min(self.hop, covered), end) if covered else np.zeros(0, dtype=np.float32)
+        level, peak = (
+            loudness(self._ring.read(end - min(self.hop, covered), end)) if covered else (QUIET_DBFS, QUIET_DBFS)
+        )
         words = self._listener.words(end) if self._listener is not None and covered else None
         concealed = self._made_up(start, end) if covered and self._concealed else 0
         patchy = concealed > MOST_CONCEALED * covered
         window = None
         if not patchy and (padded or (covered == self.window and is_speech and speech >= LEAST_SPEECH)):
-            samples = np.zeros(self.window, dtype=np.float32)
-            samples[self.window - covered :] = self._ring.read(end - covered, end)
+            samples = self._ring.read(end - covered, end)
+            if covered < self.window:
+                samples = np.concatenate([np.zeros(self.window - covered, dtype=np.float32), samples])
             tokens = None if self._listener is None or words is None else self._listener.tokens(words)
             hop = 0 if padded else self.hop
             captured, voice_s = self._captured_at(end), self._new_voice(start, end)
@@ -202,8 +217,8 @@ class WindowSchedule:
             covered=self.window if padded else covered,
             speech=speech,
             voice_active=is_speech or padded,
-            level_dbfs=dbfs(float(np.sqrt(np.mean(np.square(newest, dtype=np.float64)))) if len(newest) else 0.0),
-            peak_dbfs=dbfs(float(np.abs(newest).max(initial=0.0))),
+            level_dbfs=level,
+            peak_dbfs=peak,
             window=window,
             missing=self._missing if covered == 0 else None,
             completed_ns=self._arrived_ns,

@@ -22,7 +22,7 @@ from stream_ser.types import Samples
 from stream_ser_models.card import Card, probe, probe_tokens
 from stream_ser_models.checkpoint import load_network
 from stream_ser_models.frames import FrameHead
-from stream_ser_models.incremental import IncrementalMSCNN, refusal
+from stream_ser_models.incremental import incremental, refusal
 from stream_ser_models.mscnn import MSCNN
 from stream_ser_models.network import Network
 
@@ -66,8 +66,8 @@ class TorchDeviceBackend:
         self._windows = self._start(program, min(most, MOST_WINDOWS), example)
         self.stepper: DeviceStepper | None = None
         if hop and isinstance(network, MSCNN) and refusal(network.config, hop) is None:
-            whole = StepProgram(IncrementalMSCNN(network, card.window_samples), streams, device)
-            step = StepProgram(IncrementalMSCNN(network, hop), streams, device, beside=whole)
+            whole = StepProgram(incremental(network, card.window_samples), streams, device)
+            step = StepProgram(incremental(network, hop), streams, device, beside=whole)
             nobody: Arrays = {"slot": np.array(streams), "fresh": np.array(True)}  # the idle slot: no stream's state
             began = self._start(whole, min(most, MOST_WINDOWS, streams), {"new": signal, **nobody})
             steps = self._start(step, min(most, streams), {"new": signal[:hop], **nobody})

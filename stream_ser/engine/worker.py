@@ -33,6 +33,8 @@ Tell = Callable[[StepDown], None]
 class Worker:
     """Owns one device. ``start`` returns when the model is READY; ``stop`` ends the thread.
 
+    What else takes time may be done between ``begin`` and ``wait``, which ``start`` calls one after the other.
+
     ``engines`` makes the engine on the worker's thread: a fallback chain, or one function whose result is used or nothing.
     ``limit`` is how many streams may be admitted at once. ``clock_ns`` stamps when each step ended; results do not depend
     on it.
@@ -72,7 +74,15 @@ class Worker:
 
     def start(self) -> None:
         """Start the thread and wait until the model is READY. Raises what loading raised."""
+        self.begin()
+        self.wait()
+
+    def begin(self) -> None:
+        """Start the thread, which loads the model."""
         self._thread.start()
+
+    def wait(self) -> None:
+        """Wait until the model is READY. Raises what loading raised."""
         self._ready.wait()
         if self._failure is not None:
             self._thread.join()

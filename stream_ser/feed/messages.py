@@ -43,6 +43,7 @@ from stream_ser.feed.message_types import (
 from stream_ser.types import SAMPLE_RATE, Gap, Point, QuantilesMessage, Role, SourceInfo, State
 
 SCHEMA_VERSION: Literal[4] = 4
+_ENCODER = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,7 +303,7 @@ def snapshot(seq: int, text: str) -> str:
 
 def encode(message: Message) -> str:
     """Write a message as one line of compact JSON, without the line end. Raises ValueError for NaN and infinity."""
-    return json.dumps(message, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    return _ENCODER.encode(message)
 
 
 def schema() -> dict[str, Any]:

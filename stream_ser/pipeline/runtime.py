@@ -70,12 +70,19 @@ class Runtime:
     """Everything that outlives one stream: model, worker, hub, feed and file. A context manager.
 
     Where there is a feed, ``sound`` makes what takes the sound that pages bring to it. Entering raises EngineError, ConfigError
-    or FeedError; leaving ends every thread.
+    or FeedError; leaving ends every thread. ``meanwhile`` is called while the model is loaded by the worker's thread: what else
+    the caller has to load, much of it at no cost of time.
     """
 
-    def __init__(self, options: Options, sound: Callable[[Runtime], OwnedSoundTaker] | None = None) -> None:
+    def __init__(
+        self,
+        options: Options,
+        sound: Callable[[Runtime], OwnedSoundTaker] | None = None,
+        meanwhile: Callable[[], object] = lambda: None,
+    ) -> None:
         self.options = options
         self._make_sound = sound
+        self._meanwhile = meanwhile
         self._model = ModelInUse(options)
         self._address = feed_address(options.feed)
         self.hub = Hub(None if self._address is None else History())  # for those who come back to the feed
@@ -107,6 +114,8 @@ class Runtime:
     def __enter__(self) -> Runtime:
         with ExitStack() as closing:
             closing.callback(self.hub.close)
+            closing.callback(self.worker.stop)  # where something else fails first
+            self.worker.begin()
             if self.options.out is not None:
                 closing.callback(make_writer(self.options.out, self.hub).close)
             sound = None if self._make_sound is None else self._make_sound(self)
@@ -116,7 +125,8 @@ class Runtime:
                 self.feed_url, self.feed_moved_from = self._server.url, self._server.moved_from
                 closing.callback(self._server.stop)
             closing.callback(lambda: self._model.loaded.worker.stop())  # whichever it is by then
-            self._model.loaded.worker.start()
+            self._meanwhile()
+            self.worker.wait()
             if sound is not None:
                 closing.callback(sound.close)
             self._closing = closing.pop_all()

@@ -37,8 +37,9 @@ class InferenceService:
 
     def open(self) -> None:
         """Load the model and start the worker. Raises EngineError."""
+        self.worker.begin()
         silero()  # now, and not while the first call waits
-        self.worker.start()
+        self.worker.wait()
 
     def close(self) -> None:
         """End the worker."""

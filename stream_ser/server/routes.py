@@ -35,6 +35,7 @@ from stream_ser.server.media_server import MediaServer
 from stream_ser.server.rejection import POLICY, UNREADABLE, Refusal, log_refusal
 from stream_ser.server.services import Services
 from stream_ser.server.tokens import Grant
+from stream_ser.server.turn_queue import TurnQueue
 from stream_ser.web import assets
 
 FEED, AUDIO, TWILIO, AUDIOHOOK, ASTERISK = "/v1/feed", "/v1/audio", "/v1/twilio", "/v1/audiohook", "/v1/asterisk"
@@ -44,6 +45,7 @@ MEDIA = Subprotocol("media")  # Asterisk's
 CALLS = "/v1/calls/"
 ASKING = (assets.ADMISSION, assets.SOUND_ADMISSION)  # where the page asks how it would be answered
 DELETIONS, DELETIONS_OF_TENANT = 4, 2  # at a time: each takes a thread, and others need one too
+ADMITTED_AT_ONCE = 12  # in one turn of the loop: to judge and answer one takes some 0.2 ms
 UNWELCOME = {POLICY: "read-only", **UNREADABLE}  # what a subscriber sent, by close code
 HEALTH, READY, METRICS = "/healthz", "/readyz", "/metrics"
 
@@ -57,12 +59,20 @@ class Routes:
         self._services, self._media = services, media
         self._deleting: Counter[str] = Counter()  # by tenant
         self._pages = CallPages(services)
+        self._queue = TurnQueue(ADMITTED_AT_ONCE)
         self._granted: WeakKeyDictionary[ServerConnection, Grant | None] = WeakKeyDictionary()
 
-    def admit(self, connection: ServerConnection, handshake: HandshakeRequest) -> Response | Awaitable[Response] | None:
-        """Answer a request that leads to no connection; None lets it in."""
+    async def admit(self, connection: ServerConnection, handshake: HandshakeRequest) -> Response | None:
+        """Answer a request that leads to no connection, when it is its turn; None lets it in."""
         address = connection.remote_address
         request = Request(handshake.path, handshake.headers, str(address[0]) if address else "")
+        await self._queue.wait(self._services.auth.address(request))
+        answer = self._answer(connection, handshake, request)
+        return await answer if isinstance(answer, Awaitable) else answer
+
+    def _answer(
+        self, connection: ServerConnection, handshake: HandshakeRequest, request: Request
+    ) -> Response | Awaitable[Response] | None:
         if request.path in ASKING:
             request = dataclasses.replace(request, headers=assets.as_page(request.headers))
         refusal = None if request.path == HEALTH else self._services.auth.host(request)

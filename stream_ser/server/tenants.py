@@ -41,7 +41,8 @@ if TYPE_CHECKING:
 
 FLUSHED_S = 5.0  # how long a deletion waits for what is to be written before it
 EXPIRE_STEP, EXPIRE_REST_S = 500, 0.05  # messages removed at once, and the pause between
-FLUSH_S = 0.03  # how long a result waits for others to share its commit: it is in the age of what subscribers see
+# How long a result waits for others to share its commit, and how long where many come: subscribers see it so much later.
+FLUSH_S, FLUSH_MOST_S = 0.03, 0.1
 BUS_FLUSH_S = 0.005  # the same where it goes to the bus, which does not wait for a disk
 
 _log = logging.getLogger("stream_ser.server")
@@ -75,7 +76,7 @@ class Tenants:
             self._last, self._epoch = dict[str, int](), None
             return
         if store is not None:
-            self.writer = writer(store, flush_s=FLUSH_S, on_commit=self._durable)
+            self.writer = writer(store, flush_s=FLUSH_S, flush_most_s=FLUSH_MOST_S, on_commit=self._durable)
         self._last = {} if store is None else store.last_seqs()
         self._epoch = None if store is None else store.epoch
         if store is not None and self.writer is not None:

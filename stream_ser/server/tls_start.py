@@ -1,9 +1,9 @@
 """How connections begin to speak TLS: a few in a turn of the event loop, and known to the server from their first byte.
 
 A handshake costs the server more than the other side, and asyncio by itself hands a connection over only when its handshake is
-over: until then nobody could count or end it. So connections are taken in the clear, counted, and upgraded here, in the order
-in which they had something to say. Everything runs in one event loop; whoever called ``start`` cancels it where the connection
-is to go before.
+over: until then nobody could count or end it. So connections are taken in the clear, counted, and upgraded here, once they
+have something to say. Everything runs in one event loop; whoever called ``start`` cancels it where the connection is to go
+before.
 """
 
 from __future__ import annotations
@@ -11,11 +11,15 @@ from __future__ import annotations
 import asyncio
 import ssl
 import traceback
-from collections import deque
 from typing import Any
 
+from stream_ser.server.turn_queue import TurnQueue
+
 AT_ONCE = 2  # handshakes that are worked at in one turn: with an RSA key of 4096 bits one takes some milliseconds
-READ = 8_192  # bytes that are deciphered in one turn
+READ = 4_096  # bytes of a connection that are deciphered in one turn: as messages of two bytes they take a millisecond
+UNREAD = (
+    1  # bytes that came and are not deciphered yet, from which on no more is read: asyncio would read on up to 256 kB
+)
 
 
 class TlsStart:
@@ -23,8 +27,7 @@ class TlsStart:
 
     def __init__(self, context: ssl.SSLContext, within_s: float, close_s: float) -> None:
         self._context, self._within_s, self._close_s = context, within_s, close_s
-        self._ready: deque[asyncio.Future[None]] = deque()
-        self._scheduled = False
+        self.queue = TurnQueue(AT_ONCE)
         self.failed = 0  # handshakes that came to nothing
 
     async def start(self, transport: asyncio.Transport, protocol: asyncio.Protocol) -> asyncio.Transport:
@@ -36,8 +39,10 @@ class TlsStart:
         try:
             async with asyncio.timeout(self._within_s):
                 await _has_something_to_say(loop, transport)
-                await self._turn(loop)
+                peer = transport.get_extra_info("peername")
+                await self.queue.wait(str(peer[0]) if peer else "")
                 upgrading = loop.create_task(self._upgrade(loop, transport, protocol))
+                upgrading.add_done_callback(_ended)
                 try:
                     await asyncio.sleep(0)
                     _read_little(transport.get_protocol())
@@ -63,26 +68,9 @@ class TlsStart:
         )
         if secure is None:
             raise ConnectionResetError("the connection was lost in its handshake")
+        if hasattr(secure, "set_read_buffer_limits"):
+            secure.set_read_buffer_limits(high=UNREAD)
         return secure
-
-    async def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
-        turn = loop.create_future()
-        self._ready.append(turn)
-        if not self._scheduled:
-            self._scheduled = True
-            loop.call_soon(self._go_on, loop)
-        await turn
-
-    def _go_on(self, loop: asyncio.AbstractEventLoop) -> None:
-        begun = 0
-        while self._ready and begun < AT_ONCE:
-            turn = self._ready.popleft()
-            if not turn.done():  # as one is that was cancelled
-                turn.set_result(None)
-                begun += 1
-        self._scheduled = bool(self._ready)
-        if self._scheduled:
-            loop.call_soon(self._go_on, loop)
 
 
 async def _has_something_to_say(loop: asyncio.AbstractEventLoop, transport: asyncio.Transport) -> None:
@@ -101,6 +89,18 @@ async def _has_something_to_say(loop: asyncio.AbstractEventLoop, transport: asyn
     finally:
         loop.remove_reader(watched)
         watched.close()
+
+
+def _ended(upgrading: asyncio.Task[asyncio.Transport]) -> None:
+    """Break the circles of a handshake that ends after whoever began it has left, too."""
+    try:
+        error = upgrading.exception()
+    except asyncio.CancelledError as cancelled:
+        _let_go(cancelled)
+    else:
+        if error is not None:
+            _let_go(error)
+            del error
 
 
 def _let_go(error: BaseException) -> None:

@@ -1,13 +1,21 @@
-"""Do a batch of writes within one transaction that somebody else owns."""
+"""Do a batch of writes within one transaction that somebody else owns.
+
+Most writes are messages of calls that are open, so a batch is three statements there: what else would have to be asked, whoever
+has claimed the store knows already (``Known``), for nobody else writes. Statements are made once: to make one and find out
+that it was made before costs more than to run it.
+"""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from itertools import groupby
+from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from stream_ser.store.database import insert
 from stream_ser.store.holes import passed
@@ -15,19 +23,42 @@ from stream_ser.store.records import EndCall, Hello, OpenCall, Row, Write, milli
 from stream_ser.store.tables import calls, messages, streams, tenants
 
 CHUNK = 200  # numbers in one query; databases bound how many
+MOST_KNOWN = 20_000  # calls; more are asked about again
+
+_COLUMNS = tuple(one.name for one in fields(Row))
+_RAISE = update(tenants).where(tenants.c.tenant == bindparam("of_tenant")).values(last_seq=bindparam("highest"))
 
 
-def write(connection: Connection, batch: Sequence[Write]) -> list[Row]:
-    """Write in order. Returns messages that are not stored because another one has their number."""
-    return _Batch(connection).write(batch)
+@dataclass(slots=True)
+class Known:
+    """What a database says of open calls, for as long as nobody else writes to it. Worth nothing after a failure."""
+
+    runs: dict[tuple[str, str], int] = field(default_factory=dict)  # the newest of (tenant, call)
+    last_seqs: dict[str, int] = field(default_factory=dict)  # the highest number of each tenant
+
+
+def write(connection: Connection, batch: Sequence[Write], known: Known | None = None) -> list[Row]:
+    """Write in order. Returns messages that are not stored because another one has their number.
+
+    ``known`` is what earlier batches left there, and is kept up to date: it must be thrown away unless this is committed.
+    """
+    return _Batch(connection, known or Known()).write(batch)
+
+
+@functools.cache
+def _insert_messages(dialect: str) -> Any:
+    kind = sqlite.insert if dialect == "sqlite" else postgresql.insert
+    return kind(messages).on_conflict_do_nothing()
 
 
 class _Batch:
     """One transaction's writes, and which run of each call they are of, as far as it is known."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, known: Known) -> None:
         self._connection = connection
-        self._runs: dict[tuple[str, str], int] = {}  # the newest of (tenant, call)
+        self._runs, self._last_seqs = known.runs, known.last_seqs
+        if len(self._runs) > MOST_KNOWN:
+            self._runs.clear()
 
     def write(self, batch: Sequence[Write]) -> list[Row]:
         refused: list[Row] = []
@@ -48,8 +79,11 @@ class _Batch:
         connection, tenants_of = self._connection, {item.tenant for item in rows}
         for tenant in tenants_of:
             self._learn_runs(tenant, {item.call for item in rows if item.tenant == tenant})
-        values = [{**asdict(item), "run": self._runs[item.tenant, item.call]} for item in rows]
-        done = connection.execute(insert(connection, messages).on_conflict_do_nothing(), values)
+        values = [
+            {**{name: getattr(item, name) for name in _COLUMNS}, "run": self._runs[item.tenant, item.call]}
+            for item in rows
+        ]
+        done = connection.execute(_insert_messages(connection.dialect.name), values)
         refused = [] if done.rowcount == len(rows) else _others(connection, rows)
         for tenant in tenants_of:
             self._number(tenant, [item.seq for item in rows if item.tenant == tenant])
@@ -57,12 +91,15 @@ class _Batch:
 
     def _number(self, tenant: str, seqs: list[int]) -> None:
         """Remember the highest number that is stored, and the numbers between that are not."""
-        before = self._connection.execute(select(tenants.c.last_seq).where(tenants.c.tenant == tenant)).scalar()
+        before, highest = self._last_seqs.get(tenant), max(seqs)
+        if before is None:
+            before = self._connection.execute(select(tenants.c.last_seq).where(tenants.c.tenant == tenant)).scalar()
         passed(self._connection, tenant, before or 0, seqs)
         if before is None:
-            self._connection.execute(tenants.insert().values(tenant=tenant, last_seq=max(seqs)))
-        elif max(seqs) > before:
-            self._connection.execute(update(tenants).where(tenants.c.tenant == tenant).values(last_seq=max(seqs)))
+            self._connection.execute(tenants.insert().values(tenant=tenant, last_seq=highest))
+        elif highest > before:
+            self._connection.execute(_RAISE, {"of_tenant": tenant, "highest": highest})
+        self._last_seqs[tenant] = max(before or 0, highest)
 
     def _learn_runs(self, tenant: str, names: set[str]) -> None:
         """Find out the newest run of calls; the first where there is none."""
@@ -132,6 +169,7 @@ class _Batch:
                 summary=func.coalesce(item.summary, calls.c.summary),
             )
         )
+        self._runs.pop((item.tenant, item.call), None)
 
 
 def _others(connection: Connection, rows: list[Row]) -> list[Row]:

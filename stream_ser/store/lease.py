@@ -8,13 +8,14 @@ clock matters; for SQLite the machine's.
 
 from __future__ import annotations
 
+import functools
 import os
 import secrets
 import socket
 import time
 from pathlib import Path
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, cast, func, literal, select, update
+from sqlalchemy import BigInteger, ColumnElement, Connection, Update, bindparam, cast, func, literal, select, update
 
 from stream_ser.store.database import StoreError, insert
 from stream_ser.store.tables import lease
@@ -23,6 +24,8 @@ EXPIRES_S = 15.0
 RENEW_S = 3.0
 SERVER = "server"
 NEVER = 0  # a time that has expired
+
+_POSTGRES_NOW: ColumnElement[int] = cast(func.extract("epoch", func.clock_timestamp()) * 1000, BigInteger)
 
 _alive: set[str] = set()  # holders of this process
 
@@ -55,11 +58,19 @@ def refuse_where_held(connection: Connection, shown: str, but: str = "") -> None
 
 def renew(connection: Connection, holder: str, shown: str) -> None:
     """Say that ``holder`` lives, within a transaction that writes. Raises StoreError where another has taken its place."""
-    own = update(lease).where(lease.c.name == SERVER, lease.c.holder == holder)
-    if not connection.execute(own.values(renewed_ms=_clock(connection))).rowcount:
+    own = _renewal(connection.dialect.name)
+    if not connection.execute(own, {"of_holder": holder, "now_ms": _now_ms()}).rowcount:
         raise StoreError(
             f"another server has taken the store {shown}", fix="stop one of the two, and start this one again"
         )
+
+
+@functools.cache
+def _renewal(dialect: str) -> Update:
+    """The statement; made once, for it runs with every batch."""
+    own = update(lease).where(lease.c.name == SERVER, lease.c.holder == bindparam("of_holder"))
+    here = bindparam("now_ms", type_=BigInteger)
+    return own.values(renewed_ms=_POSTGRES_NOW if dialect == "postgresql" else here)
 
 
 def release(connection: Connection, holder: str) -> None:
@@ -107,7 +118,7 @@ def _began(process: int) -> str:
 def _clock(connection: Connection) -> ColumnElement[int]:
     """Now, in milliseconds since 1970, as the database is to take it."""
     if connection.dialect.name == "postgresql":
-        return cast(func.extract("epoch", func.clock_timestamp()) * 1000, BigInteger)
+        return _POSTGRES_NOW
     return literal(_now_ms(), BigInteger)
 
 

@@ -44,6 +44,7 @@ class Store:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._holder: str | None = None  # of the lease, where this one has it
+        self._known = batch.Known()  # of what others cannot change while it has
         self._continuity = Continuity(engine)
 
     @classmethod
@@ -101,10 +102,12 @@ class Store:
 
     def write(self, writes: Sequence[Write]) -> list[Row]:
         """Do all of it; durable when this returns. Returns messages refused because another one has their number."""
+        known, self._known = self._known if self._holder is not None else batch.Known(), batch.Known()
         with self._writing() as connection:
             if self._holder is not None:
                 lease.renew(connection, self._holder, self.shown)
-            refused = batch.write(connection, writes)
+            refused = batch.write(connection, writes, known)
+        self._known = known  # now that it is committed
         for item in writes:
             if isinstance(item, Row):
                 self._continuity.note(item.tenant, item.seq)

@@ -6,8 +6,6 @@ import json
 import os
 import resource
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,10 +14,11 @@ from typing import Any, NamedTuple
 import pandas
 import pytest
 
-from stream_ser.cli.analyze_folder import recordings
+from tests.archive.runs import contents, start
 from tests.conftest import BUNDLED, read_lines, refused
 
 Command = Callable[..., tuple[int, str, str]]
+ONE = ("--jobs", "1")  # so that one knows which comes next; several are in tests/archive/test_processes.py
 FORMATS, SUFFIXES = "jsonl,csv,textgrid", ("jsonl", "csv", "TextGrid")
 
 
@@ -48,34 +47,11 @@ def archive(talk: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def unbroken(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A run from beginning to end."""
+    """A run from beginning to end, one recording after another."""
     out = tmp_path_factory.mktemp("results") / "out"
-    with start(archive, "--out", out, "--to", FORMATS) as process:
-        printed, error = process.communicate(timeout=60)
+    with start(archive, "--out", out, "--to", FORMATS, *ONE) as process:
+        printed, error = process.communicate(timeout=300)
     return Run(out, process.returncode, printed, error)
-
-
-def contents(folder: Path) -> dict[str, Any]:
-    """Every file by name; of messages, what does not differ between equal runs."""
-    found: dict[str, Any] = {}
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            name = path.relative_to(folder).as_posix()
-            found[name] = untimed(path) if name.endswith(".jsonl") else path.read_bytes()
-    return found
-
-
-def untimed(path: Path) -> list[dict[str, Any]]:
-    lines = read_lines(path)
-    for line in lines:
-        line.pop("ledger", None)
-        line.get("summary", {}).pop("ledger", None)
-    return lines
-
-
-def start(*arguments: object, **options: Any) -> subprocess.Popen[str]:
-    run = [sys.executable, "-m", "stream_ser.cli", "analyze", *map(str, arguments)]
-    return subprocess.Popen(run, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
 
 
 def test_every_recording_has_its_results_and_bad_ones_are_listed(unbroken: Run) -> None:
@@ -126,7 +102,7 @@ def test_a_run_that_was_killed_and_started_again_ends_with_the_same_files(
 ) -> None:
     """It is killed twice by SIGKILL: in the middle of a recording, and soon after another."""
     broken, expected = tmp_path / "broken", contents(unbroken.out)
-    options = ("--to", FORMATS)
+    options = ("--to", FORMATS, *ONE)
 
     with start(archive, "--out", broken, *options) as process:
         part = broken / "b" / "long.flac.messages.part"
@@ -198,13 +174,13 @@ def test_formats_that_are_wanted_later_are_made_from_the_messages(
 
 def test_ctrl_c_leaves_whole_files_only(archive: Path, unbroken: Run, tmp_path: Path, command: Command) -> None:
     out = tmp_path / "out"
-    with start(archive, "--out", out, "--to", FORMATS) as process:
+    with start(archive, "--out", out, "--to", FORMATS, *ONE) as process:
         part = out / "b" / "long.flac.messages.part"
         while not (part.exists() and part.stat().st_size > 5_000):
             assert process.poll() is None
             time.sleep(0.001)
         process.send_signal(signal.SIGINT)
-        _, error = process.communicate(timeout=20)
+        _, error = process.communicate(timeout=100)
     assert process.returncode == 130
     assert error == "stream-ser: interrupted; start it again to go on\n"
     assert not list(out.rglob("*.part"))
@@ -218,8 +194,8 @@ def test_a_full_disk_ends_the_run_and_leaves_no_half_file(
     """The system refuses to let any file grow beyond 60 KiB, which is less than the messages of the long recording."""
     out = tmp_path / "out"
     limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))  # noqa: E731
-    with start(archive, "--out", out, "--to", FORMATS, preexec_fn=limit) as process:
-        _, error = process.communicate(timeout=60)
+    with start(archive, "--out", out, "--to", FORMATS, *ONE, preexec_fn=limit) as process:
+        _, error = process.communicate(timeout=300)
     assert process.returncode == 2
     assert "File too large" in error
     assert "start it again" in error
@@ -283,17 +259,9 @@ def test_options_that_make_no_sense(archive: Path, tmp_path: Path, talk: Path, c
     assert not out.exists()
 
 
-def test_recordings_are_found_in_order(archive: Path) -> None:
-    found, others, unread = recordings(archive)
-    assert [path.as_posix() for path in found] == [
-        "a.wav", "b/a.wav", "b/c/d.WAV", "b/cut.wav", "b/long.flac", "b/ü é.wav", "empty.mp3",
-    ]  # fmt: skip
-    assert (others, unread) == ({".m4p": 1}, [])
-
-
 def test_the_journal_is_on_the_disk_before_the_next_recording(archive: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    with start(archive, "--out", out) as process:
+    with start(archive, "--out", out, *ONE) as process:
         assert process.stdout is not None
         assert process.stdout.readline().startswith("1/7 a.wav")
         lines = (out / "index.journal").read_text().splitlines()

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from stream_ser_models.export_step import export_step
-from stream_ser_models.incremental import IncrementalMSCNN, State, refusal
+from stream_ser_models.incremental import IncrementalMSCNN, incremental, refusal
 from stream_ser_models.mfcc import MFCCConfig
 from stream_ser_models.mscnn import MSCNN, MSCNNConfig
 from stream_ser_models.tfcnn import TFCNNConfig
@@ -35,10 +35,10 @@ def _levels(rng: np.random.Generator, length: int) -> np.ndarray:
     return rng.uniform(-70.0, -10.0, len(range(0, length + 8_000, 8_000)))
 
 
-@pytest.fixture(scope="module")
-def network() -> MSCNN:
+@pytest.fixture(scope="module", params=[False, True], ids=["plain", "relative"])
+def network(request: pytest.FixtureRequest) -> MSCNN:
     torch.manual_seed(3)
-    made = MSCNN(CONFIG).eval()
+    made = MSCNN(replace(CONFIG, relative=request.param, loudness=-3.0)).eval()
     made.measure(made.frontend(sound(20).reshape(-1, WINDOW)))
     return made
 
@@ -46,10 +46,10 @@ def network() -> MSCNN:
 @torch.inference_mode()
 def steps(network: MSCNN, samples: torch.Tensor, hop: int) -> dict[int, torch.Tensor]:
     """Logits by the end of each window, from the stream's first sample on."""
-    incremental = IncrementalMSCNN(network, hop)
-    state, found = incremental.start(len(samples)), {}
+    stepper = incremental(network, hop)
+    state, found = stepper.start(len(samples)), {}
     for end in range(hop, samples.shape[1] + 1, hop):
-        scores, state = incremental(samples[:, end - hop : end], state)
+        scores, state = stepper(samples[:, end - hop : end], state)
         if end >= WINDOW:
             found[end] = scores.logits
     return found
@@ -77,12 +77,12 @@ def test_a_stream_may_begin_anywhere(network: MSCNN, phase: int) -> None:
 
 @torch.inference_mode()
 def test_what_a_state_held_before_is_gone_after_a_window_of_steps(network: MSCNN) -> None:
-    incremental = IncrementalMSCNN(network, 4_000)
-    garbage = State(*(torch.full_like(value, 7.0) for value in incremental.start(1)))
+    stepper = incremental(network, 4_000)
+    garbage = type(stepper.start(1))(*(torch.full_like(value, 7.0) for value in stepper.start(1)))
     samples = sound(2)
-    for state in (garbage, incremental.start(1)):
+    for state in (garbage, stepper.start(1)):
         for end in range(4_000, WINDOW + 1, 4_000):
-            scores, state = incremental(samples[:, end - 4_000 : end], state)
+            scores, state = stepper(samples[:, end - 4_000 : end], state)
         assert torch.allclose(scores.logits, network(samples).logits, atol=1e-5, rtol=0)
 
 
@@ -100,7 +100,7 @@ def test_the_exported_file_takes_any_hop_and_batch(network: MSCNN, tmp_path: Pat
     session = onnxruntime.InferenceSession(str(tmp_path / "step.onnx"), providers=["CPUExecutionProvider"])
     assert session.get_modelmeta().custom_metadata_map["unit"] == "800"
     for batch, hop in ((1, 800), (5, 16_000)):
-        given = {f"in_{k}": v.numpy() for k, v in IncrementalMSCNN(network, hop).start(batch)._asdict().items()}
+        given = {f"in_{k}": v.numpy() for k, v in incremental(network, hop).start(batch)._asdict().items()}
         logits, *after = session.run(None, {"new": np.zeros((batch, hop), np.float32), **given})
         assert logits.shape == (batch, 4)
         assert [value.shape for value in after] == [value.shape for value in given.values()]
@@ -115,10 +115,34 @@ def test_the_exported_file_takes_any_hop_and_batch(network: MSCNN, tmp_path: Pat
         (CONFIG, 4_800, "does not divide the window of 32000"),
         (CONFIG, 64_000, "a hop of 64000"),
         (replace(CONFIG, audio_kernels=(5, 7)), 1_600, "184 columns are none of 5"),
+        (replace(CONFIG, frontend=MFCCConfig(ends=False, level="window")), 1_600, "differ from window to window"),
     ],
 )
 def test_what_cannot_be_computed_in_steps_is_refused(config: object, hop: int, words: str) -> None:
     assert words in str(refusal(config, hop))
     if isinstance(config, MSCNNConfig):
         with pytest.raises(ValueError, match=words):
-            IncrementalMSCNN(MSCNN(config), hop)
+            incremental(MSCNN(config), hop)
+
+
+@torch.inference_mode()
+def test_a_relative_network_hears_no_gain_where_sound_is_above_the_floor() -> None:
+    torch.manual_seed(4)
+    config = replace(CONFIG, relative=True, frontend=MFCCConfig(ends=False, floor=1e-14))
+    network = MSCNN(config).eval()
+    samples = 0.02 * torch.randn(2, WINDOW) * torch.linspace(0.1, 1.0, WINDOW)
+    samples[1, :9_000] = 0.0
+    network.measure(network.frontend(samples))
+    logits = network(samples).logits
+    for gain in (0.25, 4.0):
+        assert (network(samples * gain).logits - logits).abs().max() < 1e-3  # beside silence, slopes rest on the floor
+    other = MSCNN(replace(config, relative=False)).eval()
+    other.load_state_dict(network.state_dict())
+    assert (other(samples * 4.0).logits - other(samples).logits).abs().max() > 1e-2
+
+
+def test_a_network_is_computed_by_what_was_made_for_it() -> None:
+    with pytest.raises(ValueError, match="relative is True"):
+        IncrementalMSCNN(MSCNN(replace(CONFIG, relative=True)), 1_600)
+    with pytest.raises(ValueError, match="one of them is enough"):
+        replace(CONFIG, relative=True, frontend=MFCCConfig(ends=False, level="window"))

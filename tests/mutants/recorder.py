@@ -1,7 +1,8 @@
 """A pytest plugin that records which tests run which lines, and how long each test takes: ``-p tests.mutants.recorder``.
 
 ``MUTANTS_RECORD`` names the folder that gets ``coverage`` (with a context for each test) and ``durations.json`` (seconds of
-the tests that passed; a test that fails without a mutation notices nothing and is left out).
+the tests that passed, without those in which others had the cores; a test that fails without a mutation notices nothing and is
+left out).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import coverage
 import pytest
 
 from tests.mutants import PACKAGES
+from tests.mutants.own_time import OwnTime
 
 COVERAGE, DURATIONS = "coverage", "durations.json"
 
@@ -35,15 +37,16 @@ class Recorder:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
         self._coverage.switch_context(item.nodeid)
+        took = OwnTime()
         try:
             return (yield)
         finally:
+            self._seconds[item.nodeid] = took.seconds
             self._coverage.switch_context("")
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if not report.passed:
             self._bad.add(report.nodeid)
-        self._seconds[report.nodeid] = self._seconds.get(report.nodeid, 0.0) + report.duration
 
     def pytest_sessionfinish(self) -> None:
         self._coverage.stop()

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import BINARY, CLOSE, CONT, PING, PONG, TEXT, Close, Frame
@@ -87,6 +87,12 @@ class Hurried(SoundConnection):
         self.most_late = max(self.most_late, len(self._late))
 
 
+class Drowsy(Pace):
+    """After each read there is a rest, and a short one."""
+
+    rest_s = 0.002  # type: ignore[assignment]
+
+
 async def open_server(handler: Handler, hurried: bool = False) -> tuple[Server, int]:
     kind = Hurried if hurried else functools.partial(SoundConnection, set())
     server = await serve(
@@ -160,15 +166,23 @@ WRONG = st.sampled_from(
 
 
 @settings(deadline=None, max_examples=80)
-@given(st.lists(FRAMES, max_size=8), WRONG | st.just(b""), st.lists(TEXTS, max_size=2), st.booleans(), st.data())
+@given(
+    st.lists(FRAMES, max_size=8),
+    WRONG | st.just(b""),
+    st.lists(TEXTS, max_size=2),
+    st.booleans(),
+    st.booleans(),
+    st.data(),
+)
 def test_whatever_comes_in_whatever_pieces_is_heard_and_answered_as_by_the_library(
-    frames: list[bytes], wrong: bytes, more: list[bytes], hurried: bool, data: st.DataObject
+    frames: list[bytes], wrong: bytes, more: list[bytes], hurried: bool, drowsy: bool, data: st.DataObject
 ) -> None:
     sent = b"".join([*frames, wrong, *more])
     cuts = sorted(data.draw(st.lists(st.integers(0, len(sent)), max_size=6)))
     pieces = [sent[a:b] for a, b in zip([0, *cuts], [*cuts, len(sent)], strict=True)]
     ours, theirs = Heard(), Heard()
-    answer = asyncio.run(exchange(listener(ours), pieces, hurried=hurried))
+    pace = Drowsy() if drowsy else None
+    answer = asyncio.run(exchange(listener(ours, pace), pieces, 0.001 if drowsy else 0.0, hurried=hurried))
     expected = asyncio.run(exchange(library(theirs), pieces))
     assert ours.messages == theirs.messages
     assert ours.closed == theirs.closed
@@ -348,3 +362,71 @@ def test_among_many_a_connection_rests_between_reads_and_says_how_early_its_soun
     assert len(heard.reads) <= took / LONGEST_REST_S + 2
     assert heard.came_ns == sorted(heard.came_ns)
     assert pace.members == 10_000
+
+
+async def talk_to_one_that_rests(talk: Callable[[ClientConnection, SoundConnection, Heard], Awaitable[None]]) -> Heard:
+    """Have a client talk to a connection that rests for as long as any does, and has been read once."""
+    heard, pace = Heard(), Pace()
+    pace.members = 10_000
+    there: asyncio.Future[SoundConnection] = asyncio.get_running_loop().create_future()
+    listen = listener(heard, pace)
+
+    async def handle(connection: ServerConnection) -> None:
+        assert isinstance(connection, SoundConnection)
+        there.set_result(connection)
+        await listen(connection)
+
+    server, port = await open_server(handle)
+    async with connect(f"ws://127.0.0.1:{port}", compression=None) as client:
+        connection = await there
+        await client.send("first")
+        await _until(lambda: heard.messages == ["first"])
+        await asyncio.wait_for(talk(client, connection, heard), 10)
+    server.close()
+    await server.wait_closed()
+    return heard
+
+
+async def _until(holds: Callable[[], object]) -> None:
+    async with asyncio.timeout(10):
+        while not holds():  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+
+
+def test_what_came_during_a_rest_is_read_without_watching_the_socket() -> None:
+    async def talk(client: ClientConnection, connection: SoundConnection, heard: Heard) -> None:
+        watched: list[int] = []
+        watch = connection.loop.add_reader
+        connection.loop._add_reader = lambda *what: (watched.append(1), watch(*what))  # type: ignore[attr-defined]
+        for number in range(1, 4):
+            assert not connection.transport.is_reading(), "it rests"
+            await client.send("next")
+            await _until(lambda number=number: len(heard.messages) > number)  # type: ignore[misc]
+        assert not watched
+
+    heard = asyncio.run(talk_to_one_that_rests(talk))
+    assert heard.messages == ["first", "next", "next", "next"]
+
+
+def test_one_that_said_nothing_during_a_rest_is_watched_until_it_does() -> None:
+    async def talk(client: ClientConnection, connection: SoundConnection, heard: Heard) -> None:
+        await _until(connection.transport.is_reading)
+        await client.send("late")
+        await _until(lambda: heard.messages[1:])
+
+    assert asyncio.run(talk_to_one_that_rests(talk)).messages == ["first", "late"]
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_one_that_goes_during_a_rest_is_noticed_after_it(cut: bool) -> None:
+    async def talk(client: ClientConnection, connection: SoundConnection, heard: Heard) -> None:
+        await client.send("last")
+        if cut:
+            client.transport.abort()
+        else:
+            client.transport.write_eof()
+        await asyncio.wait_for(connection.wait_closed(), 5)
+
+    heard = asyncio.run(talk_to_one_that_rests(talk))
+    assert heard.messages == ["first", "last"]
+    assert heard.closed is not None

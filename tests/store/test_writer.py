@@ -297,3 +297,14 @@ def test_a_tenant_that_puts_without_end_takes_neither_room_nor_turns_from_others
     )
     assert [store.last_seqs()[tenant] for tenant in ("greedy", "acme", "other")] == [100, 50, 3]
     assert numbers(store) == list(range(1, 51))
+
+
+def test_where_many_messages_come_they_wait_for_more_of_them_and_few_do_not(make: Callable[..., StoreWriter]) -> None:
+    writer = make(flush_s=0.2, flush_most_s=60.0)
+    writer.open_call("acme", "c1", NOW)
+    assert writer.flush(30.0), "few are written after a while"
+    for seq in range(1, 201):
+        writer.put("acme", "c1", message(seq))
+    assert not writer.flush(1.0), "many wait fifty times as long"
+    writer.close()
+    assert writer.acknowledged("acme") == 200

@@ -134,6 +134,23 @@ def test_a_copy_of_a_held_out_sound_is_refused(split: Split) -> None:
         Batches(leaking, rows, LABELS, QUIET, batch=4)
 
 
+def test_pairs_are_other_copies_of_the_same_clips() -> None:
+    clips = [clip(k % 2, "a", k) for k in range(20)]
+    own = Split(tuple(clips), (), ())
+    drawn = Batches(own, staged(clips), LABELS, QUIET, batch=16, pairs=True).at(0, 1)
+    first, second = (half[:, 0, 0, 0] for half in drawn.features.chunk(2))
+    assert (first.floor() == second.floor()).all()
+    assert (first != second).all()
+    assert torch.equal(*drawn.targets.chunk(2))
+
+
+def test_a_clip_of_one_copy_is_its_own_pair() -> None:
+    clips = [clip(k % 2, "a", k) for k in range(4)]
+    own = Split(tuple(clips), (), ())
+    drawn = Batches(own, staged(clips, copies=1), LABELS, QUIET, batch=4, pairs=True).at(0, 1)
+    assert torch.equal(*drawn.features.chunk(2))
+
+
 def test_masks_blank_bands_and_a_stretch_with_the_mean() -> None:
     config = AugmentConfig(frequency_mask=3, time_mask=4)
     picture = torch.arange(200.0).reshape(1, 1, 10, 20).repeat(6, 1, 1, 1)

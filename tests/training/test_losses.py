@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from stream_ser_training.losses import concordance, concordance_loss, info_nce, masked_cross_entropy
+from stream_ser_training.losses import concordance, concordance_loss, divergence, info_nce, masked_cross_entropy
 
 
 def naive_info_nce(frames: torch.Tensor, expected: torch.Tensor, away: torch.Tensor) -> float:
@@ -103,3 +103,12 @@ def test_masked_answers_are_neither_pushed_nor_pulled() -> None:
     assert logits.grad is not None
     assert not logits.grad[:, [0, 2]].any()
     assert bool(logits.grad[:, [1, 3]].any())
+
+
+def test_divergence_by_hand() -> None:
+    one, other = torch.tensor([[0.9, 0.1], [0.5, 0.5]]), torch.tensor([[0.6, 0.4], [0.5, 0.5]])
+    forth = 0.9 * math.log(0.9 / 0.6) + 0.1 * math.log(0.1 / 0.4)
+    back = 0.6 * math.log(0.6 / 0.9) + 0.4 * math.log(0.4 / 0.1)
+    expected = ((forth + back) / 2 + 0.0) / 2  # of two rows, the second alike
+    assert divergence(one.log(), other.log() + 3.0).item() == pytest.approx(expected, rel=1e-5)
+    assert divergence(one, one).item() == 0.0

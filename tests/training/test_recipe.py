@@ -90,6 +90,11 @@ def refusal(path: Path | str, protocol: Path | str = "pooled4") -> str:
         ("fit", "patience = true", "[fit]: patience is True, not int"),
         ("fit", 'weight_decay = "0.02"', "[fit]: weight_decay is '0.02', not float"),
         ("fit", 'precision = "half"', "[fit]: precision = 'half'; choose auto"),
+        (
+            "fit",
+            "consistency = 1.0\nmixup = 0.2",
+            "[fit]: consistency goes with an even batch and no mixup, not with 4",
+        ),
         ("augment", "floor_db = -80.0", "[augment]: floor_db is -80.0, not tuple"),
         ("stage", "noise = 3", "[stage]: noise is 3, not str"),
     ],

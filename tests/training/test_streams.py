@@ -16,12 +16,13 @@ from stream_ser_models.card import HEAD_INPUTS, ONNX, CheckpointError, read_card
 from stream_ser_models.checkpoint import load_network
 from stream_ser_models.frames import FrameHead, Voice
 from stream_ser_training.__main__ import main
-from stream_ser_training.clips import read_manifest
+from stream_ser_training.clips import Clip, read_manifest
 from stream_ser_training.encoded import EncodedFrames, frontend_of, has_file
+from stream_ser_training.evaluate import Scored
 from stream_ser_training.records import read_records
 from stream_ser_training.reexport import write_again
 from stream_ser_training.speech_probe import active, fit_probe
-from stream_ser_training.streams import score_streams, stage_here
+from stream_ser_training.streams import WIDEBAND, moved, score_streams, stage_here
 from tests.training.conftest import LABELS
 
 Writer = Callable[..., Path]
@@ -66,9 +67,20 @@ def test_a_record_has_every_condition(checkpoint: tuple[Path, Path, Path]) -> No
         assert set(figures) == {"twovoices"}
         assert figures["twovoices"]["clips"] == 8
         assert set(figures["twovoices"]["recall"]) == set(LABELS)
+    assert {name for name, own in record.streams.items() if "moved" in own["twovoices"]} == set(WIDEBAND)
     assert record.parameters > 4_000_000  # the encoder's are counted
     plain = record.streams["plain"]["twovoices"]
     assert record.windows["twovoices"]["UA"] == pytest.approx(plain["UA_windows"])
+
+
+def test_what_a_line_moves_is_counted_by_voice() -> None:
+    def said(voice: str, *answers: int) -> Scored:
+        clip = Clip("a", Path(voice), f"a/{voice}", "", LABELS[0], 1.0, f"{voice}{answers}")
+        return Scored(clip, 0, np.eye(4)[list(answers)])
+
+    before = [said("one", 0, 0), said("one", 1, 1), said("other", 2, 2)]
+    after = [said("one", 0, 3), said("one", 3, 1), said("other", 2, 2)]  # label 3 has half of the first voice's windows
+    assert moved(before, after, 4) == {"a": 0.25}
 
 
 def test_the_card_names_its_encoder_and_its_figures_are_reproduced(

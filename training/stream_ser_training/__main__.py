@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from stream_ser.errors import StreamSerError
-from stream_ser_models.card import CheckpointError, find, read_card, write_card
+from stream_ser_models.card import Card, CheckpointError, find, read_card, write_card
 from stream_ser_models.checkpoint import load_network
 from stream_ser_models.encoders import find_encoder, read_encoder
 from stream_ser_models.export import ExportError
@@ -33,10 +33,14 @@ from stream_ser_training.evaluate import figures_by_corpus, score
 from stream_ser_training.experiment import Experiment, choose, folds_of, run_baseline
 from stream_ser_training.export import export, held_out, predictor, trained
 from stream_ser_training.export_head import export_on_encoder, strangers, unseen_figures
+from stream_ser_training.fit_runs import end_with_driver
 from stream_ser_training.fuse import fuse
+from stream_ser_training.jobs import add_options, fit_side_by_side
+from stream_ser_training.level import bring_to_one_loudness
 from stream_ser_training.pretrain import FOLDER, PretrainConfig, Pretrainer, speech
+from stream_ser_training.protocols import Fold
 from stream_ser_training.provenance import learnt_before
-from stream_ser_training.recipe import RecipeError, read_recipe, read_task
+from stream_ser_training.recipe import RecipeError, Task, read_recipe, read_task
 from stream_ser_training.records import RecordError, read_records
 from stream_ser_training.reexport import write_again
 from stream_ser_training.report import report
@@ -83,6 +87,7 @@ def parser() -> argparse.ArgumentParser:
     fit = commands.add_parser("fit", parents=[common, folds], help="fit and test folds; goes on where a run stopped")
     fit.add_argument("--seeds", default="1", help="seeds, separated by commas")
     fit.add_argument("--device", default="auto", help="auto, cpu or cuda; several processes: start with torchrun")
+    add_options(fit)
     make = commands.add_parser("export", parents=[common], help="make a checkpoint with card and ONNX from a run")
     make.add_argument("--fold", default="", help="the fold whose run is exported (default: the protocol's first)")
     make.add_argument("--seed", type=int, default=1, help="the run's seed")
@@ -100,6 +105,10 @@ def parser() -> argparse.ArgumentParser:
     anew.add_argument(
         "--new-encoder", action="store_true", help="take its encoder as it is packed now, then measure it again"
     )
+    even = commands.add_parser(
+        "level", parents=[data, task], help="bring a finished checkpoint's windows to one loudness; its weights stay"
+    )
+    even.add_argument("--model", required=True, help="shipped model's name or a checkpoint's folder")
     early = commands.add_parser("pretrain", parents=[data], help="contrastive pre-training on speech without labels")
     early.add_argument("--runs", type=Path, default=Path("runs"), help="folder of runs")
     early.add_argument("--steps", type=int, default=PretrainConfig().steps, help="training steps")
@@ -152,6 +161,9 @@ def _fit(options: argparse.Namespace) -> int:
     where = place(options.device, recipes[0].fit.precision)
     try:
         experiments = [Experiment(recipe, data, options.runs, where) for recipe in recipes]
+        if options.jobs != 1 or options.on != "here":
+            return fit_side_by_side(options, data, list(zip(_names(options.recipe), experiments, strict=True)), seeds)
+        end_with_driver()
         for seed in seeds:  # the outer loop, so that a grid that is stopped has a seed of everything
             for experiment in experiments:
                 folds = choose(experiment.folds, _names(options.folds))
@@ -192,13 +204,32 @@ def _export(options: argparse.Namespace) -> int:
     return 0
 
 
-def _evaluate(options: argparse.Namespace) -> int:
-    task, data, folder = read_task(options.protocol), data_folder(options.data), find(options.model)
-    card = read_card(folder)
-    wanted = {side: card.split.get(side) for side in ("validation", "test")}
+def _fold_of(card: Card, task: Task, data: Path) -> Fold:
+    """The protocol's fold that a checkpoint was made on. Raises RecipeError where there is none."""
+    wanted = {
+        side: {corpus: sorted(names) for corpus, names in card.split.get(side, {}).items()}
+        for side in ("validation", "test")
+    }
     fold = next((fold for fold in folds_of(task, data) if held_out(fold) == wanted), None)
     if fold is None or list(task.labels) != card.labels:
         raise RecipeError(f"{card.name} was made on another split than {task.name}'s; give its own with --protocol")
+    return fold
+
+
+def _level(options: argparse.Namespace) -> int:
+    data, folder = data_folder(options.data), find(options.model)
+    fold = _fold_of(read_card(folder), read_task(options.protocol), data)
+    command = f"python -m training level --model {options.model} --protocol {options.protocol}"
+    card = bring_to_one_loudness(folder, fold, data, command)
+    print(f"log-likelihood by loudness: {card.figures['validation_likelihood_at_loudness']}")
+    show(card.figures["test"])
+    return 0
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    task, data, folder = read_task(options.protocol), data_folder(options.data), find(options.model)
+    card = read_card(folder)
+    fold = _fold_of(card, task, data)
     network = load_network(folder, card)
     if isinstance(network, FrameHead):
         measured = unseen_figures(network, fold, card.labels, card.temperature)
@@ -230,6 +261,8 @@ def run(options: argparse.Namespace) -> int:
         return _export(options)
     if options.command == "evaluate":
         return _evaluate(options)
+    if options.command == "level":
+        return _level(options)
     if options.command == "again":
         card = write_again(find(options.model), new_encoder=options.new_encoder)
         print(f"{card.name}: {card.digest}")

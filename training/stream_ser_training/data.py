@@ -144,8 +144,11 @@ class Batches:
         cells: bool = False,
         answers: Mapping[str, Sequence[str]] | None = None,
         voices: Vectors | None = None,
+        pairs: bool = False,
     ) -> None:
         """``cells`` draws every corpus and class alike; ``answers`` says by corpus what it decides between.
+
+        With ``pairs`` the second half of a batch are other copies of the clips of its first half, in the same order.
 
         With ``voices``, the rows' voice vectors, every window gets a made-up history of its own voice, from training clips.
         """
@@ -155,7 +158,7 @@ class Batches:
         self._allowed = {
             corpus: torch.tensor([label in own for label in labels]) for corpus, own in (answers or {}).items()
         }
-        self._staged, self._classes = staged, len(labels)
+        self._staged, self._classes, self._pairs = staged, len(labels), pairs
         self._config, self._batch, self._mixup = config, batch, mixup
 
     def at(self, step: int, seed: int, rank: int = 0, columns: int | None = None) -> Batch:
@@ -165,13 +168,17 @@ class Batches:
         labels = np.empty(self._batch, dtype=np.int64)
         ratings = torch.full((self._batch, len(DIMENSIONS)), torch.nan)
         allowed = torch.ones(self._batch, self._classes, dtype=torch.bool) if self._allowed else None
-        clips = []
+        clips: list[Clip] = []
         for row in range(self._batch):
-            clip, labels[row] = self._sampler.draw(rng)
+            twin = row - self._batch // 2 if self._pairs and row >= self._batch // 2 else None
+            clip, labels[row] = self._sampler.draw(rng) if twin is None else (clips[twin], labels[twin])
             clips.append(clip)
             if allowed is not None and clip.corpus in self._allowed:
                 allowed[row] = self._allowed[clip.corpus]
-            places[row] = rng.choice(self._staged.rows_of(clip))
+            rows = self._staged.rows_of(clip)
+            if twin is not None and len(rows) > 1:
+                rows = rows[rows != places[twin]]
+            places[row] = rng.choice(rows)
             if clip.dimensions is not None:
                 ratings[row] = torch.tensor(clip.dimensions)
         features = torch.from_numpy(self._staged.rows[places].astype(np.float32))

@@ -40,6 +40,7 @@ from stream_ser_training.protocols import Fold, make_folds
 from stream_ser_training.recipe import Recipe, Task
 from stream_ser_training.records import Record, file_name, utterance_row, write_record
 from stream_ser_training.resume import FitError
+from stream_ser_training.start import shipped_start
 from stream_ser_training.streams import measure_streams, score_streams
 from stream_ser_training.targets import rated
 
@@ -222,6 +223,7 @@ class Experiment:
         self.folds = folds_of(recipe.task, data, ratings=recipe.fit.ratings > 0.0)
         self._staged: tuple[Staged, Staged] | None = None
         self._telephone: Staged | None = None
+        self._on_disk = False
 
     def folder(self, fold: Fold, seed: int) -> Path:
         """Where the run of one fold and seed lives."""
@@ -253,18 +255,32 @@ class Experiment:
                 self._telephone = stager.stage([*tested_clips, *first.cross], [], training=False, heard="telephone")
         return self._staged
 
+    def stage(self) -> None:
+        """Have the rows on the disk for other processes, and none in memory."""
+        if not self._on_disk:
+            self.staged()
+            self._staged = self._telephone = None
+            self._on_disk = True
+
     def fit(self, fold: Fold, seed: int) -> FitResult:
         """Fit one fold, going on where an earlier run stopped. Raises FitError and Interrupted."""
         train, held = self.staged()
         folder, start = self.folder(fold, seed), self._start()
         return Fitter(self.recipe, fold.split, train, held, folder, seed=seed, where=self.where, start=start).run()
 
+    def starts_from(self) -> Path:
+        """Folder of the run that a recipe with a ``start`` starts from; whether it is there is another question."""
+        recipe, _, protocol = self.recipe.start.partition(":")
+        return self.runs / f"{recipe}__{protocol}__holdout__s1"
+
     def _start(self) -> Path | None:
-        """Folder of the run that the recipe starts from."""
+        """Folder of the run or checkpoint that the recipe starts from."""
         if not self.recipe.start:
             return None
+        if (shipped := shipped_start(self.recipe.start)) is not None:
+            return shipped
         recipe, _, protocol = self.recipe.start.partition(":")
-        folder = self.runs / f"{recipe}__{protocol}__holdout__s1"
+        folder = self.starts_from()
         if not (folder / "best.safetensors").is_file():
             command = f"python -m training fit --recipe {recipe} --protocol {protocol}"
             raise FitError(f"{self.recipe.name} starts from a run that is not in {folder}; make it with: {command}")

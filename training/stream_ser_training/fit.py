@@ -19,8 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
 from torch.utils.tensorboard import SummaryWriter
@@ -34,10 +33,11 @@ from stream_ser_training.data import Batches, label_index
 from stream_ser_training.devices import Placement
 from stream_ser_training.evaluate import Scored, concordances, figures_by_corpus, utterance_probabilities
 from stream_ser_training.feature_cache import Staged
-from stream_ser_training.losses import concordance_loss, masked_cross_entropy
+from stream_ser_training.losses import concordance_loss, divergence, masked_cross_entropy
 from stream_ser_training.recipe import Recipe
 from stream_ser_training.resume import FitError, Interrupted, asked_to_stop, atomically, seed_of
-from stream_ser_training.splits import LeakError, Split
+from stream_ser_training.splits import Split
+from stream_ser_training.start import Sides, read_start, refuse_met
 from stream_ser_training.streams import score_streams
 from stream_ser_training.voices import voice_vectors
 
@@ -73,20 +73,15 @@ def score_staged(
     return scored
 
 
-def start_from(network: Network, folder: Path) -> dict[str, list[str]]:
-    """Take over a run's weights and statistics of the same name and shape; returns who stood on which side of that run.
+def start_from(network: Network, folder: Path) -> Sides:
+    """Take over a run's or checkpoint's weights and statistics of the same name and shape; returns who stood on which side.
 
-    Raises FitError when the folder holds no finished run.
+    Raises FitError when the folder holds neither.
     """
-    try:
-        run = torch.load(folder / "state.pt", weights_only=True)["run"]
-        weights = load_file(folder / "best.safetensors")
-    except (OSError, EOFError, RuntimeError, UnpicklingError, SafetensorError) as error:
-        raise FitError(f"cannot start from {folder}: {error}; fit it first") from error
+    weights, sides = read_start(folder)
     own = network.state_dict()
     fits = {name: value for name, value in weights.items() if name in own and own[name].shape == value.shape}
     network.load_state_dict(own | fits)
-    sides: dict[str, list[str]] = json.loads(run)[2]
     return sides
 
 
@@ -108,8 +103,8 @@ class Fitter:
         """Build the network, and go back to the last stored step if the folder holds one.
 
         ``train`` holds augmented rows of the training clips, ``held`` plain rows of the validation clips; ``start`` is the
-        folder of a run whose weights are taken where they fit. Raises FitError when the folder holds another run or a
-        broken one, LeakError where the run at ``start`` met somebody who is held out here.
+        folder of a run or checkpoint whose weights are taken where they fit. Raises FitError when the folder holds another
+        run or a broken one, LeakError where the weights at ``start`` met somebody who is held out here.
         """
         self.recipe, self.split, self.folder, self.seed, self.where = recipe, split, folder, seed, where
         self.held = held
@@ -127,12 +122,13 @@ class Fitter:
             cells=fit.cells,
             answers=fit.answers,
             voices=voice_vectors(self.network, train) if isinstance(self.network, FrameHead) else None,
+            pairs=fit.consistency > 0.0,
         )
         rows = np.unique(np.concatenate([train.rows_of(clip)[:2] for clip in split.train]))
         rows = np.random.default_rng(seed).permutation(rows)[:MEASURED_ROWS]
         self.network.measure(torch.from_numpy(train.rows[np.sort(rows)].astype(np.float32)))
         if start is not None:
-            self._refuse_met(start_from(self.network, start))
+            refuse_met(start_from(self.network, start), split)
         self.network.to(where.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.spread = where.spread(_Classify(self.network))
         averaging = get_ema_multi_avg_fn(fit.average_decay)  # type: ignore[no-untyped-call]
@@ -163,14 +159,6 @@ class Fitter:
     def epoch(self) -> int:
         """Whole epochs done."""
         return self.step // self.a_epoch
-
-    def _refuse_met(self, met: dict[str, list[str]]) -> None:
-        """Refuse weights that were learnt with somebody who is held out here, or chosen by somebody who is tested."""
-        sides = {side: {clip.speaker for clip in getattr(self.split, side)} for side in ("validation", "test")}
-        known = (sides["validation"] | sides["test"]) & set(met["train"]) | sides["test"] & set(met["validation"])
-        if known:
-            names = ", ".join(sorted(known))
-            raise LeakError(f"the run that this one starts from has met {names}, held out here; start from another")
 
     def _restore(self) -> None:
         try:
@@ -224,6 +212,8 @@ class Fitter:
         else:
             loss = masked_cross_entropy(logits.float(), targets, batch.allowed.to(device), fit.label_smoothing)
         loss = fit.classes * loss
+        if fit.consistency:
+            loss = loss + fit.consistency * divergence(*logits.float().chunk(2))
         if fit.ratings and dimensions is not None:
             loss = loss + fit.ratings * concordance_loss(dimensions.float(), ratings.to(self.where.device))
         self.optimiser.zero_grad(set_to_none=True)

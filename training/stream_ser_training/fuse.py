@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,11 +20,12 @@ from safetensors.torch import load_file
 
 from stream_ser_models.card import Card
 from stream_ser_models.config import Config
-from stream_ser_models.mscnn import MSCNNConfig
+from stream_ser_models.mscnn import MSCNN, MSCNNConfig
+from stream_ser_models.network import Network
 from stream_ser_models.words import WORDS, Vocabulary
 from stream_ser_training.clips import Clip
 from stream_ser_training.corpora import FACTS
-from stream_ser_training.data import label_index
+from stream_ser_training.data import Utterance, label_index
 from stream_ser_training.devices import Placement
 from stream_ser_training.experiment import Course, Experiment, measured
 from stream_ser_training.export import export
@@ -33,6 +35,7 @@ from stream_ser_training.goemotions import Tokens, read_comments
 from stream_ser_training.recipe import Recipe, read_recipe
 from stream_ser_training.records import Record, write_record
 from stream_ser_training.resume import FitError
+from stream_ser_training.segments import evaluation_windows
 from stream_ser_training.text import CONFIG, LABELS
 
 SOUND, PROTOCOL, NAME = "mscnn_small", "pooled4", "mscnn_both"
@@ -63,6 +66,19 @@ def both_config(sound: Config) -> MSCNNConfig:
         ours, theirs = (sound.filters, sound.hidden), (CONFIG.filters, CONFIG.hidden)
         raise FitError(f"the sound branch has filters and hidden {ours}, the text branch {theirs}; fit them alike")
     return replace(sound, modality="both", tokens=CONFIG.tokens, words=CONFIG.words, word_width=CONFIG.word_width)
+
+
+@torch.inference_mode()
+def figures_with_words(network: Network, folder: Path, test: Sequence[Utterance], data: Path) -> dict[str, Any]:
+    """``evaluate_fusion`` of a finished checkpoint in ``folder``: test clips' windows with the test side's comments."""
+    assert isinstance(network, MSCNN)
+    windows = [evaluation_windows(utterance.samples) for utterance in test]
+    features = [network.frontend(torch.from_numpy(one)).half().numpy() for one in windows]
+    labels = np.concatenate([np.full(len(one), utterance.label) for one, utterance in zip(windows, test, strict=True)])
+    comments = read_comments(data, LABELS)["test"]
+    vocabulary = Vocabulary.read(folder / WORDS)
+    tokens = np.stack([vocabulary.numbers(list(one), network.config.tokens) for one in comments.words])
+    return evaluate_fusion(network, Material(np.concatenate(features), labels, tokens, comments.labels), LABELS, seed=1)
 
 
 def fuse(data: Path, runs: Path, records: Path, out: Path, seed: int = 1) -> tuple[Card, Record]:

@@ -43,6 +43,15 @@ def masked_cross_entropy(logits: Tensor, targets: Tensor, allowed: Tensor, smoot
     return -(smoothed * shares.masked_fill(~allowed, 0.0)).sum(dim=1).mean()
 
 
+def divergence(one: Tensor, other: Tensor) -> Tensor:
+    """Mean symmetric Kullback-Leibler divergence of the answers that two sets of logits (B, K) stand for, row by row.
+
+    Of two copies of a clip, under different dropout: R-Drop, Liang et al. 2021, eq. 2, with lines and windows drawn anew.
+    """
+    mine, theirs = torch.log_softmax(one, dim=1), torch.log_softmax(other, dim=1)
+    return 0.5 * ((mine.exp() - theirs.exp()) * (mine - theirs)).sum(dim=1).mean()
+
+
 def concordance(predicted: Tensor, target: Tensor) -> Tensor:
     """Concordance correlation coefficient (D,) of each column of (N, D), over the rows where the target is a number.
 

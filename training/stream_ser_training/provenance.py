@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from stream_ser_models.card import read_card
 from stream_ser_training.experiment import folds_of
 from stream_ser_training.export import describe_data
 from stream_ser_training.pretrain import START, speech
 from stream_ser_training.recipe import Recipe, read_task
 from stream_ser_training.splits import Split
+from stream_ser_training.start import shipped_start
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,9 @@ def learnt_before(recipe: Recipe, data: Path) -> Before:
     """
     if not recipe.start:
         return Before()
+    if (shipped := shipped_start(recipe.start)) is not None:
+        card = read_card(shipped)
+        return Before(f"{card.command} && ", [entry for entry in card.data if "train" in entry and "use" in entry])
     if recipe.start == START:
         learnt, held = speech(data)
         split, use = Split(tuple(learnt), tuple(held), ()), "contrastive pre-training, without labels"

@@ -48,6 +48,7 @@ class FitConfig(Config):
     ratings: float = 0.0  # weight of one minus the concordance of activation, valence and dominance
     precision: str = "auto"  # auto, float32, bfloat16 or float16
     choose: str = "UA"  # validation figure that chooses the weights: UA, NLL (few clips: surer), or CCC
+    consistency: float = 0.0  # weight of how far two copies of a clip are judged apart; then every clip comes twice
     cells: bool = False  # draw every cell of corpus and class equally often, instead of by the root of a corpus's size
     answers: dict[str, list[str]] = field(default_factory=dict)  # by corpus, the labels that its clips decide between
 
@@ -56,6 +57,10 @@ class FitConfig(Config):
         if min(self.epochs, self.batch, self.look_every) < 1 or self.draws < self.batch:
             sizes = f"epochs = {self.epochs}, batch = {self.batch}, draws = {self.draws}"
             raise ValueError(f"{sizes}; an epoch needs at least one batch of draws")
+        if self.consistency and (self.batch % 2 or self.mixup):
+            raise ValueError(
+                f"consistency goes with an even batch and no mixup, not with {self.batch} and {self.mixup}"
+            )
         if self.precision not in ("auto", "float32", "bfloat16", "float16"):
             raise ValueError(f"precision = {self.precision!r}; choose auto, float32, bfloat16 or float16")
         possible = [
@@ -87,7 +92,9 @@ class Recipe(Config):
     architecture: str = ""
     variant: str = ""  # what sets it apart from the paper's other systems
     deviations: str = ""  # from the paper
-    start: str = ""  # RECIPE:PROTOCOL of the run whose weights this one starts from; random weights where empty
+    start: str = (
+        ""  # whose weights this one starts from: RECIPE:PROTOCOL of a run, or shipped:MODEL; random where empty
+    )
     model: Config = field(default_factory=Config)
     task: Task = field(default_factory=Task)
     stage: StageConfig = field(default_factory=StageConfig)

@@ -13,14 +13,12 @@ that cannot be decoded is a hole of its length, and only many such messages in a
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from stream_ser.calls.events import Closed, Event, Leg, Lost, PassedOver, RefusedError, Sound
-from stream_ser.calls.protocols import fields
+from stream_ser.calls.protocols import fields, media_message
 from stream_ser.calls.protocols.fields import Fields
-from stream_ser.calls.protocols.media_starts import RATE, ROLES, STREAM_IDS, TRACKS, Track, read_start
+from stream_ser.calls.protocols.media_starts import RATE, ROLES, STREAM_IDS, TRACKS, read_start
 from stream_ser.calls.protocols.pcm import WIDTH, Encoding, coded, decode
 from stream_ser.calls.protocols.reorder import Chunk, Missing, Reorder
 from stream_ser.calls.protocols.tolerance import Tolerance, UnreadableError
@@ -43,7 +41,8 @@ class Twilio:
         self._token: str | None = None  # from ``connected``
         self._stream: str | None = None  # the stream's id; None before ``start``
         self._encoding: Encoding = "mulaw"
-        self._tracks: dict[Track, Reorder] = {}
+        self._width = WIDTH[self._encoding]
+        self._tracks: dict[str, Reorder] = {}
         self._zero: int | None = None  # the timestamp to count from, ms; None before the first sound
         self.closing_means = "connection lost"
         self._usual = RATE * USUAL_MS // 1000  # frames of the chunk read last
@@ -71,7 +70,7 @@ class Twilio:
         Media messages are most of what comes: one that simply goes on where its leg's last one ended is taken at a
         glance, and left to be decoded with the others. Whatever else a message is, ``receive`` judges it.
         """
-        runs: dict[Track, tuple[int, list[bytes]]] = {}
+        runs: dict[str, tuple[int, list[bytes]]] = {}
         for data in messages:
             if not self._glance(data, runs):
                 yield from self._pieces(runs)
@@ -99,50 +98,34 @@ class Twilio:
         del reason
         return []
 
-    def _glance(self, data: str | bytes, runs: dict[Track, tuple[int, list[bytes]]]) -> bool:
+    def _glance(self, data: str | bytes, runs: dict[str, tuple[int, list[bytes]]]) -> bool:
         """Add a plain media message to its leg's run; False, and nothing done, where it is anything else or goes wrong."""
-        stream = self._stream
-        if (
-            stream is None
-            or self._zero is None
-            or self._over
-            or not isinstance(data, str)
-            or len(data) > fields.LONGEST_TEXT
-        ):
+        stream, zero = self._stream, self._zero
+        if stream is None or zero is None or self._over or not isinstance(data, str):
             return False
-        message: Any
-        try:
-            message, end = fields.first_value(data)
-            media = message["media"]
-            track: Track = media.get("track", "inbound")
-            order = self._tracks[track]
-            sound = binascii.a2b_base64(media["payload"], strict_mode=True)
-            number, at = _count(media["chunk"]), max(0, _count(media["timestamp"]) - self._zero)
-        except (AttributeError, LookupError, TypeError, ValueError, RecursionError):
+        message = media_message.read(data, stream)
+        if message is None:
             return False
-        if (
-            end != len(data)
-            or message.get("event") != "media"
-            or message.get("streamSid", stream) != stream
-            or message.get("stream_id", stream) != stream
-            or message.get("streamId", stream) != stream
-            or message.get("stream_sid", stream) != stream
-            or not sound
-            or len(sound) % WIDTH[self._encoding]
-        ):
+        track, number, at, sound = message
+        if track is None:
+            track = "inbound"
+        order = self._tracks.get(track)
+        frames = len(sound) // self._width
+        if order is None or not frames or len(sound) % self._width:
             return False
-        start = order.follow(number, at, len(sound) // WIDTH[self._encoding])
+        start = order.follow(number, max(0, at - zero), frames)
         if start is None:
             return False
         if track in runs:
             runs[track][1].append(sound)
         else:
             runs[track] = start, [sound]
-        self._usual = len(sound) // WIDTH[self._encoding]
-        self._tolerance.good()
+        self._usual = frames
         return True
 
-    def _pieces(self, runs: dict[Track, tuple[int, list[bytes]]]) -> Iterator[Event]:
+    def _pieces(self, runs: dict[str, tuple[int, list[bytes]]]) -> Iterator[Event]:
+        if runs:
+            self._tolerance.good()
         for track, (start, parts) in runs.items():
             yield Sound(track, start, coded(b"".join(parts), self._encoding))
 
@@ -187,7 +170,7 @@ class Twilio:
 
     def _start(self, message: Fields) -> list[Event]:
         found = read_start(message, self._token)
-        self._stream, self._encoding = found.stream, found.encoding
+        self._stream, self._encoding, self._width = found.stream, found.encoding, WIDTH[found.encoding]
         if not found.ends:
             self.closing_means = "hung up"
         rate = found.opened.rate
@@ -223,16 +206,7 @@ class Twilio:
         return events
 
 
-def _count(value: object) -> int:
-    """A whole number as ``Fields.count`` takes it, if it is certainly one. Raises ValueError."""
-    if type(value) is str and len(value) < 19 and value.isascii() and value.isdecimal():
-        return int(value)
-    if type(value) is int and 0 <= value <= fields.LARGEST_NUMBER:
-        return value
-    raise ValueError
-
-
-def _pushed(track: Track, order: Reorder, number: int, at: int, samples: Chunk) -> list[Event]:
+def _pushed(track: str, order: Reorder, number: int, at: int, samples: Chunk) -> list[Event]:
     dropped, restarts = order.dropped, order.restarts
     events = _sounds(track, order.push(number, at, samples))
     if order.dropped > dropped:
@@ -242,7 +216,7 @@ def _pushed(track: Track, order: Reorder, number: int, at: int, samples: Chunk) 
     return events
 
 
-def _sounds(track: Track, chunks: list[tuple[int, Chunk]]) -> list[Event]:
+def _sounds(track: str, chunks: list[tuple[int, Chunk]]) -> list[Event]:
     return [
         Lost(track, start, start + len(chunk), chunk.reason)
         if isinstance(chunk, Missing)

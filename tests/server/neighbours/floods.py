@@ -17,30 +17,50 @@ from stream_ser.server.tokens import new_token
 from tests.conftest import BUNDLED
 from tests.server.neighbours.attacking import BREAKS, REST_S, Target, attacker, hello, open_socket, together
 
+AT_ONCE = 12  # handshakes that one of ten begins in one moment, and leaves
 MANY_TOKENS = 2_000
 JUMPS, JUMP_MS = 6, 4 * 3_600_000  # a day of silence, in the longest steps that are believed
 
 
 @attacker("refused bad-handshake", tls=True)
 async def tls_handshakes(target: Target) -> None:
-    """Handshakes of TLS, whole ones and such as are none, one after another and many in one moment."""
+    """Handshakes of TLS, many in one moment: whole ones, such as are none, and such as cost the server alone."""
     host, port = target.address
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    first = _first_word(context)
+
+    async def whole(_: str) -> None:
+        _, writer = await asyncio.open_connection(host, port, ssl=context)
+        writer.transport.abort()
+
+    async def none(name: str) -> None:
+        reader, writer = await asyncio.open_connection(host, port)
+        with contextlib.closing(writer):
+            writer.write(b"\x16\x03\x01\x00\x05hello" if name.endswith("0") else b"GET / HTTP/1.1\r\n\r\n")
+            await reader.read()
+
+    async def begun(_: str) -> None:
+        """The server signs, and this side forgets."""
+        reader, writer = await asyncio.open_connection(host, port)
+        writer.write(first)
+        await reader.read(1)
+        writer.transport.abort()
 
     async def one(name: str) -> None:
         for number in count():
-            many = [asyncio.create_task(asyncio.open_connection(host, port, ssl=context)) for _ in range(5)]
-            reader, writer = await asyncio.open_connection(host, port)
-            with contextlib.closing(writer):
-                writer.write(b"\x16\x03\x01\x00\x05hello" if number % 2 else b"GET / HTTP/1.1\r\n\r\n")
-                for secure in await asyncio.gather(*many, return_exceptions=True):
-                    if not isinstance(secure, BaseException):
-                        secure[1].transport.abort()
-                with contextlib.suppress(OSError):
-                    await reader.read()
+            many = (whole, none, none, *[begun] * AT_ONCE)
+            await asyncio.gather(*(each(f"{name}-{number}") for each in many), return_exceptions=True)
 
     await together(target.many(10), one)
+
+
+def _first_word(context: ssl.SSLContext) -> bytes:
+    """What a client says first; it may be said again and again."""
+    outgoing = ssl.MemoryBIO()
+    with contextlib.suppress(ssl.SSLWantReadError):
+        context.wrap_bio(ssl.MemoryBIO(), outgoing).do_handshake()
+    return outgoing.read()
 
 
 @attacker("refused too-many-handshakes", tls=True)

@@ -143,7 +143,11 @@ async def trial(arena: Arena, attacker: str, size: float, calls: int, seconds: f
     try:
         assert await asyncio.to_thread(begun.wait, BEGIN_S), "the attacker did not begin"
         suffered = await suffer(arena.running.url, calls, seconds, HOP_S, *arena.honest)
-        after = await asyncio.to_thread(_figures, arena.running.url)
+        try:
+            after = await asyncio.to_thread(_figures, arena.running.url)
+        except OSError as error:  # TimeoutError among them: the server is no longer there for anybody
+            suffered.broken.append(f"/metrics does not answer: {error}")
+            after = before
     finally:
         process.terminate()
         process.join(LEAVE_S)

@@ -10,9 +10,23 @@ import asyncio
 import sys
 from collections.abc import Callable
 
+from stream_ser.audio import timeline
+from stream_ser.calls import gap_limit, leg_buffer, leg_scheduler
 from stream_ser.cli.main import main
 from stream_ser.feed import subscriber, turn_share
-from stream_ser.server import app, batched_websocket, handshakes, media_session, message_limits, tls_start, websocket
+from stream_ser.server import (
+    app,
+    batched_websocket,
+    bounded_selector,
+    handshakes,
+    limits,
+    media_server,
+    media_session,
+    message_limits,
+    tls_start,
+    websocket,
+)
+from tests.server.neighbours import virtual_time
 
 ENDLESS = 1 << 40
 
@@ -63,7 +77,35 @@ def _no_handshakes_counted() -> None:
 
 def _many_handshakes_at_once() -> None:
     """All handshakes of TLS that are due are worked at in one turn."""
-    tls_start.AT_ONCE = app.TAKEN_AT_ONCE = 1_000
+    tls_start.AT_ONCE = app.TAKEN_AT_ONCE = bounded_selector.MOST_EVENTS = 1_000
+
+
+def _no_gaps_joined() -> None:
+    """Each spoiled sample is a gap of its own, and a leg is worked at until nothing of it is left."""
+    timeline.JOIN_S = 0.0
+    gap_limit.GapLimit.hold = lambda _, items: iter(items)  # type: ignore[method-assign, assignment]
+    leg_scheduler.ITEMS, leg_scheduler.TURN_S = ENDLESS, float("inf")
+
+
+def _no_allowance_for_stalls() -> None:
+    """What came while the server stood still counts as sent in one moment."""
+    limits.RateLimit._allow_for = lambda *_: None  # type: ignore[method-assign, assignment]
+
+
+def _no_places_apart() -> None:
+    """Who has not said whose it is takes a place like any other, and keeps it."""
+    media_server.MediaServer._wait_outside = lambda self, address: self._limit.enter(address)  # type: ignore[method-assign]
+
+
+def _any_may_ask_why() -> None:
+    """As many as like are told what points rest on."""
+    sys.argv += ["--limits-why", "100000"]
+
+
+def _hours_at_once() -> None:
+    """Missing hours are taken in one turn, with all their points."""
+    virtual_time.believe()
+    leg_buffer.LOOK_HOPS = leg_buffer.GAP_HOPS = leg_scheduler.MISSING_HOPS = ENDLESS
 
 
 GUARDS: dict[str, tuple[tuple[str, ...], Callable[[], None]]] = {
@@ -71,9 +113,14 @@ GUARDS: dict[str, tuple[tuple[str, ...], Callable[[], None]]] = {
     "ping-limit": (("pings", "subscribers-that-ping"), _no_pings_counted),
     "unread-cut": (("subscribers-that-read-nothing",), _no_cut),
     "message-limits": (("pauses", "calls-that-come-and-go"), _no_message_limits),
-    "threads": (("scans-of-history", "deletions", "requests"), _no_threads),
+    "threads": (("scans-of-history", "deletions", "requests", "token-rotation"), _no_threads),
     "handshake-limit": (("half-handshakes", "half-handshakes-of-tls"), _no_handshakes_counted),
     "handshakes-in-turn": (("tls-handshakes",), _many_handshakes_at_once),
+    "gap-limit": (("every-second-sample", "spoiled-messages"), _no_gaps_joined),
+    "stall-allowance": (("stopped-process",), _no_allowance_for_stalls),
+    "places-apart": (("nobodies",), _no_places_apart),
+    "why-limit": (("asks-why",), _any_may_ask_why),
+    "hours-in-pieces": (("days-of-silence",), _hours_at_once),
 }
 
 if __name__ == "__main__":

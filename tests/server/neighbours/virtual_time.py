@@ -10,6 +10,12 @@ import sys
 from stream_ser.cli.main import main
 from stream_ser.server import media_session
 
-if __name__ == "__main__":
+
+def believe() -> None:
+    """Take away the check that no call is ahead of the clock."""
     media_session.position = lambda *_: None  # type: ignore[assignment]
+
+
+if __name__ == "__main__":
+    believe()
     sys.exit(main())

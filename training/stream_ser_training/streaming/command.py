@@ -33,6 +33,7 @@ from stream_ser_training.streaming.other_sound import sounds, told_of
 from stream_ser_training.streaming.page import write_page
 from stream_ser_training.streaming.plan import KINDS, write_plan
 from stream_ser_training.streaming.replay import as_shown, unsmoothed
+from stream_ser_training.streaming.shares import print_shares
 from stream_ser_training.streaming.small import of_recording, of_streams
 from stream_ser_training.streaming.spread import spread
 from stream_ser_training.streaming.tune import CHOICE, choose, choose_alerts, names, settle_card, tell_card
@@ -56,6 +57,7 @@ def add_parser(commands: Any, parents: Sequence[argparse.ArgumentParser]) -> Non
     make.add_argument("--choose", action="store_true", help="try ways of smoothing on all these streams instead")
     make.add_argument("--choose-alerts", action="store_true", help="try how much evidence an alert needs, likewise")
     make.add_argument("--settle", action="store_true", help="put the smoothing that was chosen into the models' cards")
+    make.add_argument("--shares", action="store_true", help="print what moves labels' shares and should not, instead")
     make.add_argument("--tell", action="store_true", help="put the kept figures into the models' cards")
     make.add_argument("--runs", type=Path, default=Path("runs"), help="folder in which what was seen is found again")
     make.add_argument("--longest", type=float, default=300.0, help="seconds of a stream")
@@ -75,6 +77,8 @@ def run(options: argparse.Namespace, data: Path) -> list[Path]:
         return [_small(name, data, options.out) for name in names(options.model)]
     if options.settle:
         return [settle_card(find(name), options.out / CHOICE) for name in names(options.model)]
+    if options.shares:
+        return print_shares(options, data)
     if options.tell:
         return [tell_card(find(name), options.out) for name in names(options.model)]
     written = []

@@ -1,0 +1,57 @@
+"""What else has to be loaded is loaded while the model is, and nothing is left running where it cannot be."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from stream_ser.engine.worker import Worker
+from stream_ser.errors import ConfigError, EngineError
+from stream_ser.pipeline.runtime import Options, Runtime
+from tests.fakes import FakeBackend
+
+OPTIONS = Options(feed="off")
+
+
+def loading_until(told: threading.Event, made: list[Worker]) -> type[Worker]:
+    """Workers whose engine is not there before ``told`` is set."""
+
+    def load() -> FakeBackend:
+        assert told.wait(10.0), "the model was waited for before what may be done meanwhile"
+        return FakeBackend()
+
+    class Slow(Worker):
+        def __init__(self, _: object, **options: int) -> None:
+            super().__init__(load, **options)
+            made.append(self)
+
+    return Slow
+
+
+def test_meanwhile_is_while_the_model_is_being_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    told, made = threading.Event(), list[Worker]()
+    monkeypatch.setattr("stream_ser.engine.loaded_model.Worker", loading_until(told, made))
+    with Runtime(OPTIONS, meanwhile=told.set) as runtime:
+        assert runtime.worker is made[0]
+        assert runtime.worker.engine == FakeBackend.name
+    assert not made[0]._thread.is_alive()
+
+
+def test_what_fails_meanwhile_ends_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    told, made = threading.Event(), list[Worker]()
+    monkeypatch.setattr("stream_ser.engine.loaded_model.Worker", loading_until(told, made))
+
+    def fail() -> None:
+        told.set()
+        raise ConfigError("there is no screen", fix="use --headless")
+
+    with pytest.raises(ConfigError, match="there is no screen"), Runtime(OPTIONS, meanwhile=fail):
+        pass
+    made[0]._thread.join(10.0)
+    assert not made[0]._thread.is_alive()
+
+
+def test_a_model_that_cannot_be_loaded_is_told_of() -> None:
+    with pytest.raises(EngineError, match="no CUDA device|not installed"), Runtime(Options(engine="cuda", feed="off")):
+        pass
