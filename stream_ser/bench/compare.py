@@ -32,7 +32,6 @@ import soundfile
 
 from stream_ser.audio.bundled import bundled_recording
 from stream_ser.audio.vad import VoiceActivityDetector
-from stream_ser.bench import beside_model
 from stream_ser.bench.machine import ceilings, kept_on_one_core, processor
 from stream_ser.bench.peers import PEERS
 from stream_ser.bench.start import start
@@ -48,6 +47,7 @@ LONG, SHORT = "long.wav", "short.wav"
 LOAD = ("--subscribers", "0", "--json")
 CLOCK = "by the clock"  # figures of that name are shown and not judged: they tell of the machine's other users as well
 PEER = "wav2vec2-base"
+BESIDE_MODEL = Path(__file__).parents[1] / "load" / "beside_model.py"
 Tell = Callable[[str], None]
 Figures = Mapping[str, Mapping[str, float]]  # of both versions, by the figure's name
 
@@ -142,7 +142,7 @@ def _calls(count: int, seconds: int) -> Callable[[Version, Path], dict[str, floa
 def _beside_model(count: int, seconds: int) -> Callable[[Version, Path], dict[str, float]]:
     def take(version: Version, folder: Path) -> dict[str, float]:
         """The same program measures both, whether they have it or not."""
-        program = shutil.copy(beside_model.__file__, folder)
+        program = shutil.copy(BESIDE_MODEL, folder)
         asked = ("--calls", str(count), "--seconds", str(seconds))
         told = json.loads(version.run(Path(program).stem, *asked, also=folder)[0])
         return {f"server beside its model, CPU ms a call-second at {count} calls": told["beside_the_model_ms"]}

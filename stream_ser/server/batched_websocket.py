@@ -10,8 +10,10 @@ What is read is worked through in small pieces, and as long as all connections t
 (``turn_share``); the rest waits for the next one, and nothing more is read meanwhile.
 
 Invariants: the ``websockets`` library does the protocol. Only whole text frames, masked, unfragmented, at the start of
-what was read and where the library holds nothing half-read, are opened here; whatever follows goes to the library. Messages
-keep their order, none is handed on twice, and none after ``take`` said that it was enough.
+what was read and where the library holds nothing half-read, are opened here; whatever follows goes to the library. Where a read
+ends within such a frame, its beginning waits for the rest: the library would have to open what follows as well, which costs
+several times as much, and a server that is behind reads as much at once as it may, and so ends within a frame nearly always.
+Messages keep their order, none is handed on twice, and none after ``take`` said that it was enough.
 """
 
 from __future__ import annotations
@@ -42,7 +44,7 @@ Take = Callable[[Sequence[Message], int], bool]  # messages and when they came, 
 READS_A_SECOND = 1_250  # of all connections together, as long as none waits for longer than LONGEST_REST_S
 SHORTEST_REST_S, LONGEST_REST_S = 0.03, 0.16  # a shorter rest than the first would save nothing: a message takes 20 ms
 READ = 8_192  # bytes read from one connection in one turn
-PIECE = 2_048  # bytes of them that are worked through without a break, unless one message is longer
+PIECE, MOST = 4_096, 64  # bytes of them, and messages, worked through without a break, unless one message is longer
 LIBRARY_PIECE = 1_024  # the same where the library opens them: a message of two bytes costs it 20 µs
 GRAIN_S = 0.02  # connections whose rest ends within this are woken together: a turn of the loop costs as much as a read
 FINAL_TEXT, MASKED, MASKED_126 = 0x81, 0x80, 0xFE  # of a frame's first two bytes (RFC 6455, section 5.2)
@@ -97,6 +99,7 @@ class SoundConnection(TrackedConnection):
         self._share: TurnShare | None = None
         self.use = Use()
         self._late, self._late_ns = b"", 0  # what was read and waits for its turn, and when it came
+        self._half = b""  # a plain frame of which the rest has not come
         self._file: int | None = None  # of its socket, where that can be read past the transport
 
     async def deliver(self, take: Take, pace: Pace) -> None:
@@ -169,6 +172,9 @@ class SoundConnection(TrackedConnection):
             share, late, self._share, self._late = self._share, self._late, None, b""
             self._work(late, self._late_ns)
             self._share = share
+        if self._half:  # what never ends is the library's to judge
+            half, self._half = self._half, b""
+            super().data_received(half)
         super().eof_received()
 
     def _put_off(self, data: bytes, came_ns: int) -> None:
@@ -189,13 +195,17 @@ class SoundConnection(TrackedConnection):
     def _work(self, data: bytes, came_ns: int) -> None:
         """Work through what was read, a piece after another; put the rest off where the turn is spent."""
         at, heard = 0, False
+        if self._half:
+            data, self._half = self._half + data, b""
         while at < len(data) and not self.transport.is_closing():
             if at and self._share is not None and self._share.must_wait(self.use):
                 self._put_off(data[at:], came_ns)
                 return
             began = time.monotonic()
             taken = self._open(data, at) if self._take is not None else 0
-            if not taken:
+            if not taken and self._take is not None and self._is_half(data, at):
+                self._half, taken = data[at:], len(data) - at
+            elif not taken:
                 taken = min(LIBRARY_PIECE, len(data) - at)
                 super().data_received(data[at : at + taken])
             at += taken
@@ -228,21 +238,26 @@ class SoundConnection(TrackedConnection):
         super().connection_lost(exc)
         self._finish(enough=False)
 
-    def _open(self, data: bytes, at: int) -> int:
-        """Open the plain frames that ``data`` has from ``at`` on, one or PIECE bytes of them; gives how many bytes they are."""
+    @property
+    def _may_open(self) -> bool:
+        """Whether the library has nothing to do with frames that are plain."""
         protocol = self.protocol
-        if (
-            protocol.state is not OPEN
-            or not _between_frames(protocol)
-            or protocol.current_size is not None
-            or protocol.extensions
-            or protocol.debug
-            or self._done.done()
-        ):
+        return (
+            protocol.state is OPEN
+            and _between_frames(protocol)
+            and protocol.current_size is None
+            and not protocol.extensions
+            and not protocol.debug
+            and not self._done.done()
+        )
+
+    def _open(self, data: bytes, at: int) -> int:
+        """Open the plain frames that ``data`` has from ``at`` on, a piece of them at most; gives how many bytes they are."""
+        if not self._may_open:
             return 0
-        longest = protocol.max_message_size
+        longest = self.protocol.max_message_size
         began, end, came = at, len(data), self._came
-        while at + 6 <= end and at < began + PIECE and data[at] == FINAL_TEXT:
+        while at + 6 <= end and at < began + PIECE and len(came) < MOST and data[at] == FINAL_TEXT:
             length, body = data[at + 1], at + 6
             if length == MASKED_126:
                 length, body = data[at + 2] << 8 | data[at + 3], at + 8
@@ -259,6 +274,22 @@ class SoundConnection(TrackedConnection):
                 break
             at = following
         return at - began
+
+    def _is_half(self, data: bytes, at: int) -> bool:
+        """Whether a plain frame begins at ``at`` that ``data`` has not all of, as far as its head tells."""
+        head, longest = data[at : at + 4], self.protocol.max_message_size
+        if head[0] != FINAL_TEXT or not self._may_open:
+            return False
+        if len(head) == 1:
+            return True
+        length, size = head[1] - MASKED, 6
+        if head[1] == MASKED_126:
+            if len(head) < 4:
+                return True
+            length, size = head[2] << 8 | head[3], 8
+        elif not 0 <= length < MASKED_126 - MASKED:
+            return False
+        return len(data) - at < size + length and (longest is None or length <= longest)
 
     def _hand_on(self, came_ns: int) -> bool:
         """Hand on the messages that there are; gives whether there were any and more are welcome."""

@@ -215,7 +215,8 @@ def test_where_a_read_ends_makes_no_difference(pieces: list[bytes]) -> None:
     assert answer == expected
 
 
-def test_plain_frames_are_opened_without_the_library() -> None:
+@pytest.mark.parametrize("every", [27, 9, 10, 14, 1_000])
+def test_plain_frames_are_opened_without_the_library_wherever_a_read_ends(every: int) -> None:
     heard = Heard()
     seen: list[Frame] = []
     listen = listener(heard)
@@ -231,7 +232,9 @@ def test_plain_frames_are_opened_without_the_library() -> None:
         await listen(connection)
 
     ping = frame(PING, b"?")
-    pieces = [frame(TEXT, b"first"), ping, *(frame(TEXT, b"%d" % n) * 3 for n in range(9)), ping, frame(TEXT, b"last")]
+    sound = b"".join(frame(TEXT, b"%d" % n * 3) * 3 for n in range(9))
+    cut = [sound[at : at + every] for at in range(0, len(sound), every)]
+    pieces = [frame(TEXT, b"first"), ping, *cut, ping, frame(TEXT, b"last")]
     asyncio.run(exchange(handle, pieces, 0.003))
     assert len(heard.messages) == 29
     assert len(seen) <= 3  # the first may have come before anybody listened
@@ -430,3 +433,25 @@ def test_one_that_goes_during_a_rest_is_noticed_after_it(cut: bool) -> None:
     heard = asyncio.run(talk_to_one_that_rests(talk))
     assert heard.messages == ["first", "last"]
     assert heard.closed is not None
+
+
+@pytest.mark.parametrize("length", [0, 5, 125, 126, 300, LONGEST])
+def test_the_beginning_of_a_plain_frame_is_known_by_its_head(length: int) -> None:
+    connection = object.__new__(SoundConnection)
+    whole = frame(TEXT, b"a" * length)
+    found: list[bool] = []
+
+    class Plain:
+        max_message_size = LONGEST
+
+    connection.protocol = Plain()  # type: ignore[assignment]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SoundConnection, "_may_open", True)
+        found = [connection._is_half(b"before" + whole[:size], 6) for size in range(1, len(whole) + 1)]
+        others = (
+            frame(BINARY, b"a" * length),
+            frame(TEXT, b"a" * length, mask=False),
+            frame(TEXT, b"a" * (LONGEST + 1)),
+        )
+        assert not any(connection._is_half(other[:4], 0) for other in others)
+    assert found == [True] * (len(whole) - 1) + [False]
