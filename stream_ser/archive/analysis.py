@@ -13,7 +13,7 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stream_ser.archive.figures import Ends, Place, Tell
+from stream_ser.archive.figures import Ends, Position, Tell
 from stream_ser.archive.folders import Recordings, Results
 from stream_ser.archive.opening import open_recordings, open_results
 from stream_ser.archive.renamed import RenamedRecording, renamed
@@ -120,18 +120,18 @@ class Analysis:
         ``files`` gets what was written, where there are several streams.
         """
         hub = self._runtime.hub
-        place = Place(shown, self._tell)
+        position = Position(shown, self._tell)
         with self._opened(name) as source, self._results.room() as room:
             base = room / name
             _make_folder(base.parent)
             writer = _Writer(base, hub, [(form, room / result(name, form)) for form in self._formats])
-            for sink in (found, place):
+            for sink in (found, position):
                 hub.attach(sink)
             try:
                 error = self._written(source, shown, writer)
                 self._results.keep(writer.written, room)
             finally:
-                for sink in (found, place):
+                for sink in (found, position):
                     hub.detach(sink)
                 writer.discard()
             if len(found.ends) > 1:

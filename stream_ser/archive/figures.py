@@ -46,7 +46,7 @@ class Ends:
         return figures if self.call is None else {**figures, "call": self.call}
 
 
-class Place:
+class Position:
     """How far the recording called ``name`` is, told to ``tell`` now and then."""
 
     def __init__(self, name: str, tell: Tell) -> None:

@@ -2,7 +2,7 @@
 
 A ``Pool`` has members: processes of this machine, or actors on many. A member that dies takes no other with it: another takes
 its place, and the recording that it had is tried once more; if that ends in the same way, the recording is listed as bad.
-All of this runs in the thread that iterates ``hand_out``.
+All of this runs in the thread that iterates ``distribute``.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def failure(member: int, error: Exception) -> Failed:
     return Failed(member, type(told).__name__, told.what, told.fix)
 
 
-def hand_out(pool: Pool, tasks: Iterable[Task], tell: Tell) -> Iterator[tuple[Task, IndexEntry, bool]]:
+def distribute(pool: Pool, tasks: Iterable[Task], tell: Tell) -> Iterator[tuple[Task, IndexEntry, bool]]:
     """Each task with its entry, in the order in which they are done, and whether whoever did it has noted it.
 
     Raises EngineError, ConfigError and FeedError for what concerns all recordings.

@@ -15,7 +15,7 @@ from stream_ser.archive.cores import usable_cores
 from stream_ser.archive.figures import Tell
 from stream_ser.archive.folders import Results
 from stream_ser.archive.listing import Listing
-from stream_ser.archive.pool import Pool, hand_out
+from stream_ser.archive.pool import Pool, distribute
 from stream_ser.engine.loading import CUDA, load_card, no_cuda
 from stream_ser.engine.schedule import hop_samples
 from stream_ser.export.formats import FORMATS, Format
@@ -27,7 +27,7 @@ Where = Literal["here", "ray"]
 
 
 @dataclass(frozen=True, slots=True)
-class Hands:
+class Execution:
     """Who does the work: ``jobs`` processes here or actors ``on`` a Ray cluster at ``address``; None leaves it open."""
 
     jobs: int | None = None
@@ -51,13 +51,13 @@ class Run:
                 self.todo.append(task)
         self.skipped = len(listing.recordings) - sum(task.known is None for task in self.todo)
 
-    def outcomes(self, hands: Hands, tell: Tell) -> Generator[tuple[Task, IndexEntry], None, None]:
+    def outcomes(self, execution: Execution, tell: Tell) -> Generator[tuple[Task, IndexEntry], None, None]:
         """Each task with its entry when it is done, in the order in which they are; then the index is written.
 
         Raises EngineError, ConfigError and FeedError for what concerns all recordings, and KeyboardInterrupt.
         """
         if self.todo:
-            with self._pool(hands, tell) as found:
+            with self._pool(execution, tell) as found:
                 for task, entry, noted in found:
                     if not noted:
                         self._results.note(entry)
@@ -76,14 +76,14 @@ class Run:
         return Task(name, entry, None if again else known)
 
     @contextmanager
-    def _pool(self, hands: Hands, tell: Tell) -> Iterator[Iterator[tuple[Task, IndexEntry, bool]]]:
+    def _pool(self, execution: Execution, tell: Tell) -> Iterator[Iterator[tuple[Task, IndexEntry, bool]]]:
         many: AbstractContextManager[Pool]
-        if hands.on == "ray":
+        if execution.on == "ray":
             from stream_ser.archive.on_ray import RayPool
 
-            many = RayPool(self.job, hands.jobs, hands.address, len(self.todo))
+            many = RayPool(self.job, execution.jobs, execution.address, len(self.todo))
         else:
-            count = min(jobs_here(self.job, hands.jobs), len(self.todo))
+            count = min(jobs_here(self.job, execution.jobs), len(self.todo))
             if count == 1:
                 with self.job.analysis(tell) as analysis:
                     yield ((task, analysis.take(task), True) for task in self.todo)
@@ -92,7 +92,7 @@ class Run:
 
             many = Processes(self.job, count)
         with many as pool:
-            yield hand_out(pool, self.todo, tell)
+            yield distribute(pool, self.todo, tell)
 
 
 def jobs_here(job: Job, asked: int | None) -> int:

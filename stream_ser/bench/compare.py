@@ -2,9 +2,10 @@
 
 The commit is checked out into a folder of its own, and its programs and today's run in turns, by the same Python with the same
 libraries, for as many rounds as ``--minutes`` has room for (five at most). What is compared is what both have: commands and
-their figures. Each line gives both medians, the ratio of now to then, and the range of the rounds' ratios; less is better in
-all of them. Processor seconds are counted, not the clock's, where both could be: others may use the machine. Lines that the
-clock made say so. Sound is the bundled recording, for ``analyze`` without its pauses.
+their figures, and windows of the default model, which take turns by the millisecond. Each line gives both medians, the ratio of
+now to then, and the range of the rounds' ratios; less is better in all of them. Processor seconds are counted, not the clock's,
+where both could be: others may use the machine. Lines that the clock made alone say so. Sound is the bundled recording, for
+``analyze`` without its pauses.
 
 With ``--most RATIO`` the exit code is 1 where processor time or memory of anything is above that ratio: where it has become
 dearer. ``--small`` is for that question alone, in a minute: less of everything, and of what is not near the ratio one round.
@@ -21,6 +22,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 
@@ -30,29 +32,49 @@ import soundfile
 
 from stream_ser.audio.bundled import bundled_recording
 from stream_ser.audio.vad import VoiceActivityDetector
-from stream_ser.bench import beside_model
 from stream_ser.bench.machine import ceilings, kept_on_one_core, processor
+from stream_ser.bench.peers import PEERS
 from stream_ser.bench.start import start
 from stream_ser.bench.versions import Version, checked_out
+from stream_ser.bench.windows import window_ms
 from stream_ser.errors import StreamSerError
 from stream_ser.types import SAMPLE_RATE
 
-ROUNDS = 5
+ROUNDS, JUDGED = 5, 3  # at most, and at least before something is called dearer
 MINUTES, SMALL_MINUTES = 10.0, 3.0
 SHORT_S = 2  # of sound, for what a program costs beside its work
 LONG, SHORT = "long.wav", "short.wav"
 LOAD = ("--subscribers", "0", "--json")
 CLOCK = "by the clock"  # figures of that name are shown and not judged: they tell of the machine's other users as well
 PEER = "wav2vec2-base"
+BESIDE_MODEL = Path(__file__).parents[1] / "load" / "beside_model.py"
 Tell = Callable[[str], None]
+Figures = Mapping[str, Mapping[str, float]]  # of both versions, by the figure's name
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """Something that is measured by running programs: ``take`` gives figures by name, of which less is better."""
+    """Something that is measured by running programs. ``take`` gives figures of both versions by name; less is better.
+
+    It is told which comes first, and tells what it does.
+    """
 
     name: str
-    take: Callable[[Version, Path], Mapping[str, float]]
+    take: Callable[[Mapping[str, Version], Path, Sequence[str], Tell], Figures]
+
+
+def one_by_one(name: str, take: Callable[[Version, Path], Mapping[str, float]]) -> Measure:
+    """A measure that runs one version's programs and then the other's."""
+
+    def both(versions: Mapping[str, Version], folder: Path, order: Sequence[str], tell: Tell) -> Figures:
+        found: dict[str, dict[str, float]] = {}
+        for side in order:
+            tell(f"{name}, {side}")
+            for figure, value in take(versions[side], folder).items():
+                found.setdefault(figure, {})[side] = value
+        return found
+
+    return Measure(name, both)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +96,14 @@ class Compared:
         return not self.name.endswith(CLOCK) and self.ratio > ratio
 
 
-def _window(version: Version, _: Path) -> dict[str, float]:
-    told = json.loads(version.run("stream_ser.cli", "bench", "--quick", "--engine", "onnx", "--peers", "--json")[0])
-    engine = told["engines"][0]
-    ours_ms = engine["windows"][0]["p50_ms"]
-    found = {f"a window, ms {CLOCK}": ours_ms, "memory of the engine, MB": engine["memory_mb"]}
-    peer = next(peer for peer in told["peers"] if peer["peer"] == PEER)
-    if "unavailable" not in peer:
-        found[f"a window, per cent of {PEER}'s, {CLOCK}"] = 100.0 / peer["times_window"]
+def _window(versions: Mapping[str, Version], _: Path, order: Sequence[str], tell: Tell) -> Figures:
+    """Windows of both, in turns of milliseconds, and of a peer where it is installed."""
+    peer = all(find_spec(package) for package in PEERS[PEER].packages)
+    tell(f"window, {' and '.join(order)}{f', and {PEER}' * peer}")
+    taken = window_ms({side: (versions[side].tree, versions[side].environment) for side in order}, peer)
+    found = {"a window, ms in turns": {side: taken[side] for side in order}}
+    if peer:
+        found[f"a window, per cent of {PEER}'s"] = {side: 100.0 * taken[side] / taken["peer"] for side in order}
     return found
 
 
@@ -120,7 +142,7 @@ def _calls(count: int, seconds: int) -> Callable[[Version, Path], dict[str, floa
 def _beside_model(count: int, seconds: int) -> Callable[[Version, Path], dict[str, float]]:
     def take(version: Version, folder: Path) -> dict[str, float]:
         """The same program measures both, whether they have it or not."""
-        program = shutil.copy(beside_model.__file__, folder)
+        program = shutil.copy(BESIDE_MODEL, folder)
         asked = ("--calls", str(count), "--seconds", str(seconds))
         told = json.loads(version.run(Path(program).stem, *asked, also=folder)[0])
         return {f"server beside its model, CPU ms a call-second at {count} calls": told["beside_the_model_ms"]}
@@ -137,19 +159,20 @@ class Plan:
     minutes: float
 
 
+WINDOW, START = Measure("window", _window), one_by_one("start", _start)
 WHOLE = Plan(
     (
-        Measure("window", _window),
-        Measure("start", _start),
-        Measure("analyze", _analyze(300)),
-        Measure("calls", _calls(100, 30)),
-        Measure("legs", _beside_model(200, 24)),
+        WINDOW,
+        START,
+        one_by_one("analyze", _analyze(300)),
+        one_by_one("calls", _calls(100, 30)),
+        one_by_one("legs", _beside_model(200, 24)),
     ),
     300,
     MINUTES,
 )
 SMALL = Plan(
-    (Measure("start", _start), Measure("analyze", _analyze(60)), Measure("calls", _calls(20, 4))), 60, SMALL_MINUTES
+    (WINDOW, START, one_by_one("analyze", _analyze(60)), one_by_one("calls", _calls(20, 4))), 60, SMALL_MINUTES
 )
 
 
@@ -163,25 +186,30 @@ def compare(
 ) -> list[Compared]:
     """Measure ``then`` and ``now`` in turns. Rounds end at five, or with the time, but there is one at least.
 
-    With ``near``, a measure ends as soon as none of its ratios is above that.
+    With ``near``, a measure ends as soon as none of its ratios is above that, and not before the third round else.
     """
+    least = 1 if near is None else JUDGED
     began, spent_s = time.monotonic(), 0.0
     found: dict[str, list[Compared]] = {}
     taken: dict[str, dict[str, dict[str, list[float]]]] = {}
     for number in range(ROUNDS):
-        if number and spent_s * (number + 1) / number > minutes * 60.0:
+        if number >= least and spent_s * (number + 1) / number > minutes * 60.0:
             break
         for measure in measures:
             if number and near is not None and not any(each.is_above(near) for each in found[measure.name]):
                 continue
             figures = taken.setdefault(measure.name, {})
-            for side in ("then", "now") if number % 2 == 0 else ("now", "then"):
-                tell(f"round {number + 1}: {measure.name}, {side}")
-                for name, value in measure.take(versions[side], folder).items():
+            order = ("then", "now") if number % 2 == 0 else ("now", "then")
+            for name, both in measure.take(versions, folder, order, _in_round(number + 1, tell)).items():
+                for side, value in both.items():
                     figures.setdefault(name, {"then": [], "now": []})[side].append(value)
             found[measure.name] = [_compared(name, **both) for name, both in figures.items()]
         spent_s = time.monotonic() - began
     return [each for figures in found.values() for each in figures]
+
+
+def _in_round(number: int, tell: Tell) -> Tell:
+    return lambda text: tell(f"round {number}: {text}")
 
 
 def _compared(name: str, then: list[float], now: list[float]) -> Compared:

@@ -17,7 +17,7 @@ from types import FrameType
 from stream_ser.archive.analysis import Job
 from stream_ser.archive.listing import MEDIA, Listing
 from stream_ser.archive.opening import open_recordings, open_results
-from stream_ser.archive.run import Hands, Run
+from stream_ser.archive.run import Execution, Run
 from stream_ser.audio.media.choice import BRING
 from stream_ser.cli.complaint import complain
 from stream_ser.cli.progress import Progress
@@ -28,7 +28,7 @@ from stream_ser.printable import printable
 INTERRUPTED = 130  # as of a program that Ctrl-C ended
 
 
-def analyze_folder(job: Job, hands: Hands) -> int:
+def analyze_folder(job: Job, execution: Execution) -> int:
     """Work through a folder; the exit code: 0, 2 where a recording was bad, 130 after Ctrl-C, 143 after SIGTERM.
 
     Raises ConfigError, EngineError and FeedError for what concerns all recordings.
@@ -46,7 +46,7 @@ def analyze_folder(job: Job, hands: Hands) -> int:
         taken = 0
         stopped = _Terminated()
         try:
-            with stopped.heeded(), closing(run.outcomes(hands, progress.at)) as outcomes:
+            with stopped.heeded(), closing(run.outcomes(execution, progress.at)) as outcomes:
                 for task, entry in outcomes:
                     if task.known is not None:
                         progress.skip()

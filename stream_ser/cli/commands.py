@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import stream_ser
+from stream_ser.cli.folder_options import add_folder_options, parse_out
 from stream_ser.cli.grammar import Parser, Subcommands
-from stream_ser.cli.of_folder import add_folder_options, parse_out
 from stream_ser.cli.options import FEED, TOKEN
 from stream_ser.cli.parties import add_options
 from stream_ser.cli.serve import add_parsers

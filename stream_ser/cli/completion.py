@@ -12,8 +12,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from stream_ser.cli.folder_options import parse_out
 from stream_ser.cli.grammar import Parser
-from stream_ser.cli.of_folder import parse_out
 from stream_ser.errors import ConfigError
 
 SHELLS = ("bash", "zsh", "fish", "tcsh")

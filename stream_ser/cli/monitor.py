@@ -20,7 +20,7 @@ from stream_ser.cli.call_lines import CallPrinter
 from stream_ser.cli.complaint import complain
 from stream_ser.cli.console import LinePrinter
 from stream_ser.cli.ending import Ending, next_steps
-from stream_ser.cli.of_folder import hands_of, is_url, refuse_for_files
+from stream_ser.cli.folder_options import execution_of, is_url, refuse_for_files
 from stream_ser.cli.options import FEED, SPARE_PORTS, parse_place, parse_speed
 from stream_ser.cli.parties import OF_SPLIT, call_options, heard
 from stream_ser.cli.save_as import Kept, ask
@@ -163,11 +163,11 @@ def _analyze_folder(options: argparse.Namespace) -> int:
     (folder,) = options.files
     if options.out is None:
         raise ConfigError(f"{folder} is a folder", fix="say where its results go: --out FOLDER")
-    hands = hands_of(options)
+    execution = execution_of(options)
     running = replace(_runtime_options(options), out=None)
     formats = tuple(form.name for form in by_names(options.to or "jsonl"))
     job = Job(running, folder, str(options.out), formats, Hearing(heard(options), call_options(options)))
-    return analyze_folder(job, hands)
+    return analyze_folder(job, execution)
 
 
 def _refuse_together(options: argparse.Namespace) -> None:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
-from stream_ser.cli.serve import JsonLines, serve_one
+from stream_ser.cli.serve_one import JsonLines, serve_one
 from stream_ser.errors import FeedError, StreamSerError
 from stream_ser.feed.address import page_url
 from stream_ser.server.config import ServeConfig

@@ -143,21 +143,29 @@ class Bus:
         ``after`` is the place of the message of this subject that is to be the last one before it, 0 for none.
         Raises WrongLastError where another one is, StoreError where the bus does not answer: then nobody knows.
         """
+        answer = await self.send(subject, data, message_id, after)
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                return await answer
+        except FAILURES as error:
+            raise self.away(error) from error
+
+    async def send(self, subject: str, data: bytes, message_id: str, after: int | None = None) -> asyncio.Future[Ack]:
+        """Send a message as ``publish`` does, and give what will have the bus's word. Cancel it where nobody waits any more."""
         self.check()
         name = str(next(self._numbers))
-        answer = self._acks[name] = self.loop.create_future()
+        answer: asyncio.Future[Ack] = self.loop.create_future()
         headers = {"Nats-Msg-Id": message_id}
         if after is not None:
             headers["Nats-Expected-Last-Subject-Sequence"] = str(after)
+        self._acks[name] = answer
+        answer.add_done_callback(lambda _: self._acks.pop(name, None))
         try:
             await self.client.publish(subject, data, reply=f"{self._inbox}.{name}", headers=headers)
-            async with asyncio.timeout(ANSWER_S):
-                ack: Ack = await answer
-                return ack
         except FAILURES as error:
+            answer.cancel()
             raise self.away(error) from error
-        finally:
-            del self._acks[name]
+        return answer
 
     async def request(self, subject: str, told: object, within_s: float = 1.0) -> Any:
         """Ask another node; None where nobody answers in time."""

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 
 from nats.js.errors import NotFoundError
 
-from stream_ser.cluster.connection import FAILURES, Bus, WrongLastError
+from stream_ser.cluster.connection import ANSWER_S, FAILURES, Ack, Bus, WrongLastError
 from stream_ser.cluster.interrupting import interrupt, last_message
 from stream_ser.cluster.numbering import Keeping, ensure_stream
 from stream_ser.cluster.open_calls import OpenCallEntry, OpenCalls
@@ -42,6 +42,7 @@ class _Run:
     entry: OpenCallEntry
     purpose: str | None
     consent: Consent
+    subject: str
     last: int | None = None  # the place of the last message of the subject; None while it is not known
     done: int = 0  # the highest number, of this node's own, that is on the bus
     hellos: list[tuple[str, str]] = field(default_factory=list)  # streams that are to be introduced, with their hellos
@@ -91,8 +92,10 @@ class BusLog:
         chains: dict[tuple[str, str], list[Write]] = {}
         for item in writes:
             chains.setdefault((item.tenant, item.call), []).append(item)
+        await self._plain([items[0] for items in chains.values() if len(items) == 1])
         results = await asyncio.gather(
-            *(self._chain(*of, items) for of, items in chains.items()), return_exceptions=True
+            *(self._chain(*of, items) for of, items in chains.items() if not self._is_done(of, items)),
+            return_exceptions=True,
         )
         refused: list[Row] = []
         failure: BaseException | None = None
@@ -105,6 +108,39 @@ class BusLog:
             self._streams.clear()  # one may have gone
             raise failure if isinstance(failure, StoreError) else self._bus.away(failure) from failure
         return refused
+
+    async def _plain(self, items: Sequence[Write]) -> None:
+        """Put points on the bus of which nothing else is to be known: all at once, and without a task for each.
+
+        What the bus does not take is left to those who look why.
+        """
+        sent: dict[asyncio.Future[Ack], tuple[_Run, Row]] = {}
+        for item in items:
+            run = self._runs.get((item.tenant, item.call))
+            if not isinstance(item, Row) or item.type != "point" or run is None or run.last is None:
+                continue
+            if run.fenced or run.changed or run.hellos or item.seq <= run.done:
+                continue
+            data = self._message(run, item).encode()
+            sent[await self._bus.send(run.subject, data, f"{self._node}.{item.seq}", run.last)] = run, item
+        if not sent:
+            return
+        done, late = await asyncio.wait(sent, timeout=ANSWER_S)
+        for answer in late:
+            answer.cancel()
+        for answer in done:
+            if not answer.cancelled() and answer.exception() is None:
+                run, item = sent[answer]
+                run.last, run.done = answer.result().seq, item.seq
+                self.duplicates += answer.result().duplicate
+                self.published += 1
+        if late:
+            raise self._bus.away("it does not answer")
+
+    def _is_done(self, of: tuple[str, str], items: Sequence[Write]) -> bool:
+        """Whether all that is to be written of a call has been."""
+        run, item = self._runs.get(of), items[0]
+        return len(items) == 1 and isinstance(item, Row) and run is not None and item.seq <= run.done
 
     async def _chain(self, tenant: str, call: str, items: Sequence[Write]) -> list[Row]:
         """Write what is of one call."""
@@ -141,7 +177,9 @@ class BusLog:
         if run is not None and run.entry.opened_ms == opened_ms:
             return run
         entry = OpenCallEntry(item.tenant, item.call, self._node, f"{self._node}.{opened_ms}", opened_ms, item.consent)
-        made = self._runs[item.tenant, item.call] = _Run(entry, item.purpose, item.consent)
+        made = self._runs[item.tenant, item.call] = _Run(
+            entry, item.purpose, item.consent, subject(item.tenant, item.call)
+        )
         return made
 
     async def _publish(self, run: _Run, items: Sequence[Write], ends: bool) -> None:
@@ -171,19 +209,10 @@ class BusLog:
 
     async def _one(self, run: _Run, item: Row) -> None:
         """Put one message on the bus, whatever came in between."""
-        entry = run.entry
-        said = tuple(text for _, text in run.hellos)
-        place, _ = entry.hellos.get(item.stream or "", (0, ""))
-        over = item.type == "call" and json.loads(item.text)["kind"] != "opened"
-        purpose = run.purpose if item.type == "call" and not over else None
-        message = BusMessage(
-            item.type, item.call, item.stream, item.end_sample or 0, entry.run, item.text, said, place, purpose, over
-        )
-        message_id = f"{self._node}.{item.seq}"
-        to = subject(item.tenant, item.call)
+        entry, data, message_id = run.entry, self._message(run, item).encode(), f"{self._node}.{item.seq}"
         while True:
             try:
-                ack = await self._bus.publish(to, message.encode(), message_id, 0 if run.last is None else run.last)
+                ack = await self._bus.publish(run.subject, data, message_id, 0 if run.last is None else run.last)
                 seq = ack.seq
                 self.duplicates += ack.duplicate
                 break
@@ -201,6 +230,14 @@ class BusLog:
             entry.hellos[stream] = (seq, text)
         run.hellos.clear()
         self._note(run, item, seq)
+
+    def _message(self, run: _Run, item: Row) -> BusMessage:
+        said = tuple(text for _, text in run.hellos)
+        place, _ = run.entry.hellos.get(item.stream or "", (0, ""))
+        over = item.type == "call" and json.loads(item.text)["kind"] != "opened"
+        purpose = run.purpose if item.type == "call" and not over else None
+        end = item.end_sample or 0
+        return BusMessage(item.type, item.call, item.stream, end, run.entry.run, item.text, said, place, purpose, over)
 
     def _note(self, run: _Run, item: Row, seq: int) -> None:
         """Keep what a newcomer must know."""

@@ -74,7 +74,8 @@ class LoopWatch:
         return (self._now_ns() - self._began_ns) / 1e9 if self._began_ns else 0.0
 
     def start(self) -> None:
-        """Watch the loop of this thread."""
+        """Watch the loop of this thread from its next turn on: in those until now nobody was served yet."""
+        self._began_ns, self.longest_s, self.longest_cpu_s = 0, 0.0, 0.0
         self._loop_thread = threading.get_ident()
         self._thread = threading.Thread(target=self._watch, name="loop watch", daemon=True)
         self._thread.start()

@@ -25,7 +25,8 @@ def until(happened: Callable[[], Any], process: subprocess.Popen[str] | None = N
     """What ``happened`` says, once it says anything. Fails where ``process`` ends before, or time does."""
     end = time.monotonic() + timeout_s
     while not (said := happened()):
-        assert process is None or process.poll() is None, "it was over before"
+        if process is not None and process.poll() is not None:
+            raise AssertionError(f"it was over before: {process.communicate()}")
         assert time.monotonic() < end, "it never happened"
         time.sleep(0.002)
     return said

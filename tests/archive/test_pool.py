@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_ser.archive.analysis import Task
-from stream_ser.archive.pool import At, Died, Done, Event, Failed, Ready, failure, hand_out
+from stream_ser.archive.pool import At, Died, Done, Event, Failed, Ready, distribute, failure
 from stream_ser.errors import ConfigError, EngineError, FeedError, SourceError, StreamSerError
 
 
@@ -76,7 +76,7 @@ def test_each_recording_ends_exactly_once(
     count: int, fate: dict[str, int], stillborn: int, order: random.Random
 ) -> None:
     pool = Members(count, fate, order, stillborn)
-    ended = list(hand_out(pool, tasks(12), nobody_looks))
+    ended = list(distribute(pool, tasks(12), nobody_looks))
     assert sorted(task.name for task, _, _ in ended) == sorted(task.name for task in tasks(12))
     for task, entry, noted in ended:
         deaths = fate.get(task.name, 0)
@@ -88,7 +88,7 @@ def test_each_recording_ends_exactly_once(
 
 def test_what_is_heard_is_passed_on() -> None:
     seen: list[tuple[str, float, float | None]] = []
-    list(hand_out(Members(1, {}, random.Random(0)), tasks(2), lambda *said: seen.append(said)))
+    list(distribute(Members(1, {}, random.Random(0)), tasks(2), lambda *said: seen.append(said)))
     assert seen == [("0.wav", 1.0, None), ("1.wav", 1.0, None)]
 
 
@@ -96,7 +96,7 @@ def test_members_that_never_begin_end_the_run() -> None:
     with pytest.raises(
         EngineError, match=r"3 processes ended before they had loaded the model, the last early; .*--jobs"
     ):
-        list(hand_out(Members(2, {}, random.Random(0), stillborn=9), tasks(3), nobody_looks))
+        list(distribute(Members(2, {}, random.Random(0), stillborn=9), tasks(3), nobody_looks))
 
 
 @pytest.mark.parametrize("kind", [ConfigError, EngineError, FeedError])
@@ -106,7 +106,7 @@ def test_what_concerns_all_is_raised_as_it_was(kind: type[StreamSerError]) -> No
             self._soon.append(failure(member, kind("the disk is full", fix="make room")))
 
     with pytest.raises(kind, match=r"^the disk is full; make room$"):
-        list(hand_out(Broken(2, {}, random.Random(0)), tasks(3), nobody_looks))
+        list(distribute(Broken(2, {}, random.Random(0)), tasks(3), nobody_looks))
 
 
 def test_an_error_that_nobody_expected_is_told_all_the_same() -> None:

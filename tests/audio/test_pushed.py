@@ -122,3 +122,22 @@ def test_an_end_wakes_who_waits_for_sound(end: object) -> None:
     assert len(joined(came)[0]) == 16_000
     pushed.push(ramp(100))
     assert list(pushed) == [], "after the end nothing is taken"
+
+
+def test_sound_may_be_missing_before_there_is_any() -> None:
+    pushed = source()
+    pushed.lose(800, "not received")
+    pushed.push(ramp(1_600))
+    pushed.end()
+    sound, gaps = joined(pushed)
+    assert [(gap.start, gap.end, gap.reason) for gap in gaps] == [(0, 800, "not received")]
+    np.testing.assert_array_equal(sound, ramp(1_600))
+
+
+def test_there_is_room_for_less_than_half_of_what_may_wait() -> None:
+    half = round(QUEUE_S * 16_000) // 2
+    pushed = source()
+    pushed.push(ramp(half - 1))
+    assert pushed.has_room
+    pushed.push(ramp(1))
+    assert not pushed.has_room

@@ -9,7 +9,18 @@ import pytest
 import soundfile
 
 from stream_ser.audio.vad import VoiceActivityDetector
-from stream_ser.bench.compare import CLOCK, SMALL, WHOLE, Compared, Measure, compare, main, table, write_sounds
+from stream_ser.bench.compare import (
+    CLOCK,
+    SMALL,
+    WHOLE,
+    Compared,
+    Measure,
+    compare,
+    main,
+    one_by_one,
+    table,
+    write_sounds,
+)
 from stream_ser.bench.versions import Version
 from stream_ser.types import SAMPLE_RATE
 
@@ -21,7 +32,7 @@ def costing(costs: Mapping[str, Iterator[float]], turns: list[str], name: str = 
         turns.append(version.tree.name)
         return {name: next(costs[version.tree.name])}
 
-    return Measure(name, take)
+    return one_by_one(name, take)
 
 
 def test_versions_take_turns_and_are_held_against_each_other_round_by_round() -> None:
@@ -48,6 +59,12 @@ def test_what_is_near_the_limit_is_measured_until_it_is_not() -> None:
     found = {each.name: each for each in compare(VERSIONS, [quiet, noisy, dearer], Path(), 1.0, str, near=1.125)}
     assert {name: len(each.ratios) for name, each in found.items()} == {"quiet": 1, "noisy": 3, "dearer": 5}
     assert {name for name, each in found.items() if each.is_above(1.25)} == {"dearer"}
+
+
+def test_nothing_is_called_dearer_after_one_round_however_slow_the_machine() -> None:
+    costs = {"then": iter([1.0] * 3), "now": iter([2.0, 1.0, 1.3])}
+    (found,) = compare(VERSIONS, [costing(costs, [])], Path(), 0.0, str, near=1.125)
+    assert found.ratios == (2.0, 1.0, 1.3)
 
 
 def test_what_the_clock_says_is_not_judged() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -286,3 +287,16 @@ main.entry()
 def test_a_thread_in_native_code_does_not_abort_the_process_at_its_end() -> None:
     ended = subprocess.run([sys.executable, "-c", BUSY, "devices"], capture_output=True, text=True, timeout=60)
     assert (ended.returncode, ended.stdout, ended.stderr) == (130, "done\n", "")
+
+
+def test_a_start_collects_rarely(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that it makes stays, so looking for garbage among it is work for nothing."""
+    before, seen = gc.get_threshold(), list[int]()
+    monkeypatch.setattr(main, "main", lambda: seen.append(gc.get_threshold()[0]) or 3)
+    monkeypatch.setattr(main, "leave", seen.append)
+    try:
+        main.entry()
+    finally:
+        gc.set_threshold(*before)
+    assert seen == [main.YOUNG, 3]
+    assert 10 * before[0] < main.YOUNG

@@ -14,7 +14,7 @@ import pytest
 
 from stream_ser.cli.complaint import complain
 from stream_ser.cli.console import LinePrinter
-from stream_ser.cli.serve import JsonLines
+from stream_ser.cli.serve_one import JsonLines
 from stream_ser.feed.message_types import Message
 from stream_ser.store.records import OpenCall, Row
 from stream_ser.store.store import Store

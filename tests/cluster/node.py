@@ -31,8 +31,8 @@ NOW = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
 class Node:
     """One node. Calls have one leg, and points say how many there were before them."""
 
-    def __init__(self, server: NatsServer, store: Store | None = None, keeping: Keeping | None = None) -> None:
-        self.cluster = Cluster(BusAddress((server.url,)), keeping or Keeping(), store)
+    def __init__(self, urls: tuple[str, ...], store: Store | None = None, keeping: Keeping | None = None) -> None:
+        self.cluster = Cluster(BusAddress(urls), keeping or Keeping(), store)
         self._store = store
         self.fenced: list[tuple[str, str, bool]] = []
         self.lost: list[LostWrite] = []
@@ -49,6 +49,8 @@ class Node:
     def subscribe(self, tenant: str = "acme", **asked: Any) -> Subscription:
         """Subscribe, and wait until it is known how things stand: what is published after this comes."""
         subscription = self.cluster.feed(tenant).subscribe(limit=10_000, filters=SubscriptionFilter(**asked))
+        feed = self.cluster.feed(tenant)
+        wait_until(lambda: feed.ready, "how things stand")
         subscription.refill()
         return subscription
 
@@ -96,9 +98,11 @@ class Node:
 
 
 @contextmanager
-def node(server: NatsServer, store: Path | None = None, keeping: Keeping | None = None) -> Iterator[Node]:
+def node(
+    server: NatsServer, store: Path | None = None, keeping: Keeping | None = None, urls: tuple[str, ...] = ()
+) -> Iterator[Node]:
     opened = None if store is None else Store.open(f"sqlite:///{store}")
-    made = Node(server, opened, keeping)
+    made = Node(urls or (server.url,), opened, keeping)
     try:
         yield made
     finally:

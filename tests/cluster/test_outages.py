@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from stream_ser.cluster.interrupting import interrupt
 from stream_ser.cluster.log import MESSAGE_ID
+from stream_ser.cluster.numbering import Keeping
 from stream_ser.cluster.wire import stream_name, subject
 from stream_ser.feed.message_types import Message
-from tests.cluster.nats_server import NatsServer, needs_nats
+from tests.cluster.nats_server import NatsServer, clustered, needs_nats
 from tests.cluster.node import PATIENCE_S, Node, node, numbers, take, wait_until
 
 pytestmark = needs_nats
@@ -226,3 +227,24 @@ def test_a_bus_that_gives_numbers_again_begins_another_epoch(tmp_path: Path) -> 
             assert take(again, 7)[-1]["seq"] == 7, "above all numbers that anybody had"
     finally:
         server.stop()
+
+
+def test_one_of_three_nats_servers_may_go(tmp_path: Path) -> None:
+    with clustered(tmp_path) as servers:
+        urls = tuple(each.url for each in servers)
+        with node(servers[0], keeping=Keeping(replicas=3), urls=urls) as first:
+            subscription = first.subscribe()
+            first.open("c-1")
+            ends = [first.point("c-1")]
+            assert first.writer.flush(PATIENCE_S), first.writer.error
+            for server in servers:
+                server.kill()
+                ends += [first.point("c-1") for _ in range(3)]
+                assert first.writer.flush(PATIENCE_S), first.writer.error
+                server.start()
+                first.point("c-1")
+                ends.append(ends[-1] + 4_000)
+                assert first.writer.flush(PATIENCE_S), first.writer.error
+            got = take(subscription, 1 + len(ends))
+            assert numbers(got) == list(range(1, 2 + len(ends)))
+            assert [m["end"] for m in got if m["type"] == "point"] == ends

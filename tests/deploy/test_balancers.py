@@ -108,7 +108,7 @@ async def test_calls_go_to_nodes_that_take_them_and_stay_where_they_are(tmp_path
         servers: list[CallServer] = []
         for port in sound:
             given = {"bus": bus.url, "tokens": path, "trusted_proxies": ("127.0.0.1",)}
-            heard = AudioSocketSettings(listen=f"127.0.0.1:{port}", tenant="acme")
+            heard = AudioSocketSettings(listen=f"127.0.0.1:{port}", tenant="acme", encoding="slin")
             servers.append(await stack.enter_async_context(serving(tmp_path, audiosocket=heard, **given)))
         command, port, plain = balancer(tmp_path, [each.port for each in servers], sound, cert, key)
         stack.enter_context(running(command, tmp_path / "log", port))
@@ -137,7 +137,7 @@ async def test_calls_go_to_nodes_that_take_them_and_stay_where_they_are(tmp_path
 def _hears(port: int, server: CallServer) -> bool:
     """Whether an AudioSocket call comes through to a node."""
     with suppress(OSError), socket.create_connection(("127.0.0.1", port), 2) as asterisk:
-        asterisk.sendall(b"\x01\x00\x10" + bytes(range(16)))
+        asterisk.sendall(b"\x01\x00\x10" + bytes(range(16)) + 50 * (b"\x10\x01\x40" + bytes(320)))
         until = time.monotonic() + 1
         while time.monotonic() < until:
             if server.services.tenants.get("acme").calls:

@@ -89,6 +89,17 @@ async def test_an_idle_subscriber_hears_that_the_feed_is_alive(kept: Hub, serve:
         assert {(m["type"], m["seq"]) for m in later[-2:]} <= {("point", 18), ("heartbeat", 18)}
 
 
+async def test_a_feed_that_stands_still_says_so_at_once_and_when_it_goes_on(kept: Hub, serve: Serve) -> None:
+    async with joined(serve(heartbeat_s=3600.0).url) as websocket:
+        await read(websocket, 2)
+        kept.why_still = lambda: "results wait: the store cannot write"
+        (told,) = await read(websocket, 1)
+        assert (told["type"], told["seq"], told["still"]) == ("heartbeat", 17, "results wait: the store cannot write")
+        kept.why_still = lambda: None
+        (told,) = await read(websocket, 1)
+        assert (told["type"], told["still"]) == ("heartbeat", None)
+
+
 async def test_a_history_longer_than_any_buffer_comes_whole(kept: Hub, serve: Serve) -> None:
     for k in range(3_000):
         kept.publish(point_message(k, "x"))

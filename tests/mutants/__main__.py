@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.mutants import PACKAGES
 from tests.mutants.choosing import choose, sample
 from tests.mutants.operators import Mutant, mutants
-from tests.mutants.records import Records
+from tests.mutants.records import UNKNOWN_S, Records
 from tests.mutants.report import NOTICED, Results, read_reasons, report
 from tests.mutants.trial import Tree
 
@@ -43,8 +43,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _try(tree: Tree, records: Records, mutant: Mutant, results: Results, wanted: argparse.Namespace) -> str:
-    """Run groups of tests until one notices."""
+    """Run the module's own tests, and then groups of others, until one notices."""
     outcome, by, count, seconds = "unreached", "", 0, 0.0
+    own = dict.fromkeys(records.own(mutant.path), UNKNOWN_S)
+    if own:
+        result = tree.attempt(mutant, _limits(own, wanted.patience))
+        if result.outcome in NOTICED:
+            results.add(mutant, outcome=result.outcome, by=result.by, tests=len(own), seconds=result.seconds)
+            return result.outcome
     for tests in choose(records, mutant, wanted.seconds):
         result = tree.attempt(mutant, _limits(tests, wanted.patience))
         outcome, by, count, seconds = result.outcome, result.by, count + len(tests), seconds + result.seconds

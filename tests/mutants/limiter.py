@@ -1,8 +1,8 @@
 """A pytest plugin that ends the run when one test takes longer than it may: ``-p tests.mutants.limiter``.
 
-``MUTANTS_LIMITS`` names a file of seconds by test. A test that hangs is told from a machine that is busy: the limit is some
-times what the test took when it was recorded, neither of them with the time in which others had the cores (``own_time``), and
-which test it was is said. What is imported may hang as well, before there is any test.
+``MUTANTS_LIMITS`` names a file of seconds by test, or by test file for each of its tests. A test that hangs is told from a
+machine that is busy: the limit is some times what the test took when it was recorded, neither of them with the time in which
+others had the cores (``own_time``), and which test it was is said. What is imported may hang as well, before there is any test.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ class Limiter:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
-        over = _watch(item.nodeid, self._limits[item.nodeid])
+        limit_s = self._limits.get(item.nodeid) or self._limits[item.nodeid.partition("::")[0]]
+        over = _watch(item.nodeid, limit_s)
         try:
             return (yield)
         finally:

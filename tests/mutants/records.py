@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 RECORDED = (*PACKAGES, "pipeline")
 SKIPPED = ("tests/server/neighbours",)  # what these do runs in other processes, and takes long
 STAMP = "of"
+UNKNOWN_S = 10.0  # that a test may be thought to take which is not recorded
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,26 +68,40 @@ class Records:
         beside = [file for file in tests if PurePosixPath(file).parts[1] == module.parts[1]]
         yield from dict.fromkeys([*own, *naming, *beside])
 
+    def own(self, path: str) -> list[str]:
+        """The module's own test files of which there is no recording: to run one costs less than to record it."""
+        return [file for file in self.files(path) if mirrors(file, path) and not self._has(file)]
+
     def of(self, file: str) -> Record:
         """The recording of a test file, which is made where there is none of it as it is."""
         if file not in self._known:
-            folder = self._folder / file.removesuffix(".py").replace("/", "-")
-            state = hashlib.sha256((self._state + self._texts[file]).encode()).hexdigest()
-            stamp = folder / STAMP
-            if not (stamp.exists() and (self._old or stamp.read_text() == state)):
+            folder = self._place(file)
+            if not self._has(file):
                 print(f"recording {file}", flush=True)
                 folder.mkdir(parents=True, exist_ok=True)
                 for name in (COVERAGE, DURATIONS, STAMP):
                     (folder / name).unlink(missing_ok=True)
                 self._tree.record(file, folder)
-                stamp.write_text(state)
+                (folder / STAMP).write_text(self._state_of(file))
             self._known[file] = _read(folder)
         return self._known[file]
 
     def seconds(self, test: str) -> float | None:
-        """How long a test took, None where it is not there any more or does not pass."""
-        file = test.partition("::")[0]
-        return self.of(file).seconds.get(test) if file in self._texts else None
+        """How long a test took; None where it is not there any more or does not pass, UNKNOWN_S where it is not recorded."""
+        file, _, name = test.partition("::")
+        if file not in self._texts or f"def {name.rpartition('::')[2].partition('[')[0]}(" not in self._texts[file]:
+            return None
+        return self.of(file).seconds.get(test) if self._has(file) else UNKNOWN_S
+
+    def _has(self, file: str) -> bool:
+        stamp = self._place(file) / STAMP
+        return stamp.exists() and (self._old or stamp.read_text() == self._state_of(file))
+
+    def _place(self, file: str) -> Path:
+        return self._folder / file.removesuffix(".py").replace("/", "-")
+
+    def _state_of(self, file: str) -> str:
+        return hashlib.sha256((self._state + self._texts[file]).encode()).hexdigest()
 
     def _is_recorded(self, file: str) -> bool:
         parts = PurePosixPath(file).parts

@@ -53,5 +53,5 @@ def test_what_fails_meanwhile_ends_the_worker(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_model_that_cannot_be_loaded_is_told_of() -> None:
-    with pytest.raises(EngineError, match="no CUDA device|not installed"), Runtime(Options(engine="cuda", feed="off")):
+    with pytest.raises(EngineError, match=r"no CUDA device|not installed"), Runtime(Options(engine="cuda", feed="off")):
         pass

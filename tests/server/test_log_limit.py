@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from stream_ser.cli.serve import JsonLines
+from stream_ser.cli.serve_one import JsonLines
 from stream_ser.server.log_limit import KINDS, LimitedHandler
 from stream_ser.server.rejection import log_refusal
 from tests.fakes import FakeClock

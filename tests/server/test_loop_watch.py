@@ -47,6 +47,21 @@ def test_turns_are_counted_and_the_long_ones_held_against_what_ran(caplog: pytes
     assert [record.message for record in caplog.records] == ["the event loop was held"], "one line for all of them"
 
 
+def test_the_longest_turn_is_one_in_which_somebody_may_have_waited() -> None:
+    """Those before a server is watched open its sockets and its store."""
+    clocks = Clocks()
+    clocks.turn(5.0)
+    clocks.watch.begins()
+    clocks.pass_s(3.0)
+    clocks.watch.start()
+    clocks.watch.stop()
+    clocks.pass_s(1.0)
+    clocks.watch.rests(0.02)
+    assert (clocks.watch.longest_s, clocks.watch.longest_cpu_s) == (0.0, 0.0)
+    clocks.turn(0.03)
+    assert clocks.watch.longest_s == pytest.approx(0.03)
+
+
 @pytest.mark.parametrize(
     ("took", "rested", "slept", "stalled", "unseen"),
     [

@@ -17,7 +17,7 @@ from stream_ser_training.__main__ import main
 from stream_ser_training.devices import place
 from stream_ser_training.experiment import Experiment
 from stream_ser_training.fit_runs import DRIVEN, FitRun, Outcome, environment
-from stream_ser_training.jobs import missing, side_by_side
+from stream_ser_training.jobs import side_by_side, to_do
 from stream_ser_training.recipe import read_recipe
 from stream_ser_training.resume import Interrupted
 from tests.archive.runs import alive, until
@@ -103,7 +103,7 @@ def grid(corpora: Path, write_recipe: Writer, write_protocol: Writer, tmp_path: 
     ]
     for _, experiment in made:
         experiment.stage = lambda: None  # type: ignore[method-assign]
-    return missing(made, [1, 2], [], tmp_path / "records")
+    return to_do(made, [1, 2], [], tmp_path / "records")
 
 
 def test_a_run_waits_for_the_one_that_it_starts_from(grid: list[FitRun]) -> None:

@@ -120,6 +120,19 @@ def small_recipe(name: str, tmp_path: Path) -> Path:
     return path
 
 
+def test_who_has_records_alone_can_fit_the_model_anew(
+    corpora: Path, write_recipe: Writer, write_protocol: Writer, tmp_path: Path
+) -> None:
+    recipe, protocol = write_recipe(), write_protocol()
+    fit_and_export(recipe, protocol, corpora, tmp_path)
+    shutil.rmtree(tmp_path / "runs")  # as in a fresh clone
+    options = [*common(recipe, protocol, corpora, tmp_path / "runs"), "--records", str(tmp_path / "records")]
+    assert main(["fit", *options, "--device", "cpu", "--missing"]) == 0
+    assert not list(tmp_path.glob("runs/*/best.safetensors"))
+    folder = fit_and_export(recipe, protocol, corpora, tmp_path)
+    assert read_card(folder).name == "made-up"
+
+
 @pytest.mark.parametrize(
     "name", sorted(path.stem for path in RECIPES.glob("*.toml") if path.stem not in ("tfcnn_paper", "cpc_tuned"))
 )

@@ -24,13 +24,14 @@ from stream_ser_models.frames import FrameHead
 from stream_ser_models.frames_tfcnn import FramesTFCNN, FramesTFCNNConfig
 from stream_ser_models.whisper import WhisperConfig
 from stream_ser_models.words import WordsError
+from stream_ser_training.baseline_runs import run_baseline
 from stream_ser_training.clips import CorpusError
 from stream_ser_training.corpora import verify
 from stream_ser_training.cost import add_costs
 from stream_ser_training.data import load_utterances
 from stream_ser_training.devices import DeviceError, leave, place
 from stream_ser_training.evaluate import figures_by_corpus, score
-from stream_ser_training.experiment import Experiment, choose, folds_of, run_baseline
+from stream_ser_training.experiment import Experiment, choose, folds_of
 from stream_ser_training.export import export, held_out, predictor, trained
 from stream_ser_training.export_head import export_on_encoder, strangers, unseen_figures
 from stream_ser_training.fit_runs import end_with_driver
@@ -167,7 +168,7 @@ def _fit(options: argparse.Namespace) -> int:
         for seed in seeds:  # the outer loop, so that a grid that is stopped has a seed of everything
             for experiment in experiments:
                 folds = choose(experiment.folds, _names(options.folds))
-                for record in experiment.run(folds, [seed], options.records):
+                for record in experiment.run(folds, [seed], options.records, missing=options.missing):
                     best = max((line.get("validation_UA", 0.0) for line in record.curve), default=0.0)
                     told = f"{record.recipe} {record.protocol} fold {record.fold} seed {record.seed}"
                     print(f"{told}: validation UA {best:.4f}, {record.seconds:.0f} s", flush=True)

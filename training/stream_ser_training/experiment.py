@@ -18,7 +18,6 @@ from stream_ser_models.architectures import untrained
 from stream_ser_models.card import SAMPLE_RATE
 from stream_ser_models.frames import FrameHead
 from stream_ser_models.network import Network
-from stream_ser_training.baseline import evaluate_fold
 from stream_ser_training.clips import Clip, CorpusError, read_manifest
 from stream_ser_training.corpora import Samples, load, read_corpora
 from stream_ser_training.devices import Placement
@@ -297,11 +296,21 @@ class Experiment:
             self.recipe, fold, seed, network, held, self.where, course, embed=pictured, telephone=self._telephone
         )
 
-    def run(self, folds: Sequence[Fold], seeds: Sequence[int], records: Path) -> Iterable[Record]:
-        """Fit and measure each fold and seed in turn; what has its record already is passed over."""
+    def done(self, fold: Fold, seed: int, records: Path, missing: bool = False) -> bool:
+        """Whether a run has its record, and, unless only ``missing`` records are asked for, its weights too.
+
+        Records are kept with the code and weights are not: where somebody makes a model anew there are records alone.
+        """
+        record = records / file_name(self.recipe.name, self.recipe.task.name, fold.name, seed)
+        return record.is_file() and (missing or (self.folder(fold, seed) / "best.safetensors").is_file())
+
+    def run(
+        self, folds: Sequence[Fold], seeds: Sequence[int], records: Path, *, missing: bool = False
+    ) -> Iterable[Record]:
+        """Fit and measure each fold and seed in turn, but for those that are ``done``."""
         for seed in seeds:
             for fold in folds:
-                if (records / file_name(self.recipe.name, self.recipe.task.name, fold.name, seed)).is_file():
+                if self.done(fold, seed, records, missing):
                     continue
                 began = time.monotonic()
                 result = self.fit(fold, seed)
@@ -309,39 +318,3 @@ class Experiment:
                     record = self.record(fold, seed, result, time.monotonic() - began)
                     write_record(records, record)
                     yield record
-
-
-def run_baseline(task: Task, folds: Sequence[Fold], records: Path) -> Iterable[Record]:
-    """Measure statistics with a support vector machine on each fold; what has its record already is passed over."""
-    for fold in folds:
-        if (records / file_name("svm", task.name, fold.name, 1)).is_file():
-            continue
-        began = time.monotonic()
-        split = fold.split
-        tested = [*split.test, *fold.cross]
-        outcome = evaluate_fold(split.train, split.validation, tested, list(task.labels))
-        groups = [*(clip.corpus for clip in split.test), *(f"cross:{clip.corpus}" for clip in fold.cross)]
-        record = Record(
-            recipe="svm",
-            architecture="svm",
-            variant="log-mel statistics and a support vector machine",
-            paper="baseline computed here; no openSMILE",
-            fold=fold.name,
-            seed=1,
-            **described(task, fold),
-            parameters=0,
-            macs=0,
-            temperature=1.0,
-            utterances=[
-                utterance_row(clip.speaker, clip.sex, int(truth), group, shares)
-                for clip, group, truth, shares in zip(tested, groups, outcome.truth, outcome.probabilities, strict=True)
-            ],
-            windows={},
-            curve=[],
-            best_epoch=0,
-            seconds=round(time.monotonic() - began, 1),
-            deviations="",
-            command=f"python -m training baseline --protocol {task.name} --folds {fold.name}",
-        )
-        write_record(records, record)
-        yield record

@@ -23,23 +23,26 @@ from types import FrameType
 from stream_ser_training.experiment import Experiment, choose
 from stream_ser_training.fit_runs import FitRun, Outcome, Place, log_of
 from stream_ser_training.jobs_here import Here
-from stream_ser_training.records import file_name
 from stream_ser_training.resume import FitError, Interrupted
 
 LOOK_S = 0.2  # between two looks at what goes on
 
 
-def missing(
-    experiments: Iterable[tuple[str, Experiment]], seeds: Sequence[int], folds: Sequence[str], records: Path
+def to_do(
+    experiments: Iterable[tuple[str, Experiment]],
+    seeds: Sequence[int],
+    folds: Sequence[str],
+    records: Path,
+    missing: bool = False,
 ) -> list[FitRun]:
-    """The runs of a grid that have no record, in the order in which ``fit`` takes them. Raises CorpusError."""
+    """The runs of a grid that are not ``done``, in the order in which ``fit`` takes them. Raises CorpusError."""
     found = []
     listed = list(experiments)
     for seed in seeds:
         for given, experiment in listed:
             recipe = experiment.recipe
             for fold in choose(experiment.folds, folds):
-                if not (records / file_name(recipe.name, recipe.task.name, fold.name, seed)).is_file():
+                if not experiment.done(fold, seed, records, missing):
                     before = experiment.starts_from() if recipe.start else None
                     folder = experiment.folder(fold, seed)
                     found.append(FitRun(experiment, given, fold.name, seed, folder, before))
@@ -107,6 +110,9 @@ def _told(outcome: Outcome) -> str:
 
 def add_options(fit: argparse.ArgumentParser) -> None:
     """Add what ``fit`` takes for runs side by side."""
+    fit.add_argument(
+        "--missing", action="store_true", help="only what has no record; else, what has no weights here too"
+    )
     fit.add_argument("--jobs", type=int, default=1, metavar="N", help="runs side by side, a process each (default: 1)")
     fit.add_argument(
         "--on", choices=("here", "ray"), default="here", help="who does it: this machine, or a Ray cluster's machines"
@@ -152,7 +158,9 @@ def fit_side_by_side(
         ]
 
     folds = [name for name in options.folds.split(",") if name]
-    failed = side_by_side(missing(experiments, seeds, folds, options.records), place, options.jobs, command)
+    failed = side_by_side(
+        to_do(experiments, seeds, folds, options.records, options.missing), place, options.jobs, command
+    )
     for line in failed:
         print(f"training: {line}", file=sys.stderr)
     return 1 if failed else 0

@@ -21,7 +21,7 @@ WINDOW = 2 * SAMPLE_RATE
 ABOUT = """\
 Cells of the tables that are not run, or lack folds, for want of time on two cores: windows that a fold draws, and minutes on
 one thread by the median speed of the runs above (multiply-accumulates of drawn windows a second, staging not counted).
-`python -m training fit --recipe NAME --protocol NAME` fills one; what has its record already is passed over.
+`python -m training fit --recipe NAME --protocol NAME --missing` fills one; what has its record already is passed over.
 """
 
 

@@ -82,3 +82,12 @@ def test_a_missing_page_is_told() -> None:
     assert len(parts) > 6
     _, notices, _ = hear(b"".join(parts[:4] + parts[5:]))
     assert any("1 of its Ogg pages are missing" in notice.text for notice in notices)
+
+
+def test_a_byte_between_pages_costs_no_page() -> None:
+    parts = pages(made("Ogg Vorbis", noise(8.0)))
+    heard, notices, failure = hear(b"".join(parts[:4]) + b"x" + b"".join(parts[4:]))
+    assert failure is None
+    assert len(heard) == 8 * 16_000
+    assert any("1 of its bytes belong to no Ogg page" in notice.text for notice in notices)
+    assert not any("are missing" in notice.text for notice in notices)

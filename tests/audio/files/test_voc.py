@@ -50,3 +50,11 @@ def test_joined_files_in_blocks_are_heard_in_a_row() -> None:
     assert failure is None
     assert len(heard) == 4 * len(SAMPLES)
     assert any("holds 2 recordings" in notice.text for notice in notices)
+
+
+def test_what_comes_before_the_sound_is_passed_over() -> None:
+    data = SAMPLES.tobytes()
+    sound = block(9, struct.pack("<IBBHI", 8_000, 16, 1, 4, 0) + data)
+    heard, _, failure = hear(HEAD + block(5, b"a word\0") + sound + b"\0")
+    assert failure is None
+    assert len(heard) == 2 * len(SAMPLES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from tests.server.neighbours.trial import AGE_S, HEALTH_S, HOP_S, MEMORY_MB, TUR
 
 NAMES = ("p99 ms", "lost", "health ms", "turn ms", "its CPU", "MB before, after")
 HEAD = "attacker                       {:>7} {:>5} {:>9} {:>8} {:>8} {:>17}  counted".format(*NAMES)
+WIDTH = 128  # of a line of the page that is no table
 LABELLED = 2  # counts of a kind with labels that are shown
 
 
@@ -38,17 +40,20 @@ def row(found: Trial) -> str:
 
 def page(trials: Sequence[Trial], about: dict[str, Any], calls: int, seconds: float) -> str:
     """A page in Markdown."""
-    lines = [
-        "# Bad neighbours",
-        "",
-        "This page is made by `make attack`; change the attackers, not the page.",
-        "",
+    about_it = (
         f"stream-ser {__version__}, {about['processor']}, {about['cores']} cores, shared by server, callers and attacker. "
         f"Beside each attack {calls} honest calls of another tenant for {seconds:g} s, half of them telephony's, a subscriber, "
         f"and a probe of `/healthz` every 0.1 s. What is to hold: p99 of age within {1e3 * (HOP_S + AGE_S):.0f} ms (hop + "
         f"{1e3 * AGE_S:.0f} ms), no point lost, `/healthz` within {1e3 * HEALTH_S:.0f} ms, no turn of the event loop beyond "
         f"{1e3 * TURN_S:.0f} ms of CPU, memory within {MEMORY_MB:.0f} MB more, and that the server counted the attack. After "
-        "`stopped-process` results are old, and nobody is to be ended.",
+        "`stopped-process` results are old, and nobody is to be ended."
+    )
+    lines = [
+        "# Bad neighbours",
+        "",
+        "This page is made by `make attack`; change the attackers, not the page.",
+        "",
+        *textwrap.wrap(about_it, WIDTH, break_long_words=False, break_on_hyphens=False),
         "",
         "| attacker | p99 of age, ms | points lost | longest `/healthz`, ms | longest turn, ms (CPU) | MB before, after "
         "| counted | holds |",

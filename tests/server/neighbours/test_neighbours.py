@@ -66,6 +66,7 @@ def test_a_table_has_a_row_of_each_trial_and_what_does_not_hold() -> None:
         Trial("pings", bad, (100.0, 300.0), 0.05, 0.03, {"refused too-many-pings": 7.0, "loop_turns_held": 2.0}),
     ]
     lines = page(trials, {"processor": "a chip", "cores": 2}, 1, 15.0).splitlines()
+    assert max(len(line) for line in lines if not line.startswith("|")) <= 128
     assert lines[-2] == "| `nobody` | 500 | 0 | 10 | 4 (3) | 100, 101 |  | yes |"
     assert lines[-1] == (
         "| `pings` | 900 | 2 | 500 | 50 (30) | 100, 300 | refused too-many-pings 7, loop_turns_held 2 | memory grew by 200 MB; "

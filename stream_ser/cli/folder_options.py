@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from stream_ser.errors import ConfigError
 
 if TYPE_CHECKING:
-    from stream_ser.archive.run import Hands
+    from stream_ser.archive.run import Execution
 
 URL = re.compile(r"[a-z][a-z0-9+.-]+://.", re.IGNORECASE)  # not one letter: that is a drive
 OTHER = re.compile(r"(https?|wss?|file)://", re.IGNORECASE)  # of one recording, of a feed, of a path
@@ -46,9 +46,9 @@ def parse_out(text: str) -> Path | str:
     return text if is_url(text) else Path(text)
 
 
-def hands_of(options: argparse.Namespace) -> Hands:
+def execution_of(options: argparse.Namespace) -> Execution:
     """Who does the work. Raises ConfigError for what cannot be."""
-    from stream_ser.archive.run import Hands
+    from stream_ser.archive.run import Execution
 
     jobs = options.jobs
     if jobs is not None and not 1 <= jobs <= MOST_JOBS:
@@ -60,7 +60,7 @@ def hands_of(options: argparse.Namespace) -> Hands:
             f"--feed {options.feed} was given, and several processes cannot have one feed",
             fix="give --jobs 1, or leave --feed out",
         )
-    return Hands(jobs, options.on, options.address)
+    return Execution(jobs, options.on, options.address)
 
 
 def refuse_for_files(options: argparse.Namespace) -> None:

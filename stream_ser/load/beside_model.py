@@ -1,4 +1,4 @@
-"""What the call server costs beside its model: ``python -m stream_ser.bench.beside_model --calls 200``.
+"""What the call server costs beside its model: ``python -m stream_ser.load.beside_model --calls 200``.
 
 Telephone calls play against a real server, as in ``stream_ser.load``, and after the last has begun and before the first ends
 the processor seconds of the server are taken, less those that its thread spent inside ONNX Runtime for the model. Voice
@@ -15,6 +15,7 @@ import asyncio
 import json
 import multiprocessing
 import os
+import runpy
 import sys
 import tempfile
 import time
@@ -82,7 +83,6 @@ _CORES = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
 
 def serve() -> int:
     """``stream-ser serve``, with the model's processor seconds among its metrics."""
-    from stream_ser.cli import main
     from stream_ser.engine import onnx_cpu
     from stream_ser.server.app import CallServer
 
@@ -103,12 +103,13 @@ def serve() -> int:
     onnx_cpu.OnnxStepper.step = counted(onnx_cpu.OnnxStepper.step)  # type: ignore[method-assign]
     totals = CallServer._totals
     CallServer._totals = lambda self: {**totals(self), "model_cpu_seconds": spent_ns / 1e9}  # type: ignore[method-assign]
-    return main.entry() or 0
+    runpy.run_module("stream_ser.cli", run_name="__main__")
+    return 0
 
 
 def arguments() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(prog="python -m stream_ser.bench.beside_model", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m stream_ser.load.beside_model", description=__doc__)
     parser.add_argument("--calls", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--model", default=MODEL)
