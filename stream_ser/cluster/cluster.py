@@ -34,7 +34,7 @@ from stream_ser.store.history import StoredHistory
 from stream_ser.store.records import LARGEST
 from stream_ser.store.store import Store
 
-ASK_S = 0.5  # how long another node may take to answer
+ASK_S = 1.0  # how long another node may take to answer; where it is gone, the bus says so at once
 
 _log = logging.getLogger("stream_ser.cluster")
 
@@ -106,16 +106,13 @@ class Cluster:
         """Have all nodes, this one included, let go of a call in memory."""
         self.bus.call(self._tell_forget(tenant, call))
 
-    def remove(self, tenant: str, call: str) -> tuple[int, int]:
-        """Take a call that is over off the bus; gives how many messages it had there, and the highest number of the tenant.
+    def over(self, tenant: str, call: str) -> int:
+        """The highest number of the tenant, now that a call is over. Raises StoreError, and ValueError where it goes on."""
+        return self.bus.call(self._over(tenant, call))
 
-        Raises StoreError, and ValueError where the call goes on.
-        """
+    def remove(self, tenant: str, call: str) -> int:
+        """Take a call that is over off the bus; gives how many messages it had there. Raises StoreError."""
         return self.bus.call(self._remove(tenant, call))
-
-    def number(self, tenant: str, place: int) -> int:
-        """The number of the message at a place on the bus. Raises StoreError."""
-        return self.bus.call(numbering(self.bus, tenant, self._keeping))[0].base + place
 
     async def acknowledge(self, tenant: str, query: str) -> AcknowledgementMessage | None:
         """Ask the node that has the stream, in the bus's loop; None where none has."""
@@ -151,8 +148,6 @@ class Cluster:
         node = run.rpartition(".")[0]
         if node == self.node:
             return self.goes_on(tenant, call)
-        if not self.nodes.lives(node):
-            return False
         answer = await self.bus.request(f"{PREFIX}-ask.{node}", {"tenant": tenant, "call": call}, ASK_S)
         return bool(answer and answer.get("goes_on"))
 
@@ -175,13 +170,17 @@ class Cluster:
         await self.bus.client.publish(f"{PREFIX}-forget", json.dumps({"tenant": tenant, "call": call}).encode())
         await self.bus.client.flush(1)
 
-    async def _remove(self, tenant: str, call: str) -> tuple[int, int]:
+    async def _over(self, tenant: str, call: str) -> int:
         entry = await self._open.get(tenant, call)
         if entry is not None and not entry.closing:
             raise ValueError(f"the call {call!r} is open on the node {entry.owner}")
-        extent = await ensure_stream(self.bus, tenant, self._keeping)
+        numbers, extent = await numbering(self.bus, tenant, self._keeping)
+        return numbers.base + extent.last
+
+    async def _remove(self, tenant: str, call: str) -> int:
+        await ensure_stream(self.bus, tenant, self._keeping)
         asked = {"filter": subject(tenant, call)}
         removed = await self.bus.request(f"$JS.API.STREAM.PURGE.{stream_name(tenant)}", asked, ANSWER_S)
         if not removed or not removed.get("success"):
             raise self.bus.away("a call could not be taken off it")
-        return int(removed.get("purged", 0)), extent.last
+        return int(removed.get("purged", 0))

@@ -58,10 +58,6 @@ class Nodes:
         """The other nodes that live, as far as this one knows."""
         return [load for name, (_, load) in sorted(self._heard.items()) if name != self._node]
 
-    def lives(self, node: str) -> bool:
-        """Whether a node has been heard lately."""
-        return node in self._heard
-
     async def run(self) -> None:
         """Say and hear; mark the calls of nodes that die. Ends with a last word."""
         loop = asyncio.get_running_loop()

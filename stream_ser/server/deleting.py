@@ -22,15 +22,16 @@ def delete_everywhere(cluster: Cluster, store: Store | None, tenant: str, call: 
     Raises RefusedError for a call that goes on somewhere, and where bus or store do not answer.
     """
     try:
-        on_bus, upto = cluster.remove(tenant, call)
+        upto = cluster.over(tenant, call)
         stored: int | None = None
-        if store is not None:
-            # What was read off the bus before must be in the store before it is deleted there, or it would come after.
+        if store is not None:  # all of it must be there before it is deleted there, or it would come after
             until = time.monotonic() + CARRIED_S
-            while store.last_seq(tenant) < cluster.number(tenant, upto):
+            while store.last_seq(tenant) < upto:
                 if time.monotonic() > until:
                     raise RefusedError("store-unavailable", "results wait on the bus for the store; try again")
                 time.sleep(LOOK_S)
+        on_bus = cluster.remove(tenant, call)
+        if store is not None:
             there = call in store.existing(tenant, {call})
             stored = store.delete_call(tenant, call).messages if there else None
         cluster.forget(tenant, call)
