@@ -59,15 +59,19 @@ def serve_one(config: ServeConfig, told: Callable[[str], None] | None = None) ->
     # every time: at Python's own 5 ms, many calls would be analysed seconds late.
     sys.setswitchinterval(SWITCH_S)
     server = CallServer(config, os.environ)
-    server.start()
-    # What is there now stays. Python's collector would go through all of it again and again, for tens of milliseconds in which
-    # no socket is served.
-    gc.collect()
-    gc.freeze()
-    # Nor all that has come since, as often as it would: it takes 20 ms where many connections are open, and finds next to
-    # nothing, as what connections and calls leave behind has no circles. What is not quite new is looked at more often than
-    # by default, and so less of it at a time: ten times as much takes 10 ms where a flood of connections comes and goes.
-    gc.set_threshold(OWN_COLLECTIONS, YOUNG_COLLECTIONS, FULL_COLLECTIONS)
+    gc.disable()  # a first collection of all that a start makes, in the loop's thread, would hold who is served already
+    try:
+        server.start()
+        # What is there now stays. Python's collector would go through all of it again and again, for tens of milliseconds in
+        # which no socket is served.
+        gc.collect()
+        gc.freeze()
+        # Nor all that has come since, as often as it would: it takes 20 ms where many connections are open, and finds next to
+        # nothing, as what connections and calls leave behind has no circles. What is not quite new is looked at more often than
+        # by default, and so less of it at a time: ten times as much takes 10 ms where a flood of connections comes and goes.
+        gc.set_threshold(OWN_COLLECTIONS, YOUNG_COLLECTIONS, FULL_COLLECTIONS)
+    finally:
+        gc.enable()
     asked = threading.Semaphore(0)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: asked.release())

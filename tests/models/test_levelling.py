@@ -90,9 +90,9 @@ def test_features_are_the_same_at_any_gain(frontend: torch.nn.Module) -> None:
 
 
 @torch.inference_mode()
-def test_features_differ_without(decibels: float = 12.0) -> None:
+def test_features_differ_without() -> None:
     for frontend in (LogMel(), MFCC(), CompandedSpectrogram()):
-        assert (frontend(windows() * gain(decibels)) - frontend(windows())).abs().max() > 0.1
+        assert (frontend(windows() * gain(12.0)) - frontend(windows())).abs().max() > 0.1
 
 
 def test_the_exported_file_hears_no_gain_either(tmp_path: Path) -> None:

@@ -45,7 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _try(tree: Tree, records: Records, mutant: Mutant, results: Results, wanted: argparse.Namespace) -> str:
     """Run the module's own tests, and then groups of others, until one notices."""
     outcome, by, count, seconds = "unreached", "", 0, 0.0
-    own = dict.fromkeys(records.own(mutant.path), UNKNOWN_S)
+    alone = (file for file in records.own(mutant.path) if tree.passes(file, wanted.patience))
+    own = dict.fromkeys(alone, UNKNOWN_S)
     if own:
         result = tree.attempt(mutant, _limits(own, wanted.patience))
         if result.outcome in NOTICED:

@@ -55,7 +55,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def run(project: Path, *options: str) -> str:
-    command = [sys.executable, "-m", "tests.mutants", "--patience", "3", *options]
+    command = [sys.executable, "-m", "tests.mutants", "--patience", "1", *options]
     done = subprocess.run(command, cwd=project, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

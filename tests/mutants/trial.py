@@ -49,6 +49,7 @@ class Tree:
 
     def __init__(self, root: Path, folder: Path) -> None:
         self.folder = folder.resolve()
+        self._passes: dict[str, bool] = {}  # by test file
         self.folder.mkdir(parents=True, exist_ok=True)
         forked.prepare()
         self._copy(root)
@@ -89,6 +90,12 @@ class Tree:
             raise TrialError(f"pytest ran none of {len(tests)} tests (exit code {code}): {said[-2000:]}")
         found = FAILED.search(said)
         return Result("noticed", found[1] if found else f"exit code {code}", seconds)
+
+    def passes(self, file: str, limit_s: float) -> bool:
+        """Whether all tests of a file pass without a mutation, each within so many seconds; they are run once."""
+        if file not in self._passes:
+            self._passes[file] = self.run({file: limit_s}).outcome == "survived"
+        return self._passes[file]
 
     def record(self, file: str, folder: Path) -> None:
         """Record into ``folder`` which of a test file's tests run which lines; nothing is there where they hang."""
