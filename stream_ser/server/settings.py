@@ -27,7 +27,9 @@ from stream_ser.server.secret import Secret
 
 PREFIX = "STREAM_SER_"
 CONFIG = f"{PREFIX}CONFIG"  # the file, where no flag names it
-ELSEWHERE = frozenset({CONFIG, f"{PREFIX}DATA", f"{PREFIX}NO_CUDA_GRAPH"})  # of other parts of the program
+ELSEWHERE = frozenset(  # of other parts of the program
+    {CONFIG, *(PREFIX + name for name in ("DATA", "PRETRAINED", "NO_CUDA_GRAPH", "RAY", "FIT_DRIVEN_BY"))}
+)
 YES, NO = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 

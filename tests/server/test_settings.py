@@ -88,7 +88,10 @@ def test_the_highest_source_that_says_anything_wins(
 
 def test_the_environment_names_the_file_and_other_variables_of_the_program_are_no_settings(path: Path) -> None:
     path.write_text("port = 1001")
-    assert load(None, {"STREAM_SER_CONFIG": str(path), "STREAM_SER_DATA": "x"}, {}).port == 1001
+    assert (
+        load(None, {"STREAM_SER_CONFIG": str(path), "STREAM_SER_DATA": "x", "STREAM_SER_PRETRAINED": "y"}, {}).port
+        == 1001
+    )
 
 
 def test_an_empty_variable_is_not_set() -> None:
