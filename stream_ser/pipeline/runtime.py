@@ -211,8 +211,9 @@ class Running(Protocol):
 
 
 def run_to_end(session: Running, failed: Callable[[], BaseException | None] = lambda: None) -> bool:
-    """Start a session and wait for it; True when Ctrl-C ended it. Raises what ended the stream as a StreamSerError.
+    """Start a session and wait for it; True when Ctrl-C ended it. Raises what else ended the stream as a StreamSerError.
 
+    A cut-off recording complains at its end also where Ctrl-C brought that on; what was heard till then is not its whole.
     ``failed`` is asked now and then for a reason to stop (a reader of our lines that has gone), which is raised.
     """
     interrupted, reason = False, None
@@ -228,6 +229,6 @@ def run_to_end(session: Running, failed: Callable[[], BaseException | None] = la
             session.wait(PATIENCE_S)
     if reason is not None:
         raise reason
-    if session.error is not None:
+    if session.error is not None and not interrupted:
         raise as_person_error(session.error) from session.error
     return interrupted

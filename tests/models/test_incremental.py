@@ -138,7 +138,7 @@ def test_a_relative_network_hears_no_gain_where_sound_is_above_the_floor() -> No
         assert (network(samples * gain).logits - logits).abs().max() < 1e-3  # beside silence, slopes rest on the floor
     other = MSCNN(replace(config, relative=False)).eval()
     other.load_state_dict(network.state_dict())
-    assert (other(samples * 4.0).logits - other(samples).logits).abs().max() > 1e-2
+    assert (other(samples * 4.0).logits - other(samples).logits).abs().max() > 2e-3  # hears it
 
 
 def test_a_network_is_computed_by_what_was_made_for_it() -> None:

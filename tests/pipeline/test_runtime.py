@@ -7,8 +7,8 @@ import threading
 import pytest
 
 from stream_ser.engine.worker import Worker
-from stream_ser.errors import ConfigError, EngineError
-from stream_ser.pipeline.runtime import Options, Runtime
+from stream_ser.errors import ConfigError, EngineError, SourceError
+from stream_ser.pipeline.runtime import Options, Runtime, run_to_end
 from tests.fakes import FakeBackend
 
 OPTIONS = Options(feed="off")
@@ -55,3 +55,29 @@ def test_what_fails_meanwhile_ends_the_worker(monkeypatch: pytest.MonkeyPatch) -
 def test_a_model_that_cannot_be_loaded_is_told_of() -> None:
     with pytest.raises(EngineError, match=r"no CUDA device|not installed"), Runtime(Options(engine="cuda", feed="off")):
         pass
+
+
+class Cut:
+    """A session that is interrupted, as by Ctrl-C, and whose sound then complains that it was cut off."""
+
+    error: BaseException | None = None
+
+    def __init__(self, interrupt: bool) -> None:
+        self._interrupt = interrupt
+
+    def start(self) -> None:
+        if self._interrupt:
+            raise KeyboardInterrupt
+        self.error = SourceError("only 3 s can be read", fix="get a complete copy")
+
+    def stop(self) -> None:
+        self.error = SourceError("only 3 s can be read", fix="get a complete copy")
+
+    def wait(self, timeout_s: float | None = None) -> bool:  # noqa: ARG002
+        return True
+
+
+def test_who_interrupts_is_told_so_whatever_the_end_complains_of() -> None:
+    assert run_to_end(Cut(interrupt=True))
+    with pytest.raises(SourceError, match="only 3 s"):
+        run_to_end(Cut(interrupt=False))
