@@ -216,7 +216,8 @@ class Bus:
             _log.debug("the bus's client: %s", error)
 
         async def lost() -> None:
-            _log.warning("the bus is away", extra={"bus": address.shown})
+            if not self._ending.is_set():  # else it is we who leave
+                _log.warning("the bus is away", extra={"bus": address.shown})
 
         async def returned() -> None:
             _log.info("the bus is back", extra={"server": client.connected_url.netloc if client.connected_url else ""})

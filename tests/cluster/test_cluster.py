@@ -6,6 +6,8 @@ import json
 import sqlite3
 from pathlib import Path
 
+import pytest
+
 from stream_ser.cluster.numbering import Keeping
 from stream_ser.feed.message_types import Message
 from tests.cluster.nats_server import NatsServer, needs_nats
@@ -34,6 +36,19 @@ def test_every_node_shows_the_same_under_the_same_numbers(nats_server: NatsServe
             assert ends == [32_000 + 4_000 * n for n in range(1, 21)], "in order, each once"
         kinds = [m["type"] for m in got[0]]
         assert kinds.index("hello") < kinds.index("point"), "a stream is introduced before it speaks"
+
+
+def test_who_leaves_does_not_complain_that_the_bus_is_away(
+    nats_server: NatsServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    with node(nats_server) as first:
+        call(first, "c-1", 1)
+        nats_server.stop()
+        wait_until(lambda: "the bus is away" in caplog.text, "a lost bus is told")
+        nats_server.start()
+        wait_until(lambda: first.cluster.bus.connected, "the bus is back")
+        caplog.clear()
+    assert "the bus is away" not in caplog.text
 
 
 def test_nobody_sees_a_message_before_the_bus_has_acknowledged_it(nats_server: NatsServer) -> None:
