@@ -58,6 +58,10 @@ class TlsStart:
     async def _upgrade(
         self, loop: asyncio.AbstractEventLoop, transport: asyncio.Transport, protocol: asyncio.Protocol
     ) -> asyncio.Transport:
+        # A connection that goes is lost before asyncio's TLS is told of its beginning, and nobody tells it of the end then: it
+        # would wait for the handshake's time-out, with the tens of kilobytes that OpenSSL keeps for each.
+        if transport.is_closing():
+            raise ConnectionResetError("the connection was lost before its handshake")
         secure = await loop.start_tls(
             transport,
             protocol,

@@ -116,6 +116,44 @@ async def test_a_handshake_that_came_to_nothing_leaves_no_circle_of_references_b
             gc.enable()
 
 
+async def test_a_connection_that_was_lost_as_its_handshake_began_is_not_kept_until_the_time_out(
+    certificate: Certificate,  # noqa: F811
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    ended: list[BaseException] = []
+
+    class Cut(TlsStart):
+        async def _upgrade(self, loop: Any, transport: Any, protocol: Any) -> asyncio.Transport:
+            transport.abort()  # asyncio hears of this first, and of the handshake second
+            return await super()._upgrade(loop, transport, protocol)
+
+    def kept() -> list[object]:
+        gc.collect()  # circles may wait for it; a timer's would stay
+        return [one for one in gc.get_objects() if type(one) is SSLProtocol]
+
+    class Plain(asyncio.Protocol):
+        def connection_made(self, transport: Any) -> None:
+            transport.pause_reading()
+            self.task = asyncio.create_task(self.secure(transport))
+
+        async def secure(self, transport: Any) -> None:
+            try:
+                await Cut(context, 3600.0, 1.0).start(transport, self)
+            except OSError as error:
+                ended.append(error)
+
+    async with await asyncio.get_running_loop().create_server(Plain, "127.0.0.1", 0) as listening:
+        _, writer = await asyncio.open_connection(*listening.sockets[0].getsockname())
+        writer.write(b"\x16\x03\x01")
+        await eventually(lambda: ended, "nobody was told")
+        writer.close()
+        await eventually(
+            lambda: not kept(),
+            "it waits for its time-out",
+        )
+
+
 async def test_a_turn_begins_few_handshakes(
     tmp_path: Path,
     certificate: Certificate,  # noqa: F811
