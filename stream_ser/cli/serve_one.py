@@ -20,8 +20,8 @@ from stream_ser.server.log_limit import INTERVAL_S, STANDARD, LimitedHandler
 
 OWN_COLLECTIONS = 700  # new objects before a collection, as Python's own is; a command line's start makes them rarer
 YOUNG_COLLECTIONS = 3  # collections of new objects before one of those that outlived one; Python's own is 10
-# Of these before one of all; Python's own is 10. Handshakes of TLS that were cut off leave circles, with their sockets: at
-# 2,000 a flood of them filled the memory and starved every call, at 50 a flood of requests held a turn for 23 ms.
+# Of these before one of all; Python's own is 10. At 50 a flood of requests held a turn for 23 ms, at 2,000 circles that are
+# somebody's fault fill the memory before anybody sees them.
 FULL_COLLECTIONS = 170
 SWITCH_S = 3e-4
 
