@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 import soundfile
 
-from tests.archive.runs import start
+from tests.archive.runs import Run, run
 from tests.conftest import BUNDLED
 
 FORMATS = "jsonl,csv"
-
-
-class Run(NamedTuple):
-    out: Path
-    code: int
-    printed: str
-    error: str
 
 
 @pytest.fixture(scope="session")
@@ -38,6 +30,4 @@ def archive(talk: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def unbroken(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """One process, from beginning to end."""
     out = tmp_path_factory.mktemp("results") / "out"
-    with start(archive, "--out", out, "--to", FORMATS, "--jobs", 1) as process:
-        printed, error = process.communicate(timeout=300)
-    return Run(out, process.returncode, printed, error)
+    return run(archive, out, "--to", FORMATS, "--jobs", 1)

@@ -7,13 +7,29 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 
 def start(*arguments: object, **options: Any) -> subprocess.Popen[str]:
     """Begin one."""
     run = [sys.executable, "-m", "stream_ser.cli", "analyze", *map(str, arguments)]
     return subprocess.Popen(run, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+
+
+class Run(NamedTuple):
+    """What one left, and said."""
+
+    out: Path
+    code: int
+    printed: str
+    error: str
+
+
+def run(archive: Path, out: Path, *arguments: object) -> Run:
+    """Carry one out from beginning to end."""
+    with start(archive, "--out", out, *arguments) as process:
+        printed, error = process.communicate(timeout=300)
+    return Run(out, process.returncode, printed, error)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -9,24 +9,17 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas
 import pytest
 
-from tests.archive.runs import contents, start
+from tests.archive.runs import Run, contents, run, start
 from tests.conftest import BUNDLED, read_lines, refused
 
 Command = Callable[..., tuple[int, str, str]]
 ONE = ("--jobs", "1")  # so that one knows which comes next; several are in tests/archive/test_processes.py
 FORMATS, SUFFIXES = "jsonl,csv,textgrid", ("jsonl", "csv", "TextGrid")
-
-
-class Run(NamedTuple):
-    out: Path
-    code: int
-    printed: str
-    error: str
 
 
 @pytest.fixture(scope="module")
@@ -49,9 +42,7 @@ def archive(talk: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def unbroken(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run from beginning to end, one recording after another."""
     out = tmp_path_factory.mktemp("results") / "out"
-    with start(archive, "--out", out, "--to", FORMATS, *ONE) as process:
-        printed, error = process.communicate(timeout=300)
-    return Run(out, process.returncode, printed, error)
+    return run(archive, out, "--to", FORMATS, *ONE)
 
 
 def test_every_recording_has_its_results_and_bad_ones_are_listed(unbroken: Run) -> None:
