@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,25 +44,31 @@ def curves(record: dict[str, Any]) -> dict[str, Any]:
     return {**record, "curve": [{k: v for k, v in line.items() if k != "seconds"} for line in record["curve"]]}
 
 
+def the_same_side_by_side(
+    fit: Callable[..., list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str], *more: str
+) -> tuple[Path, Path]:
+    """Two seeds one after another and as ``more`` says leave and tell the same; gives the folders of both."""
+    one, two = tmp_path / "one", tmp_path / "two"
+    told = []
+    for root, options in ((one, ()), (two, more)):
+        assert main(fit(root, "--seeds", "1,2", *options)) == 0
+        told.append(sorted(line.rpartition(",")[0] for line in capsys.readouterr().out.splitlines()))
+    assert told[0] == told[1]
+    expected, found = ({name: curves(record) for name, record in records(root).items()} for root in (one, two))
+    assert sorted(found) == ["tiny__voices__holdout__s1.json", "tiny__voices__holdout__s2.json"]
+    assert found == expected
+    return one, two
+
+
 def test_runs_side_by_side_leave_the_same_records(
     corpora: Path, write_recipe: Writer, write_protocol: Writer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    recipe, protocol = write_recipe(), write_protocol()
-    one, two = tmp_path / "one", tmp_path / "two"
-    assert main(fit_of(recipe, protocol, corpora, one, "--seeds", "1,2")) == 0
-    told = capsys.readouterr().out.splitlines()
-    assert main(fit_of(recipe, protocol, corpora, two, "--seeds", "1,2", "--jobs", "2")) == 0
-    again = capsys.readouterr().out.splitlines()
-    assert sorted(line.rpartition(",")[0] for line in again) == sorted(line.rpartition(",")[0] for line in told)
-    expected, found = records(one), records(two)
-    assert sorted(found) == ["tiny__voices__holdout__s1.json", "tiny__voices__holdout__s2.json"]
-    assert {name: curves(record) for name, record in found.items()} == {
-        name: curves(record) for name, record in expected.items()
-    }
+    fit = partial(fit_of, write_recipe(), write_protocol(), corpora)
+    one, two = the_same_side_by_side(fit, tmp_path, capsys, "--jobs", "2")
     staged = {path.name for path in (two / "runs" / "staged").iterdir()}
     assert staged == {path.name for path in (one / "runs" / "staged").iterdir()}
     before = {path.name: path.stat().st_mtime_ns for path in (two / "records").iterdir()}
-    assert main(fit_of(recipe, protocol, corpora, two, "--seeds", "1,2", "--jobs", "2")) == 0
+    assert main(fit(two, "--seeds", "1,2", "--jobs", "2")) == 0
     assert {path.name: path.stat().st_mtime_ns for path in (two / "records").iterdir()} == before
 
 
