@@ -2,136 +2,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
-import math
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.asyncio.client import connect
+from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import BINARY, CLOSE, CONT, PING, PONG, TEXT, Close, Frame
 
-from stream_ser.feed.turn_share import TurnShare
 from stream_ser.server.batched_websocket import (
-    LONGEST_REST_S,
     PIECE,
     READ,
-    READS_A_SECOND,
-    SHORTEST_REST_S,
     Message,
     Pace,
     SoundConnection,
 )
-
-LONGEST = 1_000
-HELLO = (
-    b"GET / HTTP/1.1\r\nHost: here\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-)
-Handler = Callable[[ServerConnection], Awaitable[None]]
-
-
-@dataclass
-class Heard:
-    messages: list[Message] = field(default_factory=list)
-    reads: list[int] = field(default_factory=list)  # messages of each
-    came_ns: list[int] = field(default_factory=list)
-    closed: object = None  # in bad order, and how
-
-
-def listener(heard: Heard, pace: Pace | None = None, most: int = 10**9) -> Handler:
-    def take(messages: Sequence[Message], came_ns: int) -> bool:
-        heard.messages += messages
-        heard.reads.append(len(messages))
-        heard.came_ns.append(came_ns)
-        return len(heard.messages) < most
-
-    async def handle(connection: ServerConnection) -> None:
-        assert isinstance(connection, SoundConnection)
-        try:
-            await connection.deliver(take, pace or Pace())
-        except ConnectionClosed as closed:
-            heard.closed = (type(closed), closed.rcvd, closed.sent)
-            raise
-        await connection.close()
-
-    return handle
-
-
-def library(heard: Heard) -> Handler:
-    async def handle(connection: ServerConnection) -> None:
-        try:
-            async for message in connection:
-                heard.messages.append(message)
-        except ConnectionClosed as closed:
-            heard.closed = (type(closed), closed.rcvd, closed.sent)
-            raise
-
-    return handle
-
-
-class Hurried(SoundConnection):
-    """One whose every turn is spent before it begins."""
-
-    def __init__(self, *args: object, **kwargs: object) -> None:
-        super().__init__(set(), *args, **kwargs)
-        self.share_turns(TurnShare(lambda: 1.0))
-        self.most_late = 0
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        self.most_late = max(self.most_late, len(self._late))
-
-
-class Drowsy(Pace):
-    """After each read there is a rest, and a short one."""
-
-    rest_s = 0.002  # type: ignore[assignment]
-
-
-async def open_server(handler: Handler, hurried: bool = False) -> tuple[Server, int]:
-    kind = Hurried if hurried else functools.partial(SoundConnection, set())
-    server = await serve(
-        handler,
-        "127.0.0.1",
-        0,
-        create_connection=kind,  # type: ignore[arg-type]
-        compression=None,
-        max_size=LONGEST,
-        close_timeout=0.5,
-    )
-    return server, server.sockets[0].getsockname()[1]
-
-
-async def exchange(handler: Handler, pieces: Sequence[bytes], apart_s: float = 0.0, hurried: bool = False) -> bytes:
-    """Send raw bytes after a handshake, then the end; gives everything that was answered after the handshake."""
-    server, port = await open_server(handler, hurried)
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(HELLO)
-    await reader.readuntil(b"\r\n\r\n")
-    try:
-        for piece in pieces:
-            writer.write(piece)
-            await writer.drain()
-            await asyncio.sleep(apart_s)
-            await asyncio.sleep(0)
-        writer.write_eof()
-        return await asyncio.wait_for(reader.read(), 5)
-    except ConnectionError:
-        return b"cut"
-    finally:
-        writer.close()
-        server.close()
-        await server.wait_closed()
-
-
-def frame(opcode: object, data: bytes, fin: bool = True, mask: bool = True) -> bytes:
-    return Frame(opcode, data, fin).serialize(mask=mask)  # type: ignore[arg-type]
-
+from tests.server.raw_frames import LONGEST, Drowsy, Heard, Hurried, exchange, frame, library, listener, open_server
 
 TEXTS = st.text(max_size=300).map(lambda text: frame(TEXT, text.encode()[: LONGEST - 1] if text.isascii() else b"x"))
 FRAMES = st.one_of(
@@ -326,113 +214,6 @@ def test_what_breaks_a_handler_is_raised_there_and_closes_with_1011() -> None:
 
     assert asyncio.run(talk()) == 1011
     assert raised == ["oops"]
-
-
-def test_few_connections_never_rest_and_many_rest_no_longer_than_may_be() -> None:
-    pace = Pace()
-    fewest = math.ceil(READS_A_SECOND * SHORTEST_REST_S)  # that rest
-    pace.members = fewest - 1
-    assert pace.rest_s == 0.0
-    assert not pace.rest(object.__new__(SoundConnection)), "nothing of it is touched"
-    pace.members = fewest
-    assert pace.rest_s == pytest.approx(fewest / READS_A_SECOND)
-    pace.members = 10_000
-    assert pace.rest_s == LONGEST_REST_S
-
-
-def test_among_many_a_connection_rests_between_reads_and_says_how_early_its_sound_may_have_come() -> None:
-    heard = Heard()
-    pace = Pace()
-    pace.members = 10_000
-
-    async def talk() -> float:
-        server, port = await open_server(listener(heard, pace))
-        async with connect(f"ws://127.0.0.1:{port}", compression=None) as client:
-            loop = asyncio.get_running_loop()
-            began = loop.time()
-            for number in range(40):
-                await client.send(str(number))
-                await asyncio.sleep(0.01)
-            pong = await client.ping()
-            await asyncio.wait_for(pong, 2)
-            took = loop.time() - began
-        server.close()
-        await server.wait_closed()
-        return took
-
-    took = asyncio.run(talk())
-    assert heard.messages == [str(number) for number in range(40)]
-    assert len(heard.reads) <= took / LONGEST_REST_S + 2
-    assert heard.came_ns == sorted(heard.came_ns)
-    assert pace.members == 10_000
-
-
-async def talk_to_one_that_rests(talk: Callable[[ClientConnection, SoundConnection, Heard], Awaitable[None]]) -> Heard:
-    """Have a client talk to a connection that rests for as long as any does, and has been read once."""
-    heard, pace = Heard(), Pace()
-    pace.members = 10_000
-    there: asyncio.Future[SoundConnection] = asyncio.get_running_loop().create_future()
-    listen = listener(heard, pace)
-
-    async def handle(connection: ServerConnection) -> None:
-        assert isinstance(connection, SoundConnection)
-        there.set_result(connection)
-        await listen(connection)
-
-    server, port = await open_server(handle)
-    async with connect(f"ws://127.0.0.1:{port}", compression=None) as client:
-        connection = await there
-        await client.send("first")
-        await _until(lambda: heard.messages == ["first"])
-        await asyncio.wait_for(talk(client, connection, heard), 10)
-    server.close()
-    await server.wait_closed()
-    return heard
-
-
-async def _until(holds: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
-        while not holds():  # noqa: ASYNC110
-            await asyncio.sleep(0.001)
-
-
-def test_what_came_during_a_rest_is_read_without_watching_the_socket() -> None:
-    async def talk(client: ClientConnection, connection: SoundConnection, heard: Heard) -> None:
-        watched: list[int] = []
-        watch = connection.loop.add_reader
-        connection.loop._add_reader = lambda *what: (watched.append(1), watch(*what))  # type: ignore[attr-defined]
-        for number in range(1, 4):
-            assert not connection.transport.is_reading(), "it rests"
-            await client.send("next")
-            await _until(lambda number=number: len(heard.messages) > number)  # type: ignore[misc]
-        assert not watched
-
-    heard = asyncio.run(talk_to_one_that_rests(talk))
-    assert heard.messages == ["first", "next", "next", "next"]
-
-
-def test_one_that_said_nothing_during_a_rest_is_watched_until_it_does() -> None:
-    async def talk(client: ClientConnection, connection: SoundConnection, heard: Heard) -> None:
-        await _until(connection.transport.is_reading)
-        await client.send("late")
-        await _until(lambda: heard.messages[1:])
-
-    assert asyncio.run(talk_to_one_that_rests(talk)).messages == ["first", "late"]
-
-
-@pytest.mark.parametrize("cut", [False, True])
-def test_one_that_goes_during_a_rest_is_noticed_after_it(cut: bool) -> None:
-    async def talk(client: ClientConnection, connection: SoundConnection, heard: Heard) -> None:
-        await client.send("last")
-        if cut:
-            client.transport.abort()
-        else:
-            client.transport.write_eof()
-        await asyncio.wait_for(connection.wait_closed(), 5)
-
-    heard = asyncio.run(talk_to_one_that_rests(talk))
-    assert heard.messages == ["first", "last"]
-    assert heard.closed is not None
 
 
 @pytest.mark.parametrize("length", [0, 5, 125, 126, 300, LONGEST])

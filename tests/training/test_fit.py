@@ -23,7 +23,6 @@ from stream_ser_training import fit as fitting
 from stream_ser_training.devices import Placement
 from stream_ser_training.experiment import Experiment
 from stream_ser_training.fit import FitResult, Fitter, score_staged
-from stream_ser_training.losses import divergence
 from stream_ser_training.recipe import Recipe, read_recipe
 from stream_ser_training.resume import FitError, Interrupted
 from stream_ser_training.splits import LeakError, Split
@@ -220,22 +219,6 @@ def test_only_matrices_decay_where_the_recipe_says_so(recipe: Recipe, corpora: P
     assert groups.pop(0.0) == {1}
     assert groups.popitem()[1].isdisjoint({0, 1})
     assert not groups
-
-
-def test_consistency_judges_copies_of_a_clip_alike(recipe: Recipe, corpora: Path, tmp_path: Path) -> None:
-    apart = {}
-    for weight in (0.0, 30.0):
-        asked = replace(
-            recipe, fit=replace(recipe.fit, epochs=40, patience=40, average_decay=0.5, mixup=0.0, consistency=weight)
-        )
-        run = fitter(asked, corpora, tmp_path / f"run{weight}")
-        run.run()
-        rows = [run.batches._staged.rows_of(clip)[:2] for clip in run.split.train]
-        features = torch.from_numpy(run.batches._staged.rows[np.stack(rows, axis=1).ravel()].astype(np.float32))
-        with torch.inference_mode():
-            logits = run.average.module.eval().classify(features).logits
-        apart[weight] = divergence(*logits.chunk(2)).item()
-    assert 0.0 < apart[30.0] < 0.5 * apart[0.0]
 
 
 def test_looks_are_as_far_apart_as_asked(recipe: Recipe, corpora: Path, tmp_path: Path) -> None:
