@@ -16,6 +16,7 @@ import pytest
 import soundfile
 
 from stream_ser.cli.main import main
+from tests.cluster.nats_server import NatsServer
 
 ROOT = Path(__file__).parent.parent
 BUNDLED = ROOT / "demos" / "recording" / "conversation.flac"
@@ -26,6 +27,17 @@ os.environ["XDG_CONFIG_HOME"] = str(Path(tempfile.gettempdir()) / f"stream-ser-t
 # A script that starts the tests with & has them, and all that they start, ignore Ctrl-C, which some of them press.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def nats_server(tmp_path: Path) -> Iterator[NatsServer]:
+    """A real one of this test alone; tests that take it are marked ``needs_nats``."""
+    server = NatsServer(tmp_path / "nats")
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote, urlencode
@@ -24,26 +24,20 @@ from tests.server.speaking import Plain, talk
 from tests.server.test_deleting import have
 
 
-@pytest.fixture
-def bus(tmp_path: Path) -> Iterator[NatsServer]:
-    server = NatsServer(tmp_path / "nats")
-    server.start()
-    yield server
-    server.stop()
-
-
 @asynccontextmanager
-async def nodes(folder: Path, bus: NatsServer, count: int = 2, **given: object) -> AsyncIterator[list[CallServer]]:
+async def nodes(
+    folder: Path, nats_server: NatsServer, count: int = 2, **given: object
+) -> AsyncIterator[list[CallServer]]:
     """Call servers of one bus and one store."""
     async with AsyncExitStack() as stack:
-        yield [await stack.enter_async_context(serving(folder, bus=bus.url, **given)) for _ in range(count)]
+        yield [await stack.enter_async_context(serving(folder, bus=nats_server.url, **given)) for _ in range(count)]
 
 
 @needs_nats
 async def test_a_call_at_one_node_is_seen_stored_acknowledged_and_deleted_at_another(
-    tmp_path: Path, bus: NatsServer
+    tmp_path: Path, nats_server: NatsServer
 ) -> None:
-    async with nodes(tmp_path, bus) as (first, second), Feed(second.url) as feed:
+    async with nodes(tmp_path, nats_server) as (first, second), Feed(second.url) as feed:
         speaker = Plain("c-1")
         async with dial(first, speaker.path) as socket:
             await socket.send(speaker.opening()[0])
@@ -81,9 +75,9 @@ async def test_a_call_at_one_node_is_seen_stored_acknowledged_and_deleted_at_ano
 
 @needs_nats
 async def test_a_node_refuses_a_call_that_goes_on_at_another_and_takes_it_once_that_is_silent(
-    tmp_path: Path, bus: NatsServer
+    tmp_path: Path, nats_server: NatsServer
 ) -> None:
-    async with nodes(tmp_path, bus) as (first, second), Feed(first.url) as feed:
+    async with nodes(tmp_path, nats_server) as (first, second), Feed(first.url) as feed:
         speaker = Plain("c-1")
         async with dial(first, speaker.path) as one:
             await one.send(speaker.opening()[0])
@@ -106,18 +100,18 @@ async def test_a_node_refuses_a_call_that_goes_on_at_another_and_takes_it_once_t
 
 
 @needs_nats
-async def test_readyz_says_when_the_bus_is_away_and_calls_go_on(tmp_path: Path, bus: NatsServer) -> None:
-    async with nodes(tmp_path, bus, 1) as (server,), Feed(server.url) as feed:
+async def test_readyz_says_when_the_bus_is_away_and_calls_go_on(tmp_path: Path, nats_server: NatsServer) -> None:
+    async with nodes(tmp_path, nats_server, 1) as (server,), Feed(server.url) as feed:
         speaker = Plain("c-1")
         async with dial(server, speaker.path) as socket:
             await socket.send(speaker.opening()[0])
             await feed.wait("call", kind="opened", call="c-1")
-            bus.kill()
+            nats_server.kill()
             for message in speaker.sound(voices()[0]):
                 await socket.send(message)
             await eventually(lambda: page(server, "/readyz")[0] == 503, "it is told")
             assert "bus" in page(server, "/readyz")[1]
-            bus.start()
+            nats_server.start()
             await socket.send('{"type":"close"}')
             await feed.wait("call", kind="ended", call="c-1")
             await eventually(lambda: page(server, "/readyz")[0] == 200, "all is well")

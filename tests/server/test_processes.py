@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,14 +22,6 @@ ROOT = Path(__file__).parents[2]
 pytestmark = [needs_nats, pytest.mark.skipif(sys.platform != "linux", reason="SO_REUSEPORT and /proc are Linux's")]
 
 
-@pytest.fixture
-def bus(tmp_path: Path) -> Iterator[NatsServer]:
-    server = NatsServer(tmp_path / "nats")
-    server.start()
-    yield server
-    server.stop()
-
-
 def children(of: int) -> set[int]:
     """The servers that a process has started, without what keeps its resources."""
     found = Path(f"/proc/{of}/task/{of}/children").read_text().split()
@@ -43,10 +34,10 @@ def start(command: list[str], log: Path) -> subprocess.Popen[str]:
 
 
 async def test_a_process_that_dies_takes_only_its_calls_along_and_another_one_comes(
-    tmp_path: Path, bus: NatsServer
+    tmp_path: Path, nats_server: NatsServer
 ) -> None:
     command = [sys.executable, "-m", "stream_ser.cli", "serve", "--processes", "2", "--port", "0", "--engine", "onnx"]
-    command += ["--store", f"sqlite:///{tmp_path / 'results.db'}", "--bus", bus.url, "--limits-burst-s", "600"]
+    command += ["--store", f"sqlite:///{tmp_path / 'results.db'}", "--bus", nats_server.url, "--limits-burst-s", "600"]
     server = start(command, tmp_path / "log")
     assert server.stdout is not None
     try:
