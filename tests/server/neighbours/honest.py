@@ -14,16 +14,14 @@ from urllib.parse import urlsplit
 import numpy as np
 import soundfile
 from websockets.asyncio.client import connect
+from websockets.exceptions import WebSocketException
 
-from stream_ser.feed.client import subscribe
 from stream_ser.load.callers import play, telephone
 from tests.conftest import BUNDLED
 
 RATE, FRAME_MS = 8_000, 20
 PROBE_S = 0.1
-SOURCE = (
-    "127.0.0.2"  # where honest calls and the probe come from: who shares an address with an attacker shares its limit
-)
+SOURCE = "127.0.0.2"  # where honest calls, their subscriber and the probe come from: who shares an address with an attacker shares its limit
 BEGIN_S = 1.0  # over which calls begin
 
 
@@ -131,20 +129,32 @@ async def _plain(url: str, call: str, sound: np.ndarray, seconds: float, token: 
 async def _read(url: str, token: str, found: Suffered, hop_s: float) -> None:
     ends: dict[str, int] = defaultdict(int)
     hop = round(hop_s * 16_000)
-    async for message in subscribe(f"{url}/v1/feed", token=token, retry_s=60.0):
-        match message["type"]:
-            case "point":
-                stream = message["stream"]
-                found.points[stream] += 1
-                found.holes += (message["end"] - ends[stream]) // hop - 1
-                ends[stream] = message["end"]
-                found.ages_ms.append(message["ledger"]["age_ms"])
-            case "gap":
-                found.missing_s += (message["end"] - message["start"]) / 16_000
-            case "end":
-                found.dropped += message["dropped"]
-            case "call" if message["kind"] == "ended":
-                found.reasons[message["reason"]] += 1
+    try:
+        async with connect(
+            f"{url}/v1/feed",
+            additional_headers={"Authorization": f"Bearer {token}"},
+            open_timeout=30,
+            ping_interval=None,
+            local_addr=(SOURCE, 0),
+        ) as feed:
+            async for text in feed:
+                message = json.loads(text)
+                match message["type"]:
+                    case "point":
+                        stream = message["stream"]
+                        found.points[stream] += 1
+                        found.holes += (message["end"] - ends[stream]) // hop - 1
+                        ends[stream] = message["end"]
+                        found.ages_ms.append(message["ledger"]["age_ms"])
+                    case "gap":
+                        found.missing_s += (message["end"] - message["start"]) / 16_000
+                    case "end":
+                        found.dropped += message["dropped"]
+                    case "call" if message["kind"] == "ended":
+                        found.reasons[message["reason"]] += 1
+        found.broken.append("the subscriber was sent away")
+    except (OSError, WebSocketException) as error:
+        found.broken.append(f"the subscriber: {type(error).__name__}: {error}")
 
 
 async def _probe(url: str, found: Suffered) -> None:
