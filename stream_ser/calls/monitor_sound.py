@@ -15,6 +15,7 @@ import contextlib
 import itertools
 import json
 import threading
+import time
 
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
@@ -30,7 +31,7 @@ from stream_ser.types import SourceInfo
 
 MOST = 8  # connections at once
 OPEN_S = 10.0  # for the hello
-PATIENCE_S = 0.2  # for a session's thread to end
+PATIENCE_S = 0.2  # for the sessions' threads to end
 REFUSED = 1008  # close code
 LONGEST_REASON = 120  # bytes of a close frame's reason
 MICROPHONE = "microphone"
@@ -42,7 +43,7 @@ class MonitorSound:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._count = 0  # connections
+        self._connections: set[_Connection] = set()  # in the event loop
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()  # guards what follows against ``close``
         self._sessions: dict[str, Session] = {}  # that are not over, by stream
@@ -53,16 +54,28 @@ class MonitorSound:
         """Why nobody more can bring sound."""
         if not self._runtime.worker.engine:
             return "The model is being loaded. Try again in a moment."
-        return f"There are {MOST} connections that bring sound, the limit. End one." if self._count >= MOST else None
+        return f"There are {MOST} connections that bring sound, the limit. End one." if len(self._connections) >= MOST else None
 
     async def serve(self, connection: ServerConnection) -> None:
         """Serve one connection until it is over, and tell it why where it is ended from this side."""
-        self._count += 1
+        served = _Connection(self, connection)
+        self._connections.add(served)
         try:
             with contextlib.suppress(ConnectionClosed):
-                await _Connection(self, connection).run()
+                await served.run()
         finally:
-            self._count -= 1
+            self._connections.discard(served)
+            served.gone.set()
+
+    async def leave(self, within_s: float) -> None:
+        """Wait until everyone was told that the streams have ended; after ``close``, in the event loop."""
+        leaving = tuple(self._connections)
+        for connection in leaving:
+            connection.leave()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                for connection in leaving:
+                    await connection.gone.wait()
 
     def close(self) -> None:
         """End every stream."""
@@ -71,8 +84,9 @@ class MonitorSound:
             sessions = list(self._sessions.values())
         for session in sessions:
             session.stop()
+        until = time.monotonic() + PATIENCE_S
         for session in sessions:
-            session.wait(PATIENCE_S)
+            session.wait(max(0.0, until - time.monotonic()))
 
     def begin(self, opened: Opened, source: PushedSource) -> tuple[str, Session]:
         """Begin a stream of a name of its own. Raises RefusedError. Loads a detector: not for an event loop."""
@@ -106,6 +120,7 @@ class _Connection:
         self._source: PushedSource | None = None
         self._session: Session | None = None
         self._room, self._over = asyncio.Event(), asyncio.Event()  # of the source: look again; it is closed
+        self.gone = asyncio.Event()  # nothing more is said to it
 
     async def run(self) -> None:
         """Take what comes until either side ends it."""
@@ -124,6 +139,11 @@ class _Connection:
                 task.cancel()
             if self._source is not None:
                 self._source.end()  # what was brought is still heard to its end
+
+    def leave(self) -> None:
+        """End what has no stream yet; one that has ends with its stream."""
+        if self._session is None:
+            self._over.set()
 
     async def _receive(self) -> None:
         """Take messages. Raises RefusedError, ConnectionClosed."""
@@ -188,7 +208,9 @@ class _Connection:
             self._over.set()
 
     def _why_ended(self) -> str:
-        error = None if self._session is None else self._session.error
+        if self._session is None:
+            return "this monitor has ended"
+        error = self._session.error
         return "the stream was ended at the monitor" if error is None else str(as_person_error(error))
 
     async def _refuse(self, error: RefusedError) -> None:

@@ -67,6 +67,9 @@ class SoundTaker(Protocol):
     async def serve(self, connection: ServerConnection) -> None:
         """Serve one connection that brings sound until it is over."""
 
+    async def leave(self, within_s: float) -> None:
+        """Let those who bring sound be told that it is over."""
+
 
 class FeedServer:
     """Serve ``hub`` at ``ws://host:port/v1/feed`` and the page at ``http://host:port/``; port 0 lets the system choose.
@@ -196,7 +199,10 @@ class FeedServer:
 
     async def _end(self, server: Server, subscribers: Subscribers) -> None:
         server.close(close_connections=False)
-        await subscribers.leave(STOP_S)
+        leaving = [subscribers.leave(STOP_S)]
+        if self._sound is not None:
+            leaving.append(self._sound.leave(STOP_S))
+        await asyncio.gather(*leaving)
         for connection in tuple(self._connections):
             connection.transport.abort()
         await server.wait_closed()

@@ -18,7 +18,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 import stream_ser
 from stream_ser.audio.pushed import QUEUE_S, PushedSource
-from stream_ser.calls.monitor_sound import MOST, MonitorSound
+from stream_ser.calls.events import RefusedError
+from stream_ser.calls.monitor_sound import MOST, MonitorSound, _Connection
 from stream_ser.feed.envelope import stream_of
 from stream_ser.feed.message_types import Message
 from stream_ser.pipeline.runtime import Options, Runtime
@@ -226,7 +227,13 @@ async def test_streams_have_names_of_their_own_and_there_are_not_too_many(runtim
         assert b"the limit" in (refused.value.response.body or b"")
 
 
-async def test_the_monitors_end_is_told_and_ends_every_stream() -> None:
+async def test_the_monitors_end_is_told_and_ends_every_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def slowly(connection: _Connection, error: RefusedError) -> None:
+        await asyncio.sleep(0.1)  # a machine with much to do
+        await refuse(connection, error)
+
+    refuse = _Connection._refuse
+    monkeypatch.setattr(_Connection, "_refuse", slowly)
     came: Published = []
     with Runtime(Options(engine="onnx", feed="127.0.0.1:0"), MonitorSound) as runtime:
         runtime.hub.attach(came.append)
@@ -234,9 +241,11 @@ async def test_the_monitors_end_is_told_and_ends_every_stream() -> None:
         socket = await stack.enter_async_context(dialled(runtime))
         await socket.send(hello())
         assert (await answer(socket))["type"] == "accepted"
+        silent = await stack.enter_async_context(dialled(runtime))
         await asyncio.to_thread(runtime._closing.close)
-        said = await answer(socket)
-        assert (said["type"], said["code"]) == ("refused", "stream-ended")
+        for one, why in ((socket, "the stream was ended at the monitor"), (silent, "this monitor has ended")):
+            said = await answer(one)
+            assert (said["type"], said["code"], said["text"]) == ("refused", "stream-ended", why)
     assert (came[-1]["type"], came[-1]["reason"]) == ("end", "stopped")  # type: ignore[typeddict-item]
     await stack.aclose()
 
