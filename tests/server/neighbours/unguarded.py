@@ -114,7 +114,7 @@ GUARDS: dict[str, tuple[tuple[str, ...], Callable[[], None]]] = {
     "unread-cut": (("subscribers-that-read-nothing",), _no_cut),
     "message-limits": (("pauses", "calls-that-come-and-go"), _no_message_limits),
     "threads": (("scans-of-history", "deletions", "requests", "token-rotation"), _no_threads),
-    "handshake-limit": (("half-handshakes", "half-handshakes-of-tls"), _no_handshakes_counted),
+    "handshake-limit": (("half-handshakes-of-tls",), _no_handshakes_counted),
     "handshakes-in-turn": (("tls-handshakes",), _many_handshakes_at_once),
     "gap-limit": (("every-second-sample", "spoiled-messages"), _no_gaps_joined),
     "stall-allowance": (("stopped-process",), _no_allowance_for_stalls),
