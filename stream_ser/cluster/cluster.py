@@ -5,13 +5,14 @@ The bus's thread runs the feeds' readers and the nodes' announcements; the archi
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
 import secrets
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from datetime import UTC, datetime
 from typing import Any
@@ -26,13 +27,16 @@ from stream_ser.cluster.nodes import Load, Nodes
 from stream_ser.cluster.numbering import Keeping, ensure_stream, numbering
 from stream_ser.cluster.open_calls import OpenCalls
 from stream_ser.cluster.reader import FeedReader
+from stream_ser.cluster.resuming import resume_points
 from stream_ser.cluster.wire import PREFIX, stream_name, subject
 from stream_ser.feed.acknowledge import parse_acknowledge
 from stream_ser.feed.history import History
 from stream_ser.feed.message_types import AcknowledgementMessage
+from stream_ser.store.database import StoreError
 from stream_ser.store.history import StoredHistory
 from stream_ser.store.records import LARGEST
 from stream_ser.store.store import Store
+from stream_ser.types import ResumePoint
 
 ASK_S = 1.0  # how long another node may take to answer; where it is gone, the bus says so at once
 
@@ -119,6 +123,18 @@ class Cluster:
         asked = {"tenant": tenant, "query": query}
         found: AcknowledgementMessage | None = await self.bus.request(f"{PREFIX}-acknowledge", asked)
         return found
+
+    def resume_points(self, tenant: str, call: str, streams: Collection[str]) -> Future[dict[str, ResumePoint]]:
+        """Where streams of a call go on that was interrupted on another node; nothing where the bus does not say in time."""
+        return self.bus.start(self._resume_points(tenant, call, streams))
+
+    async def _resume_points(self, tenant: str, call: str, streams: Collection[str]) -> dict[str, ResumePoint]:
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                return await resume_points(self.bus, self._open, tenant, call, streams, self._lives)
+        except (*FAILURES, StoreError) as error:
+            _log.warning("nobody knows whether a call goes on: %s", error, extra={"tenant": tenant})
+            return {}
 
     def _read(self, tenant: str, source: BusHistory) -> None:
         feed = self._feeds[tenant]

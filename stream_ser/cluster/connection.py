@@ -123,7 +123,7 @@ class Bus:
             asked.cancel()
             raise self.away(error) from error
 
-    def start(self, coroutine: Coroutine[Any, Any, None]) -> Future[None]:
+    def start(self, coroutine: Coroutine[Any, Any, _T]) -> Future[_T]:
         """Have a coroutine run in the bus's loop; cancel what this gives to end it."""
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop)
 

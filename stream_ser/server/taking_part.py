@@ -6,6 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
+from stream_ser.calls.events import RefusedError
 from stream_ser.server.media_server import DEAD_S, MediaServer
 from stream_ser.server.rejection import POLICY, RESTART, Refusal
 from stream_ser.server.services import Services
@@ -42,4 +43,8 @@ def take_part(cluster: Cluster, services: Services, media: MediaServer, url: str
             text = "this server was cut off, and the call is marked as interrupted; connect again"
             loop.call_soon_threadsafe(let_go, tenant, call, Refusal("cut-off", text), RESTART)
 
+    def refused(tenant: str, call: str, error: RefusedError) -> None:
+        let_go(tenant, call, Refusal(error.code, error.text), POLICY)
+
+    services.tenants.refused = refused
     cluster.load, cluster.goes_on, cluster.fenced = load, goes_on, fenced

@@ -98,6 +98,7 @@ class Still:
 
     over = False
     hop = HOP
+    position = 0
 
 
 @given(
