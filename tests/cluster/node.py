@@ -43,6 +43,7 @@ class Node:
         self._open: dict[tuple[str, str], StreamInfo] = {}
         self._points: dict[tuple[str, str], int] = {}
         self._known: set[str] = set()
+        self.said: dict[int, tuple[str, int]] = {}  # points, by the numbers that they have on this node
         self._call = ""
         self._began = 0
 
@@ -54,13 +55,14 @@ class Node:
         subscription.refill()
         return subscription
 
-    def publish(self, call: str, message: Message, tenant: str = "acme") -> None:
+    def publish(self, call: str, message: Message, tenant: str = "acme") -> int:
+        """Gives the number that it has on this node, and nowhere else."""
         hub = self.cluster.hub(tenant)
         if tenant not in self._known:
             self._known.add(tenant)
             hub.attach_text(lambda told, text: self._keep(tenant, told, text))
         self._call = call
-        hub.publish(message)
+        return hub.publish(message)
 
     def _keep(self, tenant: str, message: Message, text: str) -> None:
         self.writer.put(tenant, self._call, message, text)
@@ -80,7 +82,8 @@ class Node:
         """Publish the next point of a call; gives its ``end``, which tells them apart."""
         self._points[tenant, call] += 1
         point = make_point(self._points[tenant, call])
-        self.publish(call, messages.point(self._open[tenant, call], point, 1_007_000_000), tenant)
+        seq = self.publish(call, messages.point(self._open[tenant, call], point, 1_007_000_000), tenant)
+        self.said[seq] = call, point.end
         return point.end
 
     def end(self, call: str, tenant: str = "acme") -> None:
@@ -89,6 +92,17 @@ class Node:
         self.publish(call, told, tenant)
         self.writer.end_call(tenant, call, NOW, '{"duration_s": 1.0}')
         del self._open[tenant, call]
+
+    @property
+    def acknowledged(self) -> list[tuple[str, int]]:
+        """The points that the bus has, as far as this node knows: their calls and ends. Of one tenant."""
+        upto, lost = self.writer.acknowledged("acme"), {each.seq for each in self.lost}
+        return [said for seq, said in sorted(self.said.items()) if seq <= upto and seq not in lost]
+
+    def die(self) -> None:
+        """End without a last word, and without writing what waits."""
+        self.cluster.bus.close()
+        self.writer.close(0.0)
 
     def close(self) -> None:
         self.writer.close(5.0)
