@@ -48,6 +48,7 @@ class _Run:
     hellos: list[tuple[str, str]] = field(default_factory=list)  # streams that are to be introduced, with their hellos
     changed: bool = True  # whether the entry is other than the bucket has it
     fenced: bool = False
+    withdrawn: bool = False  # of a fenced one: whether the bucket has its entry no more
 
 
 class BusLog:
@@ -166,6 +167,7 @@ class BusLog:
             await self._publish(run, items, ends)
         if run.fenced:
             refused = [item for item in items if isinstance(item, Row) and item.seq > run.done]
+            await self._withdraw(run)
         if ends:
             if not run.fenced:
                 await self._open.remove(tenant, call)
@@ -184,6 +186,8 @@ class BusLog:
 
     async def _publish(self, run: _Run, items: Sequence[Write], ends: bool) -> None:
         entry = run.entry
+        if run.last is None and not await self._enter(run):
+            return
         for item in items:
             if isinstance(item, Hello) and item.stream not in entry.hellos:
                 entry.hellos[item.stream] = (0, item.text)
@@ -201,6 +205,25 @@ class BusLog:
                 await self._one(run, item)
         if run.changed and not ends and not run.fenced:
             await self._keep(run)
+
+    async def _enter(self, run: _Run) -> bool:
+        """See, before anything is said of a call, whether its name is free; it is fenced where another node has the call."""
+        tenant, call = run.entry.tenant, run.entry.call
+        last = await last_message(self._bus, tenant, call)
+        if last is None or last[1].run == run.entry.run:
+            return True
+        if not last[1].over and not await self._way_is_made(tenant, call, last[1].run, run):
+            return False
+        run.last = last[0] if last[1].over else None
+        return True
+
+    async def _withdraw(self, run: _Run) -> None:
+        """Take a fenced use of a name from the calls that are open, where it has put itself there in ignorance."""
+        if not run.withdrawn:
+            entry = await self._open.get(run.entry.tenant, run.entry.call)
+            if entry is not None and entry.run == run.entry.run:
+                await self._open.remove(run.entry.tenant, run.entry.call)
+            run.withdrawn = True
 
     async def _keep(self, run: _Run) -> None:
         run.entry.place = run.last or 0
