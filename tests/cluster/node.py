@@ -31,8 +31,8 @@ NOW = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
 class Node:
     """One node. Calls have one leg, and points say how many there were before them."""
 
-    def __init__(self, urls: tuple[str, ...], store: Store | None = None, keeping: Keeping | None = None) -> None:
-        self.cluster = Cluster(BusAddress(urls), keeping or Keeping(), store)
+    def __init__(self, address: BusAddress, store: Store | None = None, keeping: Keeping | None = None) -> None:
+        self.cluster = Cluster(address, keeping or Keeping(), store)
         self._store = store
         self.fenced: list[tuple[str, str, bool]] = []
         self.lost: list[LostWrite] = []
@@ -116,7 +116,7 @@ def node(
     server: NatsServer, store: Path | None = None, keeping: Keeping | None = None, urls: tuple[str, ...] = ()
 ) -> Iterator[Node]:
     opened = None if store is None else Store.open(f"sqlite:///{store}")
-    made = Node(urls or (server.url,), opened, keeping)
+    made = Node(BusAddress(urls or (server.url,)), opened, keeping)
     try:
         yield made
     finally:

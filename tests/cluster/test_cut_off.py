@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from stream_ser.cluster.connection import BusAddress
 from tests.cluster.nats_server import needs_nats
 from tests.cluster.network import Namespaces, Network, Relays, Way, why_no_namespaces
 from tests.cluster.node import PATIENCE_S, Node, numbers, take, wait_until
@@ -31,7 +32,7 @@ def network(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Network]
 def node(network: Network) -> Iterator[tuple[Node, Way]]:
     way = network.way()
     with way.inside():
-        made = Node((way.url,))
+        made = Node(BusAddress((way.url,)))
     try:
         yield made, way
     finally:

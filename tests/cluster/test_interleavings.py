@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from stream_ser.cluster.connection import BusAddress
 from stream_ser.errors import FeedError
 from stream_ser.feed.filters import SubscriptionFilter
 from stream_ser.feed.message_types import Message
@@ -139,7 +140,7 @@ class Trial:
 
     def _node(self, place: int) -> Node:
         with self._ways[place].inside():
-            made = Node((self._ways[place].url,))
+            made = Node(BusAddress((self._ways[place].url,)))
         self._stack.callback(made.close)
         return made
 
