@@ -23,7 +23,7 @@ from nats.js.errors import NotFoundError
 from stream_ser.cluster.connection import ANSWER_S, FAILURES, Ack, Bus, WrongLastError
 from stream_ser.cluster.interrupting import interrupt, last_message
 from stream_ser.cluster.numbering import Keeping, ensure_stream
-from stream_ser.cluster.open_calls import OpenCallEntry, OpenCalls
+from stream_ser.cluster.open_calls import CallState, OpenCallEntry, OpenCalls
 from stream_ser.cluster.wire import BusMessage, stream_name, subject
 from stream_ser.store.database import StoreError
 from stream_ser.store.records import EndCall, Hello, OpenCall, Row, Write, milliseconds
@@ -63,8 +63,8 @@ class BusLog:
         self._bus, self._node, self._keeping, self._open, self._fenced = bus, node, keeping, open_calls, fenced
         self._runs: dict[tuple[str, str], _Run] = {}
         self._streams: set[str] = set()  # tenants whose streams are known to be there
-        self.lives: Callable[[str, str, str], Awaitable[bool]] = (
-            _nobody  # whether a run of a call goes on, on another node
+        self.state: Callable[[str, str, str], Awaitable[CallState]] = (
+            _gone  # of a use of a call's name, on another node
         )
         self.published = self.duplicates = 0
 
@@ -72,6 +72,11 @@ class BusLog:
     def shown(self) -> str:
         """For people."""
         return self._bus.address.shown
+
+    def has(self, tenant: str, call: str) -> bool:
+        """Whether something of a call that is this node's is still to come."""
+        run = self._runs.get((tenant, call))
+        return run is not None and not run.fenced
 
     def last_seqs(self) -> dict[str, int]:
         """None: a node's own numbers begin with 1, and nobody sees them."""
@@ -318,7 +323,7 @@ class BusLog:
 
     async def _way_is_made(self, tenant: str, call: str, theirs: str, run: _Run) -> bool:
         """Whether a call of that name, open on another node, gave way to ours; ours is fenced where it lives."""
-        if await self.lives(tenant, call, theirs):
+        if await self.state(tenant, call, theirs) != "gone":
             self._fence(run, True)
             return False
         await interrupt(self._bus, self._open, tenant, call, theirs, run.consent)
@@ -334,5 +339,5 @@ def _begins(item: Write) -> bool:
     return isinstance(item, OpenCall)
 
 
-async def _nobody(_tenant: str, _call: str, _run: str) -> bool:
-    return False
+async def _gone(_tenant: str, _call: str, _run: str) -> CallState:
+    return "gone"

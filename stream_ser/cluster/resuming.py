@@ -6,6 +6,7 @@ it, its use of the name is interrupted first; from then on the bus takes nothing
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Collection
 from datetime import UTC, datetime, timedelta
@@ -13,13 +14,13 @@ from datetime import UTC, datetime, timedelta
 from stream_ser.cluster.connection import Bus
 from stream_ser.cluster.following import Placed, read
 from stream_ser.cluster.interrupting import interrupt_entry, last_message
-from stream_ser.cluster.open_calls import OpenCalls
+from stream_ser.cluster.open_calls import CallState, OpenCalls
 from stream_ser.cluster.reader import Hellos
 from stream_ser.cluster.wire import BusMessage
 from stream_ser.types import SAMPLE_RATE, ResumePoint
 
 RECENT_S, LATEST_S = 10.0, 300.0  # how far is looked back, and how far where that is not enough: older calls begin anew
-AT_ONCE = 1000
+AT_ONCE, AGAIN_S = 1000, 0.05
 
 
 async def resume_points(
@@ -28,13 +29,14 @@ async def resume_points(
     tenant: str,
     call: str,
     streams: Collection[str],
-    lives: Callable[[str, str, str], Awaitable[bool]],
+    state: Callable[[str, str, str], Awaitable[CallState]],
 ) -> dict[str, ResumePoint]:
     """Where each of ``streams`` goes on, as far as it was heard before the call was interrupted.
 
-    Nothing for a call that ended in good order, that ``lives`` on another node, or that nobody knows. Raises StoreError.
+    Nothing for a call that ended in good order, that lives on another node, or that nobody knows. Waits for one that is about
+    to end: who drains sends its callers away before all that they said is told. Raises StoreError.
     """
-    if not await _is_interrupted(bus, open_calls, tenant, call, lives):
+    if not await _is_interrupted(bus, open_calls, tenant, call, state):
         return {}
     now, hellos = datetime.now(UTC), Hellos(bus, tenant)
     found: dict[str, ResumePoint] = {}
@@ -50,15 +52,21 @@ async def _is_interrupted(
     open_calls: OpenCalls,
     tenant: str,
     call: str,
-    lives: Callable[[str, str, str], Awaitable[bool]],
+    state: Callable[[str, str, str], Awaitable[CallState]],
 ) -> bool:
     """Whether the last use of a call's name was interrupted; interrupts it where its node has it no more."""
     last = await last_message(bus, tenant, call)
-    if last is not None and not last[1].over and not await lives(tenant, call, last[1].run):
-        entry = await open_calls.get(tenant, call)
-        if entry is not None and entry.run == last[1].run:
+    while last is not None and not last[1].over:
+        found = await state(tenant, call, last[1].run)
+        if found == "lives":
+            return False
+        if found == "gone":
+            entry = await open_calls.get(tenant, call)
+            if entry is None or entry.run != last[1].run:
+                return False
             await interrupt_entry(bus, open_calls, entry)
-            last = await last_message(bus, tenant, call)
+        await asyncio.sleep(0 if found == "gone" else AGAIN_S)
+        last = await last_message(bus, tenant, call)
     return last is not None and _kind(last[1]) == "interrupted"
 
 

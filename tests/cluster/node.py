@@ -37,7 +37,7 @@ class Node:
         self.fenced: list[tuple[str, str, bool]] = []
         self.lost: list[LostWrite] = []
         self.cluster.fenced = lambda *of: self.fenced.append(of)
-        self.cluster.goes_on = lambda tenant, call: (tenant, call) in self._open
+        self.cluster.state = lambda tenant, call: "lives" if (tenant, call) in self._open else "gone"
         self.cluster.open()
         self.writer = StoreWriter(self.cluster.log, flush_s=0.001, on_lost=self.lost.append, queue=10_000)
         self._open: dict[tuple[str, str], StreamInfo] = {}
