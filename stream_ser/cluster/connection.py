@@ -215,6 +215,8 @@ class Bus:
         address, client = self.address, StrictClient()
 
         async def failed(error: Exception) -> None:
+            if self._ending.is_set():  # the client may have swallowed its cancellation, and would try for ever
+                raise asyncio.CancelledError
             weak = isinstance(error, (BrokenPipeError, ConnectionResetError))  # as after an error that said more
             if not self.connected and not (weak and self._why):
                 self._why = error
@@ -230,8 +232,8 @@ class Bus:
             for each in self.back:
                 each()
 
-        async with asyncio.timeout(CONNECT_S * (len(address.servers) + 1)):
-            await client.connect(
+        connecting = asyncio.create_task(
+            client.connect(
                 list(address.servers),
                 name="stream-ser",
                 error_cb=failed,
@@ -245,6 +247,13 @@ class Bus:
                 tls=_tls(address),
                 **_login(address),
             )
+        )
+        done, _ = await asyncio.wait((connecting,), timeout=CONNECT_S * (len(address.servers) + 1))
+        if not done:
+            self._ending.set()
+            connecting.cancel()
+            raise TimeoutError("no server answers")
+        connecting.result()
         return client
 
     async def _acknowledged(self, message: Msg) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,7 @@ from stream_ser.server.secret import Secret
 from stream_ser.store.database import StoreError
 from tests.cluster import nats_users
 from tests.cluster.nats_server import NatsServer, needs_nats
-from tests.cluster.node import Node, numbers, take, wait_until
+from tests.cluster.node import PATIENCE_S, Node, numbers, take, wait_until
 from tests.server.certificate import make
 
 pytestmark = needs_nats
@@ -164,3 +165,16 @@ def test_who_is_let_in_no_more_comes_back_when_that_is_undone(tmp_path: Path) ->
             assert numbers(take(subscription, 3)) == [2, 3]
         finally:
             node.close()
+
+
+def test_who_is_not_let_in_gives_up_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the client swallows that it was cancelled, as it does every other time when it is as busy as here."""
+    monkeypatch.setattr("stream_ser.cluster.connection.AGAIN_S", 0.0)
+    with server(tmp_path, USERS) as bus:
+        for tries in range(10):
+            monkeypatch.setattr("stream_ser.cluster.connection.CONNECT_S", 0.02 + tries / 3000)
+            opening = threading.Thread(target=refused, args=(BusAddress((bus.url,), user="ser", password=WRONG),))
+            opening.daemon = True
+            opening.start()
+            opening.join(PATIENCE_S)
+            assert not opening.is_alive(), f"attempt {tries} has no end"
