@@ -169,6 +169,24 @@ def test_a_stall_grows_a_gap_and_the_device_comes_back_by_itself() -> None:
     ]
 
 
+def test_what_a_driver_held_back_during_a_stall_is_heard_behind_the_gap() -> None:
+    """It is more sound than time is still missing, as the gap has told most of that time already."""
+    clock = VirtualClock()
+    held = np.full((14_400, 1), 0.25)
+    later = [Say(2.2, np.full((320, 1), 0.5), overflow=True)]
+    script = [*steady(1.0), Say(1.9, held), *later]
+    source = open_microphone(backend=ScriptedBackend(clock, [script]), clock=clock)
+    items = listen(source, clock, 2.3)
+    heard = sound(items)
+    assert len(heard) == 16_000 + 14_400 + 320
+    assert set(heard[16_000:-320]) == {0.25}
+    assert set(heard[-320:]) == {0.5}
+    (start, end), lost = gaps(items)
+    assert start == 16_000
+    assert 0.7 * 16_000 <= end - start <= 0.9 * 16_000
+    assert lost[1] - lost[0] == pytest.approx(0.28 * 16_000, abs=60), "a later loss is told in full"
+
+
 def test_an_unplugged_device_is_reopened_with_growing_pauses() -> None:
     clock = VirtualClock()
     gone = SourceError("USB mic is gone", fix="connect it again")
