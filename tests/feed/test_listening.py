@@ -55,6 +55,14 @@ def test_what_is_no_port_in_use_is_told_at_once(serve: Serve, monkeypatch: pytes
     assert tried == [80], "no other port would help"
 
 
+def test_a_server_may_be_stopped_again_and_without_a_start() -> None:
+    server = FeedServer(Hub(), port=0)
+    server.stop()
+    server.start()
+    server.stop()
+    server.stop()
+
+
 def _take(taken: ExitStack, *ports: int) -> bool:
     """Take these ports, or none of them."""
     with ExitStack() as attempt:
