@@ -115,6 +115,20 @@ def test_whole_files_need_no_recording_and_what_they_do_not_notice_stays_untried
     assert "count -= 1" not in said.partition("package")[0], "what was noticed is not tried again"
 
 
+def test_what_its_own_tests_do_not_notice_and_has_a_reason_is_tried(project: Path) -> None:
+    path = "stream_ser/audio/level.py"
+    (project / path).write_text("def same(value):\n    return value\n")
+    (project / "tests" / "audio" / "test_level.py").write_text("def test_nothing():\n    pass\n")
+    run(project, "--sample", "1", "--files", returns=1)
+    (project / "tests" / "mutants" / "survivors.toml").write_text(
+        f"[[mutant]]\nname = '{path} same | return value | return value -> return None'\n"
+        "kind = 'harmless'\nwhy = 'nobody asks'\n"
+    )
+    said = run(project, "--sample", "1", "--files")
+    assert "survived   stream_ser/audio/level.py same" in said
+    assert "line 2; harmless: nobody asks" in said
+
+
 def test_a_test_that_is_named_after_what_is_mutated_is_left_out(project: Path) -> None:
     level = project / "stream_ser" / "audio" / "level.py"
     level.write_text("LEVEL = 3\n")
