@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -265,3 +266,25 @@ def test_sound_of_a_leg_that_nobody_named_is_passed_over(backend: CallBackend) -
     call.close("hung up")
     backend.wait(call)
     assert not backend.of("point")
+
+
+def test_another_connection_goes_on_with_a_call_of_which_it_says_the_same(backend: CallBackend) -> None:
+    call = backend.open(Policy(), BOTH)
+    same = replace(call.opened, token="another one", parameters={"sent": "again"})
+    assert call.goes_on_with(same), "a token and what else is said may differ"
+    for other in (
+        replace(same, legs=BOTH[:1]),
+        replace(same, rate=16_000),
+        replace(same, protocol="twilio"),
+        replace(same, consent="unknown"),
+        replace(same, agent_purpose="training"),
+        replace(same, feed=True),
+    ):
+        assert not call.goes_on_with(other), other
+    call.pause()
+    assert not call.goes_on_with(same), "it does not know of the pause"
+    call.resume()
+    assert call.goes_on_with(same)
+    call.close("hung up")
+    assert not call.goes_on_with(same)
+    backend.wait(call)

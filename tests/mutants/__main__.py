@@ -45,13 +45,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _try(tree: Tree, records: Records, mutant: Mutant, results: Results, wanted: argparse.Namespace) -> str:
     """Run the module's own tests, and then groups of others, until one notices."""
     outcome, by, count, seconds = "unreached", "", 0, 0.0
-    alone = (file for file in records.own(mutant.path) if tree.passes(file, wanted.patience))
-    own = dict.fromkeys(alone, UNKNOWN_S)
-    if own:
-        result = tree.attempt(mutant, _limits(own, wanted.patience))
+    files = dict.fromkeys([*records.own(mutant.path), *(wanted.files or ())])
+    whole = {file: UNKNOWN_S for file in files if tree.passes(file, wanted.patience)}
+    if whole:
+        result = tree.attempt(mutant, _limits(whole, wanted.patience))
         if result.outcome in NOTICED:
-            results.add(mutant, outcome=result.outcome, by=result.by, tests=len(own), seconds=result.seconds)
+            results.add(mutant, outcome=result.outcome, by=result.by, tests=len(whole), seconds=result.seconds)
             return result.outcome
+    if wanted.files is not None:
+        return "not tried"  # by all that may notice it
     for tests in choose(records, mutant, wanted.seconds):
         result = tree.attempt(mutant, _limits(tests, wanted.patience))
         outcome, by, count, seconds = result.outcome, result.by, count + len(tests), seconds + result.seconds
@@ -98,6 +100,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--patience", type=float, default=20.0, metavar="S", help="that any test may take (default 20)")
     parser.add_argument(
         "--seconds", type=float, default=45.0, metavar="S", help="of tests, as recorded, that one meets (default 45)"
+    )
+    parser.add_argument(
+        "--files",
+        nargs="*",
+        metavar="FILE",
+        help="record nothing: mutants meet all tests of their module's own files and of these; what these do not notice"
+        " counts as not tried",
     )
     parser.add_argument("--again", action="store_true", help="try again what was not noticed, with the tests of now")
     parser.add_argument("--keep-record", action="store_true", help="choose tests by old recordings of which run what")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import struct
 
 import numpy as np
+import pytest
 
 from .defects import noise
 from .table import hear
@@ -52,9 +53,9 @@ def test_joined_files_in_blocks_are_heard_in_a_row() -> None:
     assert any("holds 2 recordings" in notice.text for notice in notices)
 
 
-def test_what_comes_before_the_sound_is_passed_over() -> None:
-    data = SAMPLES.tobytes()
-    sound = block(9, struct.pack("<IBBHI", 8_000, 16, 1, 4, 0) + data)
+@pytest.mark.parametrize("size", [len(SAMPLES.tobytes()), 4_096], ids=["in one block", "in many"])
+def test_what_comes_before_the_sound_is_passed_over(size: int) -> None:
+    sound = in_blocks(size)[len(HEAD) :]
     heard, _, failure = hear(HEAD + block(5, b"a word\0") + sound + b"\0")
     assert failure is None
     assert len(heard) == 2 * len(SAMPLES)
