@@ -97,7 +97,7 @@ def test_what_came_during_a_rest_is_read_without_watching_the_socket() -> None:
             assert not connection.transport.is_reading(), "it rests"
             await client.send("next")
             await _until(lambda number=number: len(heard.messages) > number)  # type: ignore[misc]
-        del connection.loop._add_reader  # its end is to be heard, too
+        del connection.loop._add_reader  # type: ignore[attr-defined]  # its end is to be heard, too
         assert not watched
 
     heard = asyncio.run(talk_to_one_that_rests(talk))
