@@ -297,7 +297,7 @@ def blocked() -> Iterator[threading.Event]:
     release = threading.Event()
     yield release
     release.set()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while any(thread.name.startswith("microphone-") for thread in threading.enumerate()):
         assert time.monotonic() < deadline
         time.sleep(0.001)
@@ -327,7 +327,7 @@ def test_the_gap_grows_and_closing_is_quick_while_reopening_blocks(blocked: thre
     assert start == 3_200
     assert end == pytest.approx(2.0 * 16_000, abs=0.2 * 16_000)
     blocked.set()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while not (len(backend.streams) == 2 and backend.streams[1].closed):  # what was opened too late is let go
         assert time.monotonic() < deadline
         time.sleep(0.001)
@@ -339,7 +339,7 @@ def test_closing_wakes_a_thread_that_really_waits() -> None:
     thread = threading.Thread(target=lambda: list(source))
     thread.start()
     source.close()
-    thread.join(2.0)
+    thread.join(30.0)
     assert not thread.is_alive()
 
 

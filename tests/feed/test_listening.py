@@ -91,7 +91,7 @@ async def test_stopping_sends_what_is_queued_and_says_goodbye(hub: Hub, serve: S
         stopping = asyncio.create_task(asyncio.to_thread(server.stop))
         received = await read(websocket, 101)
         assert received[-1]["type"] == "end"
-        assert (await websocket.receive(timeout=5)).type is aiohttp.WSMsgType.CLOSE
+        assert (await websocket.receive(timeout=60)).type is aiohttp.WSMsgType.CLOSE
         assert websocket.close_code == 1001
     await stopping
     server.stop()
@@ -101,7 +101,7 @@ async def test_closing_the_hub_ends_every_subscriber(hub: Hub, serve: Serve) -> 
     async with joined(serve().url) as websocket:
         await read(websocket, 1)
         hub.close()
-        assert (await websocket.receive(timeout=5)).type is aiohttp.WSMsgType.CLOSE
+        assert (await websocket.receive(timeout=60)).type is aiohttp.WSMsgType.CLOSE
         assert websocket.close_code == 1001
 
 

@@ -178,7 +178,7 @@ async def test_few_connections_never_rest_and_many_do() -> None:
     pace.members += 1
     assert pace.rest(connection)  # type: ignore[arg-type]
     assert connection.paused == 1
-    async with asyncio.timeout(10.0):
+    async with asyncio.timeout(60):
         await connection.woken.wait()
     pace.members = 10**6
     assert pace.rest_s == LONGEST_REST_S
