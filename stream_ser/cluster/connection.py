@@ -28,6 +28,7 @@ from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.errors import APIError
 
+from stream_ser.cluster.client import StrictClient, advice
 from stream_ser.store.database import StoreError
 
 CONNECT_S = 2.0  # how long a server may take to let us in
@@ -85,6 +86,7 @@ class Bus:
         self._acks: dict[str, asyncio.Future[Ack]] = {}
         self._numbers = itertools.count()
         self._inbox = ""
+        self._why: Exception | None = None  # what kept it from connecting last
         self.back: list[Callable[[], None]] = []  # called in the loop each time the connection is there again
 
     @property
@@ -123,19 +125,19 @@ class Bus:
             asked.cancel()
             raise self.away(error) from error
 
-    def start(self, coroutine: Coroutine[Any, Any, None]) -> Future[None]:
+    def start(self, coroutine: Coroutine[Any, Any, _T]) -> Future[_T]:
         """Have a coroutine run in the bus's loop; cancel what this gives to end it."""
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop)
 
     def away(self, why: object) -> StoreError:
         """What to raise where the bus does not do what it should."""
         told = " ".join(str(why).split())[:200] or type(why).__name__
-        return StoreError(f"the bus {self.address.shown} fails: {told}", fix="see that its nats-servers answer")
+        return StoreError(f"the bus {self.address.shown} fails: {told}", fix=advice(self._why))
 
     def check(self) -> None:
         """Raise StoreError where no server is connected."""
         if not self.client.is_connected:
-            raise self.away("no server answers")
+            raise self.away(self._why or "no server answers")
 
     async def publish(self, subject: str, data: bytes, message_id: str, after: int | None = None) -> Ack:
         """Have the bus take a message, and wait for its word that it has.
@@ -199,7 +201,7 @@ class Bus:
             self._inbox = self.client.new_inbox()
             await self.client.subscribe(f"{self._inbox}.*", cb=self._acknowledged)
         except Exception as error:
-            ready.set_exception(self.away(error))
+            ready.set_exception(self.away(self._why or error))
             return
         ready.set_result(None)
         await self._ending.wait()
@@ -210,9 +212,12 @@ class Bus:
             task.cancel()
 
     async def _connect(self) -> Client:
-        address, client = self.address, Client()
+        address, client = self.address, StrictClient()
 
         async def failed(error: Exception) -> None:
+            weak = isinstance(error, (BrokenPipeError, ConnectionResetError))  # as after an error that said more
+            if not self.connected and not (weak and self._why):
+                self._why = error
             _log.debug("the bus's client: %s", error)
 
         async def lost() -> None:
@@ -220,6 +225,7 @@ class Bus:
                 _log.warning("the bus is away", extra={"bus": address.shown})
 
         async def returned() -> None:
+            self._why = None
             _log.info("the bus is back", extra={"server": client.connected_url.netloc if client.connected_url else ""})
             for each in self.back:
                 each()

@@ -12,6 +12,7 @@ import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from nats.aio.msg import Msg
 from nats.errors import TimeoutError as NatsTimeoutError
@@ -41,6 +42,7 @@ class Placed:
     place: int
     id: str
     data: bytes
+    at_ns: int  # when the bus took it, since 1970
 
     @property
     def message(self) -> BusMessage:
@@ -92,13 +94,13 @@ class Follower:
                     await bus.client.publish(stalled)
                 return
             fields = message.reply.split(".")
-            place, number = int(fields[-4]), int(fields[-3])
+            place, number, at_ns = map(int, fields[-4:-1])
             if number != expected:
                 self._broken.set()
             if self._broken.is_set():
                 return
             expected += 1
-            found = Placed(place, (message.headers or {}).get("Nats-Msg-Id", ""), message.data)
+            found = Placed(place, (message.headers or {}).get("Nats-Msg-Id", ""), message.data, at_ns)
             if place == self._last and self._last_id and found.id != self._last_id:
                 self._last_id = ""
                 self._broken.set()
@@ -136,13 +138,19 @@ class Follower:
                     await bus.js.delete_consumer(name, consumer.name)
 
 
-async def read(bus: Bus, tenant: str, first: int, limit: int, call: str | None = None) -> list[Placed]:
-    """What the bus has from a place on, at most ``limit``; of one call where it is named. Raises StoreError."""
+async def read(
+    bus: Bus, tenant: str, first: int, limit: int, call: str | None = None, since: datetime | None = None
+) -> list[Placed]:
+    """What the bus has from a place on, at most ``limit``; of one call where it is named. Raises StoreError.
+
+    ``since`` when, where it is given, counts in the place of ``first``.
+    """
     bus.check()
     of = subjects(tenant) if call is None else subject(tenant, call)
     config = api.ConsumerConfig(
-        deliver_policy=api.DeliverPolicy.BY_START_SEQUENCE,
-        opt_start_seq=max(1, first),
+        deliver_policy=api.DeliverPolicy.BY_START_SEQUENCE if since is None else api.DeliverPolicy.BY_START_TIME,
+        opt_start_seq=max(1, first) if since is None else None,
+        opt_start_time=since,
         ack_policy=api.AckPolicy.NONE,
         inactive_threshold=FORGOTTEN_S,
         mem_storage=True,
@@ -164,6 +172,9 @@ async def read(bus: Bus, tenant: str, first: int, limit: int, call: str | None =
                 await bus.js.delete_consumer(stream_name(tenant), name)
     except FAILURES as error:
         raise bus.away(error) from error
-    return [
-        Placed(int(each.reply.split(".")[-4]), (each.headers or {}).get("Nats-Msg-Id", ""), each.data) for each in found
-    ]
+    return [_placed(each) for each in found]
+
+
+def _placed(message: Msg) -> Placed:
+    place, _, at_ns = map(int, message.reply.split(".")[-4:-1])
+    return Placed(place, (message.headers or {}).get("Nats-Msg-Id", ""), message.data, at_ns)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from nats.js.errors import KeyNotFoundError, NoKeysError
 from nats.js.kv import KeyValue
@@ -18,6 +18,9 @@ from nats.js.kv import KeyValue
 from stream_ser.cluster.connection import FAILURES, Bus
 from stream_ser.cluster.numbering import OPEN_CALLS, Keeping, bucket
 from stream_ser.cluster.wire import tenant_token, token
+
+# A call on its node: it is heard; it is over, and its last messages are on their way; or nothing is heard of it.
+CallState = Literal["lives", "ends", "gone"]
 
 
 @dataclass(slots=True)

