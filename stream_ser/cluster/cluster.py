@@ -167,7 +167,7 @@ class Cluster:
             return self.state(tenant, call)
         answer = await self.bus.request(f"{PREFIX}-ask.{node}", {"tenant": tenant, "call": call}, ASK_S)
         said = answer.get("state") if isinstance(answer, dict) else None
-        return said if said in ("lives", "ends") else "gone"  # type: ignore[return-value]
+        return said if said in ("lives", "ends") else "gone"
 
     async def _answer(self, asked: Any) -> Any:
         return {"state": self.state(str(asked["tenant"]), str(asked["call"]))}

@@ -110,7 +110,8 @@ class Services:
                     _log.warning("the store's numbers begin anew, and subscribers are told", extra={"why": anew})
             self.notices.start()
             undoing.callback(self.notices.close, 0.0)
-            self.tenants = Tenants(self.inference, store, self.metrics.sink, self.notices.sink, self.cluster)
+            told = self.metrics.sink, self.notices.sink
+            self.tenants = Tenants(self.inference, store, *told, self.cluster, self.config.processes)
             undoing.callback(self.tenants.close)
             undoing.callback(self.tenants.write, WRITE_S)
             return undoing.pop_all()
