@@ -10,7 +10,7 @@ import asyncio
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -24,6 +24,7 @@ from stream_ser.load.resources import Used, family, used
 from stream_ser.load.run import Received, measure_calls
 from stream_ser.load.server import Running, server
 
+LOOK_S = 1.0  # between two looks at which process has which call
 ONE, MANY = "one process", "with a bus"
 ROWS = {  # what is shown of both, by the name of a figure
     "calls": "calls",
@@ -95,26 +96,25 @@ async def measure(
     deployment: Deployment, recording: Path, calls: int, seconds: float, processes: int
 ) -> dict[str, Any]:
     """One turn of one of them."""
-    received = Received()
+    received, owner_of = Received(), dict[str, str]()
     loop = asyncio.get_running_loop()
     with ThreadPoolExecutor(1) as looking:
         before = deployment.bus_used()
-        midway = loop.create_future()
-        at = loop.call_later(0.5 + seconds / 2, lambda: midway.set_result(None))
 
-        async def look() -> dict[str, str]:
-            await midway
-            return await loop.run_in_executor(looking, deployment.owners)
+        async def look() -> None:
+            while True:  # calls begin one after the other, and are forgotten once they are over
+                owner_of.update(await loop.run_in_executor(looking, deployment.owners))
+                await asyncio.sleep(LOOK_S)
 
         owners = asyncio.create_task(look())
         try:
             found = await measure_calls(
                 deployment.running, recording, calls, seconds, used=deployment.used, received=received
             )
-            owner_of = await owners
         finally:
-            at.cancel()
             owners.cancel()
+        with suppress(asyncio.CancelledError):
+            await owners
     after = deployment.bus_used()
     found["points_lost"] = found["points_expected"] - found["points"]
     for stage in ("age", "seen"):
