@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from stream_ser.audio.timeline import Conditioner
 from stream_ser.calls.events import Leg, Opened
 from stream_ser.calls.leg_buffer import LegBuffer
 from stream_ser.calls.turn_detector import TurnsOnly
@@ -45,9 +44,6 @@ class TimeShiftedBackend:
         buffer = self._tenant.add_leg(stream, rate)
         self.buffers.append(buffer)
         if self._begins:
-            buffer._conditioner = Conditioner(
-                rate
-            )  # from the call's own frame 0 on, so that frames are as late as samples
             buffer._position = buffer._end = self._begins * rate // SAMPLE_RATE
             list(buffer._conditioner.lose(buffer._position, "", 0))
         return buffer
