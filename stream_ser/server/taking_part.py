@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from stream_ser.calls.events import RefusedError
 from stream_ser.server.media_server import DEAD_S, MediaServer
-from stream_ser.server.rejection import POLICY, RESTART, Refusal
+from stream_ser.server.rejection import POLICY, RESTART, Refusal, close_code
 from stream_ser.server.services import Services
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ def take_part(cluster: Cluster, services: Services, media: MediaServer, url: str
             loop.call_soon_threadsafe(let_go, tenant, call, Refusal("cut-off", text), RESTART)
 
     def refused(tenant: str, call: str, error: RefusedError) -> None:
-        let_go(tenant, call, Refusal(error.code, error.text), POLICY)
+        refusal = Refusal(error.code, error.text)
+        let_go(tenant, call, refusal, close_code(refusal))
 
     services.tenants.refused = refused
     cluster.load, cluster.state, cluster.fenced = load, state, fenced
