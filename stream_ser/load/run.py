@@ -1,14 +1,11 @@
-"""``python -m stream_ser.load``: 200 telephone calls, then 1000 subscribers, against a real server, as a table.
+"""200 telephone calls, then 1000 subscribers, against a real server, as a table.
 
-The server runs in a process of its own, and so do calls and subscribers; all share this machine, whose cores are named. With
-``--processes N`` it is the calls alone, against one server and against N processes with a bus: ``processes.py``.
+The server runs in a process of its own, and so do calls and subscribers; all share this machine, whose cores are named.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
 import multiprocessing
 import os
 import resource
@@ -21,9 +18,7 @@ from typing import Any
 
 import soundfile
 
-from stream_ser.audio.bundled import bundled_recording
 from stream_ser.bench import machine
-from stream_ser.errors import StreamSerError
 from stream_ser.feed.message_types import Message
 from stream_ser.latency import Histogram, LatencyStats, quantile
 from stream_ser.load.callers import Sent, play, telephone
@@ -228,33 +223,3 @@ def _text(value: Any) -> str:
 def _allow_sockets() -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 65_536), most))
-
-
-def main() -> None:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(prog="python -m stream_ser.load", description=__doc__)
-    parser.add_argument("file", nargs="?", type=Path, help="what every caller says (default: the bundled recording)")
-    parser.add_argument("--calls", type=int, default=200)
-    parser.add_argument("--subscribers", type=int, default=1000)
-    parser.add_argument("--seconds", type=float, default=60.0)
-    beside = "put one process and this many with a bus side by side, in turns; needs nats-server"
-    parser.add_argument("--processes", type=int, default=1, metavar="N", help=beside)
-    parser.add_argument("--rounds", type=int, default=2, help="turns of each, with --processes (default: 2)")
-    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
-    options = parser.parse_args()
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    recording, seconds = options.file or bundled_recording(), options.seconds
-    try:
-        if options.processes == 1:
-            found = asyncio.run(load(recording, options.calls, options.subscribers, seconds))
-            lines = show(found)
-        else:
-            from stream_ser.load import processes
-
-            _allow_sockets()
-            turns = processes.side_by_side(recording, options.processes, options.calls, seconds, options.rounds)
-            found = asyncio.run(turns)
-            lines = processes.show(found)
-    except StreamSerError as error:
-        raise SystemExit(f"stream-ser: {error}") from error
-    print(json.dumps(found, indent=1) if options.json else lines)

@@ -104,6 +104,7 @@ class Services:
             self.cluster = open_cluster(self.config, self._environ, store)
             if self.cluster is not None:
                 undoing.callback(self.cluster.close)
+                self.cluster.bus.took = self.metrics.bus_took()
             elif store is not None:
                 anew = store.claim()
                 if anew is not None:
