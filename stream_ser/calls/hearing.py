@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypedDict
 
 if TYPE_CHECKING:  # calls take time to import, and a plain recording needs nothing of them
@@ -28,9 +28,15 @@ class Hearing:
     call: CallOptions | None = None
 
     def told(self) -> dict[str, Any]:
-        """What differs from the default, for a digest."""
+        """What differs from the default, for a digest. Raises ConfigError for rules that cannot be read.
+
+        Rules are told by what they say: the same file elsewhere changes nothing, and another text in the same file does.
+        """
         told = {key: value for key, value in self.heard.items() if value not in ("mix", None)}
-        return told if self.call is None else {**told, "call": repr(self.call)}
+        if self.call is None:
+            return told
+        rules = {} if self.call.rules is None else {"rules": repr(self.call.policy().rules)}
+        return {**told, "call": repr(replace(self.call, rules=None)), **rules}
 
 
 def prepare(

@@ -20,9 +20,9 @@ from stream_ser.server.log_limit import INTERVAL_S, STANDARD, LimitedHandler
 
 OWN_COLLECTIONS = 700  # new objects before a collection, as Python's own is; a command line's start makes them rarer
 YOUNG_COLLECTIONS = 3  # collections of new objects before one of those that outlived one; Python's own is 10
-# Of these before one of all; Python's own is 10. At 50 a flood of requests held a turn for 23 ms, at 2,000 circles that are
-# somebody's fault fill the memory before anybody sees them.
-FULL_COLLECTIONS = 170
+# Of these before one of all; Python's own is 10. At 50 a flood of requests held a turn for 23 ms, at 170 days of silence for
+# 67 ms. Next to nothing is left for them: connections and handshakes that end break their own circles.
+FULL_COLLECTIONS = 1000
 SWITCH_S = 3e-4
 
 

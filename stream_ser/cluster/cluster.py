@@ -26,7 +26,7 @@ from stream_ser.cluster.log import BusLog
 from stream_ser.cluster.nodes import Load, Nodes
 from stream_ser.cluster.numbering import Keeping, ensure_stream, numbering
 from stream_ser.cluster.open_calls import CallState, OpenCalls
-from stream_ser.cluster.reader import FeedReader
+from stream_ser.cluster.reader import FeedReader, ReadCounts
 from stream_ser.cluster.resuming import resume_points
 from stream_ser.cluster.wire import PREFIX, stream_name, subject
 from stream_ser.feed.acknowledge import parse_acknowledge
@@ -62,6 +62,7 @@ class Cluster:
         self._hubs: dict[str, LocalHub] = {}
         self._feeds: dict[str, BusFeed] = {}
         self._tasks: list[Future[None]] = []
+        self._counts = ReadCounts()  # of all readers that there ever were
 
     def open(self) -> None:
         """Connect, and take part. Raises StoreError where no server lets us in."""
@@ -89,6 +90,22 @@ class Cluster:
             except Exception as error:
                 _log.debug("the bus went first: %s", error)
         self.bus.close()
+
+    def gauges(self) -> dict[str, float]:
+        """How things stand, by name."""
+        return {"bus_connected": float(self.bus.connected), "bus_nodes": len(self.nodes.others) + 1}
+
+    def totals(self) -> dict[str, float]:
+        """What this node has put on the bus, read there, carried into the store, and marked as interrupted, by name."""
+        return {
+            "bus_sent": self.bus.sent,
+            "bus_acknowledged": self.bus.acknowledged,
+            "bus_duplicates": self.log.duplicates,
+            "bus_read": self._counts.read,
+            "bus_missed": self._counts.missed,
+            "bus_archived": 0 if self.archiver is None else self.archiver.stored,
+            "bus_interrupted": self.nodes.interrupted,
+        }
 
     def hub(self, tenant: str) -> LocalHub:
         """Where calls of this node publish."""
@@ -141,7 +158,7 @@ class Cluster:
         stored = (lambda: 0) if self._store is None else (lambda store=self._store: store.last_seq(tenant))
         hub = self.hub(tenant)
         reader = FeedReader(self.bus, tenant, feed, self._keeping, self._open, stored, hub.came)
-        reader.anew = lambda: self._anew(tenant)
+        reader.anew, reader.counts = lambda: self._anew(tenant), self._counts
         source.reader = reader
         self._tasks = [task for task in self._tasks if not task.done()] + [self.bus.start(reader.run())]
 

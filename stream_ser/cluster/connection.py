@@ -87,6 +87,8 @@ class Bus:
         self._numbers = itertools.count()
         self._inbox = ""
         self._why: Exception | None = None  # what kept it from connecting last
+        self.sent = self.acknowledged = 0  # messages of calls; one that is sent again counts again
+        self.took: Callable[[float], None] = lambda _: None  # gets the seconds until each was acknowledged, in the loop
         self.back: list[Callable[[], None]] = []  # called in the loop each time the connection is there again
 
     @property
@@ -160,14 +162,21 @@ class Bus:
         headers = {"Nats-Msg-Id": message_id}
         if after is not None:
             headers["Nats-Expected-Last-Subject-Sequence"] = str(after)
-        self._acks[name] = answer
-        answer.add_done_callback(lambda _: self._acks.pop(name, None))
+        self._acks[name], began = answer, self.loop.time()
+        answer.add_done_callback(lambda done: self._answered(name, began, done))
         try:
             await self.client.publish(subject, data, reply=f"{self._inbox}.{name}", headers=headers)
         except FAILURES as error:
             answer.cancel()
             raise self.away(error) from error
+        self.sent += 1
         return answer
+
+    def _answered(self, name: str, began: float, answer: asyncio.Future[Ack]) -> None:
+        self._acks.pop(name, None)
+        if not answer.cancelled() and answer.exception() is None:
+            self.acknowledged += 1
+            self.took(self.loop.time() - began)
 
     async def request(self, subject: str, told: object, within_s: float = 1.0) -> Any:
         """Ask another node; None where nobody answers in time."""

@@ -146,30 +146,31 @@ async def read(
     ``since`` when, where it is given, counts in the place of ``first``.
     """
     bus.check()
-    of = subjects(tenant) if call is None else subject(tenant, call)
+    name = stream_name(tenant)
     config = api.ConsumerConfig(
         deliver_policy=api.DeliverPolicy.BY_START_SEQUENCE if since is None else api.DeliverPolicy.BY_START_TIME,
         opt_start_seq=max(1, first) if since is None else None,
         opt_start_time=since,
+        filter_subject=subjects(tenant) if call is None else subject(tenant, call),
         ack_policy=api.AckPolicy.NONE,
         inactive_threshold=FORGOTTEN_S,
         mem_storage=True,
         num_replicas=1,
     )
+    found: list[Msg] = []
     try:
-        asking = await bus.js.pull_subscribe(of, stream=stream_name(tenant), config=config)
+        made = await bus.js.add_consumer(name, config)  # its answer says what else would be asked for
+        asking = await bus.js.pull_subscribe_bind(made.name, name)
         try:
-            waiting = (await asking.consumer_info()).num_pending or 0
-            found: list[Msg] = []
-            while len(found) < min(limit, waiting):
-                found += await asking.fetch(min(limit, waiting) - len(found), timeout=READ_S)
+            most = min(limit, made.num_pending or 0)
+            while len(found) < most:
+                found += await asking.fetch(most - len(found), timeout=READ_S)
         except NatsTimeoutError:
             pass
         finally:
             with contextlib.suppress(*FAILURES):
-                name = (await asking.consumer_info()).name
                 await asking.unsubscribe()
-                await bus.js.delete_consumer(stream_name(tenant), name)
+                await bus.js.delete_consumer(name, made.name)
     except FAILURES as error:
         raise bus.away(error) from error
     return [_placed(each) for each in found]

@@ -49,6 +49,11 @@ class NatsServer:
         """Where clients connect."""
         return f"nats://127.0.0.1:{self.port}"
 
+    @property
+    def pid(self) -> int | None:
+        """Its process; None where it does not run."""
+        return None if self._process is None else self._process.pid
+
     def start(self) -> None:
         """Start, and wait until it answers. Raises ConfigError where there is no such program, or where it does not start."""
         named = program()
@@ -74,8 +79,10 @@ class NatsServer:
         self._end(signal.SIGKILL)
 
     def freeze(self) -> None:
-        """It answers nothing, and its connections stay."""
+        """It answers nothing from now on, and its connections stay."""
         self._signal(signal.SIGSTOP)
+        if self._process is not None:  # on a busy machine it may go on for a moment
+            os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def thaw(self) -> None:
         """It goes on."""

@@ -71,7 +71,7 @@ class MediaServer:
         self.call_s = services.config.limits.call_h * 3600.0
         self.sessions: dict[MediaSession, _Seat] = {}
         self._seconds = 0.0
-        self._pace = Pace()
+        self._pace = Pace(services.config.processes)
         self._closing: set[asyncio.Task[None]] = set()
         self._empty = asyncio.Event()
 

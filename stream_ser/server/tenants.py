@@ -44,9 +44,10 @@ if TYPE_CHECKING:
 
 FLUSHED_S = 5.0  # how long a deletion waits for what is to be written before it
 EXPIRE_STEP, EXPIRE_REST_S = 500, 0.05  # messages removed at once, and the pause between
-# How long a result waits for others to share its commit, and how long where many come: subscribers see it so much later.
+# How long a result waits for others to share its commit, and how long where many come: subscribers see it so much later. The
+# same on the way to a bus: it waits for no disk, but each batch wakes three threads here and one there. Several processes on
+# one machine wait longer, each for as many results as come to one process alone.
 FLUSH_S, FLUSH_MOST_S = 0.03, 0.1
-BUS_FLUSH_S = 0.005  # the same where it goes to the bus, which does not wait for a disk
 
 FindResumePoints = Callable[[str, Collection[str]], Future[dict[str, ResumePoint]]]  # of a call and its streams
 _log = logging.getLogger("stream_ser.server")
@@ -55,7 +56,8 @@ _log = logging.getLogger("stream_ser.server")
 class Tenants:
     """All tenants of a server. ``store`` is None where nothing is kept. ``write`` what waits, then ``close``.
 
-    ``sink`` gets every published message, ``tell`` the same with the tenant's name.
+    ``sink`` gets every published message, ``tell`` the same with the tenant's name. ``processes`` is how many serve on this
+    machine's port.
 
     Raises StoreError where the store cannot be read.
     """
@@ -67,6 +69,7 @@ class Tenants:
         sink: Callable[[Message], None],
         tell: Callable[[str, Message], None] = lambda *_: None,
         cluster: Cluster | None = None,
+        processes: int = 1,
     ) -> None:
         self._inference, self.store, self._sink, self._tell = inference, store, sink, tell
         self._cluster = cluster
@@ -77,7 +80,8 @@ class Tenants:
         writer = partial(StoreWriter, on_trouble=self._troubled, on_lost=self._lost)
         self.writer: StoreWriter | None = None
         if cluster is not None:  # results go to the bus, and from there to the store
-            self.writer = writer(cluster.log, flush_s=BUS_FLUSH_S)
+            flush_s = min(processes * FLUSH_S, FLUSH_MOST_S)
+            self.writer = writer(cluster.log, flush_s=flush_s, flush_most_s=FLUSH_MOST_S)
             self._last, self._epoch = dict[str, int](), None
             return
         if store is not None:

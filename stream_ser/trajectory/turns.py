@@ -52,10 +52,6 @@ class Turns:
         while len(runs) > LEAD:
             self._settle(runs[0].end)
 
-    def finish(self) -> None:
-        """No more comes from either leg: what one did beyond the other's end is settled."""
-        self._settle(max(self._until))
-
     def _settle_common(self) -> None:
         self._settle(self._until[0] if self._alone else min(self._until))
 

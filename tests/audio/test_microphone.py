@@ -169,6 +169,24 @@ def test_a_stall_grows_a_gap_and_the_device_comes_back_by_itself() -> None:
     ]
 
 
+def test_what_a_driver_held_back_during_a_stall_is_heard_behind_the_gap() -> None:
+    """It is more sound than time is still missing, as the gap has told most of that time already."""
+    clock = VirtualClock()
+    held = np.full((14_400, 1), 0.25)
+    later = [Say(2.2, np.full((320, 1), 0.5), overflow=True)]
+    script = [*steady(1.0), Say(1.9, held), *later]
+    source = open_microphone(backend=ScriptedBackend(clock, [script]), clock=clock)
+    items = listen(source, clock, 2.3)
+    heard = sound(items)
+    assert len(heard) == 16_000 + 14_400 + 320
+    assert set(heard[16_000:-320]) == {0.25}
+    assert set(heard[-320:]) == {0.5}
+    (start, end), lost = gaps(items)
+    assert start == 16_000
+    assert 0.7 * 16_000 <= end - start <= 0.9 * 16_000
+    assert lost[1] - lost[0] == pytest.approx(0.28 * 16_000, abs=60), "a later loss is told in full"
+
+
 def test_an_unplugged_device_is_reopened_with_growing_pauses() -> None:
     clock = VirtualClock()
     gone = SourceError("USB mic is gone", fix="connect it again")
@@ -279,7 +297,7 @@ def blocked() -> Iterator[threading.Event]:
     release = threading.Event()
     yield release
     release.set()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while any(thread.name.startswith("microphone-") for thread in threading.enumerate()):
         assert time.monotonic() < deadline
         time.sleep(0.001)
@@ -309,7 +327,7 @@ def test_the_gap_grows_and_closing_is_quick_while_reopening_blocks(blocked: thre
     assert start == 3_200
     assert end == pytest.approx(2.0 * 16_000, abs=0.2 * 16_000)
     blocked.set()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while not (len(backend.streams) == 2 and backend.streams[1].closed):  # what was opened too late is let go
         assert time.monotonic() < deadline
         time.sleep(0.001)
@@ -321,7 +339,7 @@ def test_closing_wakes_a_thread_that_really_waits() -> None:
     thread = threading.Thread(target=lambda: list(source))
     thread.start()
     source.close()
-    thread.join(2.0)
+    thread.join(30.0)
     assert not thread.is_alive()
 
 

@@ -23,6 +23,7 @@ def test_the_first_frame_passes_at_once_and_each_later_one_when_it_is_due() -> N
 def test_another_speed_before_anything_was_due_is_the_speed_from_the_first_frame_on(speed: float | None) -> None:
     clock = VirtualClock()
     pacer = Pacer(clock, RATE, speed)
+    assert pacer.speed == speed
     pacer.set_speed(4.0)
     assert pacer.speed == 4.0
     assert pacer.wait_for(0)

@@ -135,7 +135,7 @@ def test_an_mp3_file_is_known_also_when_its_first_frame_comes_late(tmp_path: Pat
         writer.write(data[:20])
         thread = threading.Thread(target=listen)
         thread.start()
-        deadline = time.monotonic() + 5.0
+        deadline = time.monotonic() + 60
         while array("i", fcntl.ioctl(reading, termios.FIONREAD, b"1234"))[0] and time.monotonic() < deadline:
             time.sleep(0.001)
         writer.write(data[20:])

@@ -94,3 +94,11 @@ def test_the_delay_that_is_stated_is_the_delay_that_occurs(rate: int, least: flo
 def test_a_rate_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match="0 Hz"):
         Resampler(0)
+
+
+def test_channels_count_alike_however_many_there_are() -> None:
+    frames = np.array([[0.25, 0.5, 0.75, 0.5], [0.0, -1.0, 1.0, 1.0]], dtype=np.float32)
+    for channels, expected in ((1, [0.25, 0.0]), (2, [0.375, -0.5]), (3, [0.5, 0.0]), (4, [0.5, 0.25])):
+        mono = to_mono(frames[:, :channels])
+        assert mono.tolist() == expected
+        assert mono.flags.c_contiguous

@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -98,7 +99,7 @@ class CallBackend:
         return call
 
     def wait(self, call: Call) -> None:
-        until = time.monotonic() + 10.0
+        until = time.monotonic() + 60
         while not self.over.acquire(timeout=0.0 if self.scheduler.look() else 0.005):
             assert time.monotonic() < until, f"{call.name} does not end: {self.got[-3:]}"
 
@@ -196,7 +197,7 @@ def test_a_call_without_room_for_its_second_leg_is_refused_and_ends_what_it_open
         backend.open(Policy(agents="emotion", agents_purpose="treatment"), BOTH)
     assert refused.value.code == "no-room"
     backend.scheduler.look()
-    assert backend.over.acquire(timeout=10.0)
+    assert backend.over.acquire(timeout=60)
     assert [message["kind"] for message in backend.of("call")] == ["opened", "ended"]
     assert len(backend.of("end")) == 1
     assert backend.scheduler.leg_count == 0
@@ -215,7 +216,7 @@ def test_a_mistake_of_ours_while_opening_leaves_nothing_open(
     monkeypatch.setattr(backend, "add_leg", breaks)
     with pytest.raises(RuntimeError):
         backend.open(Policy())
-    assert backend.over.acquire(timeout=10.0)
+    assert backend.over.acquire(timeout=60)
     assert [message["kind"] for message in backend.of("call")] == ["opened", "ended"]
     assert backend.of("end")[0]["reason"] == "stopped"
 
@@ -225,7 +226,7 @@ def test_stop_ends_a_call_whose_answers_never_come(backend: CallBackend) -> None
     call = backend.open(Policy(RULES))
     speak(call, 3)
     backend.scheduler.look()
-    assert backend.backend.entered.acquire(timeout=10.0)
+    assert backend.backend.entered.acquire(timeout=60)
     call.close("hung up")
     backend.scheduler.look()
     assert not backend.over.acquire(timeout=0.1), "what was asked is waited for"
@@ -239,7 +240,7 @@ def test_a_broken_engine_ends_the_streams_and_the_call_ends_when_it_is_over(back
     call = backend.open(Policy(RULES))
     speak(call, 3)
     backend.scheduler.look()
-    assert backend.backend.entered.acquire(timeout=10.0)
+    assert backend.backend.entered.acquire(timeout=60)
     for start in range(3 * RATE, 60 * RATE, RATE):
         call.sound(Sound("customer", start, np.zeros(RATE, dtype=np.float32)), 1)
     call.close("hung up")
@@ -265,3 +266,25 @@ def test_sound_of_a_leg_that_nobody_named_is_passed_over(backend: CallBackend) -
     call.close("hung up")
     backend.wait(call)
     assert not backend.of("point")
+
+
+def test_another_connection_goes_on_with_a_call_of_which_it_says_the_same(backend: CallBackend) -> None:
+    call = backend.open(Policy(), BOTH)
+    same = replace(call.opened, token="another one", parameters={"sent": "again"})
+    assert call.goes_on_with(same), "a token and what else is said may differ"
+    for other in (
+        replace(same, legs=BOTH[:1]),
+        replace(same, rate=16_000),
+        replace(same, protocol="twilio"),
+        replace(same, consent="unknown"),
+        replace(same, agent_purpose="training"),
+        replace(same, feed=True),
+    ):
+        assert not call.goes_on_with(other), other
+    call.pause()
+    assert not call.goes_on_with(same), "it does not know of the pause"
+    call.resume()
+    assert call.goes_on_with(same)
+    call.close("hung up")
+    assert not call.goes_on_with(same)
+    backend.wait(call)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_ser.calls.events import Coded, Lost, Sound
-from stream_ser.calls.leg_buffer import LONGEST_WAIT_S, LOOK_HOPS, LOOK_PIECES, NOT_RECEIVED, OVERLOAD, LegBuffer
+from stream_ser.calls.leg_buffer import LONGEST_WAIT_S, LOOK_HOPS, LOOK_PIECES, NOT_RECEIVED, OVERLOAD, LegBuffer, _join
 from stream_ser.calls.leg_scheduler import LegScheduler
 from stream_ser.engine.worker import Worker
 from stream_ser.feed.hub import Hub
 from stream_ser.pipeline.stream import Stream
-from stream_ser.types import SourceInfo
+from stream_ser.types import Block, SourceInfo
 from stream_ser_models.card import find, read_card
 from tests.fakes import FakeBackend, FakeDetector
 
@@ -282,3 +283,33 @@ def test_paused_sound_is_not_heard_even_if_it_waits_already(backend: CallBackend
     assert backend.backend.runs == 0
     assert {point["state"] for point in backend.of("point")} == {"paused"}
     assert {gap["reason"] for gap in backend.of("gap")} == {"paused"}
+
+
+def test_what_is_coded_alike_is_decoded_at_once_and_each_by_its_own_decoder() -> None:
+    calls: list[int] = []
+
+    def decoder(value: float) -> Any:
+        def decode(data: bytes) -> Any:
+            calls.append(len(data))
+            return np.full(len(data) // 2, value, dtype=np.float32)
+
+        return decode
+
+    one, other = decoder(0.25), decoder(-0.25)
+    alike = [Sound("customer", 0, Coded(bytes(2 * frames), 2, one)) for frames in (3, 5)]
+    assert _join(alike).tolist() == [0.25] * 8
+    assert calls == [16]
+    unlike = [*alike, Sound("customer", 8, Coded(bytes(4), 2, other)), sound(10, 1, 0.5)]
+    assert _join(unlike[:3]).tolist() == [0.25] * 8 + [-0.25] * 2
+    assert _join(unlike).tolist() == [0.25] * 8 + [-0.25] * 2 + [0.5]
+
+
+def test_what_is_left_at_the_end_arrives_when_the_leg_ends() -> None:
+    buffer, before = LegBuffer(Still(), 8_000, lambda _: None), time.monotonic_ns()  # type: ignore[arg-type]
+    buffer.put(sound(0, 1_000), before)
+    buffer.end()
+    items = list(buffer.take())
+    blocks = [item for item in items if isinstance(item, Block)]
+    assert sum(len(block.samples) for block in blocks) == 2_000
+    assert before <= min(block.arrived_ns for block in blocks) <= max(block.arrived_ns for block in blocks)
+    assert blocks[-1].arrived_ns > before, "the resampler's rest comes with the end"

@@ -191,7 +191,7 @@ def test_a_leg_whose_engine_does_not_answer_is_left_alone_and_holds_nobody_up(ri
     assert {point["stream"] for point in rig.told("point")} >= {"b/customer"}
     rig.backend.go.set()
     stuck.end()
-    until = time.monotonic() + 10
+    until = time.monotonic() + 60
     while not rig.told("end") and time.monotonic() < until:
         rig.scheduler.look()
     (end,) = rig.told("end")
@@ -199,7 +199,7 @@ def test_a_leg_whose_engine_does_not_answer_is_left_alone_and_holds_nobody_up(ri
 
 
 async def eventually(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not holds():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 

@@ -51,7 +51,7 @@ async def test_a_client_of_another_library_gets_everything(replay: tuple[subproc
     assert received[0]["epoch"]
     assert [m["seq"] for m in received[1:]] == list(range(received[0]["seq"] + 1, received[0]["seq"] + len(received)))
     assert received[-1]["reason"] == "finished"
-    output, error = process.communicate(timeout=10)
+    output, error = process.communicate(timeout=60)
     assert (process.returncode, error) == (0, "")
     assert "finished: 12.0 s of sound" in output
     written = read_lines(out)
@@ -70,7 +70,7 @@ def test_ctrl_c_ends_a_replay_in_under_a_second_and_keeps_what_was_heard(
         pass
     began = time.monotonic()
     process.send_signal(signal.SIGINT)
-    output, error = process.communicate(timeout=10)
+    output, error = process.communicate(timeout=60)
     assert time.monotonic() - began < 1.0
     assert (process.returncode, error) == (0, "")
     assert "stopped: " in output

@@ -195,7 +195,7 @@ def test_ctrl_c_ends_an_analysis_and_not_one_file_of_it(bundled: Path, tmp_path:
         while not process.stdout.readline().startswith("00:05"):
             assert process.poll() is None
         process.send_signal(signal.SIGINT)
-        output, error = process.communicate(timeout=10)
+        output, error = process.communicate(timeout=60)
     assert (process.returncode, error) == (130, "")
     assert output.count("recording ") <= 1
 

@@ -45,7 +45,7 @@ def test_one_stream_at_a_time_is_asked_about_and_nothing_before_or_after() -> No
 
 
 def until(condition: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline, what
         time.sleep(0.01)

@@ -34,7 +34,7 @@ class Rig:
         return self.worker.submit(window(stream, number), self.answers.put, policy)
 
     def take(self, count: int) -> list[Answer]:
-        return [self.answers.get(timeout=5.0) for _ in range(count)]
+        return [self.answers.get(timeout=60) for _ in range(count)]
 
 
 def blocked(rig: Rig) -> tuple[threading.Thread, list[bool]]:
@@ -44,7 +44,7 @@ def blocked(rig: Rig) -> tuple[threading.Thread, list[bool]]:
     results: list[bool] = []
     submitter = threading.Thread(target=lambda: results.extend(rig.submit("a", n, "WAIT") for n in range(DEPTH + 2)))
     submitter.start()
-    assert rig.backend.entered.acquire(timeout=5.0)
+    assert rig.backend.entered.acquire(timeout=60)
     return submitter, results
 
 
@@ -78,7 +78,7 @@ def test_live_sound_keeps_only_the_newest_and_tells_of_the_others(rig: Rig) -> N
     rig.worker.start()
     rig.backend.go.clear()
     rig.submit("a", 0, "NEWEST")
-    assert rig.backend.entered.acquire(timeout=5.0)  # the device is busy with window 0
+    assert rig.backend.entered.acquire(timeout=60)  # the device is busy with window 0
     for number in (1, 2, 3):
         rig.submit("a", number, "NEWEST")
     dropped = rig.take(2)
@@ -104,7 +104,7 @@ def test_streams_take_turns(rig: Rig) -> None:
     rig.worker.start()
     rig.backend.go.clear()
     rig.submit("a", 0, "WAIT")
-    assert rig.backend.entered.acquire(timeout=5.0)
+    assert rig.backend.entered.acquire(timeout=60)
     for number in (1, 2):
         rig.submit("a", number, "WAIT")
     rig.submit("b", 7, "WAIT")
@@ -118,7 +118,7 @@ def test_a_broken_device_is_told_to_everyone_who_waits(rig: Rig) -> None:
     rig.backend.breaks_at = 1
     rig.backend.go.clear()
     rig.submit("a", 0, "WAIT")
-    assert rig.backend.entered.acquire(timeout=5.0)
+    assert rig.backend.entered.acquire(timeout=60)
     rig.submit("a", 1, "WAIT")
     rig.submit("b", 2, "WAIT")
     rig.backend.go.set()
@@ -178,7 +178,7 @@ def test_streams_that_wait_together_are_computed_together() -> None:
     for name in "cdef":
         rig.worker.admit(name)
     rig.submit("f", 1, "NEWEST")
-    assert rig.backend.entered.acquire(timeout=5.0)
+    assert rig.backend.entered.acquire(timeout=60)
     for name in "abcd":
         rig.submit(name, 2, "NEWEST")
     rig.backend.go.set()
@@ -225,14 +225,14 @@ def test_a_broken_device_is_left_for_the_next_and_nothing_is_lost() -> None:
     worker.admit("b")
     for number in range(4):
         worker.submit(window("a", number), answers.put, "WAIT")
-    found = [answers.get(timeout=5.0) for _ in range(4)]
+    found = [answers.get(timeout=60) for _ in range(4)]
     assert [type(answer) for answer in found] == [Observation] * 4
     assert [answer.start for answer in found] == [0, 100, 200, 300]
     assert told == worker.steps_down == [StepDown("first", "RuntimeError: the device fell off the bus", "broke")]
     assert (worker.engine, first.closed) == ("fake", True)
     second.breaks_at = second.runs + 1
     worker.submit(window("b", 5), answers.put, "WAIT")
-    last = answers.get(timeout=5.0)
+    last = answers.get(timeout=60)
     assert isinstance(last, Failed)
     assert str(last.error).count("fell off the bus") == 2  # both reasons
     worker.stop()
@@ -248,7 +248,7 @@ def test_a_mistake_in_making_the_next_engine_is_told_too() -> None:
     worker.start()
     worker.admit("a")
     worker.submit(window("a", 1), answers.put, "WAIT")
-    answer = answers.get(timeout=5.0)
+    answer = answers.get(timeout=60)
     assert isinstance(answer, Failed)
     assert "a mistake of ours" in str(answer.error)
     worker.stop()

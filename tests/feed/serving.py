@@ -29,10 +29,10 @@ async def joined(url: str, **options: Any) -> AsyncIterator[aiohttp.ClientWebSoc
 
 
 async def read(websocket: aiohttp.ClientWebSocketResponse, count: int) -> list[messages.Message]:
-    return [await websocket.receive_json(timeout=5) for _ in range(count)]
+    return [await websocket.receive_json(timeout=60) for _ in range(count)]
 
 
-async def until(condition: Callable[[], bool], within_s: float = 5.0) -> None:
+async def until(condition: Callable[[], bool], within_s: float = 60.0) -> None:
     """Wait for what another thread brings about."""
     deadline = time.monotonic() + within_s
     while not condition():

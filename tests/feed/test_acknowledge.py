@@ -97,7 +97,7 @@ def server(hub: Hub) -> Iterator[FeedServer]:
 
 
 def ask(server: FeedServer, query: str, method: str = "POST", **headers: str) -> tuple[int, str]:
-    connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=10)
+    connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=60)
     try:
         connection.request(method, f"/v1/acknowledge?{query}", headers=headers)
         response = connection.getresponse()

@@ -252,7 +252,7 @@ def test_the_demo_prints_a_line_for_each_message(hub: Hub, server: FeedServer) -
         hub.publish(end_message())
         lines += [process.stdout.readline() for _ in range(3)]
         server.stop()
-        assert process.wait(timeout=10) == 0
+        assert process.wait(timeout=60) == 0
     assert lines == [
         "# call-1: USB headset, heard by tfcnn-attention\n",
         "    2.00 s  angry       70%   -23.5 dBFS\n",

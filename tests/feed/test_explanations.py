@@ -173,9 +173,9 @@ async def test_it_comes_over_the_wire_and_through_the_client() -> None:
             aiohttp.ClientSession() as session,
             session.ws_connect(f"{server.url}?stream=call-1&why=spectrogram") as raw,
         ):
-            hello = await raw.receive_json(timeout=5)
+            hello = await raw.receive_json(timeout=60)
             hub.publish(point_message(0), Reason())
-            point, why = [await raw.receive_json(timeout=5) for _ in range(2)]
+            point, why = [await raw.receive_json(timeout=60) for _ in range(2)]
         assert [hello["type"], point["type"], why["type"]] == ["hello", "point", "why"]
         assert why["spectrogram"]["name"] == "spectrogram"
         reader = subscribe(server.url, filters=ASKING)

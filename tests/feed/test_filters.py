@@ -121,3 +121,19 @@ def test_a_query_says_what_is_asked_for() -> None:
 def test_a_filter_that_makes_no_sense_is_refused_by_name(query: str, said: str) -> None:
     with pytest.raises(FeedError, match=said):
         parse(query)
+
+
+@pytest.mark.parametrize(
+    ("filters", "key"),
+    [
+        (SubscriptionFilter(), None),
+        (SubscriptionFilter(hz=1), None),
+        (SubscriptionFilter(call="c"), ("call", "c")),
+        (SubscriptionFilter(stream="s"), ("stream", "s")),
+        (SubscriptionFilter(stream="s", call="c"), ("stream", "s")),
+    ],
+)
+def test_a_subscription_is_filed_with_the_narrowest_that_it_asks_for(
+    filters: SubscriptionFilter, key: tuple[str, str] | None
+) -> None:
+    assert filters.key == key

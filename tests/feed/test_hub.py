@@ -222,7 +222,7 @@ def test_get_waits_for_another_thread_and_gives_up_in_time() -> None:
     assert not subscription.closed
     publisher = threading.Timer(0.02, hub.publish, [point_message()])
     publisher.start()
-    message = subscription.get(timeout=5)
+    message = subscription.get(timeout=60)
     publisher.join()
     assert message is not None
     assert message["seq"] == 1

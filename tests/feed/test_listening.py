@@ -55,6 +55,14 @@ def test_what_is_no_port_in_use_is_told_at_once(serve: Serve, monkeypatch: pytes
     assert tried == [80], "no other port would help"
 
 
+def test_a_server_may_be_stopped_again_and_without_a_start() -> None:
+    server = FeedServer(Hub(), port=0)
+    server.stop()
+    server.start()
+    server.stop()
+    server.stop()
+
+
 def _take(taken: ExitStack, *ports: int) -> bool:
     """Take these ports, or none of them."""
     with ExitStack() as attempt:
@@ -83,7 +91,7 @@ async def test_stopping_sends_what_is_queued_and_says_goodbye(hub: Hub, serve: S
         stopping = asyncio.create_task(asyncio.to_thread(server.stop))
         received = await read(websocket, 101)
         assert received[-1]["type"] == "end"
-        assert (await websocket.receive(timeout=5)).type is aiohttp.WSMsgType.CLOSE
+        assert (await websocket.receive(timeout=60)).type is aiohttp.WSMsgType.CLOSE
         assert websocket.close_code == 1001
     await stopping
     server.stop()
@@ -93,7 +101,7 @@ async def test_closing_the_hub_ends_every_subscriber(hub: Hub, serve: Serve) -> 
     async with joined(serve().url) as websocket:
         await read(websocket, 1)
         hub.close()
-        assert (await websocket.receive(timeout=5)).type is aiohttp.WSMsgType.CLOSE
+        assert (await websocket.receive(timeout=60)).type is aiohttp.WSMsgType.CLOSE
         assert websocket.close_code == 1001
 
 

@@ -98,7 +98,7 @@ async def test_a_subscriber_that_is_slow_but_reads_is_told_what_it_missed(hub: H
         if k % 16 == 0:
             await asyncio.sleep(0.001)
     hub.publish(end_message())
-    slow.settimeout(5)
+    slow.settimeout(60)
     text = b""
     while b'"type":"end"' not in text:
         text += await asyncio.to_thread(slow.recv, 65_536)
@@ -201,6 +201,6 @@ async def test_whoever_sends_something_is_closed_with_a_reason(serve: Serve, dat
     async with joined(server.url) as websocket:
         await read(websocket, 1)
         await websocket.send_str(data)
-        assert (await websocket.receive(timeout=5)).type is aiohttp.WSMsgType.CLOSE
+        assert (await websocket.receive(timeout=60)).type is aiohttp.WSMsgType.CLOSE
         assert websocket.close_code == code
     await until(lambda: server.stats().subscribers == 0)

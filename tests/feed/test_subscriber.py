@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
@@ -9,11 +10,17 @@ from typing import Any
 
 import aiohttp
 import pytest
+from websockets.asyncio.client import connect
+from websockets.asyncio.server import ServerConnection
+from websockets.asyncio.server import serve as serve_websockets
 
 from stream_ser.feed import messages
+from stream_ser.feed.filters import SubscriptionFilter
 from stream_ser.feed.history import History
 from stream_ser.feed.hub import Hub
 from stream_ser.feed.server import FeedServer
+from stream_ser.feed.subscriber import Subscribers
+from stream_ser.feed.turn_share import TurnShare
 from tests.feed.serving import Serve, joined, read
 from tests.feed.store import Shelf
 from tests.feed.test_hub import follow
@@ -85,7 +92,7 @@ async def test_an_idle_subscriber_hears_that_the_feed_is_alive(kept: Hub, serve:
         assert (first["type"], first["seq"], first["epoch"]) == ("heartbeat", 17, "e1")
         assert first["time"] < second["time"]
         kept.publish(point_message(9, "x"))
-        later = [await websocket.receive_json(timeout=5) for _ in range(3)]
+        later = [await websocket.receive_json(timeout=60) for _ in range(3)]
         assert {(m["type"], m["seq"]) for m in later[-2:]} <= {("point", 18), ("heartbeat", 18)}
 
 
@@ -126,7 +133,7 @@ async def test_a_history_on_a_disk_is_read_and_one_that_cannot_be_read_sends_the
             assert follow(await read(websocket, 701)) == list(range(1, 701))
             shelf.broken = True
             async with joined(server.url + "?last_seq=0&epoch=e1") as other:
-                assert (await other.receive(timeout=5)).type is aiohttp.WSMsgType.CLOSE
+                assert (await other.receive(timeout=60)).type is aiohttp.WSMsgType.CLOSE
                 assert other.close_code == 1011
             hub.publish(point_message(0, "x"))
             assert (await read(websocket, 1))[0]["seq"] == 701
@@ -150,3 +157,27 @@ async def test_where_turns_are_short_everybody_gets_everything_in_order(
             assert [m["seq"] for m in received if m["type"] != "hello"] == list(range(1, kept.seq + 1))
         assert server._subscribers is not None
         assert server._subscribers.share.put_off > 5 * 17
+
+
+async def test_what_waits_when_a_connection_is_no_longer_accompanied_is_not_sent(kept: Hub) -> None:
+    subscribers = Subscribers(share=TurnShare(lambda: 1.0))  # every turn is spent before it begins: most must wait
+    waited: list[int] = []
+
+    async def handle(connection: ServerConnection) -> None:
+        with subscribers.accompany(connection, kept, SubscriptionFilter(stream="x")) as member:
+            for k in range(100):
+                kept.publish(point_message(k, "x"))
+            await asyncio.sleep(0)
+            waited.append(100 - subscribers.stats().sent)
+            assert subscribers.members == {member}
+        await connection.send("the connection's own")
+        for _ in range(300):
+            await asyncio.sleep(0)
+
+    async with serve_websockets(handle, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with asyncio.timeout(10.0), connect(f"ws://127.0.0.1:{port}") as websocket:
+            received = [message async for message in websocket]
+    assert waited[0] > 50
+    assert received[-1] == "the connection's own"
+    assert (subscribers.members, subscribers.stats().dropped) == (set(), 0)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.mutants import PACKAGES
 from tests.mutants.choosing import choose, sample
 from tests.mutants.operators import Mutant, mutants
 from tests.mutants.records import UNKNOWN_S, Records
-from tests.mutants.report import NOTICED, Results, read_reasons, report
+from tests.mutants.report import NOTICED, Reason, Results, read_reasons, report
 from tests.mutants.trial import Tree
 
 ROOT = Path(__file__).parent.parent.parent
@@ -36,22 +36,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 continue
             if time.monotonic() > until:
                 break
-            print(f"{_try(tree, records, mutant, results, wanted):10} {mutant.name}", flush=True)
+            print(f"{_try(tree, records, mutant, results, reasons, wanted):10} {mutant.name}", flush=True)
         _doubt(tree, records, drawn, results, wanted.patience)
     print("\n".join(report(drawn, results, reasons)))
     return int(any(results.outcome(mutant) == "not tried" for mutant in drawn))
 
 
-def _try(tree: Tree, records: Records, mutant: Mutant, results: Results, wanted: argparse.Namespace) -> str:
+def _try(
+    tree: Tree,
+    records: Records,
+    mutant: Mutant,
+    results: Results,
+    reasons: Mapping[str, Reason],
+    wanted: argparse.Namespace,
+) -> str:
     """Run the module's own tests, and then groups of others, until one notices."""
     outcome, by, count, seconds = "unreached", "", 0, 0.0
-    alone = (file for file in records.own(mutant.path) if tree.passes(file, wanted.patience))
-    own = dict.fromkeys(alone, UNKNOWN_S)
-    if own:
-        result = tree.attempt(mutant, _limits(own, wanted.patience))
+    files = dict.fromkeys([*records.own(mutant.path), *(wanted.files or ())])
+    whole = {file: UNKNOWN_S for file in files if tree.passes(file, wanted.patience)}
+    if whole:
+        result = tree.attempt(mutant, _limits(whole, wanted.patience))
         if result.outcome in NOTICED:
-            results.add(mutant, outcome=result.outcome, by=result.by, tests=len(own), seconds=result.seconds)
+            results.add(mutant, outcome=result.outcome, by=result.by, tests=len(whole), seconds=result.seconds)
             return result.outcome
+    if wanted.files is not None:
+        if not whole or mutant.name not in reasons:
+            return "not tried"  # by all that may notice it
+        results.add(mutant, outcome="survived", by="", tests=len(whole), seconds=result.seconds)
+        return "survived"
     for tests in choose(records, mutant, wanted.seconds):
         result = tree.attempt(mutant, _limits(tests, wanted.patience))
         outcome, by, count, seconds = result.outcome, result.by, count + len(tests), seconds + result.seconds
@@ -98,6 +110,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--patience", type=float, default=20.0, metavar="S", help="that any test may take (default 20)")
     parser.add_argument(
         "--seconds", type=float, default=45.0, metavar="S", help="of tests, as recorded, that one meets (default 45)"
+    )
+    parser.add_argument(
+        "--files",
+        nargs="*",
+        metavar="FILE",
+        help="record nothing: mutants meet all tests of their module's own files and of these; what these do not notice"
+        " counts as not tried, but for what has a reason",
     )
     parser.add_argument("--again", action="store_true", help="try again what was not noticed, with the tests of now")
     parser.add_argument("--keep-record", action="store_true", help="choose tests by old recordings of which run what")

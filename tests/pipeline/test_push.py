@@ -63,10 +63,10 @@ def test_sound_that_may_not_be_lost_waits_for_the_model(rig: Rig) -> None:
     rig.backend.go.clear()
     with ThreadPoolExecutor(1) as pool:
         pushing = pool.submit(stream.push, np.tile(SPOKEN, 2))  # 16 windows, and at most 4 wait
-        assert rig.backend.entered.acquire(timeout=5)
+        assert rig.backend.entered.acquire(timeout=60)
         assert not pushing.done()
         rig.backend.go.set()
-        points = pushing.result(timeout=10) + stream.flush()
+        points = pushing.result(timeout=60) + stream.flush()
     assert [point.end for point in points] == list(range(8 * HOP, 23 * HOP + 1, HOP))
     assert {point.state for point in points} <= {"speech", "uncertain"}, "nothing was dropped"
 
@@ -76,7 +76,7 @@ def test_a_live_stream_does_not_wait_and_tells_of_what_gave_way(rig: Rig) -> Non
     stream.push(SPOKEN[:-HOP])
     rig.backend.go.clear()
     assert stream.push(SPOKEN[:HOP]) == []
-    assert rig.backend.entered.acquire(timeout=5)
+    assert rig.backend.entered.acquire(timeout=60)
     assert stream.push(np.tile(SPOKEN[:HOP], 10)) == []  # comes back although the engine stands still
     rig.backend.go.set()
     points = stream.flush()
@@ -122,11 +122,11 @@ def test_two_threads_at_once_are_refused(rig: Rig, end: Callable[[PushStream], o
     rig.backend.go.clear()
     with ThreadPoolExecutor(1) as pool:
         pushing = pool.submit(stream.push, SPOKEN)
-        assert rig.backend.entered.acquire(timeout=5)
+        assert rig.backend.entered.acquire(timeout=60)
         with pytest.raises(ConfigError, match="two threads push into the stream 's'"):
             end(stream)
         rig.backend.go.set()
-        pushing.result(timeout=10)
+        pushing.result(timeout=60)
     stream.close()
 
 
@@ -136,10 +136,10 @@ def test_close_from_another_thread_ends_who_waits(rig: Rig) -> None:
     rig.backend.go.clear()
     with ThreadPoolExecutor(1) as pool:
         pushing = pool.submit(stream.push, np.tile(SPOKEN, 2))
-        assert rig.backend.entered.acquire(timeout=5)
+        assert rig.backend.entered.acquire(timeout=60)
         stream.close()
         with pytest.raises(ConfigError, match="closed"):
-            pushing.result(timeout=10)
+            pushing.result(timeout=60)
     rig.backend.go.set()
 
 

@@ -41,7 +41,7 @@ class Fed:
         self.position += samples
 
     def __iter__(self) -> Iterator[Item]:
-        while (item := self.items.get(timeout=10.0)) is not None:
+        while (item := self.items.get(timeout=60)) is not None:
             if isinstance(item, Exception):
                 raise item
             yield item
@@ -137,7 +137,7 @@ def test_live_sound_does_not_wait_and_a_dropped_window_leaves_a_stale_point(make
     rig.backend.go.clear()
     rig.session.start()
     rig.source.put(WINDOW)
-    assert rig.backend.entered.acquire(timeout=5.0)
+    assert rig.backend.entered.acquire(timeout=60)
     for _ in range(3):
         rig.source.put(HOP)
     rig.source.items.put(Notice("info", "all is fed"))
@@ -157,7 +157,7 @@ def test_a_recording_waits_for_a_slow_device_and_loses_nothing(make: Any) -> Non
     rig.session.start()
     rig.source.put(WINDOW + 20 * HOP)
     rig.source.items.put(None)
-    assert rig.backend.entered.acquire(timeout=5.0)
+    assert rig.backend.entered.acquire(timeout=60)
     assert not rig.session.wait(0.05)
     rig.backend.go.set()
     assert rig.session.wait(10.0)
@@ -253,7 +253,7 @@ def test_stop_ends_a_stream_in_under_a_second(make: Any, busy: bool) -> None:
     if busy:
         rig.backend.go.clear()
         rig.source.put(WINDOW + 50 * HOP)
-        assert rig.backend.entered.acquire(timeout=5.0)
+        assert rig.backend.entered.acquire(timeout=60)
     rig.session.stop()
     rig.worker.stop(timeout=0.01)
     assert rig.session.wait(1.0)

@@ -13,8 +13,11 @@ from websockets.exceptions import ConnectionClosed
 from websockets.frames import BINARY, CLOSE, CONT, PING, PONG, TEXT, Close, Frame
 
 from stream_ser.server.batched_websocket import (
+    LONGEST_REST_S,
     PIECE,
     READ,
+    READS_A_SECOND,
+    SHORTEST_REST_S,
     Message,
     Pace,
     SoundConnection,
@@ -153,6 +156,34 @@ def test_one_turn_works_through_one_piece_where_it_is_spent_and_nothing_is_read_
     assert connections[0].most_late <= 2 * READ
 
 
+class Resting:
+    """What a pace needs of a connection."""
+
+    def __init__(self) -> None:
+        self.loop, self.transport = asyncio.get_running_loop(), self
+        self.paused, self.woken = 0, asyncio.Event()
+
+    def pause_reading(self) -> None:
+        self.paused += 1
+
+    def wake(self) -> None:
+        self.woken.set()
+
+
+async def test_few_connections_never_rest_and_many_do() -> None:
+    pace, connection = Pace(), Resting()
+    pace.members = round(READS_A_SECOND * SHORTEST_REST_S) - 1
+    assert not pace.rest(connection)  # type: ignore[arg-type]
+    assert connection.paused == 0, "its next read comes when there is something"
+    pace.members += 1
+    assert pace.rest(connection)  # type: ignore[arg-type]
+    assert connection.paused == 1
+    async with asyncio.timeout(60):
+        await connection.woken.wait()
+    pace.members = 10**6
+    assert pace.rest_s == LONGEST_REST_S
+
+
 def test_the_end_of_a_connection_comes_after_what_waits_for_its_turn() -> None:
     heard = Heard()
     listen = listener(heard)
@@ -162,7 +193,8 @@ def test_the_end_of_a_connection_comes_after_what_waits_for_its_turn() -> None:
         await asyncio.sleep(0)
         connection.data_received(frame(TEXT, b"last"))
         assert heard.messages == [], "it had to wait"
-        connection.eof_received()
+        if not connection.eof_received():
+            connection.transport.close()  # as asyncio does then; otherwise the server waits for it until a ping is due
         await listening
 
     asyncio.run(exchange(handle, [], hurried=True))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from stream_ser.server.config import Limits
-from stream_ser.server.loop_watch import LoopWatch, where
+from stream_ser.server.loop_watch import LEAST_WAIT_S, LONGEST_TURN_S, LoopWatch, where
 from tests.server.serving import Feed, dial, eventually, figures, serving
 from tests.server.speaking import Plain, silence
 
@@ -116,6 +116,39 @@ def test_what_holds_a_real_loop_is_seen_by_name() -> None:
     (name,) = watch.held_by.by_reason()
     assert name.endswith("block")
     assert watch.longest_s > 0.02
+
+
+def test_a_turn_is_looked_at_again_when_it_has_become_too_long() -> None:
+    clocks = Clocks()
+    assert clocks.watch.look() == LONGEST_TURN_S, "the loop rests"
+    clocks.watch.begins()
+    clocks.pass_s(0.25 * LONGEST_TURN_S)
+    assert clocks.watch.look() == pytest.approx(0.75 * LONGEST_TURN_S)
+    clocks.pass_s(0.75 * LONGEST_TURN_S)
+    assert clocks.watch.look() == LEAST_WAIT_S, "never so soon that it would do nothing else"
+    assert clocks.watch._seen is None
+    clocks.pass_s(0.01 * LONGEST_TURN_S)
+    assert clocks.watch.look() == LONGEST_TURN_S
+    assert clocks.watch._seen is not None
+    clocks.watch.rests(0.02)
+    assert sum(clocks.watch.held_by.by_reason().values()) == 1
+
+
+def test_stop_waits_until_the_thread_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    watch, looks, ended = LoopWatch(), threading.Event(), list[bool]()
+
+    def look() -> float:
+        looks.set()
+        watch._leaving.wait(10.0)
+        time.sleep(0.05)  # what it was doing takes a little longer
+        ended.append(True)
+        return 0.0
+
+    monkeypatch.setattr(watch, "look", look)
+    watch.start()
+    assert looks.wait(10.0)
+    watch.stop()
+    assert ended == [True]
 
 
 def test_our_innermost_function_is_what_holds() -> None:

@@ -82,3 +82,13 @@ def test_a_stall_that_no_clock_of_ours_saw_is_allowed_for_too() -> None:
     session._host.stalls.unseen_ns += 10 * SECOND
     assert say(session, 9.9) is None
     assert say(session, 1.0) == "too-fast"
+
+
+def test_all_sound_is_counted_to_its_last_frame() -> None:
+    _, clock, session = speaking()
+    before = session.frames
+    for seconds in (0.1, 0.4, 2.0):
+        before += round(seconds * RATE)
+        assert say(session, seconds) is None
+        assert session.frames == before
+        clock.now_ns += 10 * SECOND

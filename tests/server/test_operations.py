@@ -114,6 +114,20 @@ async def test_a_store_that_cannot_write_holds_the_feed_back_and_loses_nothing(t
         assert (await figures(server))["store_lost_total"] == 0
 
 
+async def test_what_finds_no_room_on_its_way_to_the_store_is_counted(tmp_path: Path) -> None:
+    speaker = Plain("c-1")
+    async with serving(tmp_path) as server, Feed(server.url) as feed, dial(server, speaker.path) as connection:
+        writer = server.services.tenants.writer
+        assert writer is not None
+        await connection.send(speaker.opening()[0])
+        await feed.wait("call")
+        writer._room = 0
+        for message in speaker.sound(silence(4)):
+            await connection.send(message)
+        await eventually(lambda: writer.lost >= 2, "nothing is lost")
+        assert 2 <= (await figures(server))["store_lost_total"] <= writer.lost
+
+
 async def test_only_an_admin_is_told_where_results_are_kept(tmp_path: Path) -> None:
     path, (admin, viewer) = tokens(tmp_path, ("acme", "admin"), ("acme", "viewer"))
     async with serving(tmp_path, tokens=path) as server:

@@ -21,7 +21,7 @@ async def told(server: CallServer, origin: str | None = None, **headers: str) ->
     request = Request(f"{url}/web/sound", headers={"X-Page-Origin": origin or url} | headers)
 
     def ask() -> dict[str, Any]:
-        with urlopen(request, timeout=10) as response:
+        with urlopen(request, timeout=60) as response:
             assert response.headers["Cache-Control"] == "no-store"
             found: dict[str, Any] = json.loads(response.read())
             return found

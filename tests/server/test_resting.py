@@ -32,6 +32,14 @@ def test_few_connections_never_rest_and_many_rest_no_longer_than_may_be() -> Non
     assert pace.rest_s == LONGEST_REST_S
 
 
+def test_processes_that_share_a_machine_read_as_often_together_as_one_of_all_their_connections() -> None:
+    one, each = Pace(), Pace(processes=4)
+    one.members, each.members = 160, 40
+    assert each.rest_s == one.rest_s > 0.0
+    each.members = 10_000
+    assert each.rest_s == LONGEST_REST_S
+
+
 def test_among_many_a_connection_rests_between_reads_and_says_how_early_its_sound_may_have_come() -> None:
     heard = Heard()
     pace = Pace()
@@ -46,7 +54,7 @@ def test_among_many_a_connection_rests_between_reads_and_says_how_early_its_soun
                 await client.send(str(number))
                 await asyncio.sleep(0.01)
             pong = await client.ping()
-            await asyncio.wait_for(pong, 2)
+            await asyncio.wait_for(pong, 60)
             took = loop.time() - began
         server.close()
         await server.wait_closed()
@@ -83,7 +91,7 @@ async def talk_to_one_that_rests(talk: Callable[[ClientConnection, SoundConnecti
 
 
 async def _until(holds: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not holds():  # noqa: ASYNC110
             await asyncio.sleep(0.001)
 
@@ -97,6 +105,7 @@ def test_what_came_during_a_rest_is_read_without_watching_the_socket() -> None:
             assert not connection.transport.is_reading(), "it rests"
             await client.send("next")
             await _until(lambda number=number: len(heard.messages) > number)  # type: ignore[misc]
+        del connection.loop._add_reader  # type: ignore[attr-defined]  # its end is to be heard, too
         assert not watched
 
     heard = asyncio.run(talk_to_one_that_rests(talk))

@@ -41,7 +41,7 @@ def test_live_equals_offline_but_for_the_shift(virtual_mic: VirtualMicrophone, t
             assert process.poll() is None, "live ended by itself"
         virtual_mic.play(talk)
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=5)
+        process.communicate(timeout=60)
         assert process.returncode == 0
 
     heard, read = points(live), points(offline)
@@ -71,7 +71,7 @@ def test_listening_for_words_loses_no_sound(virtual_mic: VirtualMicrophone, talk
             assert process.poll() is None, "live ended by itself"
         virtual_mic.play(talk)
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=5)
+        process.communicate(timeout=60)
         assert process.returncode == 0
     messages = read_lines(live)
     assert not [message for message in messages if message["type"] == "gap"], "sound was lost"

@@ -100,7 +100,7 @@ class VirtualMicrophone:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _wait_until_it_answers(self) -> None:
-        deadline = time.monotonic() + 10.0
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline and self._server.poll() is None:
             if subprocess.run(["pactl", "info"], env=self.environment(), capture_output=True).returncode == 0:
                 return

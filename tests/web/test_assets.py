@@ -18,7 +18,7 @@ from stream_ser.web import assets
 
 
 def get(address: str, path: str, method: str = "GET", **headers: str) -> tuple[http.client.HTTPResponse, bytes]:
-    connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=5)
+    connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=60)
     try:
         connection.request(method, path, headers={name.replace("_", "-"): value for name, value in headers.items()})
         response = connection.getresponse()
@@ -106,7 +106,7 @@ def test_a_slow_reader_gets_a_file_whole(feed: FeedServer, address: str) -> None
     got = b""
     with socket.socket() as reader:
         reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        reader.settimeout(5)
+        reader.settimeout(60)
         reader.connect(("127.0.0.1", urlsplit(address).port))
         reader.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
         time.sleep(1.5)  # longer than a closing handshake may take

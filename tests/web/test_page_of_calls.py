@@ -61,7 +61,7 @@ def calling(server: CallServer, call: str, token: str | None = None, **more: Any
     with connect(f"{server.url}/v1/audio", additional_headers=headers, compression=None, proxy=None) as socket:
         hello = {"type": "hello", "call": call, "role": "customer", "rate": RATE, "channels": 1}
         socket.send(json.dumps(hello | {"encoding": "s16le", "consent": "given"} | more))
-        assert json.loads(socket.recv(timeout=10))["type"] == "accepted"
+        assert json.loads(socket.recv(timeout=60))["type"] == "accepted"
         customer, _ = voices()
 
         def say() -> None:

@@ -16,6 +16,7 @@ from stream_ser.audio.files.extents import Extents
 from stream_ser.audio.files.plan import Plan
 from stream_ser.audio.resample import Frames
 
+DROPPED = 65_536  # frames that are decoded at once on the way to a place
 UNKNOWN = 1 << 48  # libsndfile gives 2**63 - 1 frames where a header does not say
 
 
@@ -81,12 +82,21 @@ class PartedFile:
             self._turn_to(self._index + 1)
 
     def seek(self, frame: int) -> None:
-        """Go to a frame of the whole."""
+        """Go to a frame of the whole. Where libsndfile cannot (GSM, most ADPCM), what is before it is decoded and dropped."""
         index = min(max(0, bisect_right(self._starts, frame) - 1), self.parts - 1)
         if index != self._index:
             self._turn_to(index)
-        self._open.seek(frame - self._starts[index])
+        within = frame - self._starts[index]
+        try:
+            self._open.seek(within)
+        except soundfile.LibsndfileError:  # what it says of being able to is wrong of some
+            self._turn_to(index)
+            self._drop(within)
         self._left = self._starts[index + 1] - frame
+
+    def _drop(self, frames: int) -> None:
+        while frames and (dropped := len(self._open.read(min(frames, DROPPED), dtype="float32", always_2d=True))):
+            frames -= dropped
 
     def close(self) -> None:
         """Close it; safe to call twice."""

@@ -231,3 +231,17 @@ def test_the_decoder_writes_nothing_to_stderr_of_headers_that_say_too_much(
 ) -> None:
     hear(data)
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("frames_before", [0, 3])
+def test_only_what_lies_between_frames_is_told(frames_before: int) -> None:
+    """What comes before the first one may be a container's or a broadcast's, and nothing of the sound is missing."""
+    data, place = bare(encoded(noise())), 0
+    for _ in range(frames_before):
+        frame = frame_of(data[place : place + 4])
+        assert frame is not None
+        place += frame.size
+    odd = data[:place] + b"\x55" * 300 + data[place:]
+    plan = plan_mpeg(io.BytesIO(odd), 0, len(odd))
+    assert plan is not None
+    assert [notice.partition(" ")[0] for notice in plan.notices] == ["300"] * bool(frames_before)

@@ -1,8 +1,14 @@
 from __future__ import annotations
 
+import io
 import struct
 
 import numpy as np
+import pytest
+
+from stream_ser.audio.files.extents import size_of
+from stream_ser.audio.files.plan import Missing, Plan
+from stream_ser.audio.files.voc import plan_voc
 
 from .defects import noise
 from .table import hear
@@ -52,9 +58,42 @@ def test_joined_files_in_blocks_are_heard_in_a_row() -> None:
     assert any("holds 2 recordings" in notice.text for notice in notices)
 
 
-def test_what_comes_before_the_sound_is_passed_over() -> None:
-    data = SAMPLES.tobytes()
-    sound = block(9, struct.pack("<IBBHI", 8_000, 16, 1, 4, 0) + data)
+@pytest.mark.parametrize("size", [len(SAMPLES.tobytes()), 4_096], ids=["in one block", "in many"])
+def test_what_comes_before_the_sound_is_passed_over(size: int) -> None:
+    sound = in_blocks(size)[len(HEAD) :]
     heard, _, failure = hear(HEAD + block(5, b"a word\0") + sound + b"\0")
     assert failure is None
     assert len(heard) == 2 * len(SAMPLES)
+
+
+def planned(data: bytes) -> Plan:
+    plan = plan_voc(io.BytesIO(data), 0, len(data))
+    assert plan is not None
+    return plan
+
+
+@pytest.mark.parametrize("marked", [b"", block(4, b"\1\0")], ids=["alone", "before a marker"])
+def test_a_block_that_is_whole_is_left_as_it_is(marked: bytes) -> None:
+    plan = planned(in_blocks(2 * len(SAMPLES)) + marked + b"\0")
+    (part,) = plan.parts
+    assert (part.pieces, part.limit) == (None, len(SAMPLES))
+    assert (plan.missing, plan.more, plan.notices) == (None, None, ())
+
+
+@pytest.mark.parametrize(
+    ("sound", "frame"),
+    [
+        (block(1, b"\x83\0" + bytes(9_001)), 1),  # 8 bits, and 8 kHz as a divisor of 1 MHz
+        (block(9, struct.pack("<IBBHI", 8_000, 16, 1, 4, 0) + bytes(9_001)), 2),
+        (block(9, struct.pack("<IBBHI", 8_000, 16, 2, 4, 0) + bytes(9_001)), 4),
+    ],
+    ids=["8 bits", "16 bits", "16 bits, stereo"],
+)
+def test_of_a_cut_off_block_whole_frames_are_heard(sound: bytes, frame: int) -> None:
+    head = len(sound) - 9_001
+    plan = planned(HEAD + sound[: head + 7_003])
+    assert plan.missing == Missing(9_001, 7_003, 9_001 // frame)
+    (part,) = plan.parts
+    assert part.limit == 7_003 // frame
+    assert part.pieces is not None
+    assert sum(map(size_of, part.pieces)) == len(HEAD) + head + 7_003 // frame * frame

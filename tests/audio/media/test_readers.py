@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import struct
 import sys
 import tracemalloc
 
@@ -127,6 +128,17 @@ def test_what_was_cut_off_is_heard_and_told(files: dict[str, bytes], name: str) 
     assert heard.failure is not None
     assert "is cut off" in str(heard.failure)
     assert 1.5 * RATE < len(heard.samples) < 2.5 * RATE
+
+
+def test_what_an_index_in_front_promises_is_held_against_what_is_there(track: np.ndarray) -> None:
+    data = encode(Kind("mp4", "aac", muxer={"moov_size": "20000"}), track)
+    cut_off = hear("a.mp4", data[: int(0.7 * len(data))])
+    assert "is cut off: it says that it is 3.000 s long" in str(cut_off.failure)
+    assert RATE < len(cut_off.samples) < 2.5 * RATE
+    free = struct.pack(">I4s", 1_000, b"free") + bytes(500)
+    whole = hear("a.mp4", data + free)
+    assert whole.failure is None, "what is cut off is no sound"
+    assert len(whole.samples) == SECONDS * RATE
 
 
 @pytest.mark.parametrize("name", ["a.m4a", "a.mov", "amr.3gp"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
 from stream_ser.calls.protocols import codec_detector
@@ -52,3 +53,19 @@ def test_what_is_never_recognised_is_noise(hear: Hear) -> None:
     assert not hear("." * (NEVER_SURE - 1)).noise
     assert hear("." * NEVER_SURE).noise
     assert not hear("s" + "." * NEVER_SURE).noise
+
+
+@pytest.mark.parametrize("inverted", [0x55, 0x7F])
+def test_steps_of_a_code_go_through_zero(inverted: int) -> None:
+    """The smallest positive and the smallest negative value are neighbours' neighbours, and the largest are far apart."""
+
+    def code(positive: bool, magnitude: int) -> int:
+        return (0x80 if positive else 0) | (magnitude ^ inverted)
+
+    def steps(*values: tuple[bool, int]) -> float:
+        return codec_detector._steps(np.array([code(*value) for value in values], np.uint8), inverted)
+
+    assert steps((True, 0), (True, 1), (True, 3)) == 1.5
+    assert steps((True, 0), (False, 0)) == 2.0
+    assert steps((True, 127), (False, 127), (True, 127)) == 256.0
+    assert steps((False, 5), (False, 9)) == 4.0

@@ -71,3 +71,10 @@ def test_every_channel_is_its_receivers_own(encoding: Any, channels: int) -> Non
         assert samples.dtype == np.float32
         assert samples.flags.owndata
         assert samples.flags.writeable
+
+
+def test_a_block_of_text_may_have_line_ends_in_it_which_do_not_count() -> None:
+    assert Fields({"a": "QUJD\r\nREVG \tR0g="}, "x").block("a", 12) == "QUJDREVGR0g="
+    for value in ("QUJDREVGR0g=x", " \n", 7, None):
+        with pytest.raises(RefusedError):
+            Fields({"a": value}, "x").block("a", 12)

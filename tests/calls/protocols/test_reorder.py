@@ -129,6 +129,21 @@ def test_a_chunk_that_follows_is_placed_as_if_it_had_been_pushed(chunks: list[tu
     assert [start for start, _ in quick.finish()] == [start for start, _ in whole.finish()]
 
 
+def test_what_simply_follows_needs_no_push_and_anything_else_does() -> None:
+    order = Reorder(RATE)
+    assert order.follow(1, 0, FRAME) is None, "the first says where the leg begins"
+    order.push(1, 0, chunk(1))
+    assert [order.follow(number, 20 * (number - 1), FRAME) for number in range(2, 6)] == [
+        FRAME * number for number in range(1, 5)
+    ]
+    assert order.follow(5, 100, FRAME) is None, "it came already"
+    assert order.follow(7, 100, FRAME) is None, "one is missing"
+    assert order.follow(6, 100 + 2 * JITTER_MS, FRAME) is None, "there is a hole before it"
+    assert order.follow(6, 100, FRAME) == 5 * FRAME
+    assert order.push(8, 140, chunk(8)) == [], "it waits for the one before it"
+    assert order.follow(7, 120, FRAME) is None, "one waits for it"
+
+
 def test_numbers_that_begin_anew_begin_a_new_stretch() -> None:
     order = Reorder(RATE)
     first = lay(order, straight(*range(1, 301)))

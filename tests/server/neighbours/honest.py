@@ -21,7 +21,9 @@ from tests.conftest import BUNDLED
 
 RATE, FRAME_MS = 8_000, 20
 PROBE_S = 0.1
-SOURCE = "127.0.0.2"  # where honest calls, their subscriber and the probe come from: who shares an address with an attacker shares its limit
+SOURCE = (
+    "127.0.0.2"  # of honest calls, their subscriber and the probe: who shares an attacker's address shares its limit
+)
 BEGIN_S = 1.0  # over which calls begin
 
 

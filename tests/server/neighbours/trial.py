@@ -31,7 +31,7 @@ from tests.server.serving import tokens
 
 KNOWN = (attackers, floods)  # the modules that have attackers
 HOP_S, AGE_S, HEALTH_S, TURN_S = 0.5, 0.25, 0.25, 0.02
-MEMORY_MB = 60.0  # that an attack may cost while it lasts
+MEMORY_MB = 80.0  # that an attack may cost while it lasts
 LEAVE_S, BEGIN_S, SETTLE_S = 10.0, 60.0, 1.0
 NO_ATTACK = "it was no attack"
 TOLD = ("refused", "passed_over", "loop_held")  # counts with a label

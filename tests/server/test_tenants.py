@@ -1,0 +1,80 @@
+"""What a server holds of its tenants' calls in memory, while others delete them from the store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from stream_ser.feed import messages
+from stream_ser.feed.history import History
+from stream_ser.feed.hub import Hub
+from stream_ser.server.tenants import Tenants
+from stream_ser.store.store import Store
+from tests.feed.wire import call_message, end_message, make_info, point_message
+from tests.store.made_up import ended, opened, store_at, stored
+
+TENANT, CALL, STREAM = "acme", "c1", "c1/customer"
+HERE = 5  # messages that have a number
+
+
+class Bus:
+    """A cluster of one node: its log is a database of its own, and the store gets nothing by itself."""
+
+    def __init__(self, log: Store) -> None:
+        self.log, self._hub = log, Hub(History(), epoch="e1")
+
+    def hub(self, _: str) -> Hub:
+        return self._hub
+
+    def feed(self, _: str) -> Hub:
+        return self._hub
+
+    async def resume_points(self, tenant: str) -> None:
+        """No call goes on."""
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with store_at(tmp_path / "results.db") as made:
+        yield made
+
+
+@pytest.fixture
+def tenants(tmp_path: Path, store: Store) -> Iterator[Tenants]:
+    with store_at(tmp_path / "bus.db") as log:
+        made = Tenants(cast(Any, None), store, lambda _: None, cluster=cast(Any, Bus(log)))
+        yield made
+        made.write(5.0)
+        made.close()
+
+
+def talk(hub: Hub) -> None:
+    hub.publish(call_message(call=CALL))
+    hub.publish(messages.hello(make_info(STREAM, CALL, "customer")))
+    for k in range(2):
+        hub.publish(point_message(k, STREAM))
+    hub.publish(end_message(STREAM))
+    hub.publish(call_message("ended", CALL))
+
+
+def test_what_has_not_come_to_the_store_yet_is_not_taken_for_deleted(tenants: Tenants, store: Store) -> None:
+    hub = tenants.get(TENANT).hub
+    talk(hub)
+    for last in (0, HERE - 1):
+        if last:
+            store.write([opened("c0"), stored(last, "c0")])
+        assert tenants.forget() == 0
+        assert hub.calls_kept() == {CALL}
+    store.write([opened(CALL), ended(CALL), stored(HERE, CALL)])
+    assert tenants.forget() == HERE - 1, "of these the store has deleted what came before"
+    assert hub.calls_kept() == {CALL}
+    assert store.delete_call(TENANT, CALL).messages == 1
+    assert tenants.forget() == 1
+    assert hub.calls_kept() == set()
+    assert tenants.forget() == 0
