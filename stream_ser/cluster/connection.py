@@ -86,6 +86,7 @@ class Bus:
         self._acks: dict[str, asyncio.Future[Ack]] = {}
         self._numbers = itertools.count()
         self._inbox = ""
+        self._given_up = False  # whether the client is to try no more
         self._why: Exception | None = None  # what kept it from connecting last
         self.sent = self.acknowledged = 0  # messages of calls; one that is sent again counts again
         self.took: Callable[[float], None] = lambda _: None  # gets the seconds until each was acknowledged, in the loop
@@ -217,6 +218,7 @@ class Bus:
         with contextlib.suppress(*FAILURES):
             async with asyncio.timeout(GOODBYE_S):
                 await self.client.close()
+        self._given_up = True
         for task in asyncio.all_tasks() - {asyncio.current_task()}:
             task.cancel()
 
@@ -224,7 +226,7 @@ class Bus:
         address, client = self.address, StrictClient()
 
         async def failed(error: Exception) -> None:
-            if self._ending.is_set():  # the client may have swallowed its cancellation, and would try for ever
+            if self._given_up:  # the client may have swallowed its cancellation, and would try for ever
                 raise asyncio.CancelledError
             weak = isinstance(error, (BrokenPipeError, ConnectionResetError))  # as after an error that said more
             if not self.connected and not (weak and self._why):
@@ -259,7 +261,7 @@ class Bus:
         )
         done, _ = await asyncio.wait((connecting,), timeout=CONNECT_S * (len(address.servers) + 1))
         if not done:
-            self._ending.set()
+            self._given_up = True
             connecting.cancel()
             raise TimeoutError("no server answers")
         connecting.result()
