@@ -72,7 +72,9 @@ def test_both_are_heard_whole_and_at_the_same_place(recorded: tuple[bytes, bytes
     webm, mp4 = (hear(name, data) for name, data in zip(("a.webm", "a.mp4"), recorded, strict=True))
     assert (webm.failure, mp4.failure) == (None, None)
     assert abs(lag(mp4.samples, webm.samples)) <= SHIFT
-    assert any("its sound begins at 0." in text for text in mp4.notices), mp4.notices  # 0.08 s where nothing else is done
+    assert any("its sound begins at 0." in text for text in mp4.notices), (
+        mp4.notices
+    )  # 0.08 s where nothing else is done
     plain = soxr.resample(clicks(), 48_000, RATE)
     for heard in (webm, mp4):
         begin = lag(heard.samples, plain)  # how long the recorder waited for the first sound
