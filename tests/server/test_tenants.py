@@ -1,4 +1,4 @@
-"""What a server holds of its tenants' calls in memory, while others delete them from the store."""
+"""Where results of a server in a cluster go, and what it holds of them in memory while others delete them."""
 
 from __future__ import annotations
 
@@ -43,12 +43,17 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 @pytest.fixture
-def tenants(tmp_path: Path, store: Store) -> Iterator[Tenants]:
-    with store_at(tmp_path / "bus.db") as log:
-        made = Tenants(cast(Any, None), store, lambda _: None, cluster=cast(Any, Bus(log)))
+def log(tmp_path: Path) -> Iterator[Store]:
+    with store_at(tmp_path / "bus.db") as made:
         yield made
-        made.write(5.0)
-        made.close()
+
+
+@pytest.fixture
+def tenants(store: Store, log: Store) -> Iterator[Tenants]:
+    made = Tenants(cast(Any, None), store, lambda _: None, cluster=cast(Any, Bus(log)))
+    yield made
+    made.write(5.0)
+    made.close()
 
 
 def talk(hub: Hub) -> None:
@@ -75,3 +80,9 @@ def test_what_has_not_come_to_the_store_yet_is_not_taken_for_deleted(tenants: Te
     assert tenants.forget() == 1
     assert hub.calls_kept() == set()
     assert tenants.forget() == 0
+
+
+def test_results_go_to_the_bus_and_not_by_themselves_to_the_store(tenants: Tenants, store: Store, log: Store) -> None:
+    talk(tenants.get(TENANT).hub)
+    tenants.write(10.0)
+    assert (log.last_seq(TENANT), store.last_seq(TENANT)) == (HERE, 0)
