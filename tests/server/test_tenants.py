@@ -1,4 +1,4 @@
-"""Where results of a server in a cluster go, and what it holds of them in memory while others delete them."""
+"""Where results go, alone and in a cluster, and what a server holds of them in memory while others delete them."""
 
 from __future__ import annotations
 
@@ -89,3 +89,23 @@ def test_results_go_to_the_bus_and_not_by_themselves_to_the_store(tenants: Tenan
     talk(tenants.get(TENANT))
     tenants.write(10.0)
     assert (log.last_seq(TENANT), store.last_seq(TENANT)) == (HERE, 0)
+
+
+def test_subscribers_of_a_server_alone_get_what_is_stored(store: Store) -> None:
+    tenants = Tenants(cast(Any, None), store, lambda _: None)
+    try:
+        tenant = tenants.get(TENANT)
+        subscription = tenant.feed.subscribe()
+        talk(tenant)
+        tenants.write(10.0)
+        assert store.last_seq(TENANT) == HERE
+        assert [message["type"] for message in subscription.drain()] == [
+            "call",
+            "hello",
+            "point",
+            "point",
+            "end",
+            "call",
+        ]
+    finally:
+        tenants.close()
