@@ -198,7 +198,7 @@ def test_a_disk_that_is_full_leaves_the_file_as_it_was(path: Path, monkeypatch: 
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(ConfigError, match="cannot write .*tokens.toml: No space left") as failed:
+    with pytest.raises(ConfigError, match=r"cannot write .*tokens\.toml: No space left") as failed:
         add(path, new_token("acme", "publisher"))
     assert "make room" in failed.value.fix
     assert path.read_bytes() == before
