@@ -173,10 +173,8 @@ def test_what_a_driver_held_back_during_a_stall_is_heard_behind_the_gap() -> Non
     """It is more sound than time is still missing, as the gap has told most of that time already."""
     clock = VirtualClock()
     held = np.full((14_400, 1), 0.25)
-    later = [Say(2.2, np.full((320, 1), 0.5), overflow=True)]
-    script = [*steady(1.0), Say(1.9, held), *later]
-    source = open_microphone(backend=ScriptedBackend(clock, [script]), clock=clock)
-    items = listen(source, clock, 2.3)
+    script = [*steady(1.0), Say(1.9, held), Say(2.2, np.full((320, 1), 0.5), overflow=True)]
+    items = listen(open_microphone(backend=ScriptedBackend(clock, [script]), clock=clock), clock, 2.3)
     heard = sound(items)
     assert len(heard) == 16_000 + 14_400 + 320
     assert set(heard[16_000:-320]) == {0.25}
@@ -220,7 +218,7 @@ def test_a_device_that_returns_with_another_number_and_rate_goes_on() -> None:
     backend.inputs = [microphone("Other"), microphone(rate=48_000, index=9)]
     items = listen(source, clock, 5.0)
     assert len(gaps(items)) == 1
-    assert source.info.rate == 48_000
+    assert (source.info.rate, source.info.channels) == (48_000, 1)
     last = [item for item in items if not isinstance(item, Notice)][-1]
     assert last.end == pytest.approx(5.0 * 16_000, abs=1_500)
 

@@ -62,3 +62,14 @@ def test_nothing_passes_once_it_is_closed() -> None:
     assert not pacer.wait_for(0)
     assert pacer.closed
     assert not pacer.lets_pass(0)
+
+
+def test_a_pause_before_the_first_frame_puts_off_all() -> None:
+    clock = VirtualClock()
+    pacer = Pacer(clock, RATE, 1.0)
+    pacer.pause()
+    clock.at(clock.now_ns() + SECOND, pacer.resume)
+    assert pacer.wait_for(0)
+    began = clock.now_ns()
+    assert pacer.wait_for(10)
+    assert clock.now_ns() == began + 10 * FRAME

@@ -62,6 +62,16 @@ def test_the_longest_turn_is_one_in_which_somebody_may_have_waited() -> None:
     assert clocks.watch.longest_s == pytest.approx(0.03)
 
 
+def test_how_long_a_turn_has_gone_on() -> None:
+    clocks = Clocks()
+    assert clocks.watch.turn_s == 0.0
+    clocks.watch.begins()
+    clocks.pass_s(0.01)
+    assert clocks.watch.turn_s == pytest.approx(0.01)
+    clocks.watch.rests(0.02)
+    assert clocks.watch.turn_s == 0.0
+
+
 @pytest.mark.parametrize(
     ("took", "rested", "slept", "stalled", "unseen"),
     [

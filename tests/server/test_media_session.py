@@ -92,3 +92,10 @@ def test_all_sound_is_counted_to_its_last_frame() -> None:
         assert say(session, seconds) is None
         assert session.frames == before
         clock.now_ns += 10 * SECOND
+
+
+def test_a_session_is_over_when_its_client_says_so() -> None:
+    _, _, session = speaking()
+    assert not session.over
+    assert session.receive('{"type":"close"}')[1] is None
+    assert session.over

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from websockets.exceptions import WebSocketException
 
+from stream_ser.errors import ConfigError
 from stream_ser.server.config import AudioSocketSettings, Limits
-from stream_ser.server.open_files import OTHERS, FileLimits, OpenConnections, can_be, connections_of, raised
+from stream_ser.server.open_files import OTHERS, FileLimits, OpenConnections, can_be, connections_of, raised, room_for
 from tests.server.serving import PATIENCE_S, answer, dial, eventually, serving
 from tests.server.speaking import hello
 
@@ -35,6 +36,14 @@ def test_the_soft_limit_is_raised_as_far_as_is_needed_and_allowed(
     soft: int | None, hard: int | None, becomes: int | None
 ) -> None:
     assert raised(FileLimits(soft, hard), NEEDED) == becomes
+
+
+@pytest.mark.parametrize(("tls", "needed"), [(False, NEEDED), (True, NEEDED + LIMITS.handshakes)])
+def test_handshakes_of_tls_need_files_besides(monkeypatch: pytest.MonkeyPatch, tls: bool, needed: int) -> None:
+    monkeypatch.setattr("stream_ser.server.open_files._read", lambda: FileLimits(OTHERS, OTHERS))
+    with pytest.raises(ConfigError) as failed:
+        room_for(LIMITS, tls)
+    assert f"ulimit -n {needed}," in failed.value.fix
 
 
 def test_no_more_connections_can_be_than_files_besides_those_of_the_server() -> None:

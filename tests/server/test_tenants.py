@@ -1,4 +1,4 @@
-"""What a server holds of its tenants' calls in memory, while others delete them from the store."""
+"""Where results go, alone and in a cluster, and what a server holds of them in memory while others delete them."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import Any, cast
 
 import pytest
 
+from stream_ser.calls.events import Leg, Opened
 from stream_ser.feed import messages
 from stream_ser.feed.history import History
 from stream_ser.feed.hub import Hub
-from stream_ser.server.tenants import Tenants
+from stream_ser.server.tenants import Tenant, Tenants
 from stream_ser.store.store import Store
 from tests.feed.wire import call_message, end_message, make_info, point_message
-from tests.store.made_up import ended, opened, store_at, stored
+from tests.store.made_up import NOW, ended, opened, store_at, stored
 
 TENANT, CALL, STREAM = "acme", "c1", "c1/customer"
 HERE = 5  # messages that have a number
@@ -46,15 +47,22 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 @pytest.fixture
-def tenants(tmp_path: Path, store: Store) -> Iterator[Tenants]:
-    with store_at(tmp_path / "bus.db") as log:
-        made = Tenants(cast(Any, None), store, lambda _: None, cluster=cast(Any, Bus(log)))
+def log(tmp_path: Path) -> Iterator[Store]:
+    with store_at(tmp_path / "bus.db") as made:
         yield made
-        made.write(5.0)
-        made.close()
 
 
-def talk(hub: Hub) -> None:
+@pytest.fixture
+def tenants(store: Store, log: Store) -> Iterator[Tenants]:
+    made = Tenants(cast(Any, None), store, lambda _: None, cluster=cast(Any, Bus(log)))
+    yield made
+    made.write(5.0)
+    made.close()
+
+
+def talk(tenant: Tenant) -> None:
+    leg, hub = Leg("customer", "customer"), tenant.hub
+    tenant.begin(Opened(CALL, (leg,), 8_000, "plain", "given"), {STREAM: leg}, None, NOW)
     hub.publish(call_message(call=CALL))
     hub.publish(messages.hello(make_info(STREAM, CALL, "customer")))
     for k in range(2):
@@ -65,7 +73,7 @@ def talk(hub: Hub) -> None:
 
 def test_what_has_not_come_to_the_store_yet_is_not_taken_for_deleted(tenants: Tenants, store: Store) -> None:
     hub = tenants.get(TENANT).hub
-    talk(hub)
+    talk(tenants.get(TENANT))
     for last in (0, HERE - 1):
         if last:
             store.write([opened("c0"), stored(last, "c0")])
@@ -78,3 +86,29 @@ def test_what_has_not_come_to_the_store_yet_is_not_taken_for_deleted(tenants: Te
     assert tenants.forget() == 1
     assert hub.calls_kept() == set()
     assert tenants.forget() == 0
+
+
+def test_results_go_to_the_bus_and_not_by_themselves_to_the_store(tenants: Tenants, store: Store, log: Store) -> None:
+    talk(tenants.get(TENANT))
+    tenants.write(10.0)
+    assert (log.last_seq(TENANT), store.last_seq(TENANT)) == (HERE, 0)
+
+
+def test_subscribers_of_a_server_alone_get_what_is_stored(store: Store) -> None:
+    tenants = Tenants(cast(Any, None), store, lambda _: None)
+    try:
+        tenant = tenants.get(TENANT)
+        subscription = tenant.feed.subscribe()
+        talk(tenant)
+        tenants.write(10.0)
+        assert store.last_seq(TENANT) == HERE
+        assert [message["type"] for message in subscription.drain()] == [
+            "call",
+            "hello",
+            "point",
+            "point",
+            "end",
+            "call",
+        ]
+    finally:
+        tenants.close()

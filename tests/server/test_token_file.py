@@ -190,6 +190,23 @@ def test_a_folder_that_is_not_there_is_named(path: Path) -> None:
         add(path.parent / "absent" / "tokens.toml", new_token("acme", "viewer"))
 
 
+def test_a_disk_that_is_full_leaves_the_file_as_it_was(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    add(path, new_token("acme", "viewer"))
+    before = path.read_bytes()
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(ConfigError, match=r"cannot write .*tokens\.toml: No space left") as failed:
+        add(path, new_token("acme", "publisher"))
+    assert "make room" in failed.value.fix
+    assert path.read_bytes() == before
+    assert [file.name for file in path.parent.iterdir()] == [path.name], "nothing half written is left"
+    monkeypatch.undo()
+    add(path, new_token("acme", "publisher"))
+
+
 def test_of_two_commands_at_once_none_is_lost_silently(path: Path) -> None:
     refused: list[ConfigError] = []
     start = threading.Barrier(8)

@@ -173,6 +173,14 @@ def test_timestamps_that_begin_anew_still_tell_of_what_is_lost_later() -> None:
     assert (order.dropped, order.restarts) == (0, 1)
 
 
+@pytest.mark.parametrize(("chunks", "restarts"), [(WINDOW - 1, 0), (WINDOW, 1)])
+def test_timestamps_begin_anew_once_as_many_lag_as_may_wait(chunks: int, restarts: int) -> None:
+    order = Reorder(RATE)
+    lay(order, straight(*range(1, 301)))
+    assert len(lay(order, [(301 + n, 20 * n) for n in range(chunks)])) == chunks
+    assert order.restarts == restarts
+
+
 @pytest.mark.parametrize("twins", [range(240, 260), range(1, 8), [5] * 40, [*range(1, 8), 3, *range(1, 8)]])
 def test_what_comes_twice_or_late_begins_nothing(twins: list[int]) -> None:
     order = Reorder(RATE)

@@ -341,15 +341,3 @@ def test_what_waits_for_its_turn_is_bounded(chunks: list[tuple[int, int]]) -> No
     for message in messages:
         protocol.receive(message)
         assert all(len(order._waiting) <= 8 for order in protocol._tracks.values())
-
-
-def test_after_a_refusal_nothing_more_is_taken_or_given() -> None:
-    protocol = Twilio()
-    messages = CONNECTED, start(), media(SILENCE, 1), media(SILENCE, 3)
-    events = [event for message in messages for event in protocol.receive(message)]
-    assert len(heard(events, "inbound")) == FRAME, "the third waits for the second"
-    assert protocol.refuse("too-fast", "it comes faster than time goes") == []
-    with pytest.raises(RefusedError) as refused:
-        protocol.receive(media(SILENCE, 2))
-    assert refused.value.code == "after-close"
-    assert protocol.finish() == [], "what waited for its turn waits no more"

@@ -12,6 +12,7 @@ from stream_ser.calls.events import Closed, Event, Opened, RefusedError, Sound
 from stream_ser.calls.protocols.twilio import Twilio
 from tests.calls.fuzz import Message, mutated
 from tests.calls.protocols.test_twilio import (
+    CONNECTED,
     SESSION,
     SILENCE,
     STOP,
@@ -138,3 +139,14 @@ def test_odd_messages_are_judged_alike_alone_and_among_others(messages: list[Mes
     others, refused_too = together(messages, len(messages))
     assert (by_name(refused_too), str(refused_too)) == (by_name(refused), str(refused))
     assert _timeline(others) == _timeline(events)
+
+
+def test_after_a_refusal_nothing_more_is_taken_or_given() -> None:
+    protocol = Twilio()
+    events = list(protocol.receive_all([CONNECTED, start(), media(SILENCE, 1), media(SILENCE, 3)]))
+    assert len(heard(events, "inbound")) == FRAME, "the third waits for the second"
+    assert protocol.refuse("too-fast", "it comes faster than time goes") == []
+    with pytest.raises(RefusedError) as refused:
+        list(protocol.receive_all([media(SILENCE, 2)]))
+    assert refused.value.code == "after-close"
+    assert protocol.finish() == [], "what waited for its turn waits no more"
