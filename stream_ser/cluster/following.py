@@ -27,6 +27,7 @@ DEAD_S = 2.0  # without a word, after which it is left for another
 AGAIN_S = 0.25
 FORGOTTEN_S = 30.0  # after which the bus forgets a consumer that nobody listens to
 READ_S = 2.0
+AT_ONCE = 500  # messages that are asked for at once
 
 _log = logging.getLogger("stream_ser.cluster")
 
@@ -145,35 +146,47 @@ async def read(
 
     ``since`` when, where it is given, counts in the place of ``first``.
     """
-    bus.check()
-    name = stream_name(tenant)
     config = api.ConsumerConfig(
         deliver_policy=api.DeliverPolicy.BY_START_SEQUENCE if since is None else api.DeliverPolicy.BY_START_TIME,
         opt_start_seq=max(1, first) if since is None else None,
         opt_start_time=since,
         filter_subject=subjects(tenant) if call is None else subject(tenant, call),
-        ack_policy=api.AckPolicy.NONE,
-        inactive_threshold=FORGOTTEN_S,
-        mem_storage=True,
-        num_replicas=1,
     )
+    return [_placed(each) for each in await read_by(bus, stream_name(tenant), config, limit)]
+
+
+async def read_by(bus: Bus, stream: str, config: api.ConsumerConfig, limit: int | None = None) -> list[Msg]:
+    """What a consumer finds on a stream when it is made, at most ``limit`` of it, in order. Raises StoreError.
+
+    How many there are, the bus says itself when it makes the consumer, and with each message.
+    """
+    bus.check()
     found: list[Msg] = []
     try:
-        made = await bus.js.add_consumer(name, config)  # its answer says what else would be asked for
-        asking = await bus.js.pull_subscribe_bind(made.name, name)
+        made = await bus.js.add_consumer(
+            stream,
+            config,
+            ack_policy=api.AckPolicy.NONE,
+            inactive_threshold=FORGOTTEN_S,
+            mem_storage=True,
+            num_replicas=1,
+        )
+        there = made.num_pending or 0
+        most = left = there if limit is None else min(there, limit)
+        asking = await bus.js.pull_subscribe_bind(made.name, stream)
         try:
-            most = min(limit, made.num_pending or 0)
-            while len(found) < most:
-                found += await asking.fetch(most - len(found), timeout=READ_S)
-        except NatsTimeoutError:
+            while left > 0:
+                found += await asking.fetch(min(left, AT_ONCE), timeout=READ_S)
+                left = min(most - len(found), found[-1].metadata.num_pending)
+        except NatsTimeoutError:  # the rest has gone meanwhile
             pass
         finally:
             with contextlib.suppress(*FAILURES):
                 await asking.unsubscribe()
-                await bus.js.delete_consumer(name, made.name)
+                await bus.js.delete_consumer(stream, made.name)
     except FAILURES as error:
         raise bus.away(error) from error
-    return [_placed(each) for each in found]
+    return found
 
 
 def _placed(message: Msg) -> Placed:

@@ -36,11 +36,13 @@ async def test_what_a_node_puts_on_the_bus_and_reads_there_is_counted(tmp_path: 
             (ended,) = await feed.wait("call", kind="ended")
         expected = ended["seq"]
         assert expected > 3
+        await until([first], "bus_acknowledged_total", expected)  # its word may come to us before it comes to the node
+        await until([first], "store_waiting", 0)
         wrote, read = await figures(first), await figures(second)
-        assert wrote["bus_sent_total"] == wrote["bus_acknowledged_total"] == expected
+        assert wrote["bus_sent_total"] == expected
         assert wrote["bus_acknowledged_seconds_count"] == wrote["bus_acknowledged_seconds_bucket +Inf"] == expected
         assert wrote["bus_acknowledged_seconds_sum"] > 0
-        assert wrote["store_waiting"] == wrote["bus_duplicates_total"] == wrote["bus_read_total"] == 0
+        assert wrote["bus_duplicates_total"] == wrote["bus_read_total"] == 0
         assert (read["bus_sent_total"], read["bus_read_total"], read["bus_missed_total"]) == (0, expected, 0)
         assert wrote["bus_connected"] == read["bus_connected"] == 1
         await until([first, second], "bus_archived_total", expected)  # by whichever has the store
