@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import HealthCheck, settings
 
 from stream_ser.cli.main import main
 from tests.cluster.nats_server import NatsServer
@@ -23,6 +24,10 @@ BUNDLED = ROOT / "demos" / "recording" / "conversation.flac"
 
 # Nobody's own defaults may change what is tested.
 os.environ["XDG_CONFIG_HOME"] = str(Path(tempfile.gettempdir()) / f"stream-ser-tests-{os.getpid()}")
+
+# How long a case takes says something of the machine, and nothing of the code.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 # A script that starts the tests with & has them, and all that they start, ignore Ctrl-C, which some of them press.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
