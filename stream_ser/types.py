@@ -8,6 +8,7 @@ passed along as data; nothing in the core reads a clock.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Literal, TypedDict
 
 import numpy as np
@@ -67,6 +68,14 @@ class Gap:
     reason: str
     arrived_ns: int = 0
     concealed: bool = False  # whether a block that fills it follows
+
+
+@dataclass(frozen=True, slots=True)
+class ResumePoint:
+    """Where a live stream goes on that was cut off: what was before ``sample`` is told; ``anchor`` is when sample 0 was."""
+
+    sample: int
+    anchor: datetime
 
 
 @dataclass(frozen=True, slots=True)

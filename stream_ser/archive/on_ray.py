@@ -21,6 +21,7 @@ from stream_ser.errors import ConfigError, EngineError
 
 ADDRESS = re.compile(r"(?:ray://)?\[?([^/]+?)\]?:(\d+)")  # anything else has a meaning to Ray alone
 CALL_S = 10.0
+START_S = 300  # that a machine may take to start a cluster of its own; to Ray's 30 s a crowded one is a broken one
 LOOK_S = 1.0  # between two looks, so that Ctrl-C is never waited for longer
 
 
@@ -65,6 +66,7 @@ class RayPool:
 
     def __enter__(self) -> RayPool:
         logging.getLogger("ray").setLevel(logging.ERROR)
+        os.environ.setdefault("RAY_raylet_start_wait_time_s", str(START_S))  # Ray has no argument for it
         try:
             if self._address is not None:
                 _call(self._address)

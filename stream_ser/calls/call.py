@@ -11,25 +11,29 @@ somebody speaks goes into the call's figures, and nothing else of it anywhere. T
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from functools import partial
+from typing import Any
 
 from stream_ser.calls.about import NOTHING, AboutParameters
+from stream_ser.calls.backend import CallBackend, LegSink
 from stream_ser.calls.events import Agents, Leg, Lost, Opened, PassedOver, RefusedError, Sound
+from stream_ser.calls.leg_observer import LegObserver
+from stream_ser.calls.resuming import INTERRUPTED, HeldEvents, resumes_at
 from stream_ser.calls.turn_detector import TurnsOnly
 from stream_ser.errors import StreamSerError
-from stream_ser.feed import call_messages, messages
+from stream_ser.feed import call_messages
 from stream_ser.feed.call_messages import LegInfo
 from stream_ser.feed.message_types import CallKind, Message
 from stream_ser.pipeline.multi_stream import StreamLike
-from stream_ser.pipeline.observer import StreamObserver
 from stream_ser.pipeline.stream import Stream
-from stream_ser.trajectory.alerts import AlertEvent, AlertMonitor
+from stream_ser.trajectory.alerts import AlertEvent
 from stream_ser.trajectory.call import CallMeter
 from stream_ser.trajectory.rules import Rule
-from stream_ser.types import Point, Role
+from stream_ser.types import SAMPLE_RATE, Point, ResumePoint, Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,38 +76,6 @@ class Policy:
             )
 
 
-class LegSink(Protocol):
-    """Where a leg's sound goes on its way to its stream."""
-
-    def put(self, event: Sound | Lost, now_ns: int) -> None:
-        """Take sound, or word that it is missing."""
-
-    def end(self) -> None:
-        """The leg is over."""
-
-
-class CallBackend(Protocol):
-    """What a call needs of the server it is in."""
-
-    def stream(self, leg: Leg, name: str, opened: Opened, observer: StreamObserver) -> Stream:
-        """A stream, not yet open, of this tenant's hub."""
-
-    def turns(self, name: str, observer: StreamObserver) -> TurnsOnly:
-        """What takes a leg's sound for turns alone."""
-
-    def add_leg(self, stream: StreamLike, rate: int) -> LegSink:
-        """What takes a leg's sound on its way to its stream."""
-
-    def begin(self, opened: Opened, streams: Mapping[str, Leg], purpose: str | None, at: datetime) -> None:
-        """Have the call kept. Raises RefusedError where there is one of that name, or no room."""
-
-    def publish(self, message: Message) -> None:
-        """Publish a message of the call."""
-
-    def end(self, call: str, summary: dict[str, Any] | None, at: datetime) -> None:
-        """The call is over, and its last message is published."""
-
-
 class Call:
     """A call. ``begin`` it, bring its events, ``close`` it; ``ended`` is called once everything of it is published."""
 
@@ -124,6 +96,9 @@ class Call:
         self._reason = "interrupted"
         self._closed = self._over = self._paused = False
         self._passed_over: dict[str, int] = {}  # by kind
+        self._held: HeldEvents | None = None  # what came while it is not known where the call goes on
+        self._came = clock()
+        self._missed: dict[str, int] = {}  # native frames of a leg before this connection came, where the call goes on
         self.begun = False  # whether it is kept and published, and so will be ended
         self.finished = False  # whether everything of it is published
 
@@ -132,20 +107,45 @@ class Call:
         """The call's name within its tenant."""
         return self.opened.call
 
-    def begin(self) -> None:
-        """Open the legs that may be heard. Raises RefusedError, and leaves nothing open then."""
+    @property
+    def streams(self) -> dict[str, Leg]:
+        """The legs that are analysed, by the names of their streams."""
+        return {f"{self.name}/{leg.name}": leg for leg in self.opened.legs if self._policy.analyses(leg)}
+
+    def hold(self) -> None:
+        """Let events wait until ``begin``: somebody asks where the call goes on. Raises RefusedError where it may not begin."""
         self._policy.admit(self.opened)
-        analysed = {f"{self.name}/{leg.name}": leg for leg in self.opened.legs if self._policy.analyses(leg)}
+        self._held, self._came = HeldEvents(), self._clock()
+
+    def begin(self, places: Mapping[str, ResumePoint] | None = None) -> None:
+        """Open the legs that may be heard. Raises RefusedError, and leaves nothing open then.
+
+        ``places``: where streams go on, by their names, of a call that was interrupted elsewhere. What came since ``hold``
+        follows, behind a gap.
+        """
+        try:
+            self._open(places or {})
+        finally:
+            held, self._held = self._held, None
+        if held is not None:
+            held.release()
+
+    def _open(self, places: Mapping[str, ResumePoint]) -> None:
+        self._policy.admit(self.opened)
+        analysed = self.streams
         agents = any(leg.role == "agent" for leg in analysed.values())
         now = self._now()  # once: what is stored and what is published are the same moment
         self._backend.begin(self.opened, analysed, self._policy.agents_purpose if agents else None, now)
         self._backend.publish(self._message("opened", now))
         self.begun = True
+        resumes = resumes_at(places.values(), self._came) if places else 0
         try:
             for name, leg in analysed.items():
-                observer = _Leg(self, leg)
+                observer = self._observer(leg)
                 stream = self._backend.stream(leg, name, self.opened, observer)
-                observer.begin(stream, self._policy)
+                observer.begin(stream, self._policy.rules, self._policy.agents_purpose)
+                if name in places:
+                    stream.resume_from(places[name])
                 if self._meter is None:
                     self._meter = self._make_meter(stream.hop, stream.info.labels, stream.info.dimensions)
                 stream.open()
@@ -153,28 +153,43 @@ class Call:
                 self._streams.append(stream)
                 for rule, why in observer.skipped:
                     stream.say("info", f"alert rule {rule!r} is not held against this stream: {why}")
-                self._buffers[leg.name] = self._backend.add_leg(stream, self.opened.rate)
+                self._add_leg(leg, stream, resumes)
             for leg in filter(self._policy.times, self.opened.legs):
-                turns = self._backend.turns(leg.name, _Leg(self, leg))
+                turns = self._backend.turns(leg.name, self._observer(leg))
                 if self._meter is None:
                     self._meter = self._make_meter(turns.hop, (), ())
                 self._unfinished += 1
                 self._streams.append(turns)
-                self._buffers[leg.name] = self._backend.add_leg(turns, self.opened.rate)
+                turns.start_at(resumes)
+                self._add_leg(leg, turns, resumes)
         except Exception as error:  # whatever it is, what was opened must end
             self.close("refused")
             if isinstance(error, StreamSerError):
                 raise RefusedError("no-room", f"{error.what}; {error.fix}") from error
             raise
 
+    def _add_leg(self, leg: Leg, stream: StreamLike, resumes: int) -> None:
+        """Have a leg heard, from the sample ``resumes`` on; what is missing before it is told."""
+        buffer = self._buffers[leg.name] = self._backend.add_leg(stream, self.opened.rate)
+        missed = self._missed[leg.name] = max(0, resumes - stream.position) * self.opened.rate // SAMPLE_RATE
+        if missed:
+            buffer.put(Lost(leg.name, 0, missed, INTERRUPTED), time.monotonic_ns())
+
     def sound(self, event: Sound | Lost, now_ns: int) -> None:
         """Take sound of a leg, or word that it is missing."""
+        if self._held is not None:
+            self._held.add(partial(self.sound, event, now_ns), is_sound=True)
+            return
         buffer = self._buffers.get(event.leg)
         if buffer is not None:
-            buffer.put(event, now_ns)
+            missed = self._missed[event.leg]
+            buffer.put(event.moved(missed) if missed else event, now_ns)
 
     def pass_over(self, event: PassedOver) -> bool:
         """Count what could not be used, and say so when it is the first of its kind; gives whether it is."""
+        if self._held is not None:
+            self._held.add(partial(self.pass_over, event))
+            return False
         first = event.kind not in self._passed_over
         self._passed_over[event.kind] = self._passed_over.get(event.kind, 0) + event.count
         if first:
@@ -183,12 +198,18 @@ class Call:
 
     def pause(self) -> None:
         """Analyse nothing from now on, not even what has come and waits."""
+        if self._held is not None:
+            self._held.add(self.pause)
+            return
         self._paused = True
         for stream in self._streams:
             stream.pause()
 
     def resume(self) -> None:
         """Analyse what comes from now on."""
+        if self._held is not None:
+            self._held.add(self.resume)
+            return
         self._paused = False
         for stream in self._streams:
             stream.resume()
@@ -203,10 +224,15 @@ class Call:
 
     def close(self, reason: str) -> None:
         """The call is over: ``ended`` follows once all that was heard is published. Safe to call twice."""
+        if self._held is not None:
+            self._held.add(partial(self.close, reason))
+            return
         with self._lock:
             if self._closed:
                 return
             self._closed, self._reason = True, reason
+        if not self.begun:
+            return  # it was refused, and nobody knows of it
         if self._passed_over:
             self._say(
                 "passed over in this call: " + ", ".join(f"{n} × {kind}" for kind, n in self._passed_over.items())
@@ -257,12 +283,16 @@ class Call:
         consent = self.opened.consent
         return call_messages.call(kind, self.name, at, legs, consent, about=about, reason=reason, summary=summary)
 
-    def _add(self, point: Point, events: Iterable[AlertEvent]) -> None:
+    def _add(self, point: Point | None, events: Iterable[AlertEvent]) -> None:
         with self._lock:
             if self._meter is not None:
-                self._meter.add(point)
+                if point is not None:
+                    self._meter.add(point)
                 for event in events:
                     self._meter.alert(event)
+
+    def _observer(self, leg: Leg) -> LegObserver:
+        return LegObserver(leg, self._add, self._leg_ended)
 
     def _leg_ended(self) -> None:
         with self._lock:
@@ -283,66 +313,3 @@ class Call:
         self._ended(self)
         # Its streams know it: without this all of a call would wait for the garbage collector, which holds everybody up.
         self._streams, self._buffers, self._meter = [], {}, None
-
-
-class _Leg:
-    """Observes the points of one leg: alerts, and the call's figures."""
-
-    def __init__(self, call: Call, leg: Leg) -> None:
-        self._call, self._leg = call, leg
-        self._stream: Stream | None = None
-        self._alerts: AlertMonitor | None = None
-
-    def begin(self, stream: Stream, policy: Policy) -> None:
-        """Hold the rules against the points of ``stream``."""
-        info = stream.info
-        self._stream = stream
-        self._alerts = AlertMonitor(
-            policy.rules,
-            info.labels,
-            info.dimensions,
-            self._leg.role,
-            hop=info.hop,
-            agent_purpose=policy.agents_purpose,
-        )
-
-    @property
-    def skipped(self) -> list[tuple[str, str]]:
-        """Rules that this model cannot serve, and why."""
-        return [] if self._alerts is None else list(self._alerts.skipped)
-
-    def point(self, point: Point) -> Iterator[Message]:
-        """See ``StreamObserver``."""
-        named = replace(point, stream=self._leg.name)
-        events = [] if self._alerts is None else self._alerts.advance(named)
-        self._call._add(named, events)
-        return map(self._tell, events)
-
-    def end(self, position: int) -> Iterator[Message]:
-        """See ``StreamObserver``."""
-        events = [] if self._alerts is None else self._alerts.finish(position)
-        with self._call._lock:
-            if self._call._meter is not None:
-                for event in events:
-                    self._call._meter.alert(event)
-        return map(self._tell, events)
-
-    def ended(self) -> None:
-        """See ``StreamObserver``."""
-        self._stream = None  # which knows this
-        self._call._leg_ended()
-
-    def _tell(self, event: AlertEvent) -> Message:
-        assert self._stream is not None
-        return messages.alert(
-            self._stream.info,
-            kind=event.kind,
-            alert_id=event.alert,
-            rule=event.rule,
-            severity=event.severity,
-            start=event.start,
-            end=event.end,
-            at=event.at,
-            peak=event.value,
-            reason=event.reason,
-        )

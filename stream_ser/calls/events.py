@@ -8,7 +8,7 @@ the number of samples of one leg since the call was opened, without limit.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
 import numpy as np
@@ -68,6 +68,10 @@ class Sound:
         """The samples, whatever they came as."""
         return self.samples.decode(self.samples.data) if isinstance(self.samples, Coded) else self.samples
 
+    def moved(self, frames: int) -> Sound:
+        """The same, so many native frames later."""
+        return replace(self, start=self.start + frames)
+
 
 @dataclass(frozen=True, slots=True)
 class Lost:
@@ -77,6 +81,10 @@ class Lost:
     start: int
     end: int
     reason: str
+
+    def moved(self, frames: int) -> Lost:
+        """The same, so many native frames later."""
+        return replace(self, start=self.start + frames, end=self.end + frames)
 
 
 @dataclass(frozen=True, slots=True)

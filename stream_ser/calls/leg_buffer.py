@@ -47,7 +47,7 @@ class LegBuffer:
         self.stream = stream
         self.overloaded = 0  # native frames that found no room
         self._rate, self._wake = rate, wake
-        self._conditioner = Conditioner(rate)
+        self._conditioner = Conditioner(rate, stream.position)  # native frame 0 is there
         self._gaps = GapLimit()
         self._position = 0  # native frames that the conditioner has had
         self._pieces: deque[tuple[Sound | Lost | End, int]] = deque()

@@ -40,6 +40,16 @@ class TurnsOnly:
         self._over = False
 
     @property
+    def position(self) -> int:
+        """The sample up to which sound was taken."""
+        return self._schedule.position
+
+    def start_at(self, sample: int) -> None:
+        """Have the first item begin at ``sample``; before anything was taken."""
+        self._schedule.start_at(sample)
+        self._since = sample
+
+    @property
     def over(self) -> bool:
         """Whether nothing more is to be taken."""
         return self._over

@@ -24,7 +24,7 @@ from stream_ser.store.database import StoreError
 from stream_ser.store.records import EndCall, Hello, OpenCall, Row, Write
 from stream_ser.store.store import Store
 
-REST_S = 0.25  # between two looks where nothing waited
+REST_S = 0.5  # between two looks where little waited
 AGAIN_S = 1.0  # after a failure, and where another node has the lease
 AT_ONCE = 500  # messages of one commit
 PAGE = 256  # streams that the bus names at once
@@ -70,6 +70,7 @@ class Archiver:
                 self.trouble = None
                 if not moved:
                     self._store.renew()
+                if moved < AT_ONCE:  # what comes meanwhile shares a round: each asks the bus five times
                     self._ending.wait(REST_S)
             except StoreError as error:
                 if self._holds:

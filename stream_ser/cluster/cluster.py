@@ -5,13 +5,14 @@ The bus's thread runs the feeds' readers and the nodes' announcements; the archi
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
 import secrets
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from datetime import UTC, datetime
 from typing import Any
@@ -24,15 +25,18 @@ from stream_ser.cluster.local_hub import LocalHub
 from stream_ser.cluster.log import BusLog
 from stream_ser.cluster.nodes import Load, Nodes
 from stream_ser.cluster.numbering import Keeping, ensure_stream, numbering
-from stream_ser.cluster.open_calls import OpenCalls
-from stream_ser.cluster.reader import FeedReader
+from stream_ser.cluster.open_calls import CallState, OpenCalls
+from stream_ser.cluster.reader import FeedReader, ReadCounts
+from stream_ser.cluster.resuming import resume_points
 from stream_ser.cluster.wire import PREFIX, stream_name, subject
 from stream_ser.feed.acknowledge import parse_acknowledge
 from stream_ser.feed.history import History
 from stream_ser.feed.message_types import AcknowledgementMessage
+from stream_ser.store.database import StoreError
 from stream_ser.store.history import StoredHistory
 from stream_ser.store.records import LARGEST
 from stream_ser.store.store import Store
+from stream_ser.types import ResumePoint
 
 ASK_S = 1.0  # how long another node may take to answer; where it is gone, the bus says so at once
 
@@ -45,19 +49,20 @@ class Cluster:
     def __init__(self, address: BusAddress, keeping: Keeping, store: Store | None) -> None:
         self.node = f"{socket.gethostname()[:40].replace('.', '-')}-{os.getpid()}-{secrets.token_hex(4)}"
         self.load: Callable[[], Load] = lambda: Load(self.node, "", 0, 0, None)
-        self.goes_on: Callable[[str, str], bool] = lambda *_: False  # whether a call of this node is alive
+        self.state: Callable[[str, str], CallState] = lambda *_: "gone"  # of a call of this node
         self.fenced: Callable[[str, str, bool], None] = lambda *_: None
         self._keeping, self._store = keeping, store
         self.bus = Bus(address)
         self._open = OpenCalls(self.bus, keeping)
         self.log = BusLog(self.bus, self.node, keeping, self._open, lambda *of: self.fenced(*of))
-        self.log.lives = self._lives
+        self.log.state = self._state
         self.nodes = Nodes(self.bus, self.node, self._open, lambda: self.load())
         self.archiver = None if store is None else Archiver(self.bus, store, keeping)
         self._lock = threading.Lock()
         self._hubs: dict[str, LocalHub] = {}
         self._feeds: dict[str, BusFeed] = {}
         self._tasks: list[Future[None]] = []
+        self._counts = ReadCounts()  # of all readers that there ever were
 
     def open(self) -> None:
         """Connect, and take part. Raises StoreError where no server lets us in."""
@@ -85,6 +90,22 @@ class Cluster:
             except Exception as error:
                 _log.debug("the bus went first: %s", error)
         self.bus.close()
+
+    def gauges(self) -> dict[str, float]:
+        """How things stand, by name."""
+        return {"bus_connected": float(self.bus.connected), "bus_nodes": len(self.nodes.others) + 1}
+
+    def totals(self) -> dict[str, float]:
+        """What this node has put on the bus, read there, carried into the store, and marked as interrupted, by name."""
+        return {
+            "bus_sent": self.bus.sent,
+            "bus_acknowledged": self.bus.acknowledged,
+            "bus_duplicates": self.log.duplicates,
+            "bus_read": self._counts.read,
+            "bus_missed": self._counts.missed,
+            "bus_archived": 0 if self.archiver is None else self.archiver.stored,
+            "bus_interrupted": self.nodes.interrupted,
+        }
 
     def hub(self, tenant: str) -> LocalHub:
         """Where calls of this node publish."""
@@ -120,12 +141,24 @@ class Cluster:
         found: AcknowledgementMessage | None = await self.bus.request(f"{PREFIX}-acknowledge", asked)
         return found
 
+    def resume_points(self, tenant: str, call: str, streams: Collection[str]) -> Future[dict[str, ResumePoint]]:
+        """Where streams of a call go on that was interrupted on another node; nothing where the bus does not say in time."""
+        return self.bus.start(self._resume_points(tenant, call, streams))
+
+    async def _resume_points(self, tenant: str, call: str, streams: Collection[str]) -> dict[str, ResumePoint]:
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                return await resume_points(self.bus, self._open, tenant, call, streams, self._state)
+        except (*FAILURES, StoreError) as error:
+            _log.warning("nobody knows whether a call goes on: %s", error, extra={"tenant": tenant})
+            return {}
+
     def _read(self, tenant: str, source: BusHistory) -> None:
         feed = self._feeds[tenant]
         stored = (lambda: 0) if self._store is None else (lambda store=self._store: store.last_seq(tenant))
         hub = self.hub(tenant)
         reader = FeedReader(self.bus, tenant, feed, self._keeping, self._open, stored, hub.came)
-        reader.anew = lambda: self._anew(tenant)
+        reader.anew, reader.counts = lambda: self._anew(tenant), self._counts
         source.reader = reader
         self._tasks = [task for task in self._tasks if not task.done()] + [self.bus.start(reader.run())]
 
@@ -144,15 +177,17 @@ class Cluster:
         except FAILURES as error:
             raise self.bus.away(error) from error
 
-    async def _lives(self, tenant: str, call: str, run: str) -> bool:
+    async def _state(self, tenant: str, call: str, run: str) -> CallState:
+        """How a use of a call's name is; gone where its node does not answer."""
         node = run.rpartition(".")[0]
         if node == self.node:
-            return self.goes_on(tenant, call)
+            return self.state(tenant, call)
         answer = await self.bus.request(f"{PREFIX}-ask.{node}", {"tenant": tenant, "call": call}, ASK_S)
-        return bool(answer and answer.get("goes_on"))
+        said = answer.get("state") if isinstance(answer, dict) else None
+        return said if said in ("lives", "ends") else "gone"
 
     async def _answer(self, asked: Any) -> Any:
-        return {"goes_on": self.goes_on(str(asked["tenant"]), str(asked["call"]))}
+        return {"state": self.state(str(asked["tenant"]), str(asked["call"]))}
 
     async def _forget(self, asked: Any) -> Any:
         feed = self._feeds.get(str(asked["tenant"]))

@@ -28,6 +28,7 @@ from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.errors import APIError
 
+from stream_ser.cluster.client import StrictClient, advice
 from stream_ser.store.database import StoreError
 
 CONNECT_S = 2.0  # how long a server may take to let us in
@@ -85,6 +86,10 @@ class Bus:
         self._acks: dict[str, asyncio.Future[Ack]] = {}
         self._numbers = itertools.count()
         self._inbox = ""
+        self._given_up = False  # whether the client is to try no more
+        self._why: Exception | None = None  # what kept it from connecting last
+        self.sent = self.acknowledged = 0  # messages of calls; one that is sent again counts again
+        self.took: Callable[[float], None] = lambda _: None  # gets the seconds until each was acknowledged, in the loop
         self.back: list[Callable[[], None]] = []  # called in the loop each time the connection is there again
 
     @property
@@ -123,19 +128,19 @@ class Bus:
             asked.cancel()
             raise self.away(error) from error
 
-    def start(self, coroutine: Coroutine[Any, Any, None]) -> Future[None]:
+    def start(self, coroutine: Coroutine[Any, Any, _T]) -> Future[_T]:
         """Have a coroutine run in the bus's loop; cancel what this gives to end it."""
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop)
 
     def away(self, why: object) -> StoreError:
         """What to raise where the bus does not do what it should."""
         told = " ".join(str(why).split())[:200] or type(why).__name__
-        return StoreError(f"the bus {self.address.shown} fails: {told}", fix="see that its nats-servers answer")
+        return StoreError(f"the bus {self.address.shown} fails: {told}", fix=advice(self._why))
 
     def check(self) -> None:
         """Raise StoreError where no server is connected."""
         if not self.client.is_connected:
-            raise self.away("no server answers")
+            raise self.away(self._why or "no server answers")
 
     async def publish(self, subject: str, data: bytes, message_id: str, after: int | None = None) -> Ack:
         """Have the bus take a message, and wait for its word that it has.
@@ -158,14 +163,21 @@ class Bus:
         headers = {"Nats-Msg-Id": message_id}
         if after is not None:
             headers["Nats-Expected-Last-Subject-Sequence"] = str(after)
-        self._acks[name] = answer
-        answer.add_done_callback(lambda _: self._acks.pop(name, None))
+        self._acks[name], began = answer, self.loop.time()
+        answer.add_done_callback(lambda done: self._answered(name, began, done))
         try:
             await self.client.publish(subject, data, reply=f"{self._inbox}.{name}", headers=headers)
         except FAILURES as error:
             answer.cancel()
             raise self.away(error) from error
+        self.sent += 1
         return answer
+
+    def _answered(self, name: str, began: float, answer: asyncio.Future[Ack]) -> None:
+        self._acks.pop(name, None)
+        if not answer.cancelled() and answer.exception() is None:
+            self.acknowledged += 1
+            self.took(self.loop.time() - began)
 
     async def request(self, subject: str, told: object, within_s: float = 1.0) -> Any:
         """Ask another node; None where nobody answers in time."""
@@ -199,20 +211,26 @@ class Bus:
             self._inbox = self.client.new_inbox()
             await self.client.subscribe(f"{self._inbox}.*", cb=self._acknowledged)
         except Exception as error:
-            ready.set_exception(self.away(error))
+            ready.set_exception(self.away(self._why or error))
             return
         ready.set_result(None)
         await self._ending.wait()
         with contextlib.suppress(*FAILURES):
             async with asyncio.timeout(GOODBYE_S):
                 await self.client.close()
+        self._given_up = True
         for task in asyncio.all_tasks() - {asyncio.current_task()}:
             task.cancel()
 
     async def _connect(self) -> Client:
-        address, client = self.address, Client()
+        address, client = self.address, StrictClient()
 
         async def failed(error: Exception) -> None:
+            if self._given_up:  # the client may have swallowed its cancellation, and would try for ever
+                raise asyncio.CancelledError
+            weak = isinstance(error, (BrokenPipeError, ConnectionResetError))  # as after an error that said more
+            if not self.connected and not (weak and self._why):
+                self._why = error
             _log.debug("the bus's client: %s", error)
 
         async def lost() -> None:
@@ -220,12 +238,13 @@ class Bus:
                 _log.warning("the bus is away", extra={"bus": address.shown})
 
         async def returned() -> None:
+            self._why = None
             _log.info("the bus is back", extra={"server": client.connected_url.netloc if client.connected_url else ""})
             for each in self.back:
                 each()
 
-        async with asyncio.timeout(CONNECT_S * (len(address.servers) + 1)):
-            await client.connect(
+        connecting = asyncio.create_task(
+            client.connect(
                 list(address.servers),
                 name="stream-ser",
                 error_cb=failed,
@@ -239,6 +258,13 @@ class Bus:
                 tls=_tls(address),
                 **_login(address),
             )
+        )
+        done, _ = await asyncio.wait((connecting,), timeout=CONNECT_S * (len(address.servers) + 1))
+        if not done:
+            self._given_up = True
+            connecting.cancel()
+            raise TimeoutError("no server answers")
+        connecting.result()
         return client
 
     async def _acknowledged(self, message: Msg) -> None:

@@ -12,6 +12,7 @@ import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from nats.aio.msg import Msg
 from nats.errors import TimeoutError as NatsTimeoutError
@@ -26,6 +27,7 @@ DEAD_S = 2.0  # without a word, after which it is left for another
 AGAIN_S = 0.25
 FORGOTTEN_S = 30.0  # after which the bus forgets a consumer that nobody listens to
 READ_S = 2.0
+AT_ONCE = 500  # messages that are asked for at once
 
 _log = logging.getLogger("stream_ser.cluster")
 
@@ -41,6 +43,7 @@ class Placed:
     place: int
     id: str
     data: bytes
+    at_ns: int  # when the bus took it, since 1970
 
     @property
     def message(self) -> BusMessage:
@@ -92,13 +95,13 @@ class Follower:
                     await bus.client.publish(stalled)
                 return
             fields = message.reply.split(".")
-            place, number = int(fields[-4]), int(fields[-3])
+            place, number, at_ns = map(int, fields[-4:-1])
             if number != expected:
                 self._broken.set()
             if self._broken.is_set():
                 return
             expected += 1
-            found = Placed(place, (message.headers or {}).get("Nats-Msg-Id", ""), message.data)
+            found = Placed(place, (message.headers or {}).get("Nats-Msg-Id", ""), message.data, at_ns)
             if place == self._last and self._last_id and found.id != self._last_id:
                 self._last_id = ""
                 self._broken.set()
@@ -136,34 +139,56 @@ class Follower:
                     await bus.js.delete_consumer(name, consumer.name)
 
 
-async def read(bus: Bus, tenant: str, first: int, limit: int, call: str | None = None) -> list[Placed]:
-    """What the bus has from a place on, at most ``limit``; of one call where it is named. Raises StoreError."""
-    bus.check()
-    of = subjects(tenant) if call is None else subject(tenant, call)
+async def read(
+    bus: Bus, tenant: str, first: int, limit: int, call: str | None = None, since: datetime | None = None
+) -> list[Placed]:
+    """What the bus has from a place on, at most ``limit``; of one call where it is named. Raises StoreError.
+
+    ``since`` when, where it is given, counts in the place of ``first``.
+    """
     config = api.ConsumerConfig(
-        deliver_policy=api.DeliverPolicy.BY_START_SEQUENCE,
-        opt_start_seq=max(1, first),
-        ack_policy=api.AckPolicy.NONE,
-        inactive_threshold=FORGOTTEN_S,
-        mem_storage=True,
-        num_replicas=1,
+        deliver_policy=api.DeliverPolicy.BY_START_SEQUENCE if since is None else api.DeliverPolicy.BY_START_TIME,
+        opt_start_seq=max(1, first) if since is None else None,
+        opt_start_time=since,
+        filter_subject=subjects(tenant) if call is None else subject(tenant, call),
     )
+    return [_placed(each) for each in await read_by(bus, stream_name(tenant), config, limit)]
+
+
+async def read_by(bus: Bus, stream: str, config: api.ConsumerConfig, limit: int | None = None) -> list[Msg]:
+    """What a consumer finds on a stream when it is made, at most ``limit`` of it, in order. Raises StoreError.
+
+    How many there are, the bus says itself when it makes the consumer, and with each message.
+    """
+    bus.check()
+    found: list[Msg] = []
     try:
-        asking = await bus.js.pull_subscribe(of, stream=stream_name(tenant), config=config)
+        made = await bus.js.add_consumer(
+            stream,
+            config,
+            ack_policy=api.AckPolicy.NONE,
+            inactive_threshold=FORGOTTEN_S,
+            mem_storage=True,
+            num_replicas=1,
+        )
+        there = made.num_pending or 0
+        most = left = there if limit is None else min(there, limit)
+        asking = await bus.js.pull_subscribe_bind(made.name, stream)
         try:
-            waiting = (await asking.consumer_info()).num_pending or 0
-            found: list[Msg] = []
-            while len(found) < min(limit, waiting):
-                found += await asking.fetch(min(limit, waiting) - len(found), timeout=READ_S)
-        except NatsTimeoutError:
+            while left > 0:
+                found += await asking.fetch(min(left, AT_ONCE), timeout=READ_S)
+                left = min(most - len(found), found[-1].metadata.num_pending)
+        except NatsTimeoutError:  # the rest has gone meanwhile
             pass
         finally:
             with contextlib.suppress(*FAILURES):
-                name = (await asking.consumer_info()).name
                 await asking.unsubscribe()
-                await bus.js.delete_consumer(stream_name(tenant), name)
+                await bus.js.delete_consumer(stream, made.name)
     except FAILURES as error:
         raise bus.away(error) from error
-    return [
-        Placed(int(each.reply.split(".")[-4]), (each.headers or {}).get("Nats-Msg-Id", ""), each.data) for each in found
-    ]
+    return found
+
+
+def _placed(message: Msg) -> Placed:
+    place, _, at_ns = map(int, message.reply.split(".")[-4:-1])
+    return Placed(place, (message.headers or {}).get("Nats-Msg-Id", ""), message.data, at_ns)

@@ -23,7 +23,7 @@ from nats.js.errors import NotFoundError
 from stream_ser.cluster.connection import ANSWER_S, FAILURES, Ack, Bus, WrongLastError
 from stream_ser.cluster.interrupting import interrupt, last_message
 from stream_ser.cluster.numbering import Keeping, ensure_stream
-from stream_ser.cluster.open_calls import OpenCallEntry, OpenCalls
+from stream_ser.cluster.open_calls import CallState, OpenCallEntry, OpenCalls
 from stream_ser.cluster.wire import BusMessage, stream_name, subject
 from stream_ser.store.database import StoreError
 from stream_ser.store.records import EndCall, Hello, OpenCall, Row, Write, milliseconds
@@ -48,6 +48,7 @@ class _Run:
     hellos: list[tuple[str, str]] = field(default_factory=list)  # streams that are to be introduced, with their hellos
     changed: bool = True  # whether the entry is other than the bucket has it
     fenced: bool = False
+    withdrawn: bool = False  # of a fenced one: whether the bucket has its entry no more
 
 
 class BusLog:
@@ -62,8 +63,8 @@ class BusLog:
         self._bus, self._node, self._keeping, self._open, self._fenced = bus, node, keeping, open_calls, fenced
         self._runs: dict[tuple[str, str], _Run] = {}
         self._streams: set[str] = set()  # tenants whose streams are known to be there
-        self.lives: Callable[[str, str, str], Awaitable[bool]] = (
-            _nobody  # whether a run of a call goes on, on another node
+        self.state: Callable[[str, str, str], Awaitable[CallState]] = (
+            _gone  # of a use of a call's name, on another node
         )
         self.published = self.duplicates = 0
 
@@ -71,6 +72,11 @@ class BusLog:
     def shown(self) -> str:
         """For people."""
         return self._bus.address.shown
+
+    def has(self, tenant: str, call: str) -> bool:
+        """Whether something of a call that is this node's is still to come."""
+        run = self._runs.get((tenant, call))
+        return run is not None and not run.fenced
 
     def last_seqs(self) -> dict[str, int]:
         """None: a node's own numbers begin with 1, and nobody sees them."""
@@ -166,6 +172,7 @@ class BusLog:
             await self._publish(run, items, ends)
         if run.fenced:
             refused = [item for item in items if isinstance(item, Row) and item.seq > run.done]
+            await self._withdraw(run)
         if ends:
             if not run.fenced:
                 await self._open.remove(tenant, call)
@@ -184,6 +191,8 @@ class BusLog:
 
     async def _publish(self, run: _Run, items: Sequence[Write], ends: bool) -> None:
         entry = run.entry
+        if run.last is None and not await self._enter(run):
+            return
         for item in items:
             if isinstance(item, Hello) and item.stream not in entry.hellos:
                 entry.hellos[item.stream] = (0, item.text)
@@ -201,6 +210,25 @@ class BusLog:
                 await self._one(run, item)
         if run.changed and not ends and not run.fenced:
             await self._keep(run)
+
+    async def _enter(self, run: _Run) -> bool:
+        """See, before anything is said of a call, whether its name is free; it is fenced where another node has the call."""
+        tenant, call = run.entry.tenant, run.entry.call
+        last = await last_message(self._bus, tenant, call)
+        if last is None or last[1].run == run.entry.run:
+            return True
+        if not last[1].over and not await self._way_is_made(tenant, call, last[1].run, run):
+            return False
+        run.last = last[0] if last[1].over else None
+        return True
+
+    async def _withdraw(self, run: _Run) -> None:
+        """Take a fenced use of a name from the calls that are open, where it has put itself there in ignorance."""
+        if not run.withdrawn:
+            entry = await self._open.get(run.entry.tenant, run.entry.call)
+            if entry is not None and entry.run == run.entry.run:
+                await self._open.remove(run.entry.tenant, run.entry.call)
+            run.withdrawn = True
 
     async def _keep(self, run: _Run) -> None:
         run.entry.place = run.last or 0
@@ -295,7 +323,7 @@ class BusLog:
 
     async def _way_is_made(self, tenant: str, call: str, theirs: str, run: _Run) -> bool:
         """Whether a call of that name, open on another node, gave way to ours; ours is fenced where it lives."""
-        if await self.lives(tenant, call, theirs):
+        if await self.state(tenant, call, theirs) != "gone":
             self._fence(run, True)
             return False
         await interrupt(self._bus, self._open, tenant, call, theirs, run.consent)
@@ -311,5 +339,5 @@ def _begins(item: Write) -> bool:
     return isinstance(item, OpenCall)
 
 
-async def _nobody(_tenant: str, _call: str, _run: str) -> bool:
-    return False
+async def _gone(_tenant: str, _call: str, _run: str) -> CallState:
+    return "gone"

@@ -7,17 +7,21 @@ streams, and the alerts that are open.
 
 from __future__ import annotations
 
-import contextlib
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
-from nats.js.errors import KeyNotFoundError, NoKeysError
+from nats.js import api
+from nats.js.errors import KeyNotFoundError
 from nats.js.kv import KeyValue
 
 from stream_ser.cluster.connection import FAILURES, Bus
+from stream_ser.cluster.following import read_by
 from stream_ser.cluster.numbering import OPEN_CALLS, Keeping, bucket
 from stream_ser.cluster.wire import tenant_token, token
+
+# A call on its node: it is heard; it is over, and its last messages are on their way; or nothing is heard of it.
+CallState = Literal["lives", "ends", "gone"]
 
 
 @dataclass(slots=True)
@@ -87,25 +91,17 @@ class OpenCalls:
 
     async def all(self, tenant: str | None = None) -> list[OpenCallEntry]:
         """All open calls, or a tenant's."""
-        kept = await self._kept()
-        found: list[OpenCallEntry] = []
-        try:
-            watcher = await kept.watch(">" if tenant is None else f"{tenant_token(tenant)}.*", ignore_deletes=True)
-            try:
-                async for entry in watcher:
-                    if entry is None:  # that was all
-                        break
-                    read = _read(entry.value)
-                    if read is not None:
-                        found.append(read)
-            finally:
-                with contextlib.suppress(*FAILURES):
-                    await watcher.stop()  # type: ignore[no-untyped-call]
-        except NoKeysError:
-            return []
-        except FAILURES as error:
-            raise self._bus.away(error) from error
-        return found
+        await self._kept()
+        of = ">" if tenant is None else f"{tenant_token(tenant)}.*"
+        last = api.DeliverPolicy.LAST_PER_SUBJECT
+        config = api.ConsumerConfig(deliver_policy=last, filter_subject=f"$KV.{OPEN_CALLS}.{of}")
+        found: dict[str, OpenCallEntry] = {}
+        # Not by the bucket's own watcher: it tells the end by two answers that may overtake each other, and then has nothing.
+        for message in await read_by(self._bus, f"KV_{OPEN_CALLS}", config):
+            entry = _read(message.data)
+            if entry is not None:
+                found[message.subject] = entry
+        return list(found.values())
 
     async def _kept(self) -> KeyValue:
         self._bus.check()

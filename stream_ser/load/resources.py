@@ -1,4 +1,4 @@
-"""What a process holds at a moment, and whether it holds more and more. Linux only: figures come from ``/proc``."""
+"""What processes hold at a moment, and whether one holds more and more. Linux only: figures come from ``/proc``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,14 @@ from stream_ser.errors import ConfigError
 
 PROC = Path("/proc/self")
 SETTLE_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What processes have used since they began, and hold."""
+
+    cpu_s: float
+    memory_mb: float  # proportional: a page that several share is counted once
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +49,28 @@ def held(loops: Sequence[asyncio.AbstractEventLoop] = ()) -> Held:
         raise ConfigError("this system has no /proc, which tells memory and descriptors", fix="run on Linux") from error
     tasks = sum(len(asyncio.all_tasks(loop)) for loop in loops)
     return Held(pages * os.sysconf("SC_PAGE_SIZE") / 1e6, _free_mb(), threading.active_count(), tasks, files)
+
+
+def used(pids: Iterable[int]) -> Used:
+    """Look at processes, all of them together; CPU to a hundredth of a second each. Raises OSError where one is not there."""
+    ticks = kilobytes = 0
+    for pid in pids:
+        place = Path(f"/proc/{pid}")
+        fields = (place / "stat").read_text().rpartition(")")[2].split()  # a name may have anything in it
+        ticks += int(fields[11]) + int(fields[12])
+        kilobytes += next(
+            int(line.split()[1]) for line in (place / "smaps_rollup").read_text().splitlines() if line[:4] == "Pss:"
+        )
+    return Used(ticks / os.sysconf("SC_CLK_TCK"), kilobytes * 1024 / 1e6)
+
+
+def family(pid: int) -> list[int]:
+    """A process with all that it has started, and all that those have."""
+    found = [pid]
+    for parent in found:
+        for task in Path(f"/proc/{parent}/task").glob("*/children"):
+            found += map(int, task.read_text().split())
+    return found
 
 
 def settled(before: Held, within_s: float = SETTLE_S) -> Held:

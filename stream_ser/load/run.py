@@ -1,29 +1,28 @@
-"""``python -m stream_ser.load``: 200 telephone calls, then 1000 subscribers, against a real server, as a table.
+"""200 telephone calls, then 1000 subscribers, against a real server, as a table.
 
 The server runs in a process of its own, and so do calls and subscribers; all share this machine, whose cores are named.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
 import multiprocessing
 import os
 import resource
 import tempfile
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import soundfile
 
-from stream_ser.audio.bundled import bundled_recording
 from stream_ser.bench import machine
-from stream_ser.errors import StreamSerError
 from stream_ser.feed.message_types import Message
-from stream_ser.latency import LatencyStats
+from stream_ser.latency import Histogram, LatencyStats, quantile
 from stream_ser.load.callers import Sent, play, telephone
+from stream_ser.load.resources import Used
 from stream_ser.load.server import Running, server
 from stream_ser.load.subscribers import Reading, subscribe
 from stream_ser.types import SAMPLE_RATE
@@ -58,18 +57,37 @@ class Received:
     def __init__(self) -> None:
         self.points = self.missing = self.dropped = 0
         self.ledger = LatencyStats()
-        self.points_of: dict[str, int] = {}
+        self.seen = Histogram()  # ms from the end of a window, by the wall clock, until its point is here
+        self.ages_ms: dict[str, list[float]] = {}  # of each stream's points, when they were published
+        self.call_of: dict[str, str] = {}  # by stream
+        self._began: dict[str, datetime] = {}  # by stream
 
     def __call__(self, message: Message) -> None:
         """Take one message."""
-        if message["type"] == "point":
+        if message["type"] == "hello":
+            self.call_of[message["stream"]] = message["call"] or ""
+            if message["anchor"] is not None:
+                self._began[message["stream"]] = datetime.fromisoformat(message["anchor"])
+        elif message["type"] == "point":
             self.points += 1
-            self.points_of[message["stream"]] = self.points_of.get(message["stream"], 0) + 1
+            self.ages_ms.setdefault(message["stream"], []).append(message["ledger"]["age_ms"])
             self.ledger.add(message["ledger"])
+            began = self._began.get(message["stream"])
+            if began is not None:
+                now_s = (datetime.now(UTC) - began).total_seconds()
+                self.seen.add(max(0.0, 1e3 * (now_s - message["end"] / SAMPLE_RATE)))
         elif message["type"] == "gap":
             self.missing += message["end"] - message["start"]
         elif message["type"] == "end":
             self.dropped += message["dropped"]
+
+    def whole(self, expected: int) -> list[str]:
+        """The streams of which as many points have come as there should be."""
+        return [stream for stream, ages in self.ages_ms.items() if len(ages) >= expected]
+
+    def carried(self, expected: int) -> int:
+        """How many of these have a p99 of age below the hop."""
+        return sum(quantile(self.ages_ms[stream], 0.99) < 1e3 * HOP_S for stream in self.whole(expected))
 
 
 def _withheld_s() -> float:
@@ -97,20 +115,27 @@ async def _read_feed(url: str, received: Received, done: asyncio.Event) -> int:
     return reader.missed
 
 
-async def measure_calls(running: Running, recording: Path, count: int, seconds: float) -> dict[str, Any]:
-    """Phase one."""
-    received, done = Received(), asyncio.Event()
+async def measure_calls(
+    running: Running,
+    recording: Path,
+    count: int,
+    seconds: float,
+    used: Callable[[], Used] | None = None,
+    received: Received | None = None,
+) -> dict[str, Any]:
+    """Phase one. ``used`` looks at whom it costs, where that is not one server alone; ``received`` takes what the feed says."""
+    used, received, done = used or running.used, received or Received(), asyncio.Event()
     reading_feed = asyncio.create_task(_read_feed(running.url, received, done))
     await asyncio.sleep(0.5)
-    before, withheld_s = running.figures(), _withheld_s()
+    before, withheld_s = used(), _withheld_s()
     loop = asyncio.get_running_loop()
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         sent = await loop.run_in_executor(pool, calls, running.url, str(recording), count, seconds)
     await asyncio.sleep(2.0)
-    after = running.figures()
+    after = used()
     done.set()
     missed = await reading_feed
-    cpu = after["process_cpu_seconds_total"] - before["process_cpu_seconds_total"]
+    cpu = after.cpu_s - before.cpu_s
     expected = int(seconds / HOP_S)
     return {
         "calls": count,
@@ -120,20 +145,18 @@ async def measure_calls(running: Running, recording: Path, count: int, seconds: 
         "generator_late_ms": round(max(one.late_ms for one in sent), 1),
         "points_expected": expected * count,
         "points": received.points,
-        "calls_short": sum(points < expected for points in received.points_of.values())
-        + count
-        - len(received.points_of),
+        "calls_short": count - len(received.whole(expected)),
+        "calls_carried": received.carried(expected),
         "sound_missing_s": received.missing / SAMPLE_RATE,
         "windows_dropped": received.dropped,
         "messages_missed": missed,
         **{stage: quantiles for stage, quantiles in received.ledger.summary().items() if stage != "capture_ms"},
+        "seen_ms": received.seen.quantiles(),
         "cores_withheld_by_host": round((_withheld_s() - withheld_s) / (seconds + 4.0), 2),
         "cpu_share": round(cpu / (seconds + 2.0), 3),
         "cpu_ms_a_call_second": round(1e3 * cpu / (count * seconds), 2),
-        "memory_mb": round(after["process_resident_memory_bytes"] / 1e6, 1),
-        "memory_kb_a_call": round(
-            (after["process_resident_memory_bytes"] - before["process_resident_memory_bytes"]) / 1e3 / count, 1
-        ),
+        "memory_mb": round(after.memory_mb, 1),
+        "memory_kb_a_call": round(1e3 * (after.memory_mb - before.memory_mb) / count, 1),
     }
 
 
@@ -200,22 +223,3 @@ def _text(value: Any) -> str:
 def _allow_sockets() -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 65_536), most))
-
-
-def main() -> None:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(prog="python -m stream_ser.load", description=__doc__)
-    parser.add_argument("file", nargs="?", type=Path, help="what every caller says (default: the bundled recording)")
-    parser.add_argument("--calls", type=int, default=200)
-    parser.add_argument("--subscribers", type=int, default=1000)
-    parser.add_argument("--seconds", type=float, default=60.0)
-    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
-    options = parser.parse_args()
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    try:
-        found = asyncio.run(
-            load(options.file or bundled_recording(), options.calls, options.subscribers, options.seconds)
-        )
-    except StreamSerError as error:
-        raise SystemExit(f"stream-ser: {error}") from error
-    print(json.dumps(found, indent=1) if options.json else show(found))

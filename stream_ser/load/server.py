@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.request import urlopen
 
 from stream_ser.errors import ConfigError
+from stream_ser.load.resources import Used
 
 STOP_S = 30.0
 
@@ -33,6 +34,11 @@ class Running:
                 name = name.partition("{")[0]
                 found[name] = found.get(name, 0.0) + float(value)
         return found
+
+    def used(self) -> Used:
+        """What it has used, as it says itself: memory is what is resident."""
+        told = self.figures()
+        return Used(told["process_cpu_seconds_total"], told["process_resident_memory_bytes"] / 1e6)
 
 
 @contextmanager

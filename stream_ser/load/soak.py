@@ -26,7 +26,8 @@ import soxr
 
 from stream_ser.audio.bundled import bundled_recording
 from stream_ser.audio.vad import VoiceActivityDetector
-from stream_ser.calls.call import Call, CallBackend
+from stream_ser.calls.backend import CallBackend
+from stream_ser.calls.call import Call
 from stream_ser.calls.events import Closed, Frames, Lost, Paused, RefusedError, Resumed, Sound
 from stream_ser.calls.leg_buffer import LegBuffer
 from stream_ser.feed.message_types import Message

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from stream_ser.audio.timeline import Conditioner
 from stream_ser.calls.events import Leg, Opened
 from stream_ser.calls.leg_buffer import LegBuffer
 from stream_ser.calls.turn_detector import TurnsOnly
@@ -31,8 +32,7 @@ class TimeShiftedBackend:
         """See ``CallBackend``."""
         stream = self._tenant.stream(leg, name, opened, observer)
         if self._begins:  # as if all before had been a gap, which would take half a million points to tell
-            stream.vad.reset(self._begins)
-            stream._schedule.position = stream._schedule._unbroken_since = self._begins
+            stream._schedule.start_at(self._begins)
         return stream
 
     def turns(self, name: str, observer: StreamObserver) -> TurnsOnly:
@@ -45,6 +45,7 @@ class TimeShiftedBackend:
         self.buffers.append(buffer)
         if self._begins:
             buffer._position = buffer._end = self._begins * rate // SAMPLE_RATE
+            buffer._conditioner = Conditioner(rate)  # native frames, too, are as many as after days
             list(buffer._conditioner.lose(buffer._position, "", 0))
         return buffer
 

@@ -29,6 +29,10 @@ class StreamLike(Protocol):
     hop: int
 
     @property
+    def position(self) -> int:
+        """The sample up to which sound was taken."""
+
+    @property
     def withholds(self) -> bool:
         """Whether a block that comes now will count as missing."""
 

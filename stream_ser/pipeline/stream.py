@@ -27,7 +27,7 @@ from stream_ser.engine.worker import Worker
 from stream_ser.errors import SourceError
 from stream_ser.feed import messages
 from stream_ser.feed.hub import Hub
-from stream_ser.feed.message_types import Level, Message
+from stream_ser.feed.message_types import EndReason, Level, Message
 from stream_ser.pipeline.explanation import explain
 from stream_ser.pipeline.introduction import introduce
 from stream_ser.pipeline.observer import StreamObserver
@@ -35,7 +35,7 @@ from stream_ser.pipeline.pending import MOST_PENDING, Waiting
 from stream_ser.pipeline.summary import StreamSummary
 from stream_ser.text.listener import Listener
 from stream_ser.trajectory.trajectory import Calibration, TrajectoryBuilder
-from stream_ser.types import PAUSED, SAMPLE_RATE, Block, Dropped, Failed, Gap, Hop, Role, SourceInfo
+from stream_ser.types import PAUSED, Block, Dropped, Failed, Gap, Hop, ResumePoint, Role, SourceInfo
 from stream_ser_models.card import Card
 
 
@@ -129,11 +129,16 @@ class Stream:
         with self._moved:
             return len(self._pending) <= MOST_PENDING // 2 and (self._live or self._worker.has_room(self._key))
 
+    def resume_from(self, point: ResumePoint) -> None:
+        """Go on where an earlier stream of this name was cut off, elsewhere: before ``open``, and before any sound."""
+        self._schedule.start_at(point.sample)
+        self._info = replace(self._info, anchor=point.anchor)
+
     def open(self) -> None:
         """Publish the ``hello``, and the notice if there is one. Raises EngineError where there is no room."""
         self._worker.admit(self._key, self._told)
-        anchor = None if self._info.source.kind == "recording" else datetime.now(UTC)
-        self._info = replace(self._info, anchor=anchor)
+        if self._info.source.kind != "recording" and self._info.anchor is None:
+            self._info = replace(self._info, anchor=datetime.now(UTC))
         self._hub.publish(messages.hello(self._info))
         self._open = True
         if self._notice is not None:
@@ -333,17 +338,8 @@ class Stream:
             if self._observer is not None:
                 for more in self._observer.end(self._schedule.position):
                     self._hub.publish(more)
-            self._hub.publish(
-                messages.end(
-                    self._info,
-                    reason="error" if error else "stopped" if self._stopping.is_set() else "finished",
-                    duration_s=self._schedule.position / SAMPLE_RATE,
-                    points=self._summary.points,
-                    dropped=self._summary.dropped,
-                    summary=self._summary.summary(self._schedule.hop / SAMPLE_RATE),
-                    error=None if error is None else str(error),
-                )
-            )
+            reason: EndReason = "error" if error else "stopped" if self._stopping.is_set() else "finished"
+            self._hub.publish(self._summary.end(self._info, reason, self.position, self.hop, error))
             self._ended.set()
             if self._observer is not None:
                 self._observer.ended()

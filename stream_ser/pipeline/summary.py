@@ -6,8 +6,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from stream_ser.feed import messages
+from stream_ser.feed.message_types import EndMessage, EndReason
 from stream_ser.latency import LatencyStats
-from stream_ser.types import LedgerMessage, Point
+from stream_ser.types import SAMPLE_RATE, LedgerMessage, Point
 
 
 @dataclass(slots=True)
@@ -28,8 +29,21 @@ class StreamSummary:
             self.labels[point.label] += 1
         self.ledger.add(ledger)
 
-    def summary(self, hop_s: float) -> messages.Summary:
-        """The figures of the ``end`` message."""
+    def end(
+        self, info: messages.StreamInfo, reason: EndReason, samples: int, hop: int, error: Exception | None
+    ) -> EndMessage:
+        """The ``end`` message of a stream that had come to so many ``samples``; ``hop`` is in samples too."""
+        return messages.end(
+            info,
+            reason=reason,
+            duration_s=samples / SAMPLE_RATE,
+            points=self.points,
+            dropped=self.dropped,
+            summary=self._summary(hop / SAMPLE_RATE),
+            error=None if error is None else str(error),
+        )
+
+    def _summary(self, hop_s: float) -> messages.Summary:
         labelled = sum(self.labels.values())
         return messages.Summary(
             speech_s=(self.states["speech"] + self.states["uncertain"]) * hop_s,

@@ -220,6 +220,7 @@ class CallServer:
             "uptime_seconds": time.monotonic() - self._since,
             "loop_longest_turn_seconds": watch.longest_s,
             "loop_longest_turn_cpu_seconds": watch.longest_cpu_s,
+            **({} if self.services.cluster is None else self.services.cluster.gauges()),
         }
 
     def _totals(self) -> dict[str, float]:
@@ -240,6 +241,7 @@ class CallServer:
             "loop_held_seconds": watch.held_s,
             "loop_work_put_off": self.services.share.put_off,
             "loop_stalled_seconds": watch.stalls.total_ns / 1e9,
+            **({} if self.services.cluster is None else self.services.cluster.totals()),
         }
 
 

@@ -41,7 +41,7 @@ except ImportError:  # the library was installed without its compiled part
 Message = str | bytes
 Take = Callable[[Sequence[Message], int], bool]  # messages and when they came, at the earliest; whether to go on
 
-READS_A_SECOND = 1_250  # of all connections together, as long as none waits for longer than LONGEST_REST_S
+READS_A_SECOND = 1_250  # of all connections of a machine, as long as none waits for longer than LONGEST_REST_S
 SHORTEST_REST_S, LONGEST_REST_S = 0.03, 0.16  # a shorter rest than the first would save nothing: a message takes 20 ms
 READ = 8_192  # bytes read from one connection in one turn
 PIECE, MOST = 4_096, 64  # bytes of them, and messages, worked through without a break, unless one message is longer
@@ -51,17 +51,21 @@ FINAL_TEXT, MASKED, MASKED_126 = 0x81, 0x80, 0xFE  # of a frame's first two byte
 
 
 class Pace:
-    """How long connections rest between reads: the more there are, the longer."""
+    """How long connections rest between reads: the more there are, the longer.
 
-    def __init__(self) -> None:
-        self.members = 0
+    ``processes`` is how many serve beside each other and have as many connections each: the cores are theirs together, so
+    each may read so much less often.
+    """
+
+    def __init__(self, processes: int = 1) -> None:
+        self.members, self._processes = 0, processes
         self._resting: deque[tuple[float, SoundConnection]] = deque()
         self._alarm: asyncio.TimerHandle | None = None
 
     @property
     def rest_s(self) -> float:
         """The rest after a read, 0 where there is none."""
-        rest = min(self.members / READS_A_SECOND, LONGEST_REST_S)
+        rest = min(self.members * self._processes / READS_A_SECOND, LONGEST_REST_S)
         return rest if rest >= SHORTEST_REST_S else 0.0
 
     def rest(self, connection: SoundConnection) -> bool:

@@ -24,7 +24,7 @@ from stream_ser.server.batched_websocket import Pace, SoundConnection
 from stream_ser.server.call_follower import CallFollower
 from stream_ser.server.limits import SECOND_NS, ConnectionLimit, Slot
 from stream_ser.server.media_session import MediaSession
-from stream_ser.server.rejection import POLICY, RESTART, UNREADABLE, Refusal, log_refusal
+from stream_ser.server.rejection import POLICY, RESTART, UNREADABLE, Refusal, close_code, log_refusal
 from stream_ser.server.services import Services
 from stream_ser.server.tenants import Tenant
 from stream_ser.server.tokens import Grant
@@ -71,7 +71,7 @@ class MediaServer:
         self.call_s = services.config.limits.call_h * 3600.0
         self.sessions: dict[MediaSession, _Seat] = {}
         self._seconds = 0.0
-        self._pace = Pace()
+        self._pace = Pace(services.config.processes)
         self._closing: set[asyncio.Task[None]] = set()
         self._empty = asyncio.Event()
 
@@ -191,7 +191,7 @@ class MediaServer:
         """Serve one websocket until it is over. ``address`` is where it comes from, by what a proxy says too."""
         entered = self.enter(protocol, grant, connection, address)
         if isinstance(entered, Refusal):
-            await _end(connection, POLICY, _reason(entered), protocol.refuse(entered.reason, entered.text))
+            await _end(connection, close_code(entered), _reason(entered), protocol.refuse(entered.reason, entered.text))
             return
         session, leaving = entered
         # Whoever is silent for too long is closed by ``supervise``, which knows of our stalls.
@@ -214,7 +214,7 @@ class MediaServer:
                 if refusal is not None:
                     await self._part(connection, session)
                     await following.finish()
-                    await connection.close(POLICY, _reason(refusal))
+                    await connection.close(close_code(refusal), _reason(refusal))
                     return
                 following.begin(session)
                 if session.over:
@@ -249,7 +249,7 @@ class MediaServer:
 
         await connection.deliver(take, self._pace)
         if refused:
-            await connection.close(POLICY, _reason(refused[0]))
+            await connection.close(close_code(refused[0]), _reason(refused[0]))
         elif session.over:
             await connection.close()
         else:

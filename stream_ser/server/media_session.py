@@ -10,7 +10,6 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
 from stream_ser.calls.call import Call, Policy
@@ -305,7 +304,7 @@ class MediaSession:
         if self.call is None:
             return
         if self._offset:
-            event = _moved(event, self._offset)
+            event = event.moved(self._offset)
         end = event.end if isinstance(event, Lost) else event.start + len(event.samples)
         ahead = end - self._positions.get(event.leg, 0)
         if ahead > 0:  # after a long pause much may be lost at once, but positions may not run ahead of the clock
@@ -321,9 +320,3 @@ class MediaSession:
             self._positions[event.leg] = end
             self.frames += ahead
         self.call.sound(event, came_ns)
-
-
-def _moved(event: Sound | Lost, frames: int) -> Sound | Lost:
-    if isinstance(event, Lost):
-        return replace(event, start=event.start + frames, end=event.end + frames)
-    return replace(event, start=event.start + frames)

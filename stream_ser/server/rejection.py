@@ -12,7 +12,13 @@ from dataclasses import dataclass
 DISTINCT = 64  # names that are counted apart; a name that a caller could choose must not fill the memory
 OTHER = "other"
 UNREADABLE = {1002: "bad-frame", 1007: "bad-text", 1009: "message-too-large"}  # what the library refuses, by close code
-POLICY, RESTART = 1008, 1012  # websocket close codes: refused; this server restarts
+POLICY, RESTART, LATER = (
+    1008,
+    1012,
+    1013,
+)  # websocket close codes: refused; this server restarts; try again, or elsewhere
+FULL = ("too-many-connections", "too-many-subscribers", "no-room", "store-unavailable", "draining")
+RETRY_AFTER_S = 1  # told with a 503: another server may be asked at once
 
 
 _log = logging.getLogger("stream_ser.server")
@@ -24,6 +30,11 @@ class Refusal:
 
     reason: str
     text: str
+
+
+def close_code(refusal: Refusal) -> int:
+    """The websocket's: whether it would be the same elsewhere, or at another time, for whoever was refused."""
+    return LATER if refusal.reason.startswith(FULL) else POLICY
 
 
 class RefusalCounter:

@@ -32,7 +32,7 @@ from stream_ser.feed.filters import parse
 from stream_ser.server.auth import SUBPROTOCOL, Request, status
 from stream_ser.server.call_pages import CallPages
 from stream_ser.server.media_server import MediaServer
-from stream_ser.server.rejection import POLICY, UNREADABLE, Refusal, log_refusal
+from stream_ser.server.rejection import POLICY, RETRY_AFTER_S, UNREADABLE, Refusal, log_refusal
 from stream_ser.server.services import Services
 from stream_ser.server.tokens import Grant
 from stream_ser.server.turn_queue import TurnQueue
@@ -96,7 +96,7 @@ class Routes:
             return None
         if request.path in SOUND:
             log_refusal(request.path, refusal.reason)
-        return connection.respond(status(refusal), f"{refusal.reason}: {refusal.text}\n")
+        return _refuse(connection, refusal)
 
     async def handle(self, connection: ServerConnection) -> None:
         """Serve one connection that was let in."""
@@ -139,7 +139,7 @@ class Routes:
             text = f"{self._deleting[found.tenant]} calls of this tenant are being deleted; come again when one is"
             found = services.auth.refuse(Refusal("too-many-deletions", text))
         if isinstance(found, Refusal):
-            return connection.respond(status(found), f"{found.reason}: {found.text}\n")
+            return _refuse(connection, found)
         self._deleting[found.tenant] += 1
         removed: int | None = None
         try:
@@ -159,7 +159,7 @@ class Routes:
             _log.info("call deleted", extra={"tenant": found.tenant, "messages": removed})
             return connection.respond(HTTPStatus.OK, f"deleted, with {removed} messages\n")
         services.auth.refuse(refusal)
-        return connection.respond(status(refusal), f"{refusal.reason}: {refusal.text}\n")
+        return _refuse(connection, refusal)
 
     def _page(self, connection: ServerConnection, request: Request) -> Response:
         path = request.path
@@ -175,7 +175,7 @@ class Routes:
             may_know = self._services.auth.may_know(request)
             why = self._services.ready if may_know else self._services.ready_for_strangers
         if why is not None:
-            return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, f"{why}\n")
+            return _say(connection, HTTPStatus.SERVICE_UNAVAILABLE, f"{why}\n")
         crowded = self._media.crowded if path == READY else None
         return connection.respond(HTTPStatus.OK, "ok\n" if crowded is None else f"ok, but {crowded}\n")
 
@@ -258,3 +258,15 @@ class Routes:
         if request.path == ASTERISK:
             return ChanWebSocket(request.target.partition("?")[2])
         return Vonage() if request.path == VONAGE else Plain()
+
+
+def _refuse(connection: ServerConnection, refusal: Refusal) -> Response:
+    return _say(connection, status(refusal), f"{refusal.reason}: {refusal.text}\n")
+
+
+def _say(connection: ServerConnection, code: HTTPStatus, text: str) -> Response:
+    """Answer with a text; where there is no room, with when to come again, here or elsewhere."""
+    response = connection.respond(code, text)
+    if code is HTTPStatus.SERVICE_UNAVAILABLE:
+        response.headers["Retry-After"] = str(RETRY_AFTER_S)
+    return response

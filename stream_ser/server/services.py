@@ -104,13 +104,15 @@ class Services:
             self.cluster = open_cluster(self.config, self._environ, store)
             if self.cluster is not None:
                 undoing.callback(self.cluster.close)
+                self.cluster.bus.took = self.metrics.bus_took()
             elif store is not None:
                 anew = store.claim()
                 if anew is not None:
                     _log.warning("the store's numbers begin anew, and subscribers are told", extra={"why": anew})
             self.notices.start()
             undoing.callback(self.notices.close, 0.0)
-            self.tenants = Tenants(self.inference, store, self.metrics.sink, self.notices.sink, self.cluster)
+            told = self.metrics.sink, self.notices.sink
+            self.tenants = Tenants(self.inference, store, *told, self.cluster, self.config.processes)
             undoing.callback(self.tenants.close)
             undoing.callback(self.tenants.write, WRITE_S)
             return undoing.pop_all()

@@ -6,12 +6,14 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
+from stream_ser.calls.events import RefusedError
 from stream_ser.server.media_server import DEAD_S, MediaServer
-from stream_ser.server.rejection import POLICY, RESTART, Refusal
+from stream_ser.server.rejection import POLICY, RESTART, Refusal, close_code
 from stream_ser.server.services import Services
 
 if TYPE_CHECKING:
     from stream_ser.cluster.cluster import Cluster
+    from stream_ser.cluster.open_calls import CallState
 
 
 def take_part(cluster: Cluster, services: Services, media: MediaServer, url: str) -> None:
@@ -24,10 +26,12 @@ def take_part(cluster: Cluster, services: Services, media: MediaServer, url: str
         refuses = services.ready_for_strangers
         return Load(cluster.node, url, services.tenants.calls, services.config.limits.connections, refuses)
 
-    def goes_on(tenant: str, call: str) -> bool:
+    def state(tenant: str, call: str) -> CallState:
         now = time.monotonic_ns()
         holders = [each for each in tuple(media.sessions) if each.is_of(tenant, call) and not each.over]
-        return any(media.silent_s(each, now) <= DEAD_S for each in holders)
+        if not holders:
+            return "ends" if cluster.log.has(tenant, call) else "gone"
+        return "lives" if any(media.silent_s(each, now) <= DEAD_S for each in holders) else "gone"
 
     def let_go(tenant: str, call: str, refusal: Refusal, code: int) -> None:
         for session in tuple(media.sessions):
@@ -42,4 +46,9 @@ def take_part(cluster: Cluster, services: Services, media: MediaServer, url: str
             text = "this server was cut off, and the call is marked as interrupted; connect again"
             loop.call_soon_threadsafe(let_go, tenant, call, Refusal("cut-off", text), RESTART)
 
-    cluster.load, cluster.goes_on, cluster.fenced = load, goes_on, fenced
+    def refused(tenant: str, call: str, error: RefusedError) -> None:
+        refusal = Refusal(error.code, error.text)
+        let_go(tenant, call, refusal, close_code(refusal))
+
+    services.tenants.refused = refused
+    cluster.load, cluster.state, cluster.fenced = load, state, fenced

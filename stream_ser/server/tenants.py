@@ -7,11 +7,13 @@ the writer's queue is full. Without a store, messages go out at once and history
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -35,23 +37,27 @@ from stream_ser.store.history import StoredHistory
 from stream_ser.store.records import LARGEST
 from stream_ser.store.store import Store
 from stream_ser.store.writer import LostWrite, StoreWriter
+from stream_ser.types import ResumePoint
 
 if TYPE_CHECKING:
     from stream_ser.cluster.cluster import Cluster
 
 FLUSHED_S = 5.0  # how long a deletion waits for what is to be written before it
 EXPIRE_STEP, EXPIRE_REST_S = 500, 0.05  # messages removed at once, and the pause between
-# How long a result waits for others to share its commit, and how long where many come: subscribers see it so much later.
+# How long a result waits for others to share its commit, and how long where many come: subscribers see it so much later. The
+# same on the way to a bus: it waits for no disk, but each batch wakes three threads here and one there. Several processes on
+# one machine wait longer, each for as many results as come to one process alone.
 FLUSH_S, FLUSH_MOST_S = 0.03, 0.1
-BUS_FLUSH_S = 0.005  # the same where it goes to the bus, which does not wait for a disk
 
+FindResumePoints = Callable[[str, Collection[str]], Future[dict[str, ResumePoint]]]  # of a call and its streams
 _log = logging.getLogger("stream_ser.server")
 
 
 class Tenants:
     """All tenants of a server. ``store`` is None where nothing is kept. ``write`` what waits, then ``close``.
 
-    ``sink`` gets every published message, ``tell`` the same with the tenant's name.
+    ``sink`` gets every published message, ``tell`` the same with the tenant's name. ``processes`` is how many serve on this
+    machine's port.
 
     Raises StoreError where the store cannot be read.
     """
@@ -63,16 +69,19 @@ class Tenants:
         sink: Callable[[Message], None],
         tell: Callable[[str, Message], None] = lambda *_: None,
         cluster: Cluster | None = None,
+        processes: int = 1,
     ) -> None:
         self._inference, self.store, self._sink, self._tell = inference, store, sink, tell
         self._cluster = cluster
+        self.refused: Callable[[str, str, RefusedError], None] = lambda *_: None  # a tenant's call that had been let in
         self._lock = threading.Lock()
         self._all: dict[str, Tenant] = {}
         self._writing_ends = False
         writer = partial(StoreWriter, on_trouble=self._troubled, on_lost=self._lost)
         self.writer: StoreWriter | None = None
         if cluster is not None:  # results go to the bus, and from there to the store
-            self.writer = writer(cluster.log, flush_s=BUS_FLUSH_S)
+            flush_s = min(processes * FLUSH_S, FLUSH_MOST_S)
+            self.writer = writer(cluster.log, flush_s=flush_s, flush_most_s=FLUSH_MOST_S)
             self._last, self._epoch = dict[str, int](), None
             return
         if store is not None:
@@ -105,8 +114,11 @@ class Tenants:
         with self._lock:
             if name not in self._all:
                 hub = self._hub(name)
-                feed = None if self._cluster is None else partial(self._cluster.feed, name)
-                self._all[name] = Tenant(name, self._inference, hub, self.writer, feed, self._why_still)
+                tenant = Tenant(name, self._inference, hub, self.writer, self._why_still)
+                if self._cluster is not None:
+                    find = partial(self._cluster.resume_points, name)
+                    tenant.share(partial(self._cluster.feed, name), find, lambda *of: self.refused(name, *of))
+                self._all[name] = tenant
                 self._all[name].hub.attach(self._sink)
                 self._all[name].hub.attach(partial(self._tell, name))
             return self._all[name]
@@ -224,12 +236,14 @@ class Tenant:
         inference: InferenceService,
         hub: Hub,
         writer: StoreWriter | None,
-        feed: Callable[[], Hub] | None = None,
         why_still: Callable[[], str | None] = lambda: None,
     ) -> None:
         self.name, self.hub = name, hub
         self.calls: dict[str, Call] = {}
-        self._inference, self._writer, self._feed, self._why_still = inference, writer, feed, why_still
+        self._inference, self._writer, self._why_still = inference, writer, why_still
+        self._feed: Callable[[], Hub] | None = None
+        self._resume_points: FindResumePoints | None = None
+        self._refused: Callable[[str, RefusedError], None] = lambda *_: None
         hub.why_still = why_still
         self._lock = threading.Lock()
         self._call_of: dict[str, str] = {}  # by stream
@@ -245,8 +259,14 @@ class Tenant:
         feed.why_still = self._why_still
         return feed
 
+    def share(
+        self, feed: Callable[[], Hub], find: FindResumePoints, refused: Callable[[str, RefusedError], None]
+    ) -> None:
+        """Take part in a cluster: before the first call. ``refused`` is told of a call that had been let in."""
+        self._feed, self._resume_points, self._refused = feed, find, refused
+
     def enter(self, call: Call) -> None:
-        """Begin a call. Raises RefusedError."""
+        """Begin a call, in a cluster once it is known whether it goes on from another node. Raises RefusedError."""
         with self._lock:
             if call.name in self.calls:
                 raise RefusedError(
@@ -255,11 +275,25 @@ class Tenant:
                 )
             self.calls[call.name] = call
         try:
-            call.begin()
+            if self._resume_points is None:
+                call.begin()
+            else:
+                call.hold()
+                asked = asyncio.wrap_future(self._resume_points(call.name, tuple(call.streams)))
+                asked.add_done_callback(partial(self._resume, call))
         except BaseException:
             if not call.begun:  # else it ends in good order, and leaves then
                 self.leave(call)
             raise
+
+    def _resume(self, call: Call, answer: asyncio.Future[dict[str, ResumePoint]]) -> None:
+        """Begin a call that had to wait. In the server's event loop."""
+        try:
+            call.begin({} if answer.cancelled() else answer.result())
+        except RefusedError as error:
+            if not call.begun:
+                self.leave(call)
+            self._refused(call.name, error)
 
     def leave(self, call: Call) -> None:
         """Forget a call that is over."""

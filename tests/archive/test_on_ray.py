@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc"),
     pytest.mark.skipif("STREAM_SER_RAY" not in os.environ, reason="a cluster takes a minute: make ray"),
 ]
+PATIENCE_S = 30.0  # of Ray's own, for a machine that starts
 RAY = ("--to", FORMATS, "--on", "ray", "--jobs", 2)
 
 
@@ -31,6 +34,31 @@ def actors() -> list[int]:
         except OSError:
             continue
     return found
+
+
+def raylet_of(pid: int) -> int | None:
+    """Ray's server of this machine, while the process with this number starts it."""
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        try:
+            if b"raylet" in Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")[0]:
+                return int(child)
+        except OSError:
+            continue
+    return None
+
+
+def test_a_machine_that_starts_slowly_is_waited_for(archive: Path, unbroken: Run, tmp_path: Path) -> None:
+    with start(archive, "--out", tmp_path, *RAY) as process:
+        raylet: int = until(lambda: raylet_of(process.pid), process)
+        os.kill(raylet, signal.SIGSTOP)
+        try:
+            time.sleep(PATIENCE_S + 5.0)  # Ray's clock is the machine's
+        finally:
+            with suppress(ProcessLookupError):
+                os.kill(raylet, signal.SIGCONT)
+        _, error = process.communicate(timeout=300)
+    assert process.returncode == 2, error
+    assert contents(tmp_path) == contents(unbroken.out)
 
 
 def test_a_driver_and_an_actor_that_are_killed_cost_nothing(archive: Path, unbroken: Run, tmp_path: Path) -> None:

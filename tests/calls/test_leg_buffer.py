@@ -99,6 +99,7 @@ class Still:
 
     over = False
     hop = HOP
+    position = 0
 
 
 @given(

@@ -31,18 +31,19 @@ NOW = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
 class Node:
     """One node. Calls have one leg, and points say how many there were before them."""
 
-    def __init__(self, urls: tuple[str, ...], store: Store | None = None, keeping: Keeping | None = None) -> None:
-        self.cluster = Cluster(BusAddress(urls), keeping or Keeping(), store)
+    def __init__(self, address: BusAddress, store: Store | None = None, keeping: Keeping | None = None) -> None:
+        self.cluster = Cluster(address, keeping or Keeping(), store)
         self._store = store
         self.fenced: list[tuple[str, str, bool]] = []
         self.lost: list[LostWrite] = []
         self.cluster.fenced = lambda *of: self.fenced.append(of)
-        self.cluster.goes_on = lambda tenant, call: (tenant, call) in self._open
+        self.cluster.state = lambda tenant, call: "lives" if (tenant, call) in self._open else "gone"
         self.cluster.open()
         self.writer = StoreWriter(self.cluster.log, flush_s=0.001, on_lost=self.lost.append, queue=10_000)
         self._open: dict[tuple[str, str], StreamInfo] = {}
         self._points: dict[tuple[str, str], int] = {}
         self._known: set[str] = set()
+        self.said: dict[int, tuple[str, int]] = {}  # points, by the numbers that they have on this node
         self._call = ""
         self._began = 0
 
@@ -54,13 +55,14 @@ class Node:
         subscription.refill()
         return subscription
 
-    def publish(self, call: str, message: Message, tenant: str = "acme") -> None:
+    def publish(self, call: str, message: Message, tenant: str = "acme") -> int:
+        """Gives the number that it has on this node, and nowhere else."""
         hub = self.cluster.hub(tenant)
         if tenant not in self._known:
             self._known.add(tenant)
             hub.attach_text(lambda told, text: self._keep(tenant, told, text))
         self._call = call
-        hub.publish(message)
+        return hub.publish(message)
 
     def _keep(self, tenant: str, message: Message, text: str) -> None:
         self.writer.put(tenant, self._call, message, text)
@@ -80,7 +82,8 @@ class Node:
         """Publish the next point of a call; gives its ``end``, which tells them apart."""
         self._points[tenant, call] += 1
         point = make_point(self._points[tenant, call])
-        self.publish(call, messages.point(self._open[tenant, call], point, 1_007_000_000), tenant)
+        seq = self.publish(call, messages.point(self._open[tenant, call], point, 1_007_000_000), tenant)
+        self.said[seq] = call, point.end
         return point.end
 
     def end(self, call: str, tenant: str = "acme") -> None:
@@ -89,6 +92,17 @@ class Node:
         self.publish(call, told, tenant)
         self.writer.end_call(tenant, call, NOW, '{"duration_s": 1.0}')
         del self._open[tenant, call]
+
+    @property
+    def acknowledged(self) -> list[tuple[str, int]]:
+        """The points that the bus has, as far as this node knows: their calls and ends. Of one tenant."""
+        upto, lost = self.writer.acknowledged("acme"), {each.seq for each in self.lost}
+        return [said for seq, said in sorted(self.said.items()) if seq <= upto and seq not in lost]
+
+    def die(self) -> None:
+        """End without a last word, and without writing what waits."""
+        self.cluster.bus.close()
+        self.writer.close(0.0)
 
     def close(self) -> None:
         self.writer.close(5.0)
@@ -102,7 +116,7 @@ def node(
     server: NatsServer, store: Path | None = None, keeping: Keeping | None = None, urls: tuple[str, ...] = ()
 ) -> Iterator[Node]:
     opened = None if store is None else Store.open(f"sqlite:///{store}")
-    made = Node(urls or (server.url,), opened, keeping)
+    made = Node(BusAddress(urls or (server.url,)), opened, keeping)
     try:
         yield made
     finally:

@@ -168,6 +168,37 @@ def test_a_node_that_was_cut_off_publishes_nothing_of_a_call_that_others_have_en
         assert second.cluster.bus.call(second.cluster._open.all()) != []
 
 
+def test_nothing_stays_open_of_a_call_that_others_have_ended(nats_server: NatsServer) -> None:
+    with node(nats_server) as first, node(nats_server) as second:
+        first.open("c-1")
+        assert first.writer.flush(PATIENCE_S)
+        bus, open_calls = second.cluster.bus, second.cluster._open
+        entry = bus.call(open_calls.get("acme", "c-1"))
+        assert entry is not None
+        assert bus.call(interrupt(bus, open_calls, "acme", "c-1", entry.run, "given"))
+        first.end("c-1")  # which it says before it knows better
+        assert first.writer.flush(PATIENCE_S)
+        assert first.fenced == [("acme", "c-1", False)]
+        assert bus.call(open_calls.all()) == []
+
+
+def test_who_comes_for_a_call_that_lives_elsewhere_leaves_it_as_it_is(nats_server: NatsServer) -> None:
+    """Else nobody would mark it when its node dies."""
+    with node(nats_server) as first, node(nats_server) as second, node(nats_server) as third:
+        subscription = third.subscribe()
+        first.open("c-1")
+        assert first.writer.flush(PATIENCE_S)
+        second.open("c-1")
+        second.point("c-1")
+        assert second.writer.flush(PATIENCE_S)
+        assert second.fenced == [("acme", "c-1", True)]
+        entry = third.cluster.bus.call(third.cluster._open.get("acme", "c-1"))
+        assert entry is not None
+        assert entry.owner == first.cluster.node
+        first.cluster.bus.close()
+        assert take(subscription, 2)[-1]["kind"] == "interrupted"
+
+
 def test_a_call_that_ended_in_good_order_is_not_interrupted(nats_server: NatsServer) -> None:
     with node(nats_server) as first:
         first.open("c-1")

@@ -113,7 +113,8 @@ async def test_connections_are_limited_and_each_place_is_given_back(tmp_path: Pa
         await eventually(lambda: server.services.tenants.calls == 2, "two calls")
         for inside in (False, True):
             late = await opened("c-3", one, inside)
-            assert (await farewell(late))[1].startswith("too-many-connections-of-tenant:")
+            code, reason = await farewell(late)
+            assert (code, reason.partition(":")[0]) == (1013, "too-many-connections-of-tenant")
         sockets.append(await opened("c-3", other, inside=True))
         await eventually(lambda: server.services.tenants.calls == 3, "three calls")
         assert (await farewell(await opened("c-4", other, inside=False)))[1].startswith("too-many-connections:")

@@ -111,6 +111,7 @@ async def test_readyz_says_when_the_bus_is_away_and_calls_go_on(tmp_path: Path, 
                 await socket.send(message)
             await eventually(lambda: page(server, "/readyz")[0] == 503, "it is told")
             assert "bus" in page(server, "/readyz")[1]
+            await feed.wait("heartbeat", still="results wait: the bus does not answer")
             nats_server.start()
             await socket.send('{"type":"close"}')
             await feed.wait("call", kind="ended", call="c-1")

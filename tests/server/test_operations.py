@@ -8,6 +8,8 @@ import sqlite3
 import threading
 from contextlib import closing
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
 
@@ -155,6 +157,10 @@ async def test_a_drain_lets_calls_finish_and_nobody_new_in(tmp_path: Path) -> No
         for path in ("/v1/audio", "/v1/feed"):
             status, text = await knock(server.url + path)
             assert (status, text.partition(":")[0]) == (503, "draining")
+        for path in ("/readyz", "/v1/calls"):
+            with pytest.raises(HTTPError) as refused:
+                await asyncio.to_thread(urlopen, server.url.replace("ws", "http", 1) + path)
+            assert refused.value.headers["Retry-After"] == "1", "another server may be asked at once"
         await talk(connection, speaker, voices()[:1], feed, ["customer"])
         await connection.send('{"type":"close"}')
         await stopping

@@ -32,6 +32,14 @@ def test_few_connections_never_rest_and_many_rest_no_longer_than_may_be() -> Non
     assert pace.rest_s == LONGEST_REST_S
 
 
+def test_processes_that_share_a_machine_read_as_often_together_as_one_of_all_their_connections() -> None:
+    one, each = Pace(), Pace(processes=4)
+    one.members, each.members = 160, 40
+    assert each.rest_s == one.rest_s > 0.0
+    each.members = 10_000
+    assert each.rest_s == LONGEST_REST_S
+
+
 def test_among_many_a_connection_rests_between_reads_and_says_how_early_its_sound_may_have_come() -> None:
     heard = Heard()
     pace = Pace()

@@ -33,6 +33,9 @@ class Bus:
     def feed(self, _: str) -> Hub:
         return self._hub
 
+    async def resume_points(self, tenant: str) -> None:
+        """No call goes on."""
+
     def close(self) -> None:
         """Nothing is held."""
 

@@ -15,6 +15,7 @@ from stream_ser_training.fit_runs import DRIVEN, FitRun, Outcome, environment
 from stream_ser_training.resume import FitError
 
 CALL_S = 10.0
+START_S = 300  # that a machine may take to start a cluster of its own; Ray's 30 s are too few for a crowded one
 
 
 def carry_out(command: Sequence[str]) -> tuple[int, str, str]:
@@ -43,6 +44,7 @@ class OnRay:
             raise FitError("Ray is not installed; pip install 'stream-ser[ray]', or leave --on out") from error
         self._ray: Any = ray
         logging.getLogger("ray").setLevel(logging.ERROR)
+        os.environ.setdefault("RAY_raylet_start_wait_time_s", str(START_S))  # Ray has no argument for it
         try:
             host, _, port = (address or "").removeprefix("ray://").rpartition(":")
             if host and port.isdecimal():  # where nobody answers Ray itself would go on asking for minutes
