@@ -120,7 +120,7 @@ class Cluster:
             if tenant not in self._feeds:
                 stored = None if self._store is None else StoredHistory(self._store, tenant)
                 source = BusHistory(self.bus, tenant, self._keeping, stored)
-                self._feeds[tenant] = BusFeed(History(source=source), lambda: self._read(tenant, source))
+                self._feeds[tenant] = BusFeed(History(source=source), lambda: self._read(tenant, source), source.newest)
             return self._feeds[tenant]
 
     def forget(self, tenant: str, call: str) -> None:

@@ -22,6 +22,7 @@ from stream_ser.feed.hub import Hub
 from stream_ser.feed.live_state import LiveState
 from stream_ser.feed.message_types import HelloMessage
 from stream_ser.feed.subscription import BATCH, Subscription
+from stream_ser.store.database import StoreError
 
 JOIN_S = 3.0  # how long a subscription waits for the bus
 
@@ -48,11 +49,15 @@ class _LiveState(LiveState):
 
 
 class BusFeed(Hub):
-    """``begin`` has a reader join; it calls ``joining``, ``deliver``, ``skip`` and, when all is known, ``joined``."""
+    """``begin`` has a reader join; it calls ``joining``, ``deliver``, ``skip`` and, when all is known, ``joined``.
 
-    def __init__(self, history: History, begin: Callable[[], None]) -> None:
+    ``newest`` gives the highest number on the bus, or raises StoreError: a subscriber who comes from another node may have more
+    than this one has read yet.
+    """
+
+    def __init__(self, history: History, begin: Callable[[], None], newest: Callable[[], int]) -> None:
         super().__init__(history, epoch="unknown")
-        self._begin = begin
+        self._begin, self._newest = begin, newest
         self._begun = False
         self._ready = threading.Event()
         self._newcomers: set[Subscription] = set()  # who came before it was known how things stand
@@ -71,7 +76,9 @@ class BusFeed(Hub):
             begin, self._begun = not self._begun, True
         if begin:
             self._begin()
-        if self._ready.is_set():
+        with self._state:
+            ahead = filters is not None and filters.epoch == self.epoch and (filters.last_seq or 0) > self._seq
+        if self._ready.is_set() and not ahead:
             return super().subscribe(limit, wake, filters)
         subscription = Subscription(self, filters or SubscriptionFilter(), limit, wake)
         with self._state:
@@ -136,15 +143,29 @@ class BusFeed(Hub):
     def _recall(self, subscription: Subscription, place: int) -> tuple[int | None, list[PublishedMessage]]:
         if not self._ready.wait(JOIN_S):
             raise FeedError("the bus does not answer, so nobody knows how things stand", fix="come back soon")
+        fits = subscription.filters.last_seq is not None and subscription.filters.epoch == self.epoch
+        had = place if fits and place > self._seq and place <= self._known_to_bus(place) else 0
         with self._state:
             newcomer = subscription in self._newcomers
             self._newcomers.discard(subscription)
-            filters = subscription.filters
-            fits = filters.last_seq is not None and filters.epoch == self.epoch and filters.last_seq <= self._seq
-            if (newcomer and not fits) or place >= self._seq:
+            if had > self._seq:
+                subscription._go_live(self._seq, self._present.hellos(), [], had)
+                return None, []
+            if (newcomer and (not fits or place > self._seq)) or place >= self._seq:
                 self._bring_up(subscription)
                 return None, []
             return self._seq, self.history.after(place, BATCH)
+
+    def _known_to_bus(self, place: int) -> int:
+        """The highest number on the bus; where that does not say, ``place`` is believed: who cannot ask has read less."""
+        try:
+            return self._newest()
+        except StoreError:
+            return place
+
+    def _idle_at(self, subscription: Subscription) -> int | None:
+        at = super()._idle_at(subscription)
+        return None if at is None else max(at, subscription._had)
 
     def _forget(self, subscription: Subscription) -> None:
         with self._state:

@@ -31,6 +31,16 @@ class BusHistory:
             return HistoryPage([], [(after + 1, upto)], upto)
         return self._bus.call(self._read(reader, numbers, after, until, limit, filters))
 
+    def newest(self) -> int:
+        """The highest number on the bus. Raises StoreError."""
+        reader = self.reader
+        if reader is None or reader.numbers is None:
+            raise self._bus.away("it is not known how things stand")
+        return self._bus.call(self._last(reader.numbers))
+
+    async def _last(self, numbers: Numbering) -> int:
+        return (await ensure_stream(self._bus, self._tenant, self._keeping)).last + numbers.base
+
     async def _first(self, numbers: Numbering) -> int:
         extent = await ensure_stream(self._bus, self._tenant, self._keeping)
         return max(extent.first, numbers.first) + numbers.base

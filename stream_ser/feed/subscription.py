@@ -62,6 +62,7 @@ class Subscription:
         self._first: deque[PublishedMessage] = deque()  # the snapshot: due after hellos and before everything else
         self._hellos: dict[str, HelloMessage] = {}  # due before everything else
         self._taken = 0  # the number of the last message that was taken
+        self._had = 0  # numbers up to this one came to it from another server, which was ahead of this one
         self._before = 0  # the number of the last message that was dropped
         self._lost = 0  # messages dropped since one was taken
         self._place: int | None = None  # the number up to which history has been read; None when live
@@ -160,10 +161,13 @@ class Subscription:
         """Begin after number ``seq``, in history."""
         self._taken = self._place = seq
 
-    def _go_live(self, seq: int, hellos: list[HelloMessage], snapshot: list[PublishedMessage]) -> None:
-        """Take part in what is published after ``seq``. Called with the hub's state locked and nothing queued."""
+    def _go_live(self, seq: int, hellos: list[HelloMessage], snapshot: list[PublishedMessage], had: int = 0) -> None:
+        """Take part in what is published after ``seq``, or after ``had`` where it has that much already.
+
+        Called with the hub's state locked and nothing queued.
+        """
         with self._changed:
-            self._taken = seq
+            self._had, self._taken = had, max(seq, had)
             self._hellos = {
                 hello["stream"]: hello
                 for hello in hellos
@@ -185,22 +189,35 @@ class Subscription:
         with self._changed:
             if self._place is not None:
                 return  # its turn comes out of history
-            if len(self._queue) >= self._limit:
-                self._drop_oldest()
-            self._queue.append(entry)
-            if self.filters.why is not None and (why is not None or entry.kind == "end"):
-                self._reason = why
+            if entry.seq <= self._had:
+                self._follow(entry)
+            else:
+                self._take_in(entry, why)
             self._changed.notify()
         wake = self._wake
         if wake is not None:
             wake()
+
+    def _take_in(self, entry: PublishedMessage, why: ExplanationSource | None) -> None:
+        if len(self._queue) >= self._limit:
+            self._drop_oldest()
+        self._queue.append(entry)
+        if self.filters.why is not None and (why is not None or entry.kind == "end"):
+            self._reason = why
+
+    def _follow(self, entry: PublishedMessage) -> None:
+        """Know of a message that it has already which streams are open."""
+        if (message := entry.message)["type"] == "hello":
+            self._hellos[message["stream"]] = message
+        elif entry.kind == "end" and entry.stream is not None:
+            self._hellos.pop(entry.stream, None)
 
     def _pass(self, ranges: list[Range]) -> None:
         """Tell that what was to come next is nowhere any more; out of history that tells itself."""
         with self._changed:
             if self._place is not None:
                 return
-            self._miss(ranges)
+            self._miss([(max(first, self._had + 1), last) for first, last in ranges if last > self._had])
             self._changed.notify()
         wake = self._wake
         if wake is not None:
