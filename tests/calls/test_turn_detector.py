@@ -31,7 +31,7 @@ from tests.conftest import BUNDLED
 from tests.fakes import FakeBackend, FakeDetector
 
 LENGTH_S = 24
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 # Who says which part of the bundled recording (seconds), and from when on: the agent breaks in for a second at the end.
 SPOKEN = (
     ("customer", 2.5, 7.5, 2.5),

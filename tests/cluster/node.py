@@ -24,7 +24,7 @@ from stream_ser.store.writer import LostWrite, StoreWriter
 from tests.cluster.nats_server import NatsServer
 from tests.feed.wire import end_message, make_info, make_point
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 NOW = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
 
 

@@ -12,7 +12,7 @@ from stream_ser.controls.session_file import RecordedSession
 from stream_ser.controls.several_recordings import SeveralRecordings
 
 Message = dict[str, Any]
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 class Seen:

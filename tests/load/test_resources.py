@@ -15,7 +15,8 @@ import subprocess, sys, time
 held = bytearray(b"x") * 40_000_000
 while time.process_time() < 0.3:
     pass
-child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+child = subprocess.Popen([sys.executable, "-c", "print(flush=True); input()"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+child.stdout.readline()  # it is loaded
 print(child.pid, time.process_time(), flush=True)
 input()
 child.communicate(b"\\n")
