@@ -71,6 +71,8 @@ STATUS = {
     "draining": HTTPStatus.SERVICE_UNAVAILABLE,
     "too-many-subscribers": HTTPStatus.SERVICE_UNAVAILABLE,
     "too-many-deletions": HTTPStatus.SERVICE_UNAVAILABLE,
+    "too-many-unidentified": HTTPStatus.SERVICE_UNAVAILABLE,
+    "too-many-of-address": HTTPStatus.SERVICE_UNAVAILABLE,
     "too-many-why": HTTPStatus.SERVICE_UNAVAILABLE,
     "store-unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
 }

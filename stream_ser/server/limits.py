@@ -103,15 +103,22 @@ class ConnectionLimit:
 
     def enter(self, tenant: str) -> Slot | Refusal:
         """Take a place, or say why there is none."""
+        full = self.full(tenant)
+        if full is not None:
+            return full
+        self._count += 1
+        self._of_tenant[tenant] = self.of_tenant(tenant) + 1
+        return Slot(self, tenant)
+
+    def full(self, tenant: str) -> Refusal | None:
+        """Why there is no place; None where there is one."""
         if self._count >= self._most:
             text = f"there are {self._count} connections{self._names[1]}, and no more are taken; try again later"
             return Refusal(self._names[0], text)
         if self.of_tenant(tenant) >= self._most_of_tenant:
             text = f"this {self._names[3]} has {self.of_tenant(tenant)} connections{self._names[1]}, its limit"
             return Refusal(self._names[2], f"{text}; close some, or have it raised")
-        self._count += 1
-        self._of_tenant[tenant] = self.of_tenant(tenant) + 1
-        return Slot(self, tenant)
+        return None
 
     def _leave(self, tenant: str) -> None:
         self._count -= 1

@@ -12,7 +12,6 @@ import functools
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
@@ -22,32 +21,21 @@ from stream_ser.calls.protocols.audiohook import DRAIN, STOPPED
 from stream_ser.feed.turn_share import Use
 from stream_ser.server.batched_websocket import Pace, SoundConnection
 from stream_ser.server.call_follower import CallFollower
+from stream_ser.server.goodbye import SETTLE_S, Peer, end, tell
 from stream_ser.server.limits import SECOND_NS, ConnectionLimit, Slot
 from stream_ser.server.media_session import MediaSession
-from stream_ser.server.rejection import POLICY, RESTART, UNREADABLE, Refusal, close_code, log_refusal
+from stream_ser.server.rejection import POLICY, RESTART, UNREADABLE, Refusal, close_code, close_reason, log_refusal
 from stream_ser.server.services import Services
 from stream_ser.server.tenants import Tenant
 from stream_ser.server.tokens import Grant
 from stream_ser.server.websocket import CountingConnection
 
-LONGEST_REASON = 120  # bytes of a close frame's reason
 TOGETHER = 25  # messages taken at once: half a second of a call
 SUPERVISE_S = 1.0
 DEAD_S = 3.0  # without a message, after which another connection may go on with a call: telephony sends 50 a second
 PART_S = 1.0  # how long who was refused, or told to go, gets to say its last word, where its protocol has one
 MAKES_WAY_S = 0.5  # after which one that has not said whose it is makes way: who has a token says so at once
 TOLD_S = 10.0  # how long it is told that such ones were refused
-SETTLE_S = 1.0  # how long whoever ignored our goodbye gets after the second one
-
-
-class Peer(Protocol):
-    """The other side of a connection: a websocket, or what stands for a TCP connection."""
-
-    async def send(self, message: str | bytes) -> None:
-        """Send one message."""
-
-    async def close(self, code: int = 1000, reason: str = "") -> None:
-        """End the connection."""
 
 
 @dataclass(slots=True)
@@ -133,13 +121,13 @@ class MediaServer:
         """Send away a connection whose call another one has taken over."""
         refusal = Refusal("taken-over", "the call goes on with another connection, for this one was silent")
         self.count_refusal(refusal, session.door)
-        self._close(self.sessions[session].peer, POLICY, _reason(refusal), session.refuse(refusal))
+        self._close(self.sessions[session].peer, POLICY, close_reason(refusal), session.refuse(refusal))
 
     def send_away(self, session: MediaSession, refusal: Refusal, code: int = POLICY) -> None:
         """End a connection, and the call that it has."""
         self.count_refusal(refusal, session.door)
         session.lost(refusal.reason)
-        self._close(self.sessions[session].peer, code, _reason(refusal), session.refuse(refusal))
+        self._close(self.sessions[session].peer, code, close_reason(refusal), session.refuse(refusal))
 
     def settle(self, session: MediaSession, tenant: str) -> Refusal | None:
         """Count a connection that named its tenant late with its tenant's, or say why there is no place."""
@@ -168,22 +156,32 @@ class MediaServer:
 
     def _wait_outside(self, address: str) -> Slot | Refusal:
         """A place for one that has not said whose it is; where there is none, that of one that has said nothing for a while."""
+        full = self._unidentified.full(address)
+        silent = None if full is None else self._makes_way(full, address)
+        if silent is not None:
+            self.send_away(silent, Refusal("made-way", "it was not said whose this is, and others wait to say so"))
+            self.sessions[silent].slot.release()
         slot = self._unidentified.enter(address)
-        if not isinstance(slot, Refusal):
-            return slot
-        others = (slot.reason == "too-many-of-address" and address) or None
-        now = time.monotonic_ns()
-        for session, seat in self.sessions.items():  # the oldest first
-            if seat.identified or session.over or others not in (None, seat.address):
-                continue
-            if now - max(session.opened_ns, self.stalls.ended_ns) > MAKES_WAY_S * SECOND_NS:
-                self.send_away(session, Refusal("made-way", "it was not said whose this is, and others wait to say so"))
-                seat.slot.release()
-                slot = self._unidentified.enter(address)
-            break
         if isinstance(slot, Refusal):
-            self._turned_away_ns = now
+            self._turned_away_ns = time.monotonic_ns()
         return slot
+
+    def no_place_outside(self, address: str) -> Refusal | None:
+        """Why one that has not said whose it is need not even shake hands; None where there is a place, or one makes way."""
+        full = self._unidentified.full(address)
+        if full is None or self._makes_way(full, address) is not None:
+            return None
+        self._turned_away_ns = time.monotonic_ns()
+        return full
+
+    def _makes_way(self, full: Refusal, address: str) -> MediaSession | None:
+        """The oldest of those that have not said whose they are, of the address where that has too many, if it was silent."""
+        of_address = full.reason == "too-many-of-address"
+        for session, seat in self.sessions.items():  # the oldest first
+            if not (seat.identified or session.over or (of_address and seat.address != address)):
+                silent_ns = time.monotonic_ns() - max(session.opened_ns, self.stalls.ended_ns)
+                return session if silent_ns > MAKES_WAY_S * SECOND_NS else None
+        return None
 
     async def serve(
         self, connection: ServerConnection, protocol: CallProtocol, grant: Grant | None, address: str = ""
@@ -191,7 +189,9 @@ class MediaServer:
         """Serve one websocket until it is over. ``address`` is where it comes from, by what a proxy says too."""
         entered = self.enter(protocol, grant, connection, address)
         if isinstance(entered, Refusal):
-            await _end(connection, close_code(entered), _reason(entered), protocol.refuse(entered.reason, entered.text))
+            await end(
+                connection, close_code(entered), close_reason(entered), protocol.refuse(entered.reason, entered.text)
+            )
             return
         session, leaving = entered
         # Whoever is silent for too long is closed by ``supervise``, which knows of our stalls.
@@ -214,7 +214,7 @@ class MediaServer:
                 if refusal is not None:
                     await self._part(connection, session)
                     await following.finish()
-                    await connection.close(close_code(refusal), _reason(refusal))
+                    await connection.close(close_code(refusal), close_reason(refusal))
                     return
                 following.begin(session)
                 if session.over:
@@ -249,7 +249,7 @@ class MediaServer:
 
         await connection.deliver(take, self._pace)
         if refused:
-            await connection.close(close_code(refused[0]), _reason(refused[0]))
+            await connection.close(close_code(refused[0]), close_reason(refused[0]))
         elif session.over:
             await connection.close()
         else:
@@ -302,14 +302,14 @@ class MediaServer:
             await asyncio.wait_for(self._empty.wait(), within_s)
 
     def _close(self, peer: Peer, code: int, reason: str, last: Sequence[str | bytes] = ()) -> None:
-        closing = asyncio.create_task(_end(peer, code, reason, last))
+        closing = asyncio.create_task(end(peer, code, reason, last))
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
 
     async def _say(self, reason: str) -> None:
         """Say goodbye to everyone at once: who reads nothing must not keep it from the others."""
         telling = [
-            asyncio.create_task(_tell(seat.peer, session.leave(reason)))
+            asyncio.create_task(tell(seat.peer, session.leave(reason)))
             for session, seat in tuple(self.sessions.items())
             if reason != DRAIN or isinstance(seat.peer, ServerConnection)  # over TCP a goodbye would end the call
         ]
@@ -327,23 +327,5 @@ class MediaServer:
             session.lost()
 
 
-async def _tell(peer: Peer, messages: Sequence[str | bytes]) -> None:
-    with contextlib.suppress(ConnectionClosed, OSError):
-        for message in messages:
-            await peer.send(message)
-
-
-async def _end(peer: Peer, code: int, reason: str, last: Sequence[str | bytes] = ()) -> None:
-    with contextlib.suppress(TimeoutError):  # who reads nothing may not keep it open
-        await asyncio.wait_for(_tell(peer, last), SETTLE_S)
-    with contextlib.suppress(ConnectionClosed, OSError):
-        await peer.close(code, reason)
-
-
 def _seconds(session: MediaSession) -> float:
     return session.frames / session.rate
-
-
-def _reason(refusal: Refusal) -> str:
-    """What fits into a close frame."""
-    return f"{refusal.reason}: {refusal.text}".encode()[:LONGEST_REASON].decode(errors="ignore")

@@ -18,6 +18,7 @@ POLICY, RESTART, LATER = (
     1013,
 )  # websocket close codes: refused; this server restarts; try again, or elsewhere
 FULL = ("too-many-connections", "too-many-subscribers", "no-room", "store-unavailable", "draining")
+LONGEST_REASON = 120  # bytes
 RETRY_AFTER_S = 1  # told with a 503: another server may be asked at once
 
 
@@ -35,6 +36,11 @@ class Refusal:
 def close_code(refusal: Refusal) -> int:
     """The websocket's: whether it would be the same elsewhere, or at another time, for whoever was refused."""
     return LATER if refusal.reason.startswith(FULL) else POLICY
+
+
+def close_reason(refusal: Refusal) -> str:
+    """What of it fits into a close frame."""
+    return f"{refusal.reason}: {refusal.text}".encode()[:LONGEST_REASON].decode(errors="ignore")
 
 
 class RefusalCounter:

@@ -227,6 +227,9 @@ class Routes:
                 )
         if isinstance(found, Refusal):
             return found
+        full = self._media.no_place_outside(auth.address(request)) if found is None else None
+        if full is not None:
+            return auth.refuse(full)  # a handshake, and a goodbye after it, would cost several times as much
         self._granted[connection] = found
         return None
 
