@@ -50,7 +50,7 @@ class OnRay:
             if host and port.isdecimal():  # where nobody answers Ray itself would go on asking for minutes
                 socket.create_connection((host.strip("[]"), int(port)), CALL_S).close()
             ray.init(address=address, log_to_driver=False, include_dashboard=False, logging_level=logging.ERROR)
-            there = ray.cluster_resources()
+            there = ray.cluster_resources()  # type: ignore[no-untyped-call,unused-ignore]
         except Exception as error:
             first = str(error).strip().partition("\n")[0]
             raise FitError(f"Ray on {address or 'this machine'} cannot be used: {first}; see ray status") from error
