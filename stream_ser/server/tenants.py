@@ -290,10 +290,14 @@ class Tenant:
         """Begin a call that had to wait. In the server's event loop."""
         try:
             call.begin({} if answer.cancelled() else answer.result())
-        except RefusedError as error:
+        except Exception as error:
             if not call.begun:
                 self.leave(call)
-            self._refused(call.name, error)
+            if isinstance(error, RefusedError):
+                self._refused(call.name, error)
+                return
+            self._refused(call.name, RefusedError("no-room", "the call could not begin; connect again"))
+            raise  # the event loop logs it
 
     def leave(self, call: Call) -> None:
         """Forget a call that is over."""

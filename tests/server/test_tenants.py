@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
-from stream_ser.calls.events import Leg, Opened
+from stream_ser.calls.events import Leg, Opened, RefusedError
 from stream_ser.feed import messages
 from stream_ser.feed.history import History
 from stream_ser.feed.hub import Hub
 from stream_ser.server.tenants import Tenant, Tenants
 from stream_ser.store.store import Store
+from stream_ser.types import ResumePoint
 from tests.feed.wire import call_message, end_message, make_info, point_message
+from tests.server.serving import eventually
 from tests.store.made_up import NOW, ended, opened, store_at, stored
 
 TENANT, CALL, STREAM = "acme", "c1", "c1/customer"
@@ -112,3 +116,32 @@ def test_subscribers_of_a_server_alone_get_what_is_stored(store: Store) -> None:
         ]
     finally:
         tenants.close()
+
+
+class Broken:
+    """A call that was let in, and fails when it is known where it goes on."""
+
+    name, streams, begun = CALL, (STREAM,), False
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def hold(self) -> None:
+        """Nothing comes."""
+
+    def begin(self, _: dict[str, ResumePoint]) -> None:
+        raise self._error
+
+
+@pytest.mark.parametrize("error", [RefusedError("no-room", "full"), RuntimeError("a fault")])
+async def test_a_call_that_fails_once_its_place_is_known_gives_its_name_back(error: Exception) -> None:
+    tenant = Tenant(TENANT, cast(Any, None), Hub(History()), None)
+    known, refused, logged = Future[dict[str, ResumePoint]](), list[tuple[str, str]](), list[dict[str, Any]]()
+    tenant.share(lambda: tenant.hub, lambda *_: known, lambda call, told: refused.append((call, told.code)))
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: logged.append(context))
+    tenant.enter(cast(Any, Broken(error)))
+    assert tenant.calls.keys() == {CALL}
+    known.set_result({})
+    await eventually(lambda: not tenant.calls, "it leaves")
+    assert refused == [(CALL, "no-room")]
+    assert [context["exception"] for context in logged] == ([] if isinstance(error, RefusedError) else [error])
