@@ -6,10 +6,7 @@ that it may repeat; here the pool decides that, so actors are never restarted an
 
 from __future__ import annotations
 
-import logging
 import os
-import re
-import socket
 from collections.abc import Iterable
 from contextlib import ExitStack, suppress
 from types import TracebackType
@@ -17,11 +14,9 @@ from typing import Any
 
 from stream_ser.archive.analysis import Job, Task
 from stream_ser.archive.pool import Died, Done, Event, Failed, Ready, answer, failure
+from stream_ser.archive.ray_cluster import join
 from stream_ser.errors import ConfigError, EngineError
 
-ADDRESS = re.compile(r"(?:ray://)?\[?([^/]+?)\]?:(\d+)")  # anything else has a meaning to Ray alone
-CALL_S = 10.0
-START_S = 300  # that a machine may take to start a cluster of its own; to Ray's 30 s a crowded one is a broken one
 LOOK_S = 1.0  # between two looks, so that Ctrl-C is never waited for longer
 
 
@@ -65,16 +60,8 @@ class RayPool:
         self._began = False
 
     def __enter__(self) -> RayPool:
-        logging.getLogger("ray").setLevel(logging.ERROR)
-        os.environ.setdefault("RAY_raylet_start_wait_time_s", str(START_S))  # Ray has no argument for it
         try:
-            if self._address is not None:
-                _call(self._address)
-            if not self._ray.is_initialized():
-                self._ray.init(
-                    address=self._address, log_to_driver=False, include_dashboard=False, logging_level=logging.ERROR
-                )
-                self._began = True
+            self._began = join(self._ray, self._address)
             cores = int(self._ray.cluster_resources().get("CPU", 1))
             self._count = max(1, min(self._count or cores, cores, self._most))
             self._actor = self._ray.remote(num_cpus=1, max_restarts=0)(Member)
@@ -133,10 +120,3 @@ class RayPool:
         self._futures.clear()
         if self._began:
             self._ray.shutdown()
-
-
-def _call(address: str) -> None:
-    """Raise OSError where nobody answers: Ray itself would go on asking for minutes."""
-    known = ADDRESS.fullmatch(address)
-    if known is not None:
-        socket.create_connection((known[1], int(known[2])), CALL_S).close()

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
+from stream_ser.archive.ray_cluster import join
 from stream_ser_training.fit_runs import DRIVEN, FitRun, Outcome, environment
 from stream_ser_training.resume import FitError
-
-CALL_S = 10.0
-START_S = 300  # that a machine may take to start a cluster of its own; Ray's 30 s are too few for a crowded one
 
 
 def carry_out(command: Sequence[str]) -> tuple[int, str, str]:
@@ -43,13 +39,8 @@ class OnRay:
         except ImportError as error:
             raise FitError("Ray is not installed; pip install 'stream-ser[ray]', or leave --on out") from error
         self._ray: Any = ray
-        logging.getLogger("ray").setLevel(logging.ERROR)
-        os.environ.setdefault("RAY_raylet_start_wait_time_s", str(START_S))  # Ray has no argument for it
         try:
-            host, _, port = (address or "").removeprefix("ray://").rpartition(":")
-            if host and port.isdecimal():  # where nobody answers Ray itself would go on asking for minutes
-                socket.create_connection((host.strip("[]"), int(port)), CALL_S).close()
-            ray.init(address=address, log_to_driver=False, include_dashboard=False, logging_level=logging.ERROR)
+            join(ray, address)
             there = ray.cluster_resources()  # type: ignore[no-untyped-call,unused-ignore]
         except Exception as error:
             first = str(error).strip().partition("\n")[0]
