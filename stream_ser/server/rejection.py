@@ -12,12 +12,17 @@ from dataclasses import dataclass
 DISTINCT = 64  # names that are counted apart; a name that a caller could choose must not fill the memory
 OTHER = "other"
 UNREADABLE = {1002: "bad-frame", 1007: "bad-text", 1009: "message-too-large"}  # what the library refuses, by close code
-POLICY, RESTART, LATER = (
-    1008,
-    1012,
-    1013,
-)  # websocket close codes: refused; this server restarts; try again, or elsewhere
-FULL = ("too-many-connections", "too-many-subscribers", "no-room", "store-unavailable", "draining")
+# Websocket close codes: refused; this server restarts; try again, or elsewhere.
+POLICY, RESTART, LATER = 1008, 1012, 1013
+FULL = (
+    "too-many-connections",
+    "too-many-unidentified",
+    "too-many-of-address",
+    "too-many-subscribers",
+    "no-room",
+    "store-unavailable",
+    "draining",
+)
 LONGEST_REASON = 120  # bytes
 RETRY_AFTER_S = 1  # told with a 503: another server may be asked at once
 
