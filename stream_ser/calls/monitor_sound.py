@@ -54,11 +54,9 @@ class MonitorSound:
         """Why nobody more can bring sound."""
         if not self._runtime.worker.engine:
             return "The model is being loaded. Try again in a moment."
-        return (
-            f"There are {MOST} connections that bring sound, the limit. End one."
-            if len(self._connections) >= MOST
-            else None
-        )
+        if len(self._connections) < MOST:
+            return None
+        return f"There are {MOST} connections that bring sound, the limit. End one."
 
     async def serve(self, connection: ServerConnection) -> None:
         """Serve one connection until it is over, and tell it why where it is ended from this side."""

@@ -30,7 +30,7 @@ def main() -> None:
     options = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     recording, seconds = options.file or bundled_recording(), options.seconds
-    run._allow_sockets()
+    run.allow_sockets()
     try:
         if options.processes == 1:
             found = asyncio.run(run.load(recording, options.calls, options.subscribers, seconds))

@@ -34,7 +34,7 @@ def measure(calls: int, seconds: float, model: str) -> dict[str, Any]:
     from stream_ser.load import run as load
     from stream_ser.load.server import server
 
-    load._allow_sockets()
+    load.allow_sockets()
     _keep_to(0)
     with tempfile.TemporaryDirectory() as folder:
         program = (__spec__.name if __spec__ is not None else __name__, "server")

@@ -47,7 +47,7 @@ def calls(url: str, recording: str, count: int, seconds: float) -> list[Sent]:
 
 def readers(url: str, count: int, seconds: float, stalled: bool) -> Reading:
     """Subscribers, for a process of its own."""
-    _allow_sockets()
+    allow_sockets()
     return asyncio.run(subscribe(url, count, seconds, stalled))
 
 
@@ -189,7 +189,7 @@ async def measure_subscribers(running: Running, recording: Path, count: int, sec
 
 async def load(recording: Path, calls_: int, subscribers_: int, seconds: float) -> dict[str, Any]:
     """Both phases, each with a server of its own."""
-    _allow_sockets()
+    allow_sockets()
     found: dict[str, Any] = {"machine": machine.describe()}
     with tempfile.TemporaryDirectory() as folder:
         if calls_:
@@ -220,6 +220,7 @@ def _text(value: Any) -> str:
     return f"{value:.1f}" if isinstance(value, float) else str(value)
 
 
-def _allow_sockets() -> None:
+def allow_sockets() -> None:
+    """Let this process have as many sockets as the system lets it."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 65_536), most))
