@@ -55,6 +55,7 @@ class FakeBackend:
     def __init__(self, classes: int = 4, *, most: int = 1, stepper: Stepper | None = None) -> None:
         self.classes, self.most, self.stepper = classes, most, stepper
         self.closed = False
+        self.others: list[FakeBackend] = []  # what may run beside it, each given away once
         self.batches: list[int] = []
         self.dimensions: tuple[float, ...] | None = None
         self.read: list[list[int] | None] = []
@@ -84,6 +85,9 @@ class FakeBackend:
         self.read.append(None if tokens is None else tokens[0].tolist())
         rated = None if self.dimensions is None else np.array([self.dimensions] * len(windows), dtype=np.float32)
         return Output(logits, None, rated, voice=own)
+
+    def beside(self) -> FakeBackend | None:
+        return self.others.pop(0) if self.others else None
 
     def close(self) -> None:
         self.closed = True

@@ -76,6 +76,9 @@ class Backend(Protocol):
         known of each voice, for networks that keep a baseline; without it nothing is.
         """
 
+    def beside(self) -> Backend | None:
+        """Another one for another thread, on the same weights; None where one thread owns the device."""
+
     def close(self) -> None:
         """Give the device back. Safe to call twice."""
 

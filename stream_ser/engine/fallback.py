@@ -62,6 +62,10 @@ class FallbackChain:
                 fix = error.fix or fix
         raise EngineError("; ".join(f"{step.engine}: {step.reason}" for step in self.steps) or "no engine", fix=fix)
 
+    def beside(self, backend: Backend) -> FallbackChain:
+        """A chain for another thread, that begins with ``backend`` and has the engines after it that are left here."""
+        return FallbackChain([Candidate(backend.name, lambda: backend), *self._left])
+
 
 def _reason(error: Exception) -> str:
     if isinstance(error, EngineError):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from stream_ser.engine.backend import Output, Stepper, Tokens
+from stream_ser.engine.backend import Output, Tokens
 from stream_ser.engine.voice import Voice
 from stream_ser.types import Samples
 
@@ -37,7 +38,7 @@ class OnnxCpuBackend:
         self.token_count = int(given["tokens"].shape[1]) if "tokens" in given else 0
         self.voice_width = int(given["voice_sum"].shape[1]) if "voice_sum" in given else 0
         self._encoder = None if encoder is None else open_session(encoder)
-        self.stepper: Stepper | None = None
+        self.stepper: OnnxStepper | None = None
         if step is not None:
             self.stepper = OnnxStepper(step, int(given["waveform"].shape[1]))
 
@@ -67,6 +68,12 @@ class OnnxCpuBackend:
             voice = Voice(np.zeros((count, self.voice_width), np.float32), np.zeros(count, np.float32))
         return {"frames": np.concatenate(frames), "voice_sum": voice.total, "voice_s": voice.seconds}
 
+    def beside(self) -> OnnxCpuBackend:
+        """See ``Backend.beside``: sessions have no state and may run in several threads at once."""
+        other = copy(self)
+        other.stepper = None if self.stepper is None else self.stepper.beside()
+        return other
+
     def close(self) -> None:
         """See ``Backend.close``: memory goes with the object."""
 
@@ -82,6 +89,12 @@ class OnnxStepper:
             given.name: tuple(given.shape[1:]) for given in self._session.get_inputs() if given.name.startswith("in_")
         }
         self._states: dict[str, list[npt.NDArray[np.float32]]] = {}
+
+    def beside(self) -> OnnxStepper:
+        """The same network, with no stream's state."""
+        other = copy(self)
+        other._states = {}
+        return other
 
     def fits(self, hop: int) -> bool:
         """See ``Stepper.fits``."""

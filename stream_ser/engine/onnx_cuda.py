@@ -106,6 +106,9 @@ class OnnxCudaBackend:
         self._session.run_with_iobinding(bound.binding, bound.options)
         return {name: value.numpy()[:count].copy() for name, value in bound.found.items()}
 
+    def beside(self) -> None:
+        """See ``Backend.beside``: one thread owns the device."""
+
     def close(self) -> None:
         """See ``Backend.close``."""
         self._bound.clear()

@@ -103,6 +103,9 @@ class TorchDeviceBackend:
             found["logits"], found.get("attention"), found.get("dimensions"), found.get("top_down"), found.get("voice")
         )
 
+    def beside(self) -> None:
+        """See ``Backend.beside``: one thread owns the device."""
+
     def close(self) -> None:
         """See ``Backend.close``."""
         self._windows.close()

@@ -45,5 +45,8 @@ class TorchEagerBackend:
             found = {name: value.numpy() for name, value in whole(windows, total, seconds).items()}
         return Output(found["logits"], found.get("attention"), found.get("dimensions"), None, found["voice"])
 
+    def beside(self) -> None:
+        """See ``Backend.beside``: torch has threads of its own."""
+
     def close(self) -> None:
         """See ``Backend.close``: memory goes with the object."""

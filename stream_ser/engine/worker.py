@@ -59,6 +59,7 @@ class Worker:
         self._failure: Exception | None = None
         self._voices = Voices()  # survive a change of the engine; the worker's thread alone
         self._thread = threading.Thread(target=self._run, name="worker", daemon=True)
+        self._backend: Backend | None = None
         self.engine = ""
         self.token_count = 0
 
@@ -97,10 +98,7 @@ class Worker:
             if stream in self._streams:
                 raise EngineError(f"a stream {stream!r} is running already", fix="give streams different names")
             if len(self._streams) >= self.limit:
-                raise EngineError(
-                    f"{self.engine} carries {self.limit} streams at most, and has as many",
-                    fix="end one, or start another stream-ser for more",
-                )
+                raise full(self.engine, self.limit)
             self._streams[stream] = tell
 
     def release(self, stream: str) -> None:
@@ -175,7 +173,13 @@ class Worker:
                 asked.deliver(_observation(asked.window, output, started, computed))
         computer.backend.close()
 
+    def chain_beside(self) -> FallbackChain | None:
+        """Engines for another worker of the same model, once this one is READY; None where one thread owns the device."""
+        beside = None if self._backend is None else self._backend.beside()
+        return None if beside is None else self._chain.beside(beside)
+
     def _use(self, backend: Backend) -> Computer:
+        self._backend = backend
         self.engine, self.token_count = backend.name, backend.token_count
         return Computer(backend, self._voices)
 
@@ -211,6 +215,12 @@ class Worker:
             self._changed.notify_all()
         for old in everyone:
             old.deliver(Failed(old.window.stream, old.window.start, old.window.end, error))
+
+
+def full(engine: str, limit: int) -> EngineError:
+    """What a stream is told for which there is no room."""
+    what = f"{engine} carries {limit} streams at most, and has as many"
+    return EngineError(what, fix="end one, or start another stream-ser for more")
 
 
 def _observation(window: Window, output: Output, started: int, computed: int) -> Observation:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stream_ser.engine.worker import Worker
+from stream_ser.engine.worker_pool import Workers
 from stream_ser.feed.messages import StreamInfo
 from stream_ser.types import Role, SourceInfo
 from stream_ser_models.card import Card
@@ -11,7 +11,7 @@ from stream_ser_models.card import Card
 def introduce(
     info: SourceInfo,
     card: Card,
-    worker: Worker,
+    worker: Workers,
     stream: str,
     hop: int,
     text: str | None,

@@ -16,7 +16,7 @@ from typing import Protocol
 from stream_ser.audio.source import Source
 from stream_ser.audio.vad import VoiceActivityDetector
 from stream_ser.engine.loaded_model import LoadedModel
-from stream_ser.engine.worker import Worker
+from stream_ser.engine.worker_pool import Workers
 from stream_ser.errors import as_person_error
 from stream_ser.export.out import make_writer
 from stream_ser.feed.address import feed_address
@@ -102,7 +102,7 @@ class Runtime:
         return self._model.loaded.card
 
     @property
-    def worker(self) -> Worker:
+    def worker(self) -> Workers:
         """What runs the model in use."""
         return self._model.loaded.worker
 

@@ -23,7 +23,7 @@ from stream_ser.audio.source import Item, Notice
 from stream_ser.engine.fair_queue import Answer, Policy
 from stream_ser.engine.fallback import StepDown
 from stream_ser.engine.schedule import SpeechDetector, WindowSchedule
-from stream_ser.engine.worker import Worker
+from stream_ser.engine.worker_pool import Workers
 from stream_ser.errors import SourceError
 from stream_ser.feed import messages
 from stream_ser.feed.hub import Hub
@@ -53,7 +53,7 @@ class Stream:
         self,
         info: SourceInfo,
         card: Card,
-        worker: Worker,
+        worker: Workers,
         hub: Hub,
         vad: SpeechDetector,
         *,

@@ -176,6 +176,10 @@ class ServeConfig:
     engine: str = "auto"
     """What runs the model: auto, cuda-graph, cuda, onnx-cuda, onnx or torch."""
 
+    inference_threads: int = _number(0, 0, 64)
+    """Threads that run the model on the CPU, each for its own share of the streams; 0: as many as there are cores for each of
+    ``processes``, 4 at most. A GPU has one."""
+
     hop: float = _number(0.5, 0.02, 60.0)
     """Seconds between two points of a stream."""
 

@@ -17,7 +17,7 @@ from stream_ser.feed.subscriber import Subscribers
 from stream_ser.feed.turn_share import TurnShare
 from stream_ser.server.auth import Authenticator
 from stream_ser.server.config import ServeConfig
-from stream_ser.server.inference import InferenceService
+from stream_ser.server.inference import InferenceService, threads_for
 from stream_ser.server.joining import open_cluster
 from stream_ser.server.loop_watch import LoopWatch
 from stream_ser.server.metrics import Metrics
@@ -62,7 +62,7 @@ class Services:
         about = AboutParameters(config.about.caller, config.about.queue, config.about.agent)
         self.policy = Policy(rules, config.consent_required, config.agents, purpose, about)
         self.inference = InferenceService(
-            config.model, config.engine, config.hop, 2 * config.limits.connections, config.baseline
+            config.model, config.engine, config.hop, 2 * config.limits.connections, config.baseline, threads_for(config)
         )
         self.notices = Notices(config, environ)
         self.full: Callable[[], str | None] = lambda: None  # why callers are refused for want of room

@@ -31,16 +31,16 @@ def loading_until(told: threading.Event, made: list[Worker]) -> type[Worker]:
 
 def test_meanwhile_is_while_the_model_is_being_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     told, made = threading.Event(), list[Worker]()
-    monkeypatch.setattr("stream_ser.engine.loaded_model.Worker", loading_until(told, made))
+    monkeypatch.setattr("stream_ser.engine.worker_pool.Worker", loading_until(told, made))
     with Runtime(OPTIONS, meanwhile=told.set) as runtime:
-        assert runtime.worker is made[0]
+        assert len(made) == 1
         assert runtime.worker.engine == FakeBackend.name
     assert not made[0]._thread.is_alive()
 
 
 def test_what_fails_meanwhile_ends_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     told, made = threading.Event(), list[Worker]()
-    monkeypatch.setattr("stream_ser.engine.loaded_model.Worker", loading_until(told, made))
+    monkeypatch.setattr("stream_ser.engine.worker_pool.Worker", loading_until(told, made))
 
     def fail() -> None:
         told.set()

@@ -56,7 +56,7 @@ EXPECTED = {
 
 async def test_a_server_whose_engine_is_gone_is_not_ready(tmp_path: Path) -> None:
     async with serving(tmp_path) as server:
-        server.services.inference.worker._failure = EngineError("the device fell off the bus", fix="look at it")
+        server.services.inference.worker._first._failure = EngineError("the device fell off the bus", fix="look at it")
         status, text = await asyncio.to_thread(page, server, "/readyz")
     assert status == 503
     assert "the device fell off the bus" in text

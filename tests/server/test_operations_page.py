@@ -32,7 +32,7 @@ def test_every_setting_is_in_the_table_with_its_default_and_meaning() -> None:
         shown = default.strip().strip("`")
         if isinstance(setting.default, bool):
             assert shown == str(setting.default).lower()
-        elif isinstance(setting.default, float):
+        elif isinstance(setting.default, (int, float)):
             assert shown == f"{setting.default:g}"
         else:
             assert shown == str(setting.default or "")
