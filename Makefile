@@ -21,7 +21,7 @@ demo: $(VENV)/.live ## replay the bundled recording through the shipped model, a
 	$(BIN)/stream-ser demo
 
 test: $(VENV)/.dev ## run the whole suite
-	$(BIN)/python -m pytest -n $(JOBS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 lint: $(VENV)/.dev ## what CI checks besides the tests
 	$(BIN)/ruff format --check .
@@ -65,8 +65,8 @@ attack: $(VENV)/.dev ## twenty honest calls beside each attack in full, as a tab
 mutants: $(VENV)/.dev ## break the code in 300 small ways and see which of them the tests notice; hours, and it goes on where it stopped
 	nice $(BIN)/python -m tests.mutants --sample $(or $(SAMPLE),300)
 
-flaky: $(VENV)/.dev ## run the tests RUNS times (10) on a busy machine and list what failed in any run; PATHS for some of them
-	$(BIN)/python -m tests.flaky --runs $(or $(RUNS),10) -n $(JOBS) $(PATHS)
+flaky: $(VENV)/.dev ## run the tests RUNS times (10) by WORKERS (4) on a busy machine and list what failed in any run; PATHS for some of them
+	$(BIN)/python -m tests.flaky --runs $(or $(RUNS),10) -n $(or $(WORKERS),4) $(PATHS)
 
 fuzz: $(VENV)/.dev ## fuzz each parser for SECONDS (60), guided by coverage; fails where one breaks
 	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),60)

@@ -78,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with busy(wanted.busy):
         for number in range(1, wanted.runs + 1):
             began = time.monotonic()
-            code, tests = run(["-n", wanted.jobs, *wanted.paths])
+            code, tests = run(["-n", wanted.jobs, "--dist", "worksteal", *wanted.paths])
             print(f"run {number} of {wanted.runs}: {len(tests)} failed, {time.monotonic() - began:.0f} s", flush=True)
             if code not in RAN or (code == FAILED) != bool(tests):
                 print(f"the tests could not be run: pytest's exit code is {code}; see what it says above")

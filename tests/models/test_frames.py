@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ HEADS: list[tuple[str, dict[str, Any], int]] = [  # and what each learns, with f
     ("frames_cpc", {}, 80_295),
     ("frames_voice", {}, 49_924),
 ]
+Exported = Callable[[str, dict[str, Any]], tuple[Path, float]]
 WIDTH = 385  # of a frame: 384 values, and the window's loudness
 NAMES = [f"{name}-{'-'.join(str(value) for value in values.values())}" for name, values, _ in HEADS]
 
@@ -42,6 +44,21 @@ def head_of(architecture: str, values: dict[str, Any]) -> FrameHead:
     assert isinstance(head, FrameHead)
     head.measure(torch.randn(8, head.config.steps, head.width) * 2.0 + 1.0)
     return head.eval()
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    """A head's file, written once as an export takes seconds, and by how much its outputs differ from the head's."""
+    written: dict[str, tuple[Path, float]] = {}
+
+    def export(architecture: str, values: dict[str, Any]) -> tuple[Path, float]:
+        name = f"{architecture} {values}"
+        if name not in written:
+            path = tmp_path_factory.mktemp("head") / "model.onnx"
+            written[name] = path, export_head(head_of(architecture, values).for_inference(), path)
+        return written[name]
+
+    return export
 
 
 @pytest.mark.parametrize(("architecture", "values", "count"), HEADS, ids=NAMES)
@@ -64,11 +81,11 @@ def test_every_head_has_its_size_and_shapes(architecture: str, values: dict[str,
 
 @pytest.mark.parametrize(("architecture", "values", "count"), HEADS, ids=NAMES)
 def test_the_exported_graph_is_the_contracts(
-    architecture: str, values: dict[str, Any], count: int, tmp_path: Path
+    architecture: str, values: dict[str, Any], count: int, exported: Exported
 ) -> None:
     head = head_of(architecture, values).for_inference()
-    path = tmp_path / "model.onnx"
-    assert export_head(head, path) <= PARITY
+    path, difference = exported(architecture, values)
+    assert difference <= PARITY
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     assert [item.name for item in session.get_inputs()] == ["frames", "voice_sum", "voice_s"]
     names = [item.name for item in session.get_outputs()]
@@ -80,9 +97,8 @@ def test_the_exported_graph_is_the_contracts(
     torch.testing.assert_close(torch.from_numpy(vector), head.spoken(torch.from_numpy(frames)))
 
 
-def test_a_file_of_another_head_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "model.onnx"
-    export_head(head_of("frames_tfcnn", {"head": "gap", "trunk": False}), path)
+def test_a_file_of_another_head_is_refused(exported: Exported) -> None:
+    path, _ = exported("frames_tfcnn", {"head": "gap", "trunk": False})
     torch.manual_seed(4)
     other = make_network("frames_tfcnn", {"head": "gap", "trunk": False})
     assert isinstance(other, FrameHead)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ from stream_ser_training.fit import FitResult, Fitter, score_staged
 from stream_ser_training.recipe import Recipe, read_recipe
 from stream_ser_training.resume import FitError, Interrupted
 from stream_ser_training.splits import LeakError, Split
-from tests.training.conftest import SMALL
+from tests.training.conftest import PROTOCOL, RECIPE, SMALL
 
 Writer = Callable[..., Path]
 HERE = Placement(torch.device("cpu"), torch.float32)
@@ -115,27 +115,40 @@ def test_a_state_is_stored_within_an_epoch(
     equal_runs(tmp_path / "killed", tmp_path / "whole")
 
 
+class Elsewhere(NamedTuple):
+    """Forty epochs of a run in processes of their own, one of which was not stopped: as ``whole``."""
+
+    command: list[str]
+    whole: Path
+
+    def start(self, folder: Path) -> subprocess.Popen[bytes]:
+        places = ["--runs", str(folder), "--records", str(folder / "records")]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        nobody = subprocess.DEVNULL
+        return subprocess.Popen([*self.command, *places], env=environment, stderr=nobody, stdout=nobody)
+
+
+@pytest.fixture(scope="module")
+def elsewhere(corpora: Path, tmp_path_factory: pytest.TempPathFactory) -> Elsewhere:
+    """Whatever stops the others, they are held against the same whole run: it takes as long as they do."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    path, protocol = folder / "tiny.toml", folder / "voices.toml"
+    fit = "look_every = 2\nmixup = 0.4"
+    text = RECIPE.format(architecture="cnn_bilstm", top="", model=TINY, stage='noise = "hum"', fit=fit, augment="")
+    path.write_text(text.replace("epochs = 2", "epochs = 40"), "utf-8")
+    protocol.write_text(PROTOCOL.format(top=""), "utf-8")
+    options = ["--recipe", str(path), "--protocol", str(protocol), "--data", str(corpora), "--threads", "1"]
+    made = Elsewhere([sys.executable, "-m", "training", "fit", *options], folder / "whole")
+    assert made.start(made.whole).wait() == 0
+    return made
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_another_process_goes_on_where_a_kill_stopped_it(
-    write_recipe: Writer, write_protocol: Writer, corpora: Path, tmp_path: Path, number: signal.Signals
+    elsewhere: Elsewhere, tmp_path: Path, number: signal.Signals
 ) -> None:
-    fit = "look_every = 2\nmixup = 0.4"
-    path = write_recipe(architecture="cnn_bilstm", model=TINY, fit=fit)
-    path.write_text(path.read_text("utf-8").replace("epochs = 2", "epochs = 40"), "utf-8")
-    protocol = write_protocol()
-    options = ["--recipe", str(path), "--protocol", str(protocol), "--data", str(corpora), "--threads", "1"]
-    command = [sys.executable, "-m", "training", "fit", *options]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-
-    def start(name: str) -> subprocess.Popen[bytes]:
-        places = ["--runs", str(tmp_path / name), "--records", str(tmp_path / name / "records")]
-        return subprocess.Popen(
-            [*command, *places], env=environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
-        )
-
-    assert start("whole").wait() == 0
     run = "tiny__voices__holdout__s1"
-    killed = start("killed")
+    killed = elsewhere.start(tmp_path / "killed")
     state = tmp_path / "killed" / run / "state.pt"
     deadline = time.monotonic() + 60.0
     while not state.is_file() and killed.poll() is None and time.monotonic() < deadline:
@@ -145,11 +158,11 @@ def test_another_process_goes_on_where_a_kill_stopped_it(
     code = killed.wait()
     if code != 0:  # it had not just finished
         assert code == (130 if number == signal.SIGTERM else -signal.SIGKILL)
-        assert start("killed").wait() == 0
-    equal_runs(tmp_path / "killed" / run, tmp_path / "whole" / run)
+        assert elsewhere.start(tmp_path / "killed").wait() == 0
+    equal_runs(tmp_path / "killed" / run, elsewhere.whole / run)
     one, other = (
-        json.loads(next((tmp_path / name / "records").glob("*.json")).read_text("utf-8"))
-        for name in ("killed", "whole")
+        json.loads(next((folder / "records").glob("*.json")).read_text("utf-8"))
+        for folder in (tmp_path / "killed", elsewhere.whole)
     )
     assert one["utterances"] == other["utterances"]
 
