@@ -32,8 +32,8 @@ def threads_for(config: ServeConfig) -> int:
 class InferenceService:
     """Model, workers and leg scheduler for at most ``streams`` legs with a point every ``hop_s`` seconds.
 
-    ``threads`` run the model, where the engine is the CPU's. Raises ConfigError for a hop that does not fit the model, and for a
-    model that reads words.
+    ``threads`` run the model, where the engine is the CPU's. Raises ConfigError for a hop that does not fit the model, and for
+    a model that reads words.
     """
 
     def __init__(
