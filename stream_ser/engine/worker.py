@@ -27,7 +27,7 @@ from stream_ser.errors import EngineError
 from stream_ser.types import Dropped, Failed, Observation, Timing, Window
 
 LIMIT = 1_000  # streams, unless the owner says otherwise
-Tell = Callable[[StepDown], None]
+Tell = Callable[[StepDown, str], None]  # what broke, and the engine that goes on
 
 
 class Worker:
@@ -192,7 +192,7 @@ class Worker:
         with self._changed:
             told = [tell for tell in self._streams.values() if tell is not None]
         for tell in told:
-            tell(step)
+            tell(step, following.backend.name)
         return following
 
     def _take(self, computer: Computer) -> list[InferenceRequest]:

@@ -206,9 +206,9 @@ class Stream:
             else:
                 self._publish_ready()
 
-    def _told(self, step: StepDown) -> None:
+    def _told(self, step: StepDown, following: str) -> None:
         """Say that the engine was changed; called on the worker's thread."""
-        self.say("warning", f"the engine {step.engine} broke ({step.reason}); going on with {self._worker.engine}")
+        self.say("warning", f"the engine {step.engine} broke ({step.reason}); going on with {following}")
 
     def take(self, item: Item) -> None:
         """Take the next item. Of a recording, waits while the worker is behind; see ``has_room``."""

@@ -217,18 +217,19 @@ def test_a_stream_that_leaves_frees_its_submitter(rig: Rig) -> None:
 def test_a_broken_device_is_left_for_the_next_and_nothing_is_lost() -> None:
     first, second, clock = FakeBackend(), FakeBackend(), FakeClock()
     first.name, first.breaks_at = "first", 2
-    told: list[StepDown] = []
+    told: list[tuple[StepDown, str]] = []
     answers: queue.Queue[Answer] = queue.Queue()
     worker = Worker(FallbackChain([Candidate("first", lambda: first), Candidate("second", lambda: second)]), clock)
     worker.start()
-    worker.admit("a", told.append)
+    worker.admit("a", lambda step, following: told.append((step, following)))
     worker.admit("b")
     for number in range(4):
         worker.submit(window("a", number), answers.put, "WAIT")
     found = [answers.get(timeout=60) for _ in range(4)]
     assert [type(answer) for answer in found] == [Observation] * 4
     assert [answer.start for answer in found] == [0, 100, 200, 300]
-    assert told == worker.steps_down == [StepDown("first", "RuntimeError: the device fell off the bus", "broke")]
+    assert worker.steps_down == [StepDown("first", "RuntimeError: the device fell off the bus", "broke")]
+    assert told == [(worker.steps_down[0], "fake")]
     assert (worker.engine, first.closed) == ("fake", True)
     second.breaks_at = second.runs + 1
     worker.submit(window("b", 5), answers.put, "WAIT")

@@ -107,6 +107,25 @@ def test_where_one_breaks_the_other_streams_go_on_and_new_ones_come_to_it(rig: R
     assert [step.kind for step in rig.pool.steps_down] == ["broke"]
 
 
+def test_a_stream_is_told_which_engine_goes_on_with_it() -> None:
+    first, second, third = FakeBackend(), FakeBackend(), FakeBackend()
+    first.others.append(second)
+    second.name, third.name, second.breaks_at = "beside", "slow", 1
+    chain = FallbackChain([Candidate("fake", lambda: first), Candidate("slow", lambda: third)])
+    pool = WorkerPool(chain, 2)
+    pool.start()
+    told: queue.Queue[tuple[str, str]] = queue.Queue()
+    answers: queue.Queue[Answer] = queue.Queue()
+    for stream in "ab":
+        pool.admit(stream, lambda step, following: told.put((step.engine, following)))
+    pool.submit(window("b", 1), answers.put, "WAIT")
+    assert isinstance(answers.get(timeout=60), Observation)
+    assert told.get(timeout=60) == ("beside", "slow")
+    assert told.empty()  # the other one's stream has its engine still
+    assert pool.engine == "fake"
+    pool.stop(60.0)
+
+
 def test_a_device_that_one_thread_owns_has_one_worker() -> None:
     backend = FakeBackend()
     pool = WorkerPool(FallbackChain([Candidate("fake", lambda: backend)]), 4)
