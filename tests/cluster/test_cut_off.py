@@ -140,7 +140,7 @@ def test_a_node_that_is_cut_off_for_ten_seconds_comes_back(network: Network) -> 
             assert [m["end"] for m in each if m["type"] == "point" and m["stream"] == "c-2/a"] == others
             kinds = [m["kind"] for m in each if m["type"] == "call" and m["call"] == "c-1"]
             assert kinds == ["opened", "interrupted", "opened", "ended"]
-        assert second.cluster.bus.call(second.cluster._open.all()) == [], "no call is without an end"
+        wait_until(lambda: second.cluster.bus.call(second.cluster._open.all()) == [], "no call is without an end")
 
 
 def test_the_calls_of_a_node_that_is_killed_are_marked_within_five_seconds(network: Network) -> None:

