@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pytest
 
-from stream_ser.server import inference
 from stream_ser.server.config import ServeConfig
 from stream_ser.server.inference import MOST_THREADS, InferenceService, threads_for
 
@@ -16,7 +15,7 @@ def config(processes: int = 1, threads: int = 0) -> ServeConfig:
 def test_a_process_has_a_thread_of_the_model_for_each_of_its_cores(
     monkeypatch: pytest.MonkeyPatch, cores: int, processes: int, threads: int
 ) -> None:
-    monkeypatch.setattr(inference.os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(cores)), raising=False)
     assert threads_for(config(processes)) == threads <= MOST_THREADS
     assert threads_for(config(processes, threads=7)) == 7
 
