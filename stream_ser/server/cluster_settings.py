@@ -5,19 +5,15 @@ A table of ``ServeConfig``; each docstring is the help of its flag.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 from stream_ser.server.secret import Secret
+from stream_ser.server.setting_bounds import number
 from stream_ser.server.setting_error import SettingError, show
 
 SCHEMES = ("nats", "tls")
-
-
-def _number(default: float, least: float, most: float) -> Any:
-    return field(default=default, metadata={"least": least, "most": most})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +41,13 @@ class ClusterSettings:
     tls_key: Path | None = None
     """Its private key, PEM."""
 
-    replicas: int = _number(1, 1, 5)
+    replicas: int = number(1, 1, 5)
     """On how many nats-servers each message is before it counts as acknowledged; for streams that are made from now on."""
 
-    keep_minutes: float = _number(60.0, 1.0, 10_080.0)
+    keep_minutes: float = number(60.0, 1.0, 10_080.0)
     """Minutes for which the bus keeps messages: longer than the store may be away."""
 
-    keep_megabytes: int = _number(1024, 1, 1_000_000)
+    keep_megabytes: int = number(1024, 1, 1_000_000)
     """Megabytes of each tenant that the bus keeps at most; the oldest go first."""
 
 

@@ -8,9 +8,9 @@ docstring below as the help of its flag.
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from stream_ser.calls.events import Agents
 from stream_ser.calls.protocols.audiosocket import AudioSocketEncoding
@@ -19,6 +19,7 @@ from stream_ser.server.addresses import is_origin
 from stream_ser.server.cluster_settings import ClusterSettings, check_cluster
 from stream_ser.server.notice_settings import AboutSettings, CommandSettings, WebhookSettings
 from stream_ser.server.secret import Secret
+from stream_ser.server.setting_bounds import check_bounds, number
 from stream_ser.server.setting_error import SettingError as SettingError
 from stream_ser.server.setting_error import show as show
 from stream_ser.server.tokens import TENANT_NAMES, is_tenant
@@ -30,49 +31,44 @@ Spectrograms = Literal["off", "admin", "viewer"]
 LONGEST_PATH = 200  # characters of one that an error shows, from its end
 
 
-def _number(default: float, least: float, most: float) -> Any:
-    """A number within bounds, both included."""
-    return field(default=default, metadata={"least": least, "most": most})
-
-
 @dataclass(frozen=True, slots=True)
 class Limits:
     """How much the server takes. What exceeds a limit is refused with a name and counted."""
 
-    connections: int = _number(600, 1, 100_000)
+    connections: int = number(600, 1, 100_000)
     """Connections that bring sound, in all."""
 
-    connections_of_tenant: int = _number(600, 1, 100_000)
+    connections_of_tenant: int = number(600, 1, 100_000)
     """Connections that bring sound, of one tenant."""
 
-    unidentified: int = _number(60, 1, 100_000)
+    unidentified: int = number(60, 1, 100_000)
     """Connections that have not said whose they are, beside those that have: their token comes in their first messages."""
 
-    unidentified_of_address: int = _number(30, 1, 100_000)
+    unidentified_of_address: int = number(30, 1, 100_000)
     """Those of them that come from one address, which may be a provider's or a proxy's."""
 
-    handshakes: int = _number(200, 1, 100_000)
+    handshakes: int = number(200, 1, 100_000)
     """Connections that have not finished their handshake, of all kinds; beyond it one goes of the address that has most."""
 
-    subscribers: int = _number(1000, 1, 100_000)
+    subscribers: int = number(1000, 1, 100_000)
     """Connections that read the feed, in all."""
 
-    why: int = _number(50, 0, 100_000)
+    why: int = number(50, 0, 100_000)
     """Those of them that ask what points rest on: each answer takes a millisecond of the thread that serves all."""
 
-    burst_s: float = _number(5.0, 0.1, 600.0)
+    burst_s: float = number(5.0, 0.1, 600.0)
     """Seconds of sound that may come at once, ahead of real time: after a network's hiccup or a reconnection."""
 
-    call_h: float = _number(12.0, 0.01, 24.0 * 366)
+    call_h: float = number(12.0, 0.01, 24.0 * 366)
     """Hours after which a call is closed."""
 
-    message_bytes: int = _number(65_536, 1024, 1 << 24)
+    message_bytes: int = number(65_536, 1024, 1 << 24)
     """Bytes of one message."""
 
-    open_s: float = _number(10.0, 0.1, 600.0)
+    open_s: float = number(10.0, 0.1, 600.0)
     """Seconds a connection may take until it has said what it is."""
 
-    idle_s: float = _number(120.0, 1.0, 86_400.0)
+    idle_s: float = number(120.0, 1.0, 86_400.0)
     """Seconds without a message or a ping, after which a connection that brings sound is closed."""
 
 
@@ -143,7 +139,7 @@ class ServeConfig:
     host: str = "127.0.0.1"
     """Address to listen on. Any but this machine's own needs TLS or declared proxies, and tokens."""
 
-    port: int = _number(8765, 0, 65_535)
+    port: int = number(8765, 0, 65_535)
     """Port to listen on; 0 takes any that is free."""
 
     tls_cert: Path | None = None
@@ -167,7 +163,7 @@ class ServeConfig:
     """Database for results: sqlite:///FILE or postgresql://user@host/database; off stores nothing. A relative FILE begins
     at the working folder. A password belongs into PGPASSWORD, ~/.pgpass, or this setting's environment variable."""
 
-    retention_days: float = _number(30.0, 0.01, 36_500.0)
+    retention_days: float = number(30.0, 0.01, 36_500.0)
     """Days after a call's end at which its results are removed."""
 
     model: str = DEFAULT
@@ -176,11 +172,11 @@ class ServeConfig:
     engine: str = "auto"
     """What runs the model: auto, cuda-graph, cuda, onnx-cuda, onnx or torch."""
 
-    inference_threads: int = _number(0, 0, 64)
+    inference_threads: int = number(0, 0, 64)
     """Threads that run the model on the CPU, each for its own share of the streams; 0: as many as there are cores for each of
     ``processes``, 4 at most. A GPU has one."""
 
-    hop: float = _number(0.5, 0.02, 60.0)
+    hop: float = number(0.5, 0.02, 60.0)
     """Seconds between two points of a stream."""
 
     baseline: bool = True
@@ -206,7 +202,7 @@ class ServeConfig:
     spectrograms_purpose: str = ""
     """Why spectrograms are given out. It is logged whenever somebody gets them."""
 
-    drain_s: float = _number(30.0, 0.0, 3600.0)
+    drain_s: float = number(30.0, 0.0, 3600.0)
     """Seconds that open calls get to finish when the server is told to stop."""
 
     metrics: bool = True
@@ -237,7 +233,7 @@ class ServeConfig:
     """The bus that several processes share, as nats://HOST:4222, several servers with commas between; where it is empty this
     process serves alone. See docs/cluster.md."""
 
-    processes: int = _number(1, 1, 64)
+    processes: int = number(1, 1, 64)
     """How many processes serve on the port; more than one need ``bus``."""
 
     cluster: ClusterSettings = field(default_factory=ClusterSettings)
@@ -245,9 +241,9 @@ class ServeConfig:
 
     def __post_init__(self) -> None:
         """Raise SettingError for values that cannot be used, alone or together."""
-        _bounds(self, "")
+        check_bounds(self)
         for part in ("limits", "twilio", "audiohook", "audiosocket", "webhook", "command", "cluster"):
-            _bounds(getattr(self, part), f"{part}.")
+            check_bounds(getattr(self, part), f"{part}.")
         self._files()
         check_cluster(self.bus, self.cluster, self.processes)
         self._addresses()
@@ -340,14 +336,3 @@ def host_and_port(text: str) -> tuple[str, int]:
         fix = "give HOST:PORT, as 127.0.0.1:9092 or [::1]:9092"
         raise SettingError("audiosocket.listen", f"= {show(text)} is no address", fix=fix)
     return host, int(port)
-
-
-def _bounds(part: Any, prefix: str) -> None:
-    for item in fields(part):
-        if "least" in item.metadata:
-            value, least, most = getattr(part, item.name), item.metadata["least"], item.metadata["most"]
-            if not least <= value <= most:  # so is NaN
-                shown = f"{value:.6g}" if isinstance(value, float) else show(value)
-                raise SettingError(
-                    f"{prefix}{item.name}", f"= {shown} is out of range", fix=f"give {least:g} to {most:g}"
-                )

@@ -5,18 +5,15 @@ Tables of ``ServeConfig``; each docstring is the help of its flag.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 from stream_ser.server.addresses import is_webhook
 from stream_ser.server.secret import Secret
+from stream_ser.server.setting_bounds import number
 from stream_ser.server.setting_error import SettingError, show
 
 Told = Literal["info", "warning", "critical", "none"]
-
-
-def _number(default: float, least: float, most: float) -> Any:
-    return field(default=default, metadata={"least": least, "most": most})
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +50,10 @@ class WebhookSettings:
     ends: bool = True
     """Whether the end of a call is sent, with its summary."""
 
-    queue: int = _number(1000, 1, 100_000)
+    queue: int = number(1000, 1, 100_000)
     """How many may wait while the other side does not answer; beyond that the oldest are dropped, and counted."""
 
-    keep_h: float = _number(6.0, 0.001, 168.0)
+    keep_h: float = number(6.0, 0.001, 168.0)
     """Hours for which one is tried again before it is given up."""
 
     def check(self) -> None:
@@ -85,11 +82,11 @@ class CommandSettings:
     ends: bool = False
     """Whether it gets the ends of calls, with their summaries."""
 
-    timeout_s: float = _number(30.0, 0.1, 600.0)
+    timeout_s: float = number(30.0, 0.1, 600.0)
     """Seconds after which it is stopped."""
 
-    queue: int = _number(200, 1, 100_000)
+    queue: int = number(200, 1, 100_000)
     """How many may wait while it runs; beyond that the oldest are dropped, and counted."""
 
-    keep_h: float = _number(1.0, 0.001, 168.0)
+    keep_h: float = number(1.0, 0.001, 168.0)
     """Hours for which it is tried again before one is given up."""
