@@ -8,6 +8,7 @@ short one.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -44,6 +45,7 @@ class Recording(SidedSource):
         self._clock = clock
         self._frames_per_read = frames_per_read
         self._parties = parties
+        self._lock = threading.Lock()  # decides which thread lets go of the file
         self._iterating = False
         self.info = SourceInfo(
             kind="recording",
@@ -74,10 +76,11 @@ class Recording(SidedSource):
 
         Raises SourceError, after the sound before it, where a sample is not a number or the file breaks off.
         """
-        self._iterating = True
-        with closing(self._reader):
-            if self._pacer.closed:
+        with self._lock:
+            if self._pacer.closed:  # and close() has let go of the file, or a thread that iterated
                 return
+            self._iterating = True
+        with closing(self._reader):
             sides = Sides(self.info.rate, self.info.channels, self._parties)
             yield from sides.introduce()
             for notice in self._reader.notices():
@@ -116,9 +119,10 @@ class Recording(SidedSource):
 
     def close(self) -> None:
         """End iteration, also while it waits or is paused."""
-        self._pacer.close()
-        if not self._iterating:  # else the thread that iterates closes the file
-            self._reader.close()
+        with self._lock:
+            self._pacer.close()
+            if not self._iterating:  # else the thread that iterates closes the file
+                self._reader.close()
 
 
 def open_recording(
