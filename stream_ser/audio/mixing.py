@@ -4,8 +4,8 @@ Two channels in opposite phase (a cable wired the wrong way round, a broken inte
 stretches of 20 ms, counted from the source's first frame on, the energies of the mix and of each channel are summed, older ones
 fading with a time constant of 3 s. Where the mix has less than a fiftieth of what unrelated channels would give (17 dB; of two
 equal ones, 20 dB below each), the loudest channel is heard alone from the next stretch on, until the mix has more than a fifth
-of it again. So what is heard depends on the sound and not on how it was cut into blocks, and no sample waits: of channels that
-cancel, 20 ms are lost at the beginning.
+of it again. So what is heard depends on the sound and not on how it was cut into blocks. Until a first stretch could be judged,
+what is not a whole one waits: of channels that cancel from the beginning on, nothing is lost. After it no sample waits.
 """
 
 from __future__ import annotations
@@ -32,26 +32,49 @@ class Mixer:
         self._held: list[Frames] = []  # of the stretch that is not full yet
         self._count = 0
         self._channels = 0
+        self._judged = False  # whether there was a stretch to judge by yet
         self._only: int | None = None
         self._mix, self._each = 0.0, np.zeros(0)
         self._news: str | None = None
 
+    @property
+    def waiting(self) -> int:
+        """How many of the frames that came are given with later ones, or by ``finish``: fewer than 20 ms of them."""
+        return 0 if self._judged else self._count
+
     def mix(self, frames: Frames) -> Samples:
         """Mix the next frames; (n,) or (n, 1) passes as it is."""
-        if frames.ndim == 1 or frames.shape[1] == 1:
+        channels = 1 if frames.ndim == 1 else frames.shape[1]
+        if channels != self._channels:
+            rest = self.finish()
+            self._channels, self._only, self._judged, self._held, self._count = channels, None, channels == 1, [], 0
+            self._mix, self._each = 0.0, np.zeros(channels)
+            return np.concatenate([rest, self.mix(frames)]) if len(rest) else self.mix(frames)
+        if channels == 1:
             return to_mono(frames)
-        if frames.shape[1] != self._channels:
-            self._channels, self._only, self._held, self._count = frames.shape[1], None, [], 0
-            self._mix, self._each = 0.0, np.zeros(self._channels)
+        if self.waiting:
+            frames = np.concatenate([*self._held, frames])
+            self._held, self._count = [], 0
         mono = to_mono(frames)
         begin = 0
         while begin < len(frames):
             end = min(len(frames), begin + self._stretch - self._count)
             if self._only is not None:
                 mono[begin:end] = frames[begin:end, self._only]
+            begins = not self._judged
             self._hold(frames[begin:end])
+            if begins and self._only is not None:  # the first stretch that could be judged says how it is heard itself
+                mono[begin:end] = frames[begin:end, self._only]
             begin = end
-        return mono
+        return mono[: len(mono) - self.waiting]
+
+    def finish(self) -> Samples:
+        """Give what waits, mixed, as a gap comes or the end; another stretch begins with what comes after it."""
+        if not self.waiting:
+            return np.zeros(0, dtype=np.float32)
+        rest = to_mono(np.concatenate(self._held))
+        self._held, self._count = [], 0
+        return rest
 
     def news(self) -> str | None:
         """What a person should know since this was asked last, if anything."""
@@ -70,6 +93,7 @@ class Mixer:
         each = np.einsum("ij,ij->j", stretch, stretch)
         if not np.isfinite(each).all() or each.max() < FLOOR * self._stretch:
             return
+        self._judged = True
         mix = stretch.mean(axis=1)
         self._mix = FADE * self._mix + float(mix @ mix)
         self._each = FADE * self._each + each

@@ -53,6 +53,11 @@ class Conditioner:
         the last frame was sound in the air, 0 where nobody knows.
         """
         mono = self._mixer.mix(frames)
+        if captured_ns:
+            captured_ns -= self._mixer.waiting * 1_000_000_000 // self._rate
+        yield from self._take(mono, arrived_ns, captured_ns)
+
+    def _take(self, mono: Frames, arrived_ns: int, captured_ns: int = 0) -> Iterator[Block | Gap]:
         good = np.abs(mono) <= LOUDEST
         if good.all() and not self._spoiled:
             yield from self._sound(mono, arrived_ns, captured_ns)
@@ -122,7 +127,9 @@ class Conditioner:
         yield from self._flush(arrived_ns)
 
     def _good_after_all(self, arrived_ns: int) -> Iterator[Block | Gap]:
-        """What was held because it might have belonged to a gap does not."""
+        """Nothing comes any more that what waits, here and in the mixer, could belong to."""
+        if self._mixer.waiting:
+            yield from self._take(self._mixer.finish(), arrived_ns)
         held, self._held, self._spoiled = self._held, self._held[:0], ""
         if len(held):
             yield from self._sound(held, arrived_ns)

@@ -20,7 +20,7 @@ def mixed(frames: np.ndarray, block: int = 800, rate: int = RATE) -> tuple[np.nd
     for at in range(0, len(frames), block):
         parts.append(mixer.mix(frames[at : at + block]))
         news.append(mixer.news())
-    return np.concatenate(parts), [text for text in news if text]
+    return np.concatenate([*parts, mixer.finish()]), [text for text in news if text]
 
 
 @pytest.mark.parametrize("right", [-1.0, -0.9886, -0.97, -1.02])
@@ -28,9 +28,32 @@ def test_of_channels_in_opposite_phase_one_is_heard_and_that_is_told_once(right:
     left = speech()
     heard, news = mixed(np.stack([left, right * left], axis=1).astype(np.float32))
     louder = left if abs(right) <= 1 else np.float32(right) * left
-    np.testing.assert_array_equal(heard[4_400:], louder[4_400:])
+    begin = 2_000  # in the weaker noise, some way into a stretch
+    np.testing.assert_array_equal(
+        mixed(np.stack([left, right * left], axis=1).astype(np.float32)[begin:])[0], louder[begin:]
+    )
+    np.testing.assert_array_equal(heard, louder)
     assert len(news) == 1
     assert "only channel" in news[0]
+
+
+def test_what_waits_for_a_first_judgement_is_given_once_it_is_there_or_at_the_end() -> None:
+    left, mixer = speech(), Mixer(RATE)
+    frames = np.stack([left, left], axis=1)
+    assert [len(mixer.mix(frames[at : at + 100])) for at in range(0, 500, 100)] == [0, 0, 0, 400, 100]
+    assert mixer.waiting == 0
+
+    silent, mixer = np.zeros((330, 2), dtype=np.float32), Mixer(RATE)  # of which no stretch says anything
+    assert (len(mixer.mix(silent)), mixer.waiting, len(mixer.finish()), mixer.waiting) == (320, 10, 10, 0)
+    heard = mixer.mix(np.stack([left, -left], axis=1)[:400])  # what comes after a gap begins a stretch
+    np.testing.assert_array_equal(heard, left[:400])
+
+
+def test_channels_that_become_one_lose_nothing_that_waited() -> None:
+    left, mixer = speech(), Mixer(RATE)
+    parts = [mixer.mix(np.stack([left, left], axis=1)[:100]), mixer.mix(left[100:200]), mixer.mix(left[200:300])]
+    assert [len(part) for part in parts] == [0, 200, 100]
+    np.testing.assert_array_equal(np.concatenate(parts), left[:300])
 
 
 def test_what_is_heard_does_not_depend_on_how_it_was_cut() -> None:

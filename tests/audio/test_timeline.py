@@ -135,3 +135,20 @@ def test_16_khz_comes_out_untouched_with_its_time_of_arrival() -> None:
     assert isinstance(block, Block)
     assert (block.start, block.end, block.arrived_ns) == (2**40, 2**40 + 320, 77)
     np.testing.assert_array_equal(block.samples, noise)
+
+
+def test_what_waits_to_be_mixed_comes_before_a_gap_and_tells_when_it_was_captured() -> None:
+    frames = np.random.default_rng(5).normal(0, 0.1, (1_000, 2)).astype(np.float32)
+    conditioner = Conditioner(16_000)
+    assert [*conditioner.push(frames[:100], 1, 10_000_000_000)] == []
+    (sound, gap) = conditioner.lose(50, "lost", 2)
+    assert (sound.start, sound.end, gap.start, gap.end) == (0, 100, 100, 150)
+    (block,) = conditioner.push(frames[100:500], 3, 11_000_000_000)  # a whole stretch of 320 frames, and 80 of the next
+    assert isinstance(block, Block)
+    assert (block.start, block.end, block.captured_ns) == (150, 550, 11_000_000_000)
+
+    conditioner = Conditioner(16_000)
+    silence = np.zeros((400, 2), dtype=np.float32)  # of which 80 frames wait, the last of them being the newest
+    (block,) = conditioner.push(silence, 1, 10_000_000_000)
+    assert isinstance(block, Block)
+    assert (block.end, block.captured_ns) == (320, 10_000_000_000 - 80 * 1_000_000_000 // 16_000)
