@@ -5,13 +5,13 @@ sample index, and every answer rests on whole frames that end before the asked r
 how the sound was cut into blocks, nor on sound that came later, nor on which detectors ``advance_together`` served together.
 Memory is bounded by ``history``.
 
-A frame below -80 dB full scale is not speech and costs nothing. The others go through Silero VAD, which misses soft speech, and
-takes a background that it hears loud for a reason to doubt the voice in front of it. So they are first brought to one level, by
-what they and the frames before them say: the loudest, falling by ``RELEASE``, to ``LOUDEST``, unless that would turn the
-softest up above ``HUSH``; and never up by more than ``MOST``. Of a recording that is 12 dB softer or louder, and not clipped by
-it, Silero VAD hears the same where its background is below ``HUSH`` at both levels. One that is louder is not turned down to
-it: that would be the same at any level, but on the tune half 27 instead of 16 % of emospeech's words had no answer. Frames
-below -80 dB at one level alone, where sound begins or ends in digital silence, differ too.
+A frame below -80 dB full scale, or 60 dB below the loudest, is not speech and costs nothing. The others go through Silero VAD,
+which misses soft speech, and takes a background that it hears loud for a reason to doubt the voice in front of it. So they are
+first brought to one level, by what they and the frames before them say: the loudest, falling by ``RELEASE``, to ``LOUDEST``,
+unless that would turn the softest up above ``HUSH``; and never up by more than ``MOST``. Of a recording that is 12 dB softer
+or louder, and not clipped by it, Silero VAD hears the same where its background is below ``HUSH`` at both levels. One that is
+louder is not turned down to it: that would be the same at any level, but on the tune half 27 instead of 16 % of emospeech's
+words had no answer.
 
 The detector opens after ``CONFIRM`` frames in a row at ``ENTER`` or more, and closes when every frame of the last ``HANG_OVER``
 was below ``EXIT``. Once it has opened, up to ``ONSET`` frames before count as speech too.
@@ -53,6 +53,7 @@ CONFIRM = 2  # frames
 ONSET = 4  # frames before the one that opens the detector that were speech too: the detector needs as many to be sure
 HANG_OVER = 9  # frames, 288 ms
 FLOOR = 1e-8  # mean square, -80 dB full scale
+FADED = 1e-6  # of the loudest frame's mean square, -60 dB
 LOUDEST = 0.25  # RMS to which the loudest frames are brought, -12 dB full scale: no voice is clipped
 MOST = 64.0  # 36 dB, and no louder
 HUSH = 10.0 ** (-42 / 20)  # RMS to which the background may be turned up on the way, where it is not above that already
@@ -189,22 +190,24 @@ class VoiceActivityDetector:
         return self._known_after[np.arange(first, last) % size]
 
     def _mark(self, powers: list[float]) -> tuple[list[int], list[float]]:
-        """Before which of the next frames memory is worth nothing, and by what each is to be multiplied.
+        """Before which of the next frames memory is worth nothing, and by what each is to be multiplied: 0 for none to hear.
 
         ``powers`` are the frames' mean squares. A frame is among those that say how loud the stream is, and none after it is.
         """
-        anew, gains = [], []
+        anew: list[int] = []
+        gains: list[float] = []
         quiet, loudest, softest = self._quiet, self._loudest, self._softest
         for number, power in enumerate(powers):
-            if power >= FLOOR:
-                if quiet >= RESTART_AFTER:
-                    anew.append(number)
-                quiet = 0
-                level = math.sqrt(power)
-                loudest = max(level, loudest * RELEASE, LOUDEST / MOST)
-                softest = min(level, softest * RISE)
-            else:
+            if power < max(FLOOR, FADED * loudest * loudest):
                 quiet += 1
+                gains.append(0.0)
+                continue
+            if quiet >= RESTART_AFTER:
+                anew.append(number)
+            quiet = 0
+            level = math.sqrt(power)
+            loudest = max(level, loudest * RELEASE, LOUDEST / MOST)
+            softest = min(level, softest * RISE)
             gains.append(min(LOUDEST / loudest, max(1.0, HUSH / softest)))
         self._quiet, self._loudest, self._softest = quiet, loudest, softest
         return anew, gains
@@ -263,9 +266,10 @@ def advance_together(pushes: Sequence[tuple[VoiceActivityDetector, int, Samples]
     powers = (np.einsum("ij,ij->i", frames, frames) / FRAME).tolist()
     ends = list(accumulate(map(len, cuts)))
     marks = [vad._mark(powers[end - len(cut) : end]) for vad, cut, end in zip(detectors, cuts, ends, strict=True)]
-    sound *= np.array([gain for _, gains in marks for gain in gains], dtype=np.float32)[:, None]
+    gains = [gain for _, of_one in marks for gain in of_one]
+    sound *= np.array(gains, dtype=np.float32)[:, None]
     np.clip(sound, -1, 1, out=sound)
-    is_loud = [power >= FLOOR for power in powers]
+    is_loud = [gain > 0.0 for gain in gains]
     heard = sound if all(is_loud) else sound[np.array(is_loud)]
     encoded = detectors[0]._detector.encode(heard) if len(heard) else NOBODY
     said = _step(

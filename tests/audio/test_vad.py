@@ -153,6 +153,18 @@ def test_the_same_sound_12_db_softer_or_louder_is_decided_alike_to_the_bit(facto
         assert plain.speech_samples(0, len(sound)) > 0
 
 
+@pytest.mark.parametrize("factor", [0.5, 1.0, 4.0])
+def test_what_fades_60_db_below_the_loudest_is_not_heard_at_any_level(factor: float) -> None:
+    noise = np.random.default_rng(7)
+    for below_db, is_heard in ((55, True), (65, False)):
+        vad, detector = scripted()
+        for level in (0.2, 0.2 * 10 ** (-below_db / 20)):
+            detector.heard.clear()
+            vad.push(vad.end, (factor * noise.normal(0, level, 20 * FRAME)).astype(np.float32))
+            vad.is_speech(vad.end)
+        assert bool(detector.heard) == is_heard, below_db
+
+
 def test_between_the_thresholds_nothing_changes() -> None:
     assert not any(states(pushed([0.4] * 40), 40))
     vad = pushed([0.6, 0.6, *[0.4] * 60])
