@@ -10,7 +10,7 @@ import asyncio
 import base64
 import math
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,7 +76,31 @@ def stop(call: str, sequence: int) -> str:
     )
 
 
-async def _speak(socket: ClientConnection, messages: Iterator[str], speed: float, sent: Sent) -> None:
+class Grid:
+    """Does in one turn of the loop what is due within ``GRID_S``: a timer for each frame would cost as much as its bytes."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._due: dict[int, list[Callable[[], None]]] = {}
+
+    def at(self, when: float, do: Callable[[], None]) -> None:
+        """Do this at the first point of the grid after ``when``, by the loop's clock."""
+        slot = math.floor(when / GRID_S + 1)
+        due = self._due.get(slot)
+        if due is None:
+            due = self._due[slot] = []
+            self._loop.call_at(slot * GRID_S, self._work, slot)
+        due.append(do)
+
+    def _work(self, slot: int) -> None:
+        for do in self._due.pop(slot):
+            try:
+                do()
+            except Exception as error:  # the other calls go on
+                self._loop.call_exception_handler({"message": "a frame could not be sent", "exception": error})
+
+
+async def _speak(socket: ClientConnection, messages: Iterator[str], speed: float, sent: Sent, grid: Grid) -> None:
     """Send each message when it is due, ``FRAME_MS`` of the call's time after the one before.
 
     The library frames and masks; a queue and a task switch for each frame would cost more than the frame. A frame that
@@ -91,7 +115,7 @@ async def _speak(socket: ClientConnection, messages: Iterator[str], speed: float
         while not done.done():
             due = began + sent.frames * FRAME_MS / 1000 / speed
             if due > now or transport.get_write_buffer_size():
-                loop.call_at(math.floor(max(due, now) / GRID_S + 1) * GRID_S, tick)
+                grid.at(max(due, now), tick)
                 return
             message = next(messages, None)
             if message is None or socket.state is not State.OPEN:
@@ -116,8 +140,12 @@ async def play(
     tls: ssl.SSLContext | None = None,
     speed: float = 1.0,
     source: str | None = None,
+    grid: Grid | None = None,
 ) -> Sent:
-    """One call of ``seconds`` at ``speed`` times real time, from the address ``source``; ``Sent.error`` says what broke it."""
+    """One call of ``seconds`` at ``speed`` times real time, from the address ``source``; ``Sent.error`` says what broke it.
+
+    Calls that are played together share a ``grid``.
+    """
     sent, count = Sent(), int(seconds * 1000 / FRAME_MS)
     try:
         here = None if source is None else (source, 0)
@@ -125,7 +153,9 @@ async def play(
         async with connect(door, compression=None, ssl=tls, max_queue=4, open_timeout=30, local_addr=here) as socket:
             for message in start(call, token):
                 await socket.send(message)
-            await _speak(socket, media(call, payloads, count, offset), speed, sent)
+            await _speak(
+                socket, media(call, payloads, count, offset), speed, sent, grid or Grid(asyncio.get_running_loop())
+            )
             await socket.send(stop(call, count + 2))
             await socket.wait_closed()
     except Exception as error:  # told in the table; the other calls go on

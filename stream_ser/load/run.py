@@ -21,7 +21,7 @@ import soundfile
 from stream_ser.bench import machine
 from stream_ser.feed.message_types import Message
 from stream_ser.latency import Histogram, LatencyStats, quantile
-from stream_ser.load.callers import Sent, play, telephone
+from stream_ser.load.callers import Grid, Sent, play, telephone
 from stream_ser.load.resources import Used
 from stream_ser.load.server import Running, server
 from stream_ser.load.subscribers import Reading, subscribe
@@ -35,10 +35,12 @@ def calls(url: str, recording: str, count: int, seconds: float) -> list[Sent]:
 
     async def everybody() -> list[Sent]:
         payloads = telephone(soundfile.read(recording, dtype="float32")[0])
+        grid = Grid(asyncio.get_running_loop())
 
         async def one(number: int) -> Sent:
             await asyncio.sleep(2.0 * number / count)
-            return await play(url, f"load-{number}", payloads, seconds, offset=(number * 7919) % len(payloads))
+            offset = (number * 7919) % len(payloads)
+            return await play(url, f"load-{number}", payloads, seconds, offset=offset, grid=grid)
 
         return list(await asyncio.gather(*(one(number) for number in range(count))))
 
