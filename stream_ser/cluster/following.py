@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from nats.aio.msg import Msg
-from nats.errors import TimeoutError as NatsTimeoutError
 from nats.js import api
 
 from stream_ser.cluster.connection import FAILURES, Bus
@@ -176,10 +175,14 @@ async def read_by(bus: Bus, stream: str, config: api.ConsumerConfig, limit: int 
         asking = await bus.js.pull_subscribe_bind(made.name, stream)
         try:
             while left > 0:
-                found += await asking.fetch(min(left, AT_ONCE), timeout=READ_S)
-                left = min(most - len(found), found[-1].metadata.num_pending)
-        except NatsTimeoutError:  # the rest has gone meanwhile
-            pass
+                try:
+                    found += await asking.fetch(min(left, AT_ONCE), timeout=READ_S)
+                    left = min(most - len(found), found[-1].metadata.num_pending)
+                except TimeoutError:
+                    now = await bus.js.consumer_info(stream, made.name)
+                    if now.num_pending or now.delivered is None or now.delivered.consumer_seq > len(found):
+                        raise
+                    break  # the rest has gone meanwhile
         finally:
             with contextlib.suppress(*FAILURES):
                 await asking.unsubscribe()

@@ -86,11 +86,13 @@ def test_another_stream_takes_the_next_port_and_says_so(talk: Path) -> None:
             taken.bind(("127.0.0.1", 8765))
             taken.listen()
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-        fixed = subprocess.run([*command, "--feed", "127.0.0.1:8765"], capture_output=True, text=True, timeout=60)
+    with socket.create_server(("127.0.0.1", 0)) as ours:
+        address = f"127.0.0.1:{ours.getsockname()[1]}"
+        fixed = subprocess.run([*command, "--feed", address], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0
     assert done.stderr.startswith("stream-ser: port 8765 is in use; the feed is at the next free one")
     port = int(done.stdout.splitlines()[0].removeprefix("feed: ws://127.0.0.1:").partition("/")[0])
     assert 8765 < port < 8865
     assert f"page: http://127.0.0.1:{port}/" in done.stdout
     assert fixed.returncode == 2
-    assert "127.0.0.1:8765: the port is in use" in fixed.stderr
+    assert f"{address}: the port is in use" in fixed.stderr

@@ -108,22 +108,22 @@ async def test_a_subscriber_that_is_slow_but_reads_is_told_what_it_missed(hub: H
 
 
 async def test_a_subscriber_that_never_catches_up_but_reads_is_not_cut(hub: Hub, serve: Serve) -> None:
-    server = serve(queue=16, cut_after_s=0.4)
+    server = serve(queue=16, cut_after_s=0.5)
     slow = raw_subscriber(server)
     slow.setblocking(False)
     await until(lambda: server.stats().subscribers == 1)
     (client,) = members(server)
-    least_waiting = BUFFER_LIMIT
-    until_then = time.monotonic() + 1.5
-    while time.monotonic() < until_then:
+    began = behind_since = time.monotonic()
+    while time.monotonic() - behind_since < 1.5:
+        assert time.monotonic() - began < 60, "it catches up again and again"
         for k in range(16):
             hub.publish(point_message(k))
         await asyncio.sleep(0.005)
         if client.subscription.dropped:
             with contextlib.suppress(BlockingIOError):
                 slow.recv(4096)
-            least_waiting = min(least_waiting, client.connection.transport.get_write_buffer_size())
-    assert least_waiting > 0
+        if not client.connection.transport.get_write_buffer_size():  # on a busy machine it does, now and then
+            behind_since = time.monotonic()
     assert server.stats().subscribers == 1
     assert server.stats().cut == 0
     slow.close()
