@@ -40,6 +40,7 @@ FRAME_LIMIT = 1024  # bytes a subscriber may send at once
 SOUND_LIMIT = 65_536  # bytes of a message where sound is taken
 BACKLOG = 128  # connections that may wait to be taken
 CLOSE_S = 1.0  # how long a closing handshake may take
+OPEN_S = 10.0  # and an opening one: browsers open some in advance, and a busy machine takes its time
 STOP_S = 0.5  # how long ``stop`` lets subscribers take what is queued and say goodbye
 
 _log = logging.getLogger("stream_ser.feed")
@@ -185,7 +186,7 @@ class FeedServer:
             create_connection=functools.partial(TrackedConnection, self._connections),  # type: ignore[arg-type]
             compression=None,
             server_header=None,
-            open_timeout=5,
+            open_timeout=OPEN_S,
             close_timeout=CLOSE_S,
             max_size=FRAME_LIMIT if self._sound is None else SOUND_LIMIT,
             write_limit=2 * BUFFER_CUT,  # the library's own flow control never comes to act: ours does

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from stream_ser.server.app import CallServer
+from stream_ser.server.call_history import wanted
 from stream_ser.server.config import AboutSettings
+from stream_ser.store.listing import list_calls
 from tests.web.browser import Open, Watched
 from tests.web.test_page_of_calls import Serve, address_of, calling, heard
 from tests.web.test_page_of_calls import serve as serve
@@ -117,6 +119,8 @@ def test_calls_come_page_by_page_and_by_what_is_looked_for(serve: Serve, visit: 
     store: Any = server.services.tenants.store
     from tests.store.made_up import NOW, ended, opened
 
+    while not list_calls(store, "local", wanted({})).calls:  # the page may know of it before the store does
+        page.page.wait_for_timeout(50)
     store.write([opened(f"old-{number:02}", "local", -number) for number in range(30)])
     store.write([ended(f"old-{number:02}", "local", 1 - number) for number in range(30)])
     page.page.reload()
