@@ -16,6 +16,7 @@ import sys
 
 import av
 import numpy as np
+from av import library_versions as versions
 
 RATE, PEAK = 48_000, 0.5
 LAYOUTS = {"mono": 1, "stereo": 2, "quad": 4, "5.1": 6}
@@ -32,7 +33,7 @@ def peak(layout, given, asked):
     return float(np.abs(mix).max()) / (32_767 if asked == "s16p" else 1)
 
 
-print("av", av.__version__, "libswresample", ".".join(map(str, av.library_versions["libswresample"])))
+print("av", av.__version__, "libswresample", *versions["libswresample"])
 found = {}
 for layout in LAYOUTS:
     found[layout] = {asked: [peak(layout, given, asked) for given in ("s16p", "fltp")] for asked in ("s16p", "fltp")}

@@ -2,14 +2,12 @@ from __future__ import annotations
 
 import os
 import struct
-import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
-from stream_ser.audio.files.reader import SoundfileReader
 from stream_ser.audio.recording import Recording, open_recording
 from stream_ser.audio.source import Notice
 from stream_ser.errors import SourceError
@@ -194,55 +192,6 @@ def test_pause_holds_the_stream_and_resume_goes_on(tmp_path: Path) -> None:
     assert second.start == first.end
     assert second.arrived_ns - first.arrived_ns == 60 * SECOND + 50_000_000
     assert sum(len(item.samples) for item in items if isinstance(item, Block)) == 16_000 - 1_600
-
-
-@pytest.mark.parametrize("paused", [False, True])
-def test_close_from_another_thread_ends_a_waiting_stream_at_once(tmp_path: Path, paused: bool) -> None:
-    recording = open_recording(make(tmp_path, "pcm.wav", tone(1.0)), speed=0.001)  # the first block is due after 20 s
-    if paused:
-        recording.pause()
-    done = threading.Event()
-    items: list[object] = []
-
-    def run() -> None:
-        items.extend(recording)
-        done.set()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    recording.close()
-    assert done.wait(5.0)
-    thread.join()
-    assert items == []
-    recording.close()
-    assert list(recording) == []
-
-
-def test_a_stream_that_begins_while_it_is_closed_leaves_the_file_to_the_one_who_closes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """libsndfile frees what a file holds once more where two threads close it, and Ctrl-C may come before the first block."""
-    recording = open_recording(make(tmp_path, "pcm.wav", tone(1.0)))
-    items: list[object] = []
-    closing = threading.Lock()
-    both: list[bool] = []
-    reader_close = SoundfileReader.close
-
-    def close(reader: SoundfileReader) -> None:
-        alone = closing.acquire(blocking=False)
-        both.append(not alone)
-        if not alone:
-            return
-        iterating.start()
-        iterating.join(0.2)  # long enough for it to come to its own close, were it not kept from that
-        reader_close(reader)
-        closing.release()
-
-    iterating = threading.Thread(target=lambda: items.extend(recording))
-    monkeypatch.setattr(SoundfileReader, "close", close)
-    recording.close()
-    iterating.join(5.0)
-    assert (items, both) == ([], [False])
 
 
 def test_a_speed_must_be_positive(tmp_path: Path) -> None:
