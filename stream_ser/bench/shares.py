@@ -2,7 +2,8 @@
 
 ``python -m stream_ser.bench.shares`` plays the bundled recording to every shipped model, as it is and changed in each of these
 ways, and prints by how many points the label shares move: the largest move of any label. ``--model NAME`` takes one,
-``--seconds N`` only the first of the recording. The exit code is 1 where one moves by more than it may.
+``--seconds N`` only the first of the recording. The exit code is 1 where one moves by more than it may. ``--draws N`` prints
+nothing but what lost packets do, over N draws of which ones.
 
 The recording is short: of some 60 labels one is a point and a half, so the row's last column says how many there were.
 ``python -m training stream-eval --shares`` hears minutes of validation speakers in the same ways.
@@ -15,6 +16,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import soundfile
@@ -50,10 +52,10 @@ def _opposite(sound: Samples, _: int) -> Pieces:
     return [np.stack([sound, -(10.0 ** (-UNEQUAL_DB / 20)) * sound], axis=1).astype(np.float32)]
 
 
-def _lossy(sound: Samples, rate: int) -> Pieces:
+def _lossy(sound: Samples, rate: int, seed: int = SEED) -> Pieces:
     size = round(PACKET_S * rate)
     packets = [sound[at : at + size] for at in range(0, len(sound), size)]
-    lost = np.random.default_rng(SEED).random(len(packets)) < LOST
+    lost = np.random.default_rng(seed).random(len(packets)) < LOST
     return [len(packet) if gone else packet for packet, gone in zip(packets, lost, strict=True)]
 
 
@@ -94,6 +96,12 @@ def moves(monitor: Monitor, sound: Samples, rate: int, ways: Mapping[str, Way] =
     return Moves(found, plain.total())
 
 
+def draws(count: int) -> Mapping[str, Way]:
+    """As many ways to lose packets at random: which ones, each time anew."""
+    most = WAYS[f"{100 * LOST:.0f} % lost"].most
+    return {f"draw {seed}": Way(partial(_lossy, seed=seed), most) for seed in range(1, count + 1)}
+
+
 def largest_move(plain: Counter[str], changed: Counter[str]) -> float:
     """The largest difference of a label's share in two counts, in [0, 1]."""
     return max((abs(_share(changed, label) - _share(plain, label)) for label in plain | changed), default=0.0)
@@ -114,6 +122,19 @@ def table_row(name: str, moved: Moves, ways: Mapping[str, Way] = WAYS) -> str:
     return f"| {name} | " + " | ".join(cells) + f" | {moved.labelled} |"
 
 
+def _draw(names: Sequence[str], hop: float, count: int, sound: Samples, rate: int) -> int:
+    print(f"| model | {100 * LOST:.0f} % lost, mean of {count} draws | least | most | labels |\n|---|---|---|---|---|")
+    ways, beyond = draws(count), False
+    for name in names:
+        with Monitor(model=name, hop=hop) as monitor:
+            found = moves(monitor, sound, rate, ways)
+        by = [100 * move for move in found.by.values()]
+        mean = sum(by) / len(by)
+        beyond = beyond or mean > 100 * ways["draw 1"].most
+        print(f"| {name} | {mean:.1f} | {min(by):.1f} | {max(by):.1f} | {found.labelled} |", flush=True)
+    return int(beyond)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(
@@ -122,9 +143,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--model", action="append", metavar="NAME", help="a shipped model (default: all of them)")
     parser.add_argument("--seconds", type=float, default=60.0, metavar="N", help="of the recording (default: all)")
     parser.add_argument("--hop", type=float, default=HOP_S, metavar="S", help=f"between two points (default: {HOP_S})")
+    parser.add_argument("--draws", type=int, default=0, metavar="N", help="lose packets at random, so often")
     options = parser.parse_args(arguments)
     sound, rate = soundfile.read(bundled_recording(), dtype="float32")
     sound = sound[: round(options.seconds * rate)]
+    if options.draws > 0:
+        return _draw(options.model or shipped(), options.hop, options.draws, sound, rate)
     print(table_head())
     beyond = 0
     for name in options.model or shipped():

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from stream_ser.api import Monitor
-from stream_ser.bench.shares import LOST, PACKET_S, WAYS, Moves, main, moves, table_row
+from stream_ser.bench.shares import LOST, PACKET_S, WAYS, Moves, draws, main, moves, table_row
 from stream_ser_models.card import shipped
 from tests.conftest import BUNDLED
 
@@ -81,3 +81,15 @@ def test_the_command_prints_a_row_and_says_by_its_code_what_moved(capsys: pytest
     assert row.count("|") == len(WAYS) + 3
     assert code == ("(!)" in row)
     assert "3 % lost 5" in printed.err
+
+
+def test_the_command_tells_lost_packets_over_several_draws(capsys: pytest.CaptureFixture[str]) -> None:
+    lost = [way.change(*sound()) for way in draws(3).values()]
+    assert len({tuple(isinstance(piece, int) for piece in pieces) for pieces in lost}) == 3
+    code = main(["--model", "mscnn-stream", "--seconds", "6", "--draws", "2"])
+    head, _, row = capsys.readouterr().out.splitlines()
+    assert "mean of 2 draws" in head
+    name, mean, least, most, labels = (cell.strip() for cell in row.strip("|").split("|"))
+    assert (name, int(labels) > 0) == ("mscnn-stream", True)
+    assert float(least) <= float(mean) <= float(most)
+    assert code == (float(mean) > 5.0)
