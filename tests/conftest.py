@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -25,13 +27,23 @@ BUNDLED = ROOT / "demos" / "recording" / "conversation.flac"
 # Nobody's own defaults may change what is tested.
 os.environ["XDG_CONFIG_HOME"] = str(Path(tempfile.gettempdir()) / f"stream-ser-tests-{os.getpid()}")
 
-# How long a case takes says something of the machine, and nothing of the code.
-settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# How long a case takes says something of the machine, and nothing of the code. Cases are the same in every run, so that a
+# failure is the change's; ``--hypothesis-profile=others`` looks for other ones.
+settings.register_profile("others", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("any machine", settings.get_profile("others"), derandomize=True)
 settings.load_profile("any machine")
 
 # A script that starts the tests with & has them, and all that they start, ignore Ctrl-C, which some of them press.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def _same_draws() -> None:
+    """What a test draws without a generator of its own depends on no test that ran before it in the same process."""
+    random.seed(0)
+    if (torch := sys.modules.get("torch")) is not None:  # which most tests do without
+        torch.manual_seed(0)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import struct
 import sys
@@ -184,9 +183,10 @@ def test_too_little_to_hear_speech_in(decoder: str) -> None:
 
 def test_what_only_begins_like_media_is_refused_in_one_line(decoder: str) -> None:
     marks = {"MP4": b"\0\0\0\x20ftypisom", "WebM or Matroska": b"\x1aE\xdf\xa3", "FLV": b"FLV\x01\x05\0\0\0\x09"}
+    noise = np.random.default_rng(0).bytes(3_000)  # other noise may happen to name a track, and be refused for that
     for container, mark in marks.items():
         with pytest.raises(SourceError, match=f"is no {container} file that can be read") as refused:
-            hear("a", mark + os.urandom(3_000))
+            hear("a", mark + noise)
         assert "\n" not in str(refused.value)
 
 
