@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from stream_ser_training.augment import AugmentConfig
-from stream_ser_training.lines import Line, draw_line, limit_band, telephone_band
+from stream_ser_training.lines import Line, draw_line, limit_band, narrow_band, telephone_band
 
 RATE = 16_000
 CONFIG = AugmentConfig(lines=1.0, telephone_share=0.5)
@@ -27,6 +27,16 @@ def test_a_telephone_keeps_300_to_3400_hertz(hertz: float, passes: bool) -> None
     assert len(telephone_band(sound)) == len(sound)
     assert (loss < 1.5) == passes
     assert passes or loss > 20.0
+
+
+@pytest.mark.parametrize(
+    ("hertz", "passes"), [(100.0, True), (2000.0, True), (3600.0, True), (4500.0, False), (7000.0, False)]
+)
+def test_a_recording_of_8_kilohertz_keeps_all_below_4(hertz: float, passes: bool) -> None:
+    sound = tone(hertz)
+    loss = power_db(sound) - power_db(narrow_band(sound))
+    assert len(narrow_band(sound)) == len(sound)
+    assert loss < 0.5 if passes else loss > 40.0
 
 
 def test_a_plain_line_changes_nothing_that_is_heard() -> None:

@@ -19,6 +19,9 @@ from stream_ser_training.__main__ import main
 from stream_ser_training.clips import Clip, read_manifest
 from stream_ser_training.encoded import EncodedFrames, frontend_of, has_file
 from stream_ser_training.evaluate import Scored
+from stream_ser_training.experiment import folds_of
+from stream_ser_training.line_report import report
+from stream_ser_training.recipe import read_task
 from stream_ser_training.records import read_records
 from stream_ser_training.reexport import write_again
 from stream_ser_training.speech_probe import active, fit_probe
@@ -97,6 +100,27 @@ def test_the_card_names_its_encoder_and_its_figures_are_reproduced(
     options = ["--protocol", str(protocol), "--data", str(corpora), "--model", str(folder)]
     assert main(["evaluate", *options]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "the card's figures, reproduced"
+
+
+def test_what_a_line_does_is_told_by_voice_known_and_unknown(
+    checkpoint: tuple[Path, Path, Path], corpora: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, _, protocol = checkpoint
+    capsys.readouterr()
+    options = ["--protocol", str(protocol), "--data", str(corpora), "--model", str(folder)]
+    assert main(["line", *options, "--line", "telephone"]) == 0
+    told = [line.rsplit(maxsplit=3) for line in capsys.readouterr().out.splitlines()[1:]]
+    assert [names.split() for names, *_ in told] == [["twovoices", "nobody", "known"], ["twovoices", "caller"]]
+    streams = read_card(folder).figures["streams"]
+    for (_, wideband, over, moved_by), (plain, by) in zip(
+        told, (("plain", "telephone"), ("caller", "telephone caller")), strict=True
+    ):
+        assert float(wideband) == pytest.approx(streams[plain]["twovoices"]["UA"], abs=6e-4)
+        assert float(over) == pytest.approx(streams[by]["twovoices"]["UA"], abs=6e-4)
+        assert float(moved_by) == pytest.approx(streams[by]["twovoices"]["moved"], abs=6e-4)
+    fold = folds_of(read_task(str(protocol)), corpora)[0]
+    with pytest.raises(CheckpointError, match="cnn-bilstm is no head on an encoder"):
+        report("cnn-bilstm", fold, "narrow")
 
 
 def test_the_file_computes_what_the_weights_do(checkpoint: tuple[Path, Path, Path], corpora: Path) -> None:

@@ -24,6 +24,7 @@ from stream_ser_models.frames import FrameHead
 from stream_ser_models.frames_tfcnn import FramesTFCNN, FramesTFCNNConfig
 from stream_ser_models.whisper import WhisperConfig
 from stream_ser_models.words import WordsError
+from stream_ser_training import line_report
 from stream_ser_training.baseline_runs import run_baseline
 from stream_ser_training.clips import CorpusError
 from stream_ser_training.corpora import verify
@@ -101,6 +102,7 @@ def parser() -> argparse.ArgumentParser:
     look.add_argument(
         "--write", action="store_true", help="write the figures into its card, after its encoder was packed anew"
     )
+    line_report.add_parser(commands, [data, task])
     anew = commands.add_parser("again", help="write a checkpoint's ONNX file anew from its weights; card follows")
     anew.add_argument("--model", required=True, help="shipped model's name or a checkpoint's folder")
     anew.add_argument(
@@ -262,6 +264,10 @@ def run(options: argparse.Namespace) -> int:
         return _export(options)
     if options.command == "evaluate":
         return _evaluate(options)
+    if options.command == "line":
+        fold = _fold_of(read_card(find(options.model)), read_task(options.protocol), data_folder(options.data))
+        line_report.report(options.model, fold, options.line)
+        return 0
     if options.command == "level":
         return _level(options)
     if options.command == "again":

@@ -46,12 +46,15 @@ def change_speed(samples: Samples, config: AugmentConfig, rng: np.random.Generat
     return changed
 
 
-def telephone(samples: Samples) -> Samples:
-    """Keep what an 8 kHz µ-law line leaves (companding to 8 bits, no packet loss)."""
-    narrow = np.clip(soxr.resample(samples, SAMPLE_RATE, 8_000, quality="LQ"), -1.0, 1.0)
+def telephone(samples: Samples, quality: str = "LQ") -> Samples:
+    """Keep what an 8 kHz µ-law line leaves (companding to 8 bits, no packet loss).
+
+    ``quality`` is soxr's: LQ has lost 4 dB at 3.2 kHz and all at 3.7 kHz, HQ keeps what is below 3.7.
+    """
+    narrow = np.clip(soxr.resample(samples, SAMPLE_RATE, 8_000, quality=quality), -1.0, 1.0)
     level = np.round(np.sign(narrow) * np.log1p(255.0 * np.abs(narrow)) / np.log(256.0) * 127.0) / 127.0
     decoded = np.sign(level) * np.expm1(np.abs(level) * np.log(256.0)) / 255.0
-    wide = soxr.resample(decoded, 8_000, SAMPLE_RATE, quality="LQ").astype(np.float32)
+    wide = soxr.resample(decoded, 8_000, SAMPLE_RATE, quality=quality).astype(np.float32)
     return np.resize(np.pad(wide, (0, max(0, len(samples) - len(wide)))), len(samples))
 
 
