@@ -17,9 +17,9 @@ from stream_ser_models.card import AGAIN, CheckpointError, file_hash
 ENCODERS = Path(__file__).parent / "encoders"
 ENCODER = "encoder.json"
 WEIGHTS = "encoder.safetensors"  # for torch: stem and layers' matrices as 8-bit integers with a scale for each row
-ONNX = "encoder.onnx"  # for the CPU: one window (1, samples) to its ``frames`` (1, T, width), in 8 bits
+ONNX = "encoder.onnx"  # for the CPU: one window (1, samples) to its ``frames`` (1, T / pool, values), in 8 bits
 SPEECH = "speech.npz"  # weights and bias that tell frames of speech from silence, for heads that are trained anew
-FORMAT = 3
+FORMAT = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,7 @@ class EncoderFacts:
     values: int  # of a frame as it is given out: one more than ``width`` where the window's loudness is the last
     heads: int
     layers: int  # transformer layers in the weights, after the convolutional stem
+    pool: int  # frames that the ONNX file averages into one
     sample_rate: int  # Hz
     mels: int
     frame_samples: int  # of the log-mel picture

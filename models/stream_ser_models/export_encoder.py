@@ -90,6 +90,7 @@ def pack_encoder(
     out: Path,
     *,
     layers: int,
+    pool: int = 1,
     credit: str = CREDIT,
     spdx: str = "MIT",
     origin: str = ORIGIN,
@@ -101,7 +102,8 @@ def pack_encoder(
     weights = as_products(_kept(load_file(source), layers))
     width = int(weights["conv1.weight"].shape[0])
     config = WhisperConfig(encoder=out.name, layers=layers)
-    encoder = WhisperEncoder(config, width, width // HEAD_WIDTH, int(weights["conv1.weight"].shape[1]) // TAPS).eval()
+    mels = int(weights["conv1.weight"].shape[1]) // TAPS
+    encoder = WhisperEncoder(config, width, width // HEAD_WIDTH, mels, pool).eval()
     encoder.load_state_dict(expand(weights))
     out.mkdir(parents=True, exist_ok=True)
     sound = torch.from_numpy(probe(config.window_samples, 16_000))[None]
@@ -111,7 +113,8 @@ def pack_encoder(
         rounded = _quantise(plain, out / ONNX, layers)
     finally:
         plain.unlink(missing_ok=True)
-    save_file(weights | rounded, out / WEIGHTS, metadata={"source": origin, "licence": spdx})
+    told = {"source": f"{origin}; {spdx}"}  # one entry: of several, safetensors writes now one first and now another
+    save_file(weights | rounded, out / WEIGHTS, metadata=told)
     (out / WEIGHTS).chmod(0o644)
     (out / LICENCE).write_bytes(licence.read_bytes())
     encoder.load_state_dict(expand(load_file(out / WEIGHTS)))
@@ -132,8 +135,9 @@ def pack_encoder(
         values=seen.shape[2],
         heads=width // HEAD_WIDTH,
         layers=layers,
+        pool=pool,
         sample_rate=16_000,
-        mels=encoder.conv1.in_features // TAPS,
+        mels=mels,
         frame_samples=400,
         hop_samples=160,
         probe={

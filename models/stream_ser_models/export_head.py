@@ -1,7 +1,8 @@
 """Write a head on an encoder as ONNX, without the encoder, and prove that ONNX Runtime computes the same.
 
-Inputs ``frames`` (B, 100, D), ``voice_sum`` (B, D), ``voice_s`` (B,); outputs ``logits``, ``voice`` and, where the head has
-them, ``attention`` and ``dimensions`` (``stream_ser_models.frames.HeadAlone``). The caller's baseline is part of the graph.
+Inputs ``frames`` (B, T, D) as the encoder's file gives them, ``voice_sum`` (B, D), ``voice_s`` (B,); outputs ``logits``,
+``voice`` and, where the head has them, ``attention`` and ``dimensions`` (``stream_ser_models.frames.HeadAlone``). The caller's
+baseline is part of the graph.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import onnxruntime
 import torch
 from torch import Tensor
 
+from stream_ser_models.encoders import find_encoder, read_encoder
 from stream_ser_models.export import BATCH, PARITY, ExportError, save_program
 from stream_ser_models.frames import FrameHead, HeadAlone
 
@@ -22,7 +24,7 @@ CASES = ((1, 0.0, 0.0), (1, 1.0, 0.0), (3, 1.0, 20.0), (2, 5.0, 300.0))  # batch
 def head_examples(head: FrameHead, batch: int, level: float, seconds: float, seed: int) -> tuple[Tensor, ...]:
     """Random frames and a voice that was heard for about so many seconds."""
     rng = np.random.default_rng(seed)
-    shape = (batch, head.config.frontend.frames, head.width)
+    shape = (batch, head.given, head.width)
     frames = (level * rng.standard_normal(shape)).astype(np.float32)
     known = (seconds * rng.uniform(0.5, 1.0, batch)).astype(np.float32)
     total = (known[:, None] * level * rng.standard_normal((batch, head.voice_width))).astype(np.float32)
@@ -30,7 +32,14 @@ def head_examples(head: FrameHead, batch: int, level: float, seconds: float, see
 
 
 def export_head(head: FrameHead, path: Path) -> float:
-    """Export to ``path`` and return the largest difference of any output. Raises ExportError above PARITY."""
+    """Export to ``path`` and return the largest difference of any output.
+
+    Raises ExportError above PARITY, and for a head that averages other frames than its encoder's file does.
+    """
+    pool = read_encoder(find_encoder(head.config.frontend.encoder)).pool
+    if pool not in (1, head.config.pool):
+        what = f"the file of encoder {head.config.frontend.encoder} averages {pool} frames, the head {head.config.pool}"
+        raise ExportError(f"{what}; it would never hear the frames that it was trained on; train it with pool = {pool}")
     alone = HeadAlone(head.eval())
     example = head_examples(head, 2, 1.0, 20.0, 7)
     shapes = tuple({0: BATCH} for _ in example)

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from stream_ser_models.config import Config
 from stream_ser_models.encoders import SPEECH, find_encoder, read_encoder
 from stream_ser_models.network import Network, Scores
-from stream_ser_models.whisper import WhisperConfig, WhisperFrontend
+from stream_ser_models.whisper import WhisperConfig, WhisperFrontend, pooled
 
 VIEWS = ("relative", "both")
 LOUD_PRIOR_S = 5.0  # seconds of speech, after which a voice's own loudness is half known
@@ -86,16 +86,11 @@ class PooledFrames(nn.Module):
         return pooled(self.whisper(waveform), self.config[1])
 
 
-def pooled(frames: Tensor, pool: int) -> Tensor:
-    """Mean of every ``pool`` neighbours of frames (B, T, D)."""
-    batch, steps, width = frames.shape
-    return frames.reshape(batch, steps // pool, pool, width).mean(dim=2) if pool > 1 else frames
-
-
 class FrameHead(Network):
     """Base of the heads: ``judge`` turns (B, channels, steps) into scores.
 
-    ``classify`` takes frames (B, 100, D), or already averaged ones (B, steps, D), and what is known of the voice.
+    ``classify`` takes frames (B, 100, D), or already averaged ones (B, steps, D), and what is known of the voice. The
+    encoder's file gives ``given`` of a window: averaged ones, where it averages as many as the head, or all.
     """
 
     config: FrameHeadConfig
@@ -112,6 +107,7 @@ class FrameHead(Network):
         facts = read_encoder(folder)
         width = facts.values
         self.has_loudness = facts.values > facts.width
+        self.given = config.frontend.frames // facts.pool if facts.pool == config.pool else config.frontend.frames
         self._encoder: list[PooledFrames] = []  # in a list, so that its weights are no part of the head's
         self.register_buffer("mean", torch.zeros(width))
         self.register_buffer("deviation", torch.ones(width))
@@ -222,7 +218,7 @@ class FrameHead(Network):
 
 
 class HeadAlone(nn.Module):
-    """A head without its encoder, as it is exported: frames (B, 100, D), voice_sum (B, V) and voice_s (B,) to tensors.
+    """A head without its encoder, as it is exported: frames (B, given, D), voice_sum (B, V) and voice_s (B,) to tensors.
 
     V is the head's ``voice_width``: D, or more where it keeps more of a voice than its mean.
     The outputs are those of ``names``: logits (B, labels), voice (B, V), then attention and dimensions where there are any.
@@ -234,7 +230,7 @@ class HeadAlone(nn.Module):
         """Wrap the head, which stays as it is."""
         super().__init__()
         self.head = head
-        example = torch.zeros(1, head.config.frontend.frames, head.width)
+        example = torch.zeros(1, head.given, head.width)
         with torch.inference_mode():
             shown = head.eval().classify(example)
         self.names = ["logits", "voice"]

@@ -137,6 +137,12 @@ class WhisperLogMel(nn.Module):
         return self.picture(power, self.loudness(power))
 
 
+def pooled(frames: Tensor, pool: int) -> Tensor:
+    """Mean of every ``pool`` neighbours of frames (B, T, D)."""
+    batch, steps, width = frames.shape
+    return frames.reshape(batch, steps // pool, pool, width).mean(dim=2) if pool > 1 else frames
+
+
 class WhisperLayer(nn.Module):
     """One transformer layer, normalised before each part: (B, T, width) to the same."""
 
@@ -151,14 +157,17 @@ class WhisperLayer(nn.Module):
         self.fc1 = nn.Linear(width, 4 * width)
         self.fc2 = nn.Linear(4 * width, width)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Attention and feed-forward, each added to what came in."""
+    def forward(self, x: Tensor, pool: int = 1) -> Tensor:
+        """Attention and feed-forward, each added to what came in; of every ``pool`` frames the mean.
+
+        It is taken before the last product, which is linear: that is then one of fewer rows.
+        """
         batch, steps, width = x.shape
         parts = self.qkv(self.attention_norm(x)).reshape(batch, steps, 3, self.heads, HEAD_WIDTH)
         query, key, value = parts.permute(2, 0, 3, 1, 4)
         weights = torch.softmax((query * HEAD_WIDTH**-0.5) @ key.transpose(-1, -2), dim=-1)
         x = x + self.out((weights @ value).transpose(1, 2).reshape(batch, steps, width))
-        y: Tensor = x + self.fc2(functional.gelu(self.fc1(self.mlp_norm(x))))
+        y: Tensor = pooled(x, pool) + self.fc2(pooled(functional.gelu(self.fc1(self.mlp_norm(x))), pool))
         return y
 
 
@@ -170,14 +179,17 @@ def sinusoids(steps: int, width: int) -> Tensor:
 
 
 class WhisperEncoder(nn.Module):
-    """Waveform (B, N) at 16 kHz to frames of 20 ms (B, N / 320, values): the last layer's output, without final norm."""
+    """Waveform (B, N) at 16 kHz to frames of 20 ms (B, N / 320, values): the last layer's output, without final norm.
+
+    With ``pool`` above 1, every ``pool`` frames are given out as their mean.
+    """
 
     places: Tensor
 
-    def __init__(self, config: WhisperConfig, width: int, heads: int, mels: int = 80) -> None:
+    def __init__(self, config: WhisperConfig, width: int, heads: int, mels: int = 80, pool: int = 1) -> None:
         """Make an encoder of random weights; ``load_encoder`` makes a trained one."""
         super().__init__()
-        self.config = config
+        self.config, self.pool = config, pool
         self.logmel = WhisperLogMel(mels, config.floor, config.fixed_floor, config.level, config.decades)
         self.conv1 = nn.Linear(TAPS * mels, width)
         self.conv2 = nn.Linear(TAPS * width, width)
@@ -202,19 +214,22 @@ class WhisperEncoder(nn.Module):
 
     def states(self, waveform: Tensor) -> list[Tensor]:
         """Frames after the stem and after every layer, each (B, T, width)."""
-        return self._states(self.logmel(waveform))
-
-    def _states(self, picture: Tensor) -> list[Tensor]:
-        states = [self.stem(picture)]
+        states = [self.stem(self.logmel(waveform))]
         for layer in self.layers:
             states.append(layer(states[-1]))
         return states
+
+    def _frames(self, picture: Tensor) -> Tensor:
+        frames = self.stem(picture)
+        for number, layer in enumerate(self.layers, 1):
+            frames = layer(frames, self.pool if number == len(self.layers) else 1)
+        return frames if self.layers else pooled(frames, self.pool)
 
     def forward(self, waveform: Tensor) -> Tensor:
         """Frames after the last layer (B, T, values): ``width`` of them, and the window's loudness where it was taken away."""
         power = self.logmel.power(waveform)
         loudness = self.logmel.loudness(power)
-        frames = self._states(self.logmel.picture(power, loudness))[-1]
+        frames = self._frames(self.logmel.picture(power, loudness))
         if self.config.level != "window":
             return frames
         return torch.cat([frames, loudness.expand(-1, frames.shape[1], -1)], dim=2)

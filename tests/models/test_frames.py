@@ -13,8 +13,9 @@ import torch
 from stream_ser_models.architectures import ARCHITECTURES, make_config, make_network
 from stream_ser_models.export import PARITY, ExportError
 from stream_ser_models.export_head import check_head_parity, export_head, head_examples
-from stream_ser_models.frames import FrameHead, HeadAlone, Voice, pooled
+from stream_ser_models.frames import FrameHead, HeadAlone, Voice
 from stream_ser_models.frames_voice import FramesVoice
+from stream_ser_models.whisper import pooled
 
 HEADS: list[tuple[str, dict[str, Any], int]] = [  # and what each learns, with four labels
     ("frames_tfcnn", {"head": "gap", "trunk": False}, 24_964),

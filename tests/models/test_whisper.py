@@ -20,10 +20,12 @@ from stream_ser_models.whisper import (
     WhisperConfig,
     WhisperEncoder,
     WhisperFrontend,
+    WhisperLayer,
     WhisperLogMel,
     as_products,
     expand,
     load_encoder,
+    pooled,
 )
 
 NAME = "whisper-tiny.en"
@@ -125,6 +127,17 @@ def test_states_are_those_of_the_encoders_own_file() -> None:
     assert len(states) == facts.layers + 1
     for number, state in enumerate(states):
         np.testing.assert_allclose(state[0, 50, :8], facts.probe[str(number)], atol=1e-3)
+
+
+def test_a_mean_before_the_last_product_is_the_mean_behind_it() -> None:
+    torch.manual_seed(0)
+    layer, frames = WhisperLayer(128, 2), torch.randn(2, 20, 128)
+    torch.testing.assert_close(layer(frames, 4), pooled(layer(frames), 4), atol=1e-5, rtol=1e-5)
+    for layers in (0, 2):
+        whole, averaged = (WhisperEncoder(WhisperConfig(layers=layers), 128, 2, pool=pool).eval() for pool in (1, 4))
+        averaged.load_state_dict(whole.state_dict())
+        with torch.inference_mode():
+            torch.testing.assert_close(averaged(speech()), pooled(whole(speech()), 4), atol=1e-4, rtol=1e-4)
 
 
 def test_without_positions_the_stem_moves_with_the_sound() -> None:

@@ -14,7 +14,7 @@ import torch
 from stream_ser_models.architectures import make_network
 from stream_ser_models.card import HEAD_INPUTS, ONNX, CheckpointError, read_card, write_card
 from stream_ser_models.checkpoint import load_network
-from stream_ser_models.frames import FrameHead, Voice
+from stream_ser_models.frames import FrameHead, PooledFrames, Voice
 from stream_ser_training.__main__ import main
 from stream_ser_training.clips import Clip, read_manifest
 from stream_ser_training.encoded import EncodedFrames, frontend_of, has_file
@@ -130,7 +130,7 @@ def test_the_file_computes_what_the_weights_do(checkpoint: tuple[Path, Path, Pat
     assert isinstance(network, FrameHead)
     session = onnxruntime.InferenceSession(str(folder / ONNX), providers=["CPUExecutionProvider"])
     rng = np.random.default_rng(0)
-    frames = rng.standard_normal((2, 100, network.width)).astype(np.float32)
+    frames = rng.standard_normal((2, network.given, network.width)).astype(np.float32)
     seconds = np.array([0.0, 12.0], np.float32)
     total = seconds[:, None] * rng.standard_normal((2, network.width)).astype(np.float32)
     logits = session.run(["logits"], {"frames": frames, "voice_sum": total, "voice_s": seconds})[0]
@@ -168,8 +168,9 @@ def test_features_are_what_the_encoders_file_computes_and_near_what_torch_does()
         exact = own.frontend(sound)
     assert float((frames - exact).norm() / exact.norm()) < 0.1
     other = head(frontend={"floor": "fixed"})
-    assert not has_file(other.config.frontend)
+    assert not has_file(other.config)
     assert frontend_of(other) is other.frontend
+    assert frontend_of(head(pool=5)).__class__ is PooledFrames  # the file averages four
 
 
 def test_scores_do_not_depend_on_how_clips_are_grouped(corpora: Path) -> None:

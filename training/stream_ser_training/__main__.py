@@ -134,6 +134,7 @@ def parser() -> argparse.ArgumentParser:
     pack.add_argument("--source", type=Path, required=True, help="safetensors file of Whisper's encoder")
     pack.add_argument("--licence", type=Path, required=True, help="its licence's text")
     pack.add_argument("--layers", type=int, required=True, help="transformer layers after the stem")
+    pack.add_argument("--pool", type=int, default=1, help="frames that the ONNX file averages into one (default: 1)")
     pack.add_argument("--out", type=Path, required=True, help="the encoder's folder; its name becomes the encoder's")
     stream_eval.add_parser(commands, [data])
     price = commands.add_parser("cost", help="measure what a window costs every recorded system, into its records")
@@ -283,7 +284,7 @@ def run(options: argparse.Namespace) -> int:
             print(f"{name:24} {milliseconds:7.2f} ms a window, one thread")
         return 0
     if options.command == "encoder":
-        facts = pack_encoder(options.source, options.licence, options.out, layers=options.layers)
+        facts = pack_encoder(options.source, options.licence, options.out, layers=options.layers, pool=options.pool)
         print(f"{facts.name}: {facts.layers} layers, SHA-256 {facts.digest}")
         return 0
     data = data_folder(options.data)

@@ -5,15 +5,17 @@ Heads are trained and measured on these, not on what torch computes from the sam
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import onnxruntime
 import torch
 from torch import Tensor, nn
 
 from stream_ser_models.encoders import ONNX, encoder_file, find_encoder, read_encoder
-from stream_ser_models.frames import FrameHead, FrameHeadConfig, pooled
+from stream_ser_models.frames import FrameHead, FrameHeadConfig
 from stream_ser_models.network import Network
-from stream_ser_models.whisper import WhisperConfig
+from stream_ser_models.whisper import WhisperConfig, pooled
 
 
 class EncodedFrames(nn.Module):
@@ -27,6 +29,7 @@ class EncodedFrames(nn.Module):
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         path = encoder_file(find_encoder(config.frontend.encoder), facts, ONNX)
+        self.left = config.pool // facts.pool  # of the averaging, which the file has done otherwise
         self.session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         self.name = self.session.get_inputs()[0].name
 
@@ -34,17 +37,19 @@ class EncodedFrames(nn.Module):
         """Averaged frames; the file takes one window, because its scales would else depend on the neighbours."""
         windows = waveform.numpy()
         frames = [self.session.run(None, {self.name: windows[i : i + 1]})[0] for i in range(len(windows))]
-        return pooled(torch.from_numpy(np.concatenate(frames)), self.config[1])
+        return pooled(torch.from_numpy(np.concatenate(frames)), self.left)
 
 
-def has_file(config: WhisperConfig) -> bool:
-    """Whether the encoder's ONNX file computes what this config says: all its layers, the rest by default."""
-    facts = read_encoder(find_encoder(config.encoder))
-    return ONNX in facts.files and config == WhisperConfig(encoder=config.encoder, layers=facts.layers)
+def has_file(config: FrameHeadConfig) -> bool:
+    """Whether the encoder's ONNX file computes what this config says: all its layers, its averages, the rest by default."""
+    facts = read_encoder(find_encoder(config.frontend.encoder))
+    computed = WhisperConfig(encoder=facts.name, layers=facts.layers)
+    same = replace(config.frontend, encoder=facts.name) == computed
+    return ONNX in facts.files and same and facts.pool in (1, config.pool)
 
 
 def frontend_of(network: Network) -> nn.Module:
     """What turns sound into a network's features for training and figures: its own front end, or the encoder's file."""
-    if isinstance(network, FrameHead) and has_file(network.config.frontend):
+    if isinstance(network, FrameHead) and has_file(network.config):
         return EncodedFrames(network.config)
     return network.frontend
