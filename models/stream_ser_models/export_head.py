@@ -14,7 +14,6 @@ import onnxruntime
 import torch
 from torch import Tensor
 
-from stream_ser_models.encoders import find_encoder, read_encoder
 from stream_ser_models.export import BATCH, PARITY, ExportError, save_program
 from stream_ser_models.frames import FrameHead, HeadAlone
 
@@ -34,12 +33,11 @@ def head_examples(head: FrameHead, batch: int, level: float, seconds: float, see
 def export_head(head: FrameHead, path: Path) -> float:
     """Export to ``path`` and return the largest difference of any output.
 
-    Raises ExportError above PARITY, and for a head that averages other frames than its encoder's file does.
+    Raises ExportError above PARITY, and for a head whose frames cannot be made of those that its encoder's file gives.
     """
-    pool = read_encoder(find_encoder(head.config.frontend.encoder)).pool
-    if pool not in (1, head.config.pool):
-        what = f"the file of encoder {head.config.frontend.encoder} averages {pool} frames, the head {head.config.pool}"
-        raise ExportError(f"{what}; it would never hear the frames that it was trained on; train it with pool = {pool}")
+    if head.given % head.config.steps:
+        what = f"the file of encoder {head.config.frontend.encoder} gives {head.given} frames of a window"
+        raise ExportError(f"{what}, the head takes {head.config.steps}; train it with a pool that divides them")
     alone = HeadAlone(head.eval())
     example = head_examples(head, 2, 1.0, 20.0, 7)
     shapes = tuple({0: BATCH} for _ in example)

@@ -89,8 +89,8 @@ class PooledFrames(nn.Module):
 class FrameHead(Network):
     """Base of the heads: ``judge`` turns (B, channels, steps) into scores.
 
-    ``classify`` takes frames (B, 100, D), or already averaged ones (B, steps, D), and what is known of the voice. The
-    encoder's file gives ``given`` of a window: averaged ones, where it averages as many as the head, or all.
+    ``classify`` takes frames (B, T, D), T any multiple of ``steps``, and what is known of the voice. The encoder's file gives
+    ``given`` of a window.
     """
 
     config: FrameHeadConfig
@@ -107,7 +107,7 @@ class FrameHead(Network):
         facts = read_encoder(folder)
         width = facts.values
         self.has_loudness = facts.values > facts.width
-        self.given = config.frontend.frames // facts.pool if facts.pool == config.pool else config.frontend.frames
+        self.given = config.frontend.frames // facts.pool
         self._encoder: list[PooledFrames] = []  # in a list, so that its weights are no part of the head's
         self.register_buffer("mean", torch.zeros(width))
         self.register_buffer("deviation", torch.ones(width))
@@ -164,16 +164,20 @@ class FrameHead(Network):
         prior = self.config.prior_s
         return (prior * self.mean + voice.total) / (prior + voice.seconds).unsqueeze(1)
 
+    def averaged(self, features: Tensor) -> Tensor:
+        """Frames as many as the head takes (B, steps, D) of the encoder's, or of ones that are averaged already."""
+        return pooled(features, features.shape[1] // self.config.steps)
+
     def speech_weights(self, features: Tensor) -> Tensor:
         """How much of a window's voice vector each averaged frame is (B, steps); a window's sum to one."""
-        frames = features if features.shape[1] == self.config.steps else pooled(features, self.config.pool)
+        frames = self.averaged(features)
         speech = torch.sigmoid(frames @ self.speech + self.speech_bias)
         kept = speech + RESERVE / self.config.steps  # all alike in a window without any speech
         return kept / kept.sum(dim=1, keepdim=True)
 
     def voice_of(self, features: Tensor) -> Tensor:
         """A window's voice vector (B, D), the mean frame of its speech: what enters the sum, times its new seconds."""
-        frames = features if features.shape[1] == self.config.steps else pooled(features, self.config.pool)
+        frames = self.averaged(features)
         return (self.speech_weights(frames).unsqueeze(2) * frames).sum(dim=1)
 
     def spoken(self, features: Tensor) -> Tensor:
@@ -200,7 +204,7 @@ class FrameHead(Network):
 
     def relative(self, features: Tensor, voice: Voice | None) -> Tensor:
         """Frames as the head sees them (B, channels, steps)."""
-        frames = features if features.shape[1] == self.config.steps else pooled(features, self.config.pool)
+        frames = self.averaged(features)
         projected: Tensor = self.project(self.seen(frames, voice))
         return projected.transpose(1, 2)
 

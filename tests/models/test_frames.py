@@ -149,6 +149,22 @@ def test_loudness_counts_beside_what_the_voice_was_before_and_not_by_itself(arch
     assert not torch.allclose(raised[1], plain[1], atol=1e-3)
 
 
+def test_frames_may_be_averaged_in_part_or_in_full_before() -> None:
+    head = head_of("frames_tfcnn", {"head": "gap"})
+    frames = torch.randn(2, 100, WIDTH)
+    with torch.inference_mode():
+        expected = head.classify(frames).logits
+        for pool in (2, 4):
+            torch.testing.assert_close(head.classify(pooled(frames, pool)).logits, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_a_head_that_cannot_live_on_its_encoders_file_is_not_exported(tmp_path: Path) -> None:
+    head = head_of("frames_tfcnn", {"head": "gap", "pool": 5})
+    with pytest.raises(ExportError, match="gives 25 frames of a window, the head takes 20; train it with a pool"):
+        export_head(head, tmp_path / "model.onnx")
+    assert not list(tmp_path.iterdir())
+
+
 def test_sound_goes_through_encoder_and_head() -> None:
     head = head_of("frames_tfcnn", {"head": "gap"})
     sound = 0.05 * torch.randn(2, 32_000)

@@ -5,8 +5,6 @@ Heads are trained and measured on these, not on what torch computes from the sam
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import onnxruntime
 import torch
@@ -41,11 +39,11 @@ class EncodedFrames(nn.Module):
 
 
 def has_file(config: FrameHeadConfig) -> bool:
-    """Whether the encoder's ONNX file computes what this config says: all its layers, its averages, the rest by default."""
-    facts = read_encoder(find_encoder(config.frontend.encoder))
-    computed = WhisperConfig(encoder=facts.name, layers=facts.layers)
-    same = replace(config.frontend, encoder=facts.name) == computed
-    return ONNX in facts.files and same and facts.pool in (1, config.pool)
+    """Whether the encoder's ONNX file computes what this config says: all its layers, averages that divide, else defaults."""
+    name = config.frontend.encoder
+    facts = read_encoder(find_encoder(name))
+    same = config.frontend == WhisperConfig(encoder=name, layers=facts.layers)
+    return ONNX in facts.files and same and config.pool % facts.pool == 0
 
 
 def frontend_of(network: Network) -> nn.Module:

@@ -12,9 +12,9 @@ from stream_ser_models.checkpoint import load_network
 from stream_ser_models.frames import FrameHead
 from stream_ser_training.lines import HEARD
 from stream_ser_training.protocols import Fold
-from stream_ser_training.streams import measure_streams, stage_here
+from stream_ser_training.streams import WIDEBAND, measure_streams, stage_here
 
-PAIRS = (("nobody known", "plain", "telephone"), ("caller", "caller", "telephone caller"))
+KNOWN = {"plain": "nobody known", "caller": "caller"}
 
 
 def add_parser(commands: Any, parents: Sequence[argparse.ArgumentParser]) -> None:
@@ -33,10 +33,10 @@ def line_figures(head: FrameHead, fold: Fold, labels: list[str], temperature: fl
     held, heard = (stage_here(head, [*test, *cross], heard=kind) for kind in ("", line))
     found = measure_streams(head, [(test, False), (cross, True)], held, heard, labels, temperature, None)
     return [
-        [corpus, known, told["UA"], found[by][corpus]["UA"], found[by][corpus]["moved"]]
-        for known, wideband, by in PAIRS
-        for corpus, told in found[wideband].items()
-        if "moved" in found[by][corpus]
+        [corpus, KNOWN[wideband], found[wideband][corpus]["UA"], told["UA"], told["moved"]]
+        for by, wideband in WIDEBAND.items()
+        for corpus, told in found[by].items()
+        if "moved" in told  # of voices; several corpora together have none
     ]
 
 
