@@ -87,6 +87,8 @@ def read_encoder(folder: Path) -> EncoderFacts:
     if wrong:
         raise CheckpointError(f"{path} lacks or adds {', '.join(sorted(wrong))}")
     facts = EncoderFacts(**data)
+    if not isinstance(facts.pool, int) or facts.pool < 1:
+        raise CheckpointError(f"{path} has pool {facts.pool!r}, which is no number of frames")
     if not isinstance(facts.files, dict) or WEIGHTS not in facts.files:
         raise CheckpointError(f"{path} has files {facts.files!r}, which do not name {WEIGHTS}")
     return facts

@@ -97,13 +97,17 @@ def pack_encoder(
 ) -> EncoderFacts:
     """Write the encoder's folder ``out`` from all its weights (safetensors) and its licence, and return what it is.
 
-    Raises CheckpointError when the weights have too few layers and ExportError when ONNX Runtime computes otherwise.
+    Raises CheckpointError when the weights have too few layers, and ExportError for layers or a pool that cannot be computed
+    and when ONNX Runtime computes otherwise.
     """
     weights = as_products(_kept(load_file(source), layers))
     width = int(weights["conv1.weight"].shape[0])
-    config = WhisperConfig(encoder=out.name, layers=layers)
     mels = int(weights["conv1.weight"].shape[1]) // TAPS
-    encoder = WhisperEncoder(config, width, width // HEAD_WIDTH, mels, pool).eval()
+    try:
+        config = WhisperConfig(encoder=out.name, layers=layers)
+        encoder = WhisperEncoder(config, width, width // HEAD_WIDTH, mels, pool).eval()
+    except ValueError as error:
+        raise ExportError(str(error)) from error
     encoder.load_state_dict(expand(weights))
     out.mkdir(parents=True, exist_ok=True)
     sound = torch.from_numpy(probe(config.window_samples, 16_000))[None]

@@ -187,8 +187,15 @@ class WhisperEncoder(nn.Module):
     places: Tensor
 
     def __init__(self, config: WhisperConfig, width: int, heads: int, mels: int = 80, pool: int = 1) -> None:
-        """Make an encoder of random weights; ``load_encoder`` makes a trained one."""
+        """Make an encoder of random weights; ``load_encoder`` makes a trained one.
+
+        Raises ValueError for a pool that does not divide the window's frames.
+        """
         super().__init__()
+        if pool < 1 or config.frames % pool:
+            raise ValueError(
+                f"pool {pool} does not divide {config.frames} frames; choose one that does, 1 for all of them"
+            )
         self.config, self.pool = config, pool
         self.logmel = WhisperLogMel(mels, config.floor, config.fixed_floor, config.level, config.decades)
         self.conv1 = nn.Linear(TAPS * mels, width)

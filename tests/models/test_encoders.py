@@ -66,7 +66,12 @@ def test_a_missing_file_and_an_unnamed_one_are_refused(copy: Path) -> None:
 
 @pytest.mark.parametrize(
     ("change", "words"),
-    [({"format": 9}, "format 9, this version reads 4"), ({"extra": 1}, "adds extra"), ({"files": {}}, "do not name")],
+    [
+        ({"format": 9}, "format 9, this version reads 4"),
+        ({"extra": 1}, "adds extra"),
+        ({"pool": 0}, "has pool 0, which is no number of frames"),
+        ({"files": {}}, "do not name"),
+    ],
 )
 def test_facts_that_cannot_be_used_are_refused(copy: Path, change: dict[str, object], words: str) -> None:
     path = copy / "encoder.json"

@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 
 from stream_ser_models.card import CheckpointError
 from stream_ser_models.encoders import ENCODERS, ONNX, WEIGHTS, encoder_file, encoders, read_encoder
+from stream_ser_models.export import ExportError
 from stream_ser_models.export_encoder import ROUNDING, pack_encoder, run_encoder
 from stream_ser_models.whisper import TAPS, WhisperConfig, WhisperEncoder, as_products, load_encoder, pooled
 
@@ -75,6 +76,17 @@ def test_the_same_is_packed_in_the_same_bytes(source: Path, tmp_path: Path) -> N
         hashes.append(read_encoder(tmp_path / name / "small").digest)
     assert hashes[0] == hashes[1]
     assert len(safe_open(tmp_path / "one" / "small" / WEIGHTS, "pt").metadata()) == 1
+
+
+@pytest.mark.parametrize("pool", [3, 0, -1])
+def test_a_pool_that_does_not_divide_a_windows_frames_is_refused_before_anything_is_written(
+    source: Path, tmp_path: Path, pool: int
+) -> None:
+    with pytest.raises(ExportError, match=f"pool {pool} does not divide 100 frames"):
+        pack(source, tmp_path / "small", 1, pool)
+    assert not (tmp_path / "small").exists()
+    with pytest.raises(ExportError, match="layers -1 "):
+        pack(source, tmp_path / "small", -1)
 
 
 def test_more_layers_than_there_are_cannot_be_packed(source: Path, tmp_path: Path) -> None:
